@@ -1,0 +1,62 @@
+# make demo   the four paradigms on real digits: figures and a table in runs/demo
+# make test   lint, types and the default tests
+# Both make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Written last, so an interrupted installation leaves none and the next call starts afresh.
+# It holds this folder's path: the scripts inside name their interpreter by it, so a checkout that
+# was moved or copied needs a new environment.
+STAMP := $(VENV)/.complete
+USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import platformdirs' 2>/dev/null && echo yes)
+
+.PHONY: demo test test-slow test-x32 lint format clean venv $(VENV) FORCE
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	$(BIN)/jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800 --out runs/demo --overwrite
+
+test: lint
+	$(BIN)/pytest -n 2 -m "not slow"
+
+# pytest's exit status 5 says that nothing was selected: no slow test is no failure.
+test-slow: $(STAMP)
+	$(BIN)/pytest -n 2 -m slow || [ $$? -eq 5 ]
+
+# The same tests with JAX's own default of 32 bits; what needs 64 is skipped.
+test-x32: $(STAMP)
+	JAXATTN_TEST_X64=0 $(BIN)/pytest -n 2 -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find jaxattn tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+# .venv is a folder whose own time means nothing: the stamp inside says how fresh it is.
+venv $(VENV): $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt $(if $(USABLE),,FORCE)
+	@rm -f $@
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "got: no '$(PYTHON)' on this machine; expected: Python 3.11 or newer;" \
+	    "fix: install it, or say make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "got: $$("$(PYTHON)" --version 2>&1 | head -n 1) from '$(PYTHON)'; expected: Python 3.11 or newer;" \
+	    "fix: install it, or say make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "making $(VENV) with $$("$(PYTHON)" --version): about a minute"
+	@$(if $(USABLE),:,rm -rf $(VENV) && "$(PYTHON)" -m venv $(VENV)) || { rm -rf $(VENV); \
+	  echo "got: '$(PYTHON) -m venv' failed, see above; expected: a Python with venv and pip;" \
+	    "fix: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@echo "$(CURDIR)" > $@
+
+FORCE:

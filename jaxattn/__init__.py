@@ -1,0 +1,78 @@
+"""jaxattn: watch attention networks learn, three ways, on one time axis.
+
+State a problem once; train it with optax, integrate its gradient flow with diffrax, and hold
+both against exact theory, for thousands of seeds and hyperparameters in one compiled call.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxattn import plots as plots
+    from jaxattn import theory as theory
+    from jaxattn.batches import Order as Order
+    from jaxattn.comparison import compare as compare
+    from jaxattn.contracts import AttentionMap as AttentionMap
+    from jaxattn.contracts import Example as Example
+    from jaxattn.contracts import HyperSpec as HyperSpec
+    from jaxattn.contracts import InputError as InputError
+    from jaxattn.contracts import Model as Model
+    from jaxattn.contracts import Paradigm as Paradigm
+    from jaxattn.contracts import Problem as Problem
+    from jaxattn.contracts import Splits as Splits
+    from jaxattn.contracts import Status as Status
+    from jaxattn.contracts import Task as Task
+    from jaxattn.contracts import Trajectory as Trajectory
+    from jaxattn.descent import as_optimiser as as_optimiser
+    from jaxattn.descent import make_train as make_train
+    from jaxattn.flow import make_flow as make_flow
+    from jaxattn.problem import attention_problem as attention_problem
+    from jaxattn.reduced import solve_reduced as solve_reduced
+    from jaxattn.store import open_run as open
+    from jaxattn.streams import streams as streams
+    from jaxattn.summaries import summary as summary
+    from jaxattn.tasks import mosaic as mosaic
+
+__version__ = "0.1.0"
+
+# Loaded when first used, so that `jaxattn --help` need not wait for jax.
+_WHERE = {
+    "AttentionMap": ("contracts", "AttentionMap"),
+    "Example": ("contracts", "Example"),
+    "HyperSpec": ("contracts", "HyperSpec"),
+    "InputError": ("contracts", "InputError"),
+    "Model": ("contracts", "Model"),
+    "Order": ("batches", "Order"),
+    "Paradigm": ("contracts", "Paradigm"),
+    "Problem": ("contracts", "Problem"),
+    "Splits": ("contracts", "Splits"),
+    "Status": ("contracts", "Status"),
+    "Task": ("contracts", "Task"),
+    "Trajectory": ("contracts", "Trajectory"),
+    "as_optimiser": ("descent", "as_optimiser"),
+    "attention_problem": ("problem", "attention_problem"),
+    "compare": ("comparison", "compare"),
+    "make_flow": ("flow", "make_flow"),
+    "make_train": ("descent", "make_train"),
+    "mosaic": ("tasks", "mosaic"),
+    "open": ("store", "open_run"),
+    "plots": ("plots", None),
+    "solve_reduced": ("reduced", "solve_reduced"),
+    "streams": ("streams", "streams"),
+    "summary": ("summaries", "summary"),
+    "theory": ("theory", None),
+}
+
+__all__ = [*_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'jaxattn' has no attribute {name!r}")
+    module, attribute = _WHERE[name]
+    found = import_module(f"jaxattn.{module}")
+    return found if attribute is None else getattr(found, attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

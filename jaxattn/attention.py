@@ -1,0 +1,67 @@
+"""Attention maps: from scores of segments to log attention, in log space, for one example."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.contracts import AttentionMap, Example, Hyper, HyperSpec
+
+__all__ = ["ATTENTION_MAPS", "as_attention_map", "average", "entropy", "imposed", "softmax"]
+
+
+def _softmax(
+    scores: Float[Array, " segment"], example: Example, hyper: Hyper
+) -> Float[Array, " segment"]:
+    return jax.nn.log_softmax(jnp.where(example.mask, scores / hyper["temperature"], -jnp.inf))
+
+
+softmax = AttentionMap(
+    _softmax,
+    (HyperSpec("temperature", 1.0, low=0.0, open_low=True, doc="scores are divided by it"),),
+)
+"""Softmax of the scores over the real segments, at a traced temperature."""
+
+
+def _imposed(
+    scores: Float[Array, " segment"], example: Example, hyper: Hyper
+) -> Float[Array, " segment"]:
+    foreground = example.foreground & example.mask
+    background = ~example.foreground & example.mask
+    dtype = scores.dtype
+    # maximum(1): a bag without background has no share to divide, and its entry is not read.
+    on_each = hyper["alpha"] / jnp.maximum(jnp.sum(foreground, dtype=dtype), 1)
+    off_each = (1 - hyper["alpha"]) / jnp.maximum(jnp.sum(background, dtype=dtype), 1)
+    return jnp.log(jnp.where(foreground, on_each, jnp.where(background, off_each, 0.0)))
+
+
+imposed = AttentionMap(
+    _imposed,
+    (HyperSpec("alpha", 0.5, low=0.0, high=1.0, doc="attention put on the foreground"),),
+)
+"""Fixed focus (PAPER 3.1): `alpha` on the foreground, the rest shared equally by the background.
+
+Scores are ignored, so only the classification model learns. Needs a known foreground.
+"""
+
+ATTENTION_MAPS: Mapping[str, AttentionMap] = {"softmax": softmax, "imposed": imposed}
+
+
+def as_attention_map(function: AttentionMap | Callable[..., Array]) -> AttentionMap:
+    """An `AttentionMap` from a plain ``(scores, example, hyper) -> log attention``."""
+    return function if isinstance(function, AttentionMap) else AttentionMap(function)
+
+
+def average(log_attention: Float[Array, " segment"], values: PyTree) -> PyTree:
+    """The attention-weighted mean over the leading segment axis of every leaf of `values`."""
+    weights = jnp.exp(log_attention)
+    return jax.tree.map(lambda leaf: jnp.tensordot(weights, leaf, axes=1), values)
+
+
+def entropy(log_attention: Float[Array, " segment"]) -> Float[Array, ""]:
+    """Entropy of the attention in nats; segments without attention contribute 0."""
+    weights = jnp.exp(log_attention)
+    # The inner where keeps the gradient of 0 * log 0 finite.
+    finite = jnp.where(weights > 0, log_attention, 0.0)
+    return -jnp.sum(weights * finite)

@@ -1,0 +1,111 @@
+"""Minibatch orders: which examples each training step sees."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from jaxattn.contracts import Data, Example, InputError
+from jaxattn.data import everything, size, take
+
+__all__ = ["ORDERS", "Order", "make_batches"]
+
+ORDERS = ("fixed", "shuffled", "shuffled-per-seed", "with-replacement", "without-replacement")
+
+
+@dataclass(frozen=True)
+class Order:
+    """How minibatches are drawn.
+
+    - ``fixed``: examples in their own order, epoch after epoch;
+    - ``shuffled``: a new permutation every epoch, the same for all seeds, so that a minibatch is
+      shared by the rows of a sweep; ``shuffled-per-seed``: one of its own for every seed;
+    - ``with-replacement``: independent draws, per seed; ``without-replacement``: every batch a
+      fresh draw of distinct examples, per seed.
+
+    ``batch_size`` None takes the whole set at every step, whatever the kind.
+    """
+
+    kind: str = "shuffled"
+    batch_size: int | None = 256
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown kind or an empty batch."""
+        if self.kind not in ORDERS:
+            raise InputError(f"order: got {self.kind!r}, expected one of {', '.join(ORDERS)}.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise InputError(f"batch size: got {self.batch_size}, expected at least 1.")
+
+    @property
+    def shared(self) -> bool:
+        """Whether all seeds see the same minibatches."""
+        return self.batch_size is None or self.kind in ("fixed", "shuffled")
+
+    def examples(self, count: int) -> int:
+        """Examples behind one gradient when the set has `count`."""
+        return count if self.batch_size is None else min(self.batch_size, count)
+
+
+def _epochs(order: Order, count: int, batch: int, steps: int, key: Array) -> Int[Array, "step b"]:
+    """Row numbers of every step; -1 pads the last batch of an epoch."""
+    per_epoch = -(-count // batch)
+    rows = jnp.arange(count, dtype=jnp.int32)
+    epochs = -(-steps // per_epoch)
+    if order.kind == "fixed":
+        table = jnp.broadcast_to(rows, (epochs, count))
+    else:
+        keys = jax.vmap(lambda epoch: jax.random.fold_in(key, epoch))(
+            jnp.arange(epochs, dtype=jnp.uint32)
+        )
+        table = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
+    padding = ((0, 0), (0, per_epoch * batch - count))
+    return jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
+
+
+def make_batches(
+    order: Order, data: Data, steps: int, key: Array, dtype: str
+) -> Callable[[Int[Array, ""]], Example]:
+    """``batch_at(step) -> Example`` with a leading axis of the batch size.
+
+    A batch that an epoch cannot fill is padded by examples of weight 0.
+
+    Args:
+        order: kind and batch size; a batch larger than the set means the whole set.
+        data: what is drawn from.
+        steps: steps of the run.
+        key: the seed's order stream; for a shared order the same one for all seeds.
+        dtype: of the examples drawn.
+    """
+    count = size(data)
+    batch = order.examples(count)
+    if order.batch_size is None:
+        whole = everything(data, dtype)
+        return lambda step: whole
+
+    if order.kind == "with-replacement":
+
+        def draw(step: Array) -> Array:
+            return jax.random.randint(
+                jax.random.fold_in(key, step), (batch,), 0, count, dtype=jnp.int32
+            )
+
+    elif order.kind == "without-replacement":
+        rows = jnp.arange(count, dtype=jnp.int32)
+
+        def draw(step: Array) -> Array:
+            return jax.random.permutation(jax.random.fold_in(key, step), rows)[:batch]
+
+    else:
+        table = _epochs(order, count, batch, steps, key)
+
+        def draw(step: Array) -> Array:
+            return table[step]
+
+    def batch_at(step: Array) -> Example:
+        rows = draw(step)
+        drawn = take(data, jnp.maximum(rows, 0), dtype)
+        return drawn._replace(weight=jnp.where(rows < 0, 0, drawn.weight))
+
+    return batch_at

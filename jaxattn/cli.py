@@ -1,0 +1,298 @@
+"""The command line: words to settings, and results to a terminal. No logic of its own.
+
+Heavy imports happen inside the commands, so that ``--help`` answers at once.
+"""
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+__all__ = ["main"]
+
+Words = tyro.conf.Positional
+
+_TASK_FLAGS = ("segments", "classes", "foreground")
+
+
+@dataclass
+class Compare:
+    """Train every paradigm for many seeds on one task, draw and store what happened.
+
+    Example: jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800
+    """
+
+    task: Words[str] = "digits"
+    """digits, orthogonal or orthogonal-population."""
+    model: str | None = None
+    """linear or mlp; by default the task's own."""
+    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
+    """Which of soft, hard, lvml, hybrid."""
+    seeds: int = 8
+    """How many seeds: 0, 1, ..."""
+    learning_rates: tuple[float, ...] = (0.05,)
+    """Learning rates, swept in one compiled call."""
+    steps: int = 800
+    """Training steps."""
+    saves: int = 41
+    """Points at which everything is measured, from step 0 to the last."""
+    optimiser: str = "sgd"
+    """sgd, momentum, adam or adamw."""
+    schedule: str = "constant"
+    """Learning rate over the run: constant, cosine, linear or exponential."""
+    batch_size: int = 256
+    """Examples a step; 0 takes the whole learning set."""
+    order: str = "shuffled"
+    """fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement."""
+    vary: tuple[str, ...] = ()
+    """What a seed changes: init, data. By default init, or data where the start is not random."""
+    attention: str = "softmax"
+    """softmax, or imposed (fixed focus: alpha on the foreground)."""
+    segments: int | None = None
+    """Segments of a bag; by default the task's own."""
+    classes: int | None = None
+    """Classes of an orthogonal task."""
+    foreground: tuple[int, ...] = ()
+    """Foreground classes of an image task, such as 0 1 2."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of each run."""
+    hypers: tuple[str, ...] = ()
+    """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
+    flow_seeds: int = 2
+    """Integrate the gradient flow beside the first so many seeds; 0 for none."""
+    flow_examples: int = 512
+    """The flow learns from the first so many training examples."""
+    precision: str = "float32"
+    """Of training; flows and theory always run in float64."""
+    out: Path | None = None
+    """Directory for results and figures; by default runs/TASK."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Theory:
+    """Solve the reduced (mu, nu) system of the solvable setting against time.
+
+    Example: jaxattn theory --segments 100 --classes 1000 --t-end 4e5 --out runs/theory
+    """
+
+    segments: int = 100
+    """Segments of a bag, at least 2."""
+    classes: int = 1000
+    """Classes, at least 2."""
+    t_end: float = 4e5
+    """Last time, in steps times learning rate."""
+    points: int = 400
+    """Times: 0, then log-spaced."""
+    paradigms: tuple[str, ...] = ("soft", "hard", "lvml")
+    """Which of soft, hard, lvml, hybrid."""
+    switch_time: float = float("inf")
+    """When the hybrid turns from soft to hard."""
+    out: Path | None = None
+    """Directory for figures and numbers; without it nothing is written."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Doctor:
+    """Say what this installation is and whether it computes right.
+
+    Example: jaxattn doctor
+    """
+
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+Command = (
+    Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Theory, tyro.conf.subcommand("theory")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (0 done, 2 bad input, 3 some failed, 130 Ctrl-C)."""
+    command = tyro.cli(
+        Command,  # type: ignore[arg-type]
+        prog="jaxattn",
+        description="Watch attention networks learn: soft, hard, LVML and hybrid, on one time axis.",
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    from jaxattn.contracts import InputError
+
+    try:
+        _set_up(command.cache)
+        return {Compare: _compare, Theory: _theory, Doctor: _doctor}[type(command)](command)
+    except InputError as error:
+        print(f"jaxattn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jaxattn: interrupted.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(
+            f"jaxattn: could not write {error.filename or 'results'}: {error.strerror}; what was "
+            "written before is whole. Make room and run again.",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _set_up(cache: bool) -> None:
+    """Flags that a library must not set: float64 for flows and theory, a compilation cache."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    if cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        import platformdirs
+
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxattn"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _compare(asked: Compare) -> int:
+    from jaxattn.experiments import compare_into
+    from jaxattn.experiments.comparing import count_failed
+    from jaxattn.settings import Settings
+    from jaxattn.summaries import summary
+    from jaxattn.terminal import Reporter, findings, results_table
+
+    settings = Settings(
+        task=_task(asked),
+        model=asked.model,
+        paradigms=asked.paradigms,
+        hypers=_hypers(asked),
+        seeds=tuple(range(asked.seeds)),
+        steps=asked.steps,
+        saves=asked.saves,
+        optimiser=asked.optimiser,
+        schedule=asked.schedule,
+        batch_size=asked.batch_size or None,
+        order=asked.order,
+        vary=asked.vary or None,
+        attention=asked.attention,
+        flow_seeds=asked.flow_seeds,
+        flow_examples=asked.flow_examples,
+        precision=asked.precision,
+    )
+    out = asked.out or Path("runs") / settings.made_task().name
+    with Reporter() as reporter:
+        ds = compare_into(out, settings, asked.overwrite, reporter.tell)
+    failed, table = count_failed(ds), summary(ds)
+    if asked.json:
+        from jaxattn.store import plain
+
+        _print_json({"summary": plain(table.to_dict("records")), "failed": failed})
+    else:
+        _show(results_table(table, ds), *findings(table, ds, failed, out))
+    return 3 if failed else 0
+
+
+def _task(asked: Compare) -> Any:
+    """The task with the sizes that were asked for."""
+    from jaxattn.contracts import InputError
+    from jaxattn.names import resolve
+    from jaxattn.tasks import TASKS
+
+    factory = resolve("task", TASKS, asked.task)
+    given = {name: getattr(asked, name) for name in _TASK_FLAGS}
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"--{name}: {asked.task} has no such setting, expected one of "
+                f"{', '.join('--' + word for word in known)}; drop it."
+            )
+    return factory(**given)
+
+
+def _hypers(asked: Compare) -> dict[str, Any]:
+    from jaxattn.contracts import InputError
+
+    hypers: dict[str, Any] = {"learning_rate": asked.learning_rates}
+    if asked.switch_time is not None:
+        hypers["switch_time"] = asked.switch_time
+    for word in asked.hypers:
+        name, equals, text = word.partition("=")
+        try:
+            values = tuple(float(value) for value in text.split(","))
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise InputError(
+                f"--hypers: got {word!r}, expected NAME=VALUE or NAME=VALUE,VALUE with numbers."
+            )
+        hypers[name] = values[0] if len(values) == 1 else values
+    return hypers
+
+
+def _theory(asked: Theory) -> int:
+    from jaxattn.experiments.published import solve_published, theory_into, theory_json
+    from jaxattn.reduced import log_times
+    from jaxattn.terminal import theory_table
+
+    times = log_times(asked.t_end, asked.points)
+    paths = solve_published(
+        asked.paradigms, asked.segments, asked.classes, times, asked.switch_time
+    )
+    written = []
+    if asked.out is not None:
+        written = theory_into(asked.out, paths, asked.segments, asked.classes, asked.overwrite)
+    if asked.json:
+        _print_json(theory_json(paths, asked.segments, asked.classes))
+    else:
+        _show(theory_table(paths), *(f"wrote {path}" for path in written))
+    failed = sum(int(path.status) != 1 for path in paths.values())
+    return 3 if failed else 0
+
+
+def _doctor(asked: Doctor) -> int:
+    from jaxattn.doctor import examine
+    from jaxattn.terminal import doctor_table
+
+    found = examine()
+    if asked.json:
+        _print_json(found)
+    else:
+        _show(doctor_table(found))
+    return 0 if found["self_test"]["passed"] else 3
+
+
+def _show(*parts: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        # Piped into a file a table keeps all its columns.
+        console = Console(width=160)
+    for part in parts:
+        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

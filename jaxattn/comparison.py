@@ -1,0 +1,190 @@
+"""Compare paradigms: the same task, model, data, start and order under each, for many seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Status, Task, Trajectory
+from jaxattn.jobs import Job, Sources, hypers_of, plan_jobs, theory_blocks, times_of
+from jaxattn.measures import first_crossing
+from jaxattn.settings import Settings
+from jaxattn.stopwatch import Stopwatch
+from jaxattn.store import assemble, block, canonical_json
+
+__all__ = ["Progress", "compare", "run"]
+
+
+class Progress(NamedTuple):
+    """Where a comparison stands after a chunk; counts are rows."""
+
+    paradigm: str
+    process: str
+    done: int
+    total: int
+    failed: int
+
+
+OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
+
+
+def compare(
+    task: str | Task = "digits",
+    model: Any = None,
+    paradigms: Sequence[Any] = ("soft", "hard", "lvml", "hybrid"),
+    hypers: Mapping[str, float | Sequence[float]] | None = None,
+    seeds: int | Sequence[int] = 8,
+    *,
+    on_chunk: OnChunk | None = None,
+    stopwatch: Stopwatch | None = None,
+    **settings: Any,
+) -> xr.Dataset:
+    """Train every paradigm for every seed and hyperparameter, and measure all alike.
+
+    Args:
+        task: a name (digits, orthogonal, orthogonal-population) or a `Task`.
+        model: a name (linear, mlp), a factory taking the number of classes, or a `Model`; by
+            default the task's own: mlp for images, linear for the orthogonal tasks.
+        paradigms: names, `Paradigm` objects, or plain losses of one example.
+        hypers: traced scalars by name: a number holds for all rows, a sequence becomes an axis.
+            ``learning_rate`` is always an axis.
+        seeds: how many (0, 1, ...), or which.
+        on_chunk: called after each chunk with where things stand and a function that gives the
+            Dataset so far; this is how progress is shown and partial results are written.
+        stopwatch: collects compile and run seconds.
+        **settings: the fields of `jaxattn.settings.Settings`: steps, saves, optimiser, order, ...
+
+    Returns:
+        A Dataset with dims paradigm, process (train, and flow and theory where asked for or
+        exact), the swept hyperparameters, seed, save, split, inference, cell, quantile, part.
+
+    Raises:
+        InputError: anything that cannot be done, before anything is compiled.
+        KeyboardInterrupt: after `on_chunk` has seen what was finished, the rest marked
+            interrupted.
+    """
+    asked = Settings(
+        task=task,
+        model=model,
+        paradigms=tuple(paradigms),
+        hypers=dict(hypers or {}),
+        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        **settings,
+    )
+    return run(asked, on_chunk=on_chunk, stopwatch=stopwatch)
+
+
+def run(
+    settings: Settings, *, on_chunk: OnChunk | None = None, stopwatch: Stopwatch | None = None
+) -> xr.Dataset:
+    """`compare`, from its `Settings`."""
+    watch, tell = stopwatch or Stopwatch(), on_chunk or (lambda progress, so_far: None)
+    jobs, sources = plan_jobs(settings), Sources(settings)
+    results: dict[Job, dict[str, Any]] = {}
+    total, done, failed = sum(job.plan.size for job in jobs), 0, 0
+    try:
+        for job in jobs:
+            for chunk in job.plan.chunks():
+                with watch.measure(job.process):
+                    hypers = hypers_of(settings, job, chunk.rows)
+                    seeds, data = job.plan.seed_of(chunk.rows), sources.of(job, chunk.rows)
+                    out = jax.device_get(job.run(seeds, hypers, data))
+                _collect(results, job, chunk.rows, out)
+                done += chunk.real.size
+                failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
+                so_far = partial(_dataset, settings, jobs, results, Status.RUNNING)
+                tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
+    except KeyboardInterrupt:
+        if results:
+            so_far = partial(_dataset, settings, jobs, results, Status.INTERRUPTED)
+            tell(Progress("", "interrupted", done, total, failed), so_far)
+        raise
+    return _dataset(settings, jobs, results, Status.DONE)
+
+
+def _collect(
+    results: dict[Job, dict[str, Any]], job: Job, rows: np.ndarray, out: Trajectory
+) -> None:
+    """Put a chunk's rows, ``[tile, row, ...]``, where they belong among all rows of the job."""
+    real = rows >= 0
+
+    def place(into: np.ndarray, values: np.ndarray) -> None:
+        into[rows[real]] = values[real]
+
+    if job not in results:
+        results[job] = jax.tree.map(
+            lambda leaf: np.full(
+                (job.plan.size, *leaf.shape[2:]),
+                np.nan if leaf.dtype.kind == "f" else 0,
+                dtype=leaf.dtype,
+            ),
+            out,
+        )
+    jax.tree.map(place, results[job], out)
+
+
+def _dataset(
+    settings: Settings,
+    jobs: Sequence[Job],
+    results: Mapping[Job, Trajectory],
+    pending: Status,
+) -> xr.Dataset:
+    """Everything so far with labels; rows that were not run have the status `pending`."""
+    axes: dict[str, Sequence[Any]] = {**settings.axes(), "seed": settings.seeds}
+    blocks = {}
+    for job, rows in results.items():
+        shaped = jax.tree.map(lambda leaf: leaf.reshape(*job.plan.shape, *leaf.shape[1:]), rows)
+        own = {**job.plan.axes, "seed": job.plan.seeds}
+        one = block(shaped, own, job.problem.measures, job.parts)
+        one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
+        blocks[job.paradigm, job.process] = one
+    blocks |= theory_blocks(settings)
+    ds = assemble(blocks, axes, {"spec": canonical_json(settings.describe())})
+    ds = ds.reindex(paradigm=list(settings.names()), fill_value={"status": np.int8(-1)})
+    for job in jobs:
+        if job not in results:
+            if job.process not in ds["process"]:
+                ds = ds.reindex(
+                    process=[*ds["process"].values, job.process],
+                    fill_value={"status": np.int8(-1)},
+                )
+            at = {"paradigm": job.paradigm, "process": job.process, "seed": list(job.plan.seeds)}
+            ds["status"].loc[at] = int(pending)
+    return _derive(ds.assign_coords(times_of(settings)), settings)
+
+
+def _derive(ds: xr.Dataset, settings: Settings) -> xr.Dataset:
+    """Add what follows from the measures: times to focus and to fit, natural inference."""
+    natural = [settings.problem(name).natural_inference for name in settings.names()]
+    ds = ds.assign_coords(
+        natural_inference=(
+            "paradigm",
+            natural,
+            {"long_name": "inference rule that goes with the paradigm"},
+        )
+    )
+    own = xr.DataArray(natural, dims="paradigm")
+    levels = {
+        "time_to_focus": ("attention_foreground", settings.focus_level),
+        "time_to_fit": ("accuracy", settings.fit_level),
+    }
+    for name, (measure, level) in levels.items():
+        if measure not in ds:
+            continue
+        values = ds[measure]
+        if "inference" in values.dims:
+            values = values.sel(inference=own)
+        values = values.transpose(..., "save")
+        time = ds["time"].broadcast_like(values).transpose(*values.dims)
+        ds[name] = (
+            values.dims[:-1],
+            first_crossing(time.values, values.values, level),
+            {
+                "units": "time",
+                "long_name": f"first time that {measure} reaches {level:g}; NaN: never (censored)",
+            },
+        )
+    return ds

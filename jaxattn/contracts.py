@@ -1,0 +1,250 @@
+"""The shared types: what a task, a model, a paradigm, a problem and a result are.
+
+Everything is written for one example; leading axes (examples, rows of a sweep) come from
+``vmap``. Components that are static (architecture, paradigm, optimiser name) are hashable;
+numbers that are swept are scalars in a `Hyper` and stay traced.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeAlias
+
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+
+__all__ = [
+    "AttentionMap",
+    "Context",
+    "Data",
+    "Example",
+    "Hyper",
+    "HyperSpec",
+    "InputError",
+    "Keys",
+    "MeasureSpec",
+    "Model",
+    "Paradigm",
+    "Params",
+    "Problem",
+    "Splits",
+    "Status",
+    "Task",
+    "Trajectory",
+]
+
+Params: TypeAlias = PyTree
+"""Trainable arrays: ``{"shared": ..., "focus": ..., "classify": ...}``; parts may be empty."""
+
+Hyper: TypeAlias = dict[str, Float[Array, ""]]
+"""Traced scalars by name: what a sweep varies without compiling again."""
+
+
+class InputError(ValueError):
+    """What a person asked for cannot be done; the message says got, expected and how to fix."""
+
+
+class Status(IntEnum):
+    """How a row (one run of one seed at one setting) ended."""
+
+    RUNNING = 0
+    DONE = 1
+    DIVERGED = 2
+    SOLVER_FAILED = 3
+    INTERRUPTED = 4
+
+
+@dataclass(frozen=True)
+class HyperSpec:
+    """A traced scalar that a component reads from `Hyper`.
+
+    `default` None means off: the component reads it only where the `Hyper` has it. `low` and
+    `high` bound the values a person may ask for (``low`` itself excluded when `open_low`); the
+    core never clips.
+    """
+
+    name: str
+    default: float | None
+    low: float = float("-inf")
+    high: float = float("inf")
+    unit: str = "1"
+    doc: str = ""
+    open_low: bool = False
+
+
+@dataclass(frozen=True)
+class MeasureSpec:
+    """The labels of one measured array: named axes with their coordinates, unit, long name."""
+
+    name: str
+    dims: tuple[str, ...] = ()
+    coords: tuple[tuple[Any, ...], ...] = ()
+    unit: str = "1"
+    long_name: str = ""
+
+
+class Example(NamedTuple):
+    """One bag of segments.
+
+    At a masked-out position a segment may hold any finite value; it never matters.
+    """
+
+    segments: PyTree[Shaped[Array, "segment ..."]]
+    mask: Bool[Array, " segment"]
+    label: Int[Array, "*word"]
+    foreground: Bool[Array, "*word segment"]
+    weight: Float[Array, ""]
+
+
+class Data(NamedTuple):
+    """Many examples (leading axis), whose segments may be indices into a pool.
+
+    With a pool, every leaf of ``examples.segments`` holds int32 row numbers of the matching
+    leaf of `pool`; `jaxattn.data.take` replaces them by the rows. The pool is shared by all
+    examples and all seeds, so thousands of mosaics cost their indices only.
+    """
+
+    examples: Example
+    pool: PyTree | None = None
+
+
+class Splits(NamedTuple):
+    """What a run learns from, and the named sets it is measured on."""
+
+    learn: Data
+    evaluate: dict[str, Data]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A selective dependence classification task.
+
+    ``make(seed)`` returns NumPy-backed `Data` by split name; ``"train"`` is always there,
+    ``"test"`` where the task has one. Equal seeds give equal arrays. Hashable by identity,
+    so a task object is one static configuration; the factories are cached.
+    """
+
+    name: str
+    segments: int
+    classes: int
+    make: Callable[[int], dict[str, Data]]
+    template: Example
+    """One example with its pool rows filled in: the shapes that models initialise from."""
+    summary: str = ""
+    solvable: bool = False
+    """True where the reduced (mu, nu) system of `jaxattn.theory` is exact."""
+    default_model: str = "mlp"
+
+
+class Keys(NamedTuple):
+    """Named streams of randomness of one seed; see `jaxattn.streams`."""
+
+    data: Array
+    init: Array
+    order: Array
+    sample: Array
+
+
+class Context(NamedTuple):
+    """What a paradigm's loss may read besides attention and values."""
+
+    hyper: Hyper
+    time: Float[Array, ""]
+    key: Array | None
+    state: PyTree
+
+
+class Model(NamedTuple):
+    """A focus model and a classification model over one shared representation.
+
+    - ``init(key, example, hyper) -> Params``
+    - ``represent(params, example, key) -> Values``: leaves ``[segment, ...]``: what is averaged
+    - ``score(params, example, values) -> [segment]``: the focus model
+    - ``classify(params, value) -> [class]``: logits of one value, averaged or of one segment
+    """
+
+    init: Callable[..., Params]
+    represent: Callable[..., PyTree]
+    score: Callable[..., Float[Array, " segment"]]
+    classify: Callable[..., Float[Array, " class"]]
+    stochastic: bool = False
+    hypers: tuple[HyperSpec, ...] = ()
+    random_start: bool = True
+    """False where `init` ignores its key: then seeds differ by their data only."""
+    tile: int = 4
+    """Rows vmapped together by a sweep; measured per model (benchmarks/README.md)."""
+
+
+class AttentionMap(NamedTuple):
+    """``apply(scores, example, hyper) -> log attention``, -inf at masked-out positions."""
+
+    apply: Callable[..., Float[Array, " segment"]]
+    hypers: tuple[HyperSpec, ...] = ()
+
+
+def _no_state(params: Params) -> PyTree:
+    del params
+    return ()
+
+
+def _keep_state(state: PyTree, aux: PyTree) -> PyTree:
+    del aux
+    return state
+
+
+class Paradigm(NamedTuple):
+    """A way to train the pair: the loss of one example given its attention.
+
+    ``loss(log_attention, values, read, label, context) -> (scalar, aux)`` where
+    ``read(value) -> log probabilities [class]``. `init` and `update` carry state between
+    steps (a baseline, responsibilities); `update` sees the aux of the whole batch.
+    ``discontinuities(hyper) -> [jump]`` lists the times at which the loss jumps.
+    """
+
+    name: str
+    loss: Callable[..., tuple[Float[Array, ""], PyTree]]
+    natural_inference: str = "average-output"
+    hypers: tuple[HyperSpec, ...] = ()
+    discontinuities: Callable[[Hyper], Float[Array, " jump"]] | None = None
+    init: Callable[[Params], PyTree] = _no_state
+    update: Callable[[PyTree, PyTree], PyTree] = _keep_state
+    stochastic: bool = False
+
+
+class Problem(NamedTuple):
+    """All that descent, flow and sweep know of what is being learnt.
+
+    - ``init(key, hyper) -> Params``
+    - ``loss(params, batch, hyper, time, key, state) -> (scalar, state)``; `batch` is an
+      `Example` with a leading axis
+    - ``measure(params, batch, hyper) -> dict[str, Array]``, labelled by `measures`
+    - ``discontinuities(hyper) -> [jump]``
+    """
+
+    init: Callable[..., Params]
+    loss: Callable[..., tuple[Float[Array, ""], PyTree]]
+    measure: Callable[..., dict[str, Array]]
+    discontinuities: Callable[[Hyper], Float[Array, " jump"]]
+    state: Callable[[Params], PyTree] = _no_state
+    hypers: tuple[HyperSpec, ...] = ()
+    measures: tuple[MeasureSpec, ...] = ()
+    name: str = ""
+    natural_inference: str = "average-output"
+    precision: str = "float32"
+    tile: int = 4
+
+
+class Trajectory(NamedTuple):
+    """One run, discrete or continuous, at the save points that were chosen.
+
+    `measures` holds ``objective [save]`` (the training loss at that time),
+    ``gradient_norm [save, part]`` and, for each split, the problem's own measures under
+    ``"<split>/<name>"``. `work` counts ``gradients``, ``steps`` and ``rejected``.
+    """
+
+    step: Float[Array, " save"]
+    time: Float[Array, " save"]
+    measures: dict[str, Array]
+    status: Int[Array, ""]
+    time_reached: Float[Array, ""]
+    work: dict[str, Int[Array, ""]]
+    params: Params | None = None

@@ -1,0 +1,219 @@
+"""Discrete training with optax: one run as a pure function, on the clock of its flow.
+
+The optimiser is a function of traced hyperparameters, built inside the function that is vmapped,
+so a learning rate is swept without compiling again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.batches import Order, make_batches
+from jaxattn.contracts import Hyper, HyperSpec, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.data import everything
+from jaxattn.names import resolve
+from jaxattn.probe import make_probe, row_status
+
+__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "make_train"]
+
+_RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
+_FOCUS_RATE = HyperSpec(
+    "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
+)
+_CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
+
+Schedule = Callable[[Hyper, int], optax.Schedule]
+
+SCHEDULES: Mapping[str, Schedule] = {
+    "constant": lambda hyper, steps: optax.constant_schedule(hyper["learning_rate"]),
+    "cosine": lambda hyper, steps: optax.cosine_decay_schedule(hyper["learning_rate"], steps),
+    "linear": lambda hyper, steps: optax.linear_schedule(hyper["learning_rate"], 0.0, steps),
+    "exponential": lambda hyper, steps: optax.exponential_decay(
+        hyper["learning_rate"], steps, 0.01
+    ),
+}
+"""Learning rate by step, from `Hyper` and the number of steps of the run."""
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """A family of optax transformations indexed by `Hyper`, and its clock.
+
+    One step advances time by the scheduled learning rate times ``pace(hyper)``: 1 for gradient
+    descent, Adam and AdamW; 1 / (1 - momentum) for heavy ball, whose flow runs that much faster
+    (THEORY section 6). Hypers with default None are off unless the `Hyper` has them.
+    """
+
+    name: str
+    transform: Callable[[Hyper, optax.Schedule], optax.GradientTransformation]
+    hypers: tuple[HyperSpec, ...] = (_RATE,)
+    pace: Callable[[Hyper], Float[Array, ""]] = lambda hyper: jnp.ones_like(hyper["learning_rate"])
+    schedule: Schedule = SCHEDULES["constant"]
+
+    def make(self, hyper: Hyper, steps: int) -> optax.GradientTransformation:
+        """The transformation at these hyperparameters, for a run of `steps` steps."""
+        chain = [self.transform(hyper, self.schedule(hyper, steps))]
+        if "clip_norm" in hyper:
+            chain.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
+        if "focus_rate" in hyper:
+            # Scaling the update is scaling the rate, for every optimiser here.
+            parts = {"focus": optax.scale(hyper["focus_rate"]), "other": optax.identity()}
+            chain.append(optax.partition(parts, _is_focus))
+        return optax.chain(*chain)
+
+    def clock(self, hyper: Hyper, steps: int) -> Float[Array, " steps_plus_1"]:
+        """Time before step 0, 1, ..., `steps`: the running sum of what each step advances."""
+        rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps, dtype=jnp.int32))
+        rates = jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
+        return jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates)]) * self.pace(
+            hyper
+        )
+
+
+def _is_focus(params: Params) -> PyTree:
+    return {
+        part: jax.tree.map(lambda _, part=part: "focus" if part == "focus" else "other", leaves)
+        for part, leaves in params.items()
+    }
+
+
+def _heavy_ball_pace(hyper: Hyper) -> Float[Array, ""]:
+    return 1 / (1 - hyper["momentum"])
+
+
+_MOMENTS = (
+    HyperSpec("beta1", 0.9, low=0.0, high=1.0, doc="decay of the first moment"),
+    HyperSpec("beta2", 0.999, low=0.0, high=1.0, doc="decay of the second moment"),
+    HyperSpec("epsilon", 1e-8, low=0.0, doc="added to the root of the second moment"),
+)
+_DECAY = HyperSpec("weight_decay", 1e-4, low=0.0, doc="decoupled weight decay")
+
+_OPTIONAL = (_FOCUS_RATE, _CLIP)
+
+OPTIMISERS: Mapping[str, Optimiser] = {
+    "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL)),
+    "momentum": Optimiser(
+        "momentum",
+        lambda hyper, rate: optax.sgd(rate, momentum=hyper["momentum"]),
+        (_RATE, HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"), *_OPTIONAL),
+        pace=_heavy_ball_pace,
+    ),
+    "adam": Optimiser(
+        "adam",
+        lambda hyper, rate: optax.adam(
+            rate, b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"]
+        ),
+        (_RATE, *_MOMENTS, *_OPTIONAL),
+    ),
+    "adamw": Optimiser(
+        "adamw",
+        lambda hyper, rate: optax.adamw(
+            rate,
+            b1=hyper["beta1"],
+            b2=hyper["beta2"],
+            eps=hyper["epsilon"],
+            weight_decay=hyper["weight_decay"],
+        ),
+        (_RATE, *_MOMENTS, _DECAY, *_OPTIONAL),
+    ),
+}
+
+
+@lru_cache(maxsize=64)
+def as_optimiser(optimiser: Any, schedule: Any = "constant") -> Optimiser:
+    """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
+
+    A function is on the clock of its ``learning_rate``: one step advances time by it, as
+    `schedule` says; the function itself is responsible for following that schedule.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    found = resolve("optimiser", OPTIMISERS, optimiser)
+    schedule = resolve("schedule", SCHEDULES, schedule)
+    if not isinstance(found, Optimiser):
+        function = found
+        name = getattr(function, "__name__", "custom")
+        return Optimiser(
+            name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL), schedule=schedule
+        )
+    return Optimiser(found.name, found.transform, found.hypers, found.pace, schedule)
+
+
+@lru_cache(maxsize=256)
+def make_train(
+    problem: Problem,
+    optimiser: Optimiser,
+    saves: tuple[int, ...],
+    order: Order,
+    keep_params: bool = False,
+) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
+    """Training as a pure function ``train(params, hyper, data, keys) -> Trajectory``.
+
+    Args:
+        problem: what is learnt.
+        optimiser: how; see `as_optimiser`.
+        saves: steps at which to measure, increasing from 0; the last one ends the run.
+        order: how minibatches are drawn.
+        keep_params: whether the trajectory holds the parameters at every save.
+
+    The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch).
+    """
+    total, probe = saves[-1], make_probe(problem, keep_params)
+
+    def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
+        transform = optimiser.make(hyper, total)
+        clock = optimiser.clock(hyper, total)
+        jumps = problem.discontinuities(hyper)
+        fresh = transform.init(params)
+        batch_at = make_batches(order, data.learn, total, keys.order, problem.precision)
+        evaluate = {
+            name: everything(split, problem.precision) for name, split in data.evaluate.items()
+        }
+
+        def advance(step: Array, carry: tuple) -> tuple:
+            params, optimiser_state, state = carry
+            time = clock[step]
+            if jumps.size:
+                passed = (clock[jnp.maximum(step - 1, 0)] < jumps) & (jumps <= time) & (step > 0)
+                optimiser_state = jax.tree.map(
+                    lambda new, old: jnp.where(jnp.any(passed), new, old), fresh, optimiser_state
+                )
+            key = jax.random.fold_in(keys.sample, step)
+            gradient, state = jax.grad(problem.loss, has_aux=True)(
+                params, batch_at(step), hyper, time, key, state
+            )
+            updates, optimiser_state = transform.update(gradient, optimiser_state, params)
+            return optax.apply_updates(params, updates), optimiser_state, state
+
+        def to_save(carry: tuple, span: tuple[Array, Array]) -> tuple[tuple, tuple]:
+            carry = jax.lax.fori_loop(span[0], span[1], advance, carry)
+            return carry, probe(carry[0], hyper, evaluate, clock[span[1]], keys.sample, carry[2])
+
+        ends = jnp.asarray(saves, dtype=jnp.int32)
+        starts = jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]])
+        start = (params, fresh, problem.state(params))
+        (params, _, _), (measures, kept) = jax.lax.scan(to_save, start, (starts, ends))
+        times = clock[ends]
+        status, time_reached = row_status(measures["objective"], times, params)
+        return Trajectory(
+            step=ends.astype(times.dtype),
+            time=times,
+            measures=measures,
+            status=status,
+            time_reached=time_reached,
+            work={
+                "gradients": jnp.asarray(total, jnp.int32),
+                "steps": jnp.asarray(total, jnp.int32),
+                "rejected": jnp.asarray(0, jnp.int32),
+            },
+            params=kept,
+        )
+
+    return train

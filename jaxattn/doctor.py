@@ -1,0 +1,50 @@
+"""Is this installation sound? Versions, devices, precision, cache, and a self-test."""
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxattn.contracts import Status
+from jaxattn.experiments.comparing import environment
+from jaxattn.reduced import solve_reduced
+
+__all__ = ["examine", "self_test"]
+
+REFERENCE = {
+    "soft": (12.649238649825994, 8.858825858862872),
+    "hard": (12.468108437925913, 12.11119618268063),
+    "lvml": (12.66279476384701, 10.353216747638928),
+}
+"""(mu, nu) at time 4e5 for 100 segments and 1000 classes, from zero (the published figure)."""
+
+TOLERANCE = 1e-7
+
+
+def self_test() -> dict[str, Any]:
+    """Solve the published figure's end state and hold it against the reference values."""
+    start = time.perf_counter()
+    errors = {}
+    for name, expected in REFERENCE.items():
+        path = solve_reduced(name, np.array([0.0, 4e5]), segments=100, classes=1000)
+        found = np.array([path.mu[-1], path.nu[-1]])
+        sound = int(path.status) == Status.DONE
+        errors[name] = float(np.abs(found - expected).max()) if sound else float("inf")
+    worst = max(errors.values())
+    return {
+        "error": worst,
+        "tolerance": TOLERANCE,
+        "passed": worst <= TOLERANCE,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def examine() -> dict[str, Any]:
+    """Everything that a report of a fault should say about the installation."""
+    return {
+        **environment(),
+        "default_precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
+        "compilation_cache": jax.config.read("jax_compilation_cache_dir") or "off",
+        "self_test": self_test(),
+    }

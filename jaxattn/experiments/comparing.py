@@ -1,0 +1,144 @@
+"""A comparison written to one directory: results, figures, and what it ran on."""
+
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import xarray as xr
+
+from jaxattn import plots
+from jaxattn.comparison import Progress, run
+from jaxattn.contracts import Status
+from jaxattn.settings import Settings
+from jaxattn.stopwatch import Stopwatch
+from jaxattn.store import content_hash, prepare, write_json, write_results
+from jaxattn.tasks import orthogonal_population
+from jaxattn.theory import FIELDS
+
+__all__ = ["companion", "compare_into", "count_failed", "environment"]
+
+Tell = Callable[[Progress], None]
+
+WRITE_EVERY = 1.0
+"""Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
+
+PACKAGES = ("jaxattn", "jax", "jaxlib", "optax", "flax", "diffrax", "numpy", "xarray")
+
+
+def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) -> xr.Dataset:
+    """Run a comparison and write ``results.nc``, ``run.json`` and ``figures/``.
+
+    ``results.nc`` is whole and readable after every chunk, whatever interrupts the run. Next to
+    it, ``population/`` holds the companion in the solvable setting.
+
+    Args:
+        folder: new or empty, unless `overwrite`.
+        settings: what to compare.
+        overwrite: replace what an earlier run wrote there.
+        tell: hears where things stand after every chunk.
+
+    Raises:
+        InputError: before anything is written.
+        KeyboardInterrupt: after what was finished is written.
+    """
+    watch, beside = Stopwatch(), companion(settings)
+    prepare(folder, overwrite)
+    results = _run_and_write(folder, settings, watch, tell)
+    solved = None
+    if beside is not None:
+        (folder / "population").mkdir(exist_ok=True)
+        solved = _run_and_write(folder / "population", beside, watch, tell)
+    started = time.perf_counter()
+    draw(results, solved, folder / "figures")
+    watch.seconds["figures"] = {"run": time.perf_counter() - started}
+    write_json(
+        folder / "run.json",
+        {
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "rows": int((results["status"] >= 0).sum()),
+            "failed": count_failed(results),
+            "content_hash": content_hash(results),
+            "seconds": watch.seconds,
+            **environment(),
+        },
+    )
+    return results
+
+
+def _run_and_write(folder: Path, settings: Settings, watch: Stopwatch, tell: Tell) -> xr.Dataset:
+    written = [0.0]
+
+    def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
+        interrupted = progress.process == "interrupted"
+        if interrupted or time.perf_counter() - written[0] > WRITE_EVERY:
+            write_results(so_far(), folder)
+            written[0] = time.perf_counter()
+        tell(progress)
+
+    ds = run(settings, on_chunk=on_chunk, stopwatch=watch)
+    write_results(ds, folder)
+    return ds
+
+
+def companion(settings: Settings) -> Settings | None:
+    """The same paradigms in the solvable setting of the same size, None where there are none.
+
+    Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
+    """
+    solved = tuple(name for name in settings.names() if name in (*FIELDS, "hybrid"))
+    task = settings.made_task()
+    if not solved or task.solvable or not jax.config.read("jax_enable_x64"):
+        return None
+    # Time to master the focus grows as segments x classes (THEORY section 5).
+    steps, saves = 2000, 41
+    horizon = 20.0 * task.segments * task.classes
+    return Settings(
+        task=orthogonal_population(classes=task.classes, segments=task.segments),
+        paradigms=solved,
+        hypers={"learning_rate": horizon / steps},
+        seeds=(0,),
+        steps=steps,
+        saves=saves,
+        batch_size=None,
+        flow_seeds=1,
+        flow_rtol=1e-9,
+        precision="float64",
+    )
+
+
+def draw(results: xr.Dataset, solved: xr.Dataset | None, folder: Path) -> list[Path]:
+    """Every figure that the results allow, as PNG and SVG."""
+    figures = {"overview": plots.overview(results)}
+    for name, figure in (("focus", plots.focus), ("accuracy", plots.accuracy)):
+        figures[name] = figure(results).figure
+    if "flow" in results["process"]:
+        figures["beside_flow"] = plots.beside_flow(results).figure
+    population = solved if solved is not None else results
+    if "theory" in population["process"]:
+        figures["population"] = plots.population(population)
+    return [path for name, figure in figures.items() for path in plots.save(figure, folder, name)]
+
+
+def count_failed(results: xr.Dataset) -> int:
+    """Rows that were run and did not end well."""
+    status = results["status"]
+    return int(((status == Status.DIVERGED) | (status == Status.SOLVER_FAILED)).sum())
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and time of a run: what may differ between equal results."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
+        "x64": bool(jax.config.read("jax_enable_x64")),
+    }
+

@@ -1,0 +1,260 @@
+"""The jobs of a comparison: which rows each paradigm runs under each process, and on what data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Data, Problem, Splits, Trajectory
+from jaxattn.data import check, head, size
+from jaxattn.descent import make_train
+from jaxattn.flow import make_flow, needs_x64
+from jaxattn.probe import part_names
+from jaxattn.reduced import solve_reduced
+from jaxattn.settings import Settings
+from jaxattn.sweep import Plan, make_plan, make_row, make_runner, stack_data
+from jaxattn.theory import FIELDS
+
+__all__ = ["Job", "Sources", "hypers_of", "plan_jobs", "theory_blocks", "times_of"]
+
+SWITCH_SHARE = 0.25
+"""A hybrid switches after this share of its own run unless told, whatever other rows there are."""
+
+ATOL = 1e-2
+"""Absolute tolerance of a flow as a share of the relative one: parameters are of order 0.1 to 1."""
+
+FLOW_TILE = 2
+"""Rows of a flow solved together: they take the steps of the slowest (benchmarks/README.md)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The rows of one paradigm under one process, and how to run a chunk of them."""
+
+    paradigm: str
+    process: str
+    problem: Problem
+    plan: Plan
+    parts: tuple[str, ...]
+    run: Callable[..., Trajectory]
+
+
+def plan_jobs(settings: Settings) -> list[Job]:
+    """Training of every paradigm, then flows where asked for; no compilation yet.
+
+    Raises:
+        InputError: float64 is needed and off.
+    """
+    if settings.flow_seeds or settings.precision == "float64":
+        needs_x64("a flow" if settings.flow_seeds else "precision float64")
+    jobs = [_job(settings, name, "train") for name in settings.names()]
+    if settings.flow_seeds:
+        jobs += [_job(settings, name, "flow") for name in settings.names()]
+    return jobs
+
+
+def _job(settings: Settings, paradigm: str, process: str) -> Job:
+    flows = process == "flow"
+    problem = settings.problem(paradigm, "float64" if flows else None)
+    optimiser, saves = settings.made_optimiser(), settings.save_steps()
+    order, varied = settings.order_of_batches(), settings.varied()
+    read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
+    axes = {name: values for name, values in settings.axes().items() if name in read}
+    constants = {name: value for name, value in settings.constants().items() if name in read}
+    devices = tuple(jax.devices())
+    plan = make_plan(
+        axes,
+        settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
+        constants,
+        tile=FLOW_TILE if flows else problem.tile,
+        devices=len(devices),
+    )
+    made = (
+        make_flow(problem, optimiser, saves, rtol=settings.flow_rtol, atol=ATOL * settings.flow_rtol)
+        if flows
+        else make_train(problem, optimiser, saves, order)
+    )
+    row = make_row(problem, made, order.shared, "init" in varied)
+    return Job(
+        paradigm,
+        process,
+        problem,
+        plan,
+        part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
+        make_runner(row, "data" in varied, devices),
+    )
+
+
+def _example_hyper(plan: Plan) -> dict[str, Any]:
+    first = plan.hypers_of(np.zeros((1, 1), dtype=int))
+    return {name: jnp.asarray(values[0, 0]) for name, values in first.items()}
+
+
+def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Hyperparameters of some rows in the problem's precision, derived ones included."""
+    hypers = {
+        name: values.astype(job.problem.precision)
+        for name, values in job.plan.hypers_of(rows).items()
+    }
+    if any(spec.name == "switch_time" for spec in job.problem.hypers):
+        hypers.setdefault("switch_time", SWITCH_SHARE * _clock(settings, hypers)[..., -1])
+    return hypers
+
+
+def _clock(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
+    """Time at each save, after the axes of `hypers`."""
+    optimiser, saves = settings.made_optimiser(), settings.save_steps()
+    flat = {name: jnp.asarray(values).reshape(-1) for name, values in hypers.items()}
+    steps = jnp.asarray(saves, dtype=jnp.int32)
+    times = jax.vmap(lambda hyper: optimiser.clock(hyper, saves[-1])[steps])(flat)
+    return np.asarray(times).reshape(*next(iter(hypers.values())).shape, len(saves))
+
+
+class Sources:
+    """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is made before it is asked for."""
+        self._settings = settings
+        self._made: dict[tuple[int, str], Splits] = {}
+
+    def of(self, job: Job, rows: np.ndarray) -> Splits:
+        """Data of the rows ``[tile, row]``; stacked in that shape where seeds vary the data."""
+        if "data" not in self._settings.varied():
+            return self._splits(0, job)
+        seeds = job.plan.seed_of(rows)
+        tiles = [stack_data([self._splits(int(seed), job) for seed in tile]) for tile in seeds]
+        return stack_data(tiles)
+
+    def _splits(self, seed: int, job: Job) -> Splits:
+        key = (seed, job.process)
+        if key not in self._made:
+            settings, task = self._settings, self._settings.made_task()
+            made = task.make(seed)
+            for name, data in made.items():
+                check(data, f"{task.name}, {name}", task.classes)
+            learn = made["train"]
+            if job.process == "flow":
+                learn = head(learn, settings.flow_examples)
+            evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
+            splits = Splits(learn, evaluate)
+            self._made[key] = jax.tree.map(lambda leaf: _cast(leaf, job.problem.precision), splits)
+        return self._made[key]
+
+
+def _cast(leaf: Any, precision: str) -> np.ndarray:
+    leaf = np.asarray(leaf)
+    return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
+
+
+def examples_per_gradient(settings: Settings, process: str) -> int:
+    """Examples behind one gradient evaluation of training or of a flow."""
+    learn: Data = settings.made_task().make(0)["train"]
+    if process == "flow":
+        return min(size(learn), settings.flow_examples)
+    return settings.order_of_batches().examples(size(learn))
+
+
+def _grid(settings: Settings) -> dict[str, np.ndarray]:
+    """Hyperparameters at every point of the swept axes, constants included."""
+    axes = settings.axes()
+    mesh = np.meshgrid(*(np.asarray(values) for values in axes.values()), indexing="ij")
+    swept = dict(zip(axes, mesh, strict=True))
+    shape = mesh[0].shape
+    return {name: np.full(shape, value) for name, value in settings.constants().items()} | swept
+
+
+def times_of(settings: Settings) -> dict[str, Any]:
+    """Coordinates ``step``, ``time``, ``gradients`` and ``switch_time`` of a result."""
+    axes, grid = tuple(settings.axes()), _grid(settings)
+    clock = _clock(settings, grid).astype(float)
+    steps = np.asarray(settings.save_steps())
+    coords: dict[str, Any] = {
+        "step": ("save", steps, {"units": "step", "long_name": "training step"}),
+        "gradients": (
+            "save",
+            steps.astype(float) * examples_per_gradient(settings, "train"),
+            {"units": "1", "long_name": "gradients of one example taken by training"},
+        ),
+    }
+    if "switch_time" in settings.specs() and "switch_time" not in axes:
+        derived = SWITCH_SHARE * clock[..., -1]
+        values = np.broadcast_to(settings.constants().get("switch_time", derived), derived.shape)
+        coords["switch_time"] = _least(
+            axes, values, (), {"units": "time", "long_name": "when the hybrid switches"}
+        )
+    coords["time"] = _least(
+        axes,
+        clock,
+        ("save",),
+        {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"},
+    )
+    return coords
+
+
+def _least(
+    axes: tuple[str, ...], values: np.ndarray, rest: tuple[str, ...], attributes: dict[str, Any]
+) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
+    """A coordinate over only those axes (and always the learning rate) along which it varies."""
+    dims = list(axes)
+    for name in axes:
+        axis = dims.index(name)
+        first = np.take(values, [0], axis=axis)
+        if name != "learning_rate" and np.array_equal(np.broadcast_to(first, values.shape), values):
+            values = np.take(values, 0, axis=axis)
+            dims.remove(name)
+    return (*dims, *rest), values, attributes
+
+
+def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
+    """The reduced (mu, nu) system at the same times, where it is exact for the task.
+
+    It describes plain gradient flow of the linear model from zero under softmax attention.
+    """
+    task = settings.made_task()
+    exact = (
+        task.solvable
+        and jax.config.read("jax_enable_x64")
+        and settings.describe()["model"] == "linear"
+        and settings.attention == "softmax"
+        and settings.constants().get("temperature", 1.0) == 1.0
+        and not {"temperature", "focus_rate"} & set(settings.hypers)
+    )
+    names = [name for name in settings.names() if name in FIELDS or name == "hybrid"]
+    if not exact:
+        return {}
+    axes, grid = settings.axes(), _grid(settings)
+    clock = _clock(settings, grid)
+    flat = clock.reshape(-1, clock.shape[-1])
+    switch = grid.get("switch_time", SWITCH_SHARE * clock[..., -1]).reshape(-1)
+    blocks = {}
+    for name in names:
+        paths = [
+            solve_reduced(
+                name, times, segments=task.segments, classes=task.classes, switch_time=at
+            )
+            for times, at in zip(flat, switch, strict=True)
+        ]
+        blocks[name, "theory"] = _theory_block(axes, clock.shape, paths)
+    return blocks
+
+
+def _theory_block(axes: dict[str, Any], shape: tuple[int, ...], paths: list[Any]) -> xr.Dataset:
+    dims = (*axes, "save")
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([np.asarray(getattr(path, name)) for path in paths]).reshape(shape)
+
+    split = {"split": ["train"]}
+    measured = {"mu": "mu", "nu": "nu", "attention_foreground": "attention"}
+    variables: dict[str, Any] = {
+        name: ((*dims, "split"), stacked(source)[..., None]) for name, source in measured.items()
+    }
+    variables["objective"] = (dims, stacked("loss"))
+    status = np.asarray([int(path.status) for path in paths], dtype=np.int8)
+    variables["status"] = (tuple(axes), status.reshape(shape[:-1]))
+    return xr.Dataset(variables, {**{k: np.asarray(v) for k, v in axes.items()}, **split})

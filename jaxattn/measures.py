@@ -1,0 +1,152 @@
+"""What is measured of an attention network, and the two times a path is summed up by.
+
+Everything is a mean over examples by weight; measures of the focus are taken over the examples
+whose foreground is known, and are NaN where none is.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.attention import entropy
+from jaxattn.contracts import Example, MeasureSpec
+from jaxattn.inference import INFERENCE_RULES, infer
+
+__all__ = [
+    "CELLS",
+    "DECILES",
+    "MEASURES",
+    "View",
+    "first_crossing",
+    "measure_examples",
+]
+
+CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
+"""Focus true / false x prediction true / false (PAPER 1.6)."""
+
+DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
+
+_BY_RULE = (("inference",), (INFERENCE_RULES,))
+
+MEASURES = (
+    MeasureSpec("loss", *_BY_RULE, unit="nat", long_name="cross-entropy of the answer"),
+    MeasureSpec("accuracy", *_BY_RULE, unit="%", long_name="accuracy"),
+    MeasureSpec(
+        "error_cell",
+        ("inference", "cell"),
+        (INFERENCE_RULES, CELLS),
+        unit="%",
+        long_name="share of examples by focus and prediction true or false",
+    ),
+    MeasureSpec("focus_accuracy", unit="%", long_name="most attention is on the foreground"),
+    MeasureSpec("attention_foreground", long_name="attention on the foreground, mean"),
+    MeasureSpec(
+        "attention_foreground_decile",
+        ("quantile",),
+        (DECILES,),
+        long_name="attention on the foreground, deciles over examples",
+    ),
+    MeasureSpec("attention_entropy", unit="nat", long_name="entropy of the attention"),
+    MeasureSpec("mu", long_name="logit gap of the right class, foreground read alone"),
+    MeasureSpec("nu", long_name="score gap between foreground and background"),
+)
+
+
+class View(NamedTuple):
+    """What one example looks like to a trained pair."""
+
+    scores: Float[Array, " segment"]
+    log_attention: Float[Array, " segment"]
+    values: PyTree
+    read: Callable[[PyTree], Float[Array, " class"]]
+
+
+def _of_one(view: View, example: Example) -> dict[str, Array]:
+    each = jax.vmap(view.read)(view.values)
+    answers = infer(view.log_attention, view.values, each, view.read)
+    dtype = view.scores.dtype
+    on = example.foreground & example.mask
+    off = ~example.foreground & example.mask
+    focus_true = on[jnp.argmax(view.log_attention)]
+    right = jnp.argmax(answers, axis=-1) == example.label
+    cells = [focus_true & right, ~focus_true & right, focus_true & ~right, ~focus_true & ~right]
+    # Log probabilities differ from logits by one constant, so gaps between classes are the same.
+    read_on = jnp.sum(jnp.where(on[:, None], each, 0.0), axis=0) / jnp.sum(on, dtype=dtype)
+    others = (jnp.sum(read_on) - read_on[example.label]) / (read_on.size - 1)
+
+    def mean_score(at: Array) -> Array:
+        return jnp.sum(jnp.where(at, view.scores, 0.0)) / jnp.sum(at, dtype=dtype)
+
+    return {
+        "loss": -answers[:, example.label],
+        "accuracy": 100 * right.astype(dtype),
+        "error_cell": 100 * jnp.stack(cells, axis=-1).astype(dtype),
+        "focus_accuracy": 100 * focus_true.astype(dtype),
+        "attention_foreground": jnp.sum(jnp.where(on, jnp.exp(view.log_attention), 0.0)),
+        "attention_entropy": entropy(view.log_attention),
+        "mu": read_on[example.label] - others,
+        "nu": mean_score(on) - mean_score(off),
+    }
+
+
+_OF_FOCUS = ("error_cell", "focus_accuracy", "attention_foreground", "mu", "nu")
+
+
+def measure_examples(
+    see: Callable[[Example], View], batch: Example
+) -> dict[str, Float[Array, "..."]]:
+    """The `MEASURES` of a batch of examples.
+
+    Args:
+        see: one example to its `View`.
+        batch: examples with a leading axis; weights may be zero but not all of them.
+    """
+    one = jax.vmap(lambda example: _of_one(see(example), example))(batch)
+    known = jnp.any(batch.foreground & batch.mask, axis=-1)
+    # A bag that is all foreground (a rationale of every word) has no gap to its background.
+    gap = known & jnp.any(~batch.foreground & batch.mask, axis=-1)
+    counts = dict.fromkeys(_OF_FOCUS, known) | {"nu": gap}
+
+    def mean(name: str, values: Array) -> Array:
+        weight = batch.weight * counts[name] if name in counts else batch.weight
+        # What does not count may be 0 / 0: keep it out of the sum.
+        column = weight.reshape(weight.shape + (1,) * (values.ndim - 1))
+        return jnp.sum(jnp.where(column > 0, column * values, 0.0), axis=0) / jnp.sum(weight)
+
+    means = {name: mean(name, values) for name, values in one.items()}
+    counted = jnp.where(known & (batch.weight > 0), one["attention_foreground"], jnp.nan)
+    levels = jnp.asarray(DECILES, dtype=counted.dtype)
+    return means | {"attention_foreground_decile": jnp.nanquantile(counted, levels)}
+
+
+def first_crossing(
+    time: Float[np.ndarray, "*#row save"], values: Float[np.ndarray, "*row save"], level: float
+) -> Float[np.ndarray, "*row"]:
+    """When each row first reaches `level`, linear between saves; NaN (censored) if it never does.
+
+    Args:
+        time: increasing times of the saves, any unit; may have the leading axes of `values`.
+        values: measured values; NaN never counts as reached.
+        level: the value to reach, from below.
+    """
+    values = np.asarray(values, dtype=float)
+    time = np.broadcast_to(np.asarray(time, dtype=float), values.shape)
+    reached = values >= level
+    index = np.argmax(reached, axis=-1, keepdims=True)
+    before = np.maximum(index - 1, 0)
+
+    def pick(array: np.ndarray, at: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(array, at, axis=-1)
+
+    low, high = pick(values, before), pick(values, index)
+    start, end = pick(time, before), pick(time, index)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(index > 0, (level - low) / (high - low), 0.0)
+    # A NaN just before the crossing leaves nothing to interpolate from: the save itself counts.
+    share = np.where(np.isfinite(share), share, 1.0)
+    ever = reached.any(axis=-1, keepdims=True)
+    return np.where(ever, start + share * (end - start), np.nan)[..., 0]

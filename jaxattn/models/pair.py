@@ -1,0 +1,59 @@
+"""A `Model` from two Flax modules: one scores a segment, one reads a value."""
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.contracts import Example, Hyper, HyperSpec, Model, Params
+
+__all__ = ["pair"]
+
+
+def pair(
+    focus: nn.Module,
+    classifier: nn.Module,
+    *,
+    tile: int = 4,
+    random_start: bool = True,
+    hypers: tuple[HyperSpec, ...] = (),
+) -> Model:
+    """A model whose focus and classification modules both read the segments as they are.
+
+    Args:
+        focus: maps one segment to an array of one element, its score.
+        classifier: maps one segment, or an average of segments, to logits ``[class]``.
+        tile: rows of a sweep vmapped together.
+        random_start: whether the initial parameters depend on the key.
+        hypers: traced scalars the modules declare.
+
+    Parameters take the dtype of the segments they are initialised from.
+    """
+
+    def init(key: Array, example: Example, hyper: Hyper) -> Params:
+        del hyper
+        of_focus, of_classifier = jax.random.split(key)
+        segment = jax.tree.map(lambda leaf: leaf[0], example.segments)
+        return {
+            "shared": {},
+            "focus": focus.init(of_focus, segment)["params"],
+            "classify": classifier.init(of_classifier, segment)["params"],
+        }
+
+    def represent(params: Params, example: Example, key: Array | None) -> PyTree:
+        del params, key
+        return example.segments
+
+    def score(params: Params, example: Example, values: PyTree) -> Float[Array, " segment"]:
+        del values
+
+        def of_one(segment: PyTree) -> Float[Array, ""]:
+            return focus.apply({"params": params["focus"]}, segment).reshape(())
+
+        return jax.vmap(of_one)(example.segments)
+
+    def classify(params: Params, value: PyTree) -> Float[Array, " class"]:
+        return classifier.apply({"params": params["classify"]}, value)
+
+    return Model(
+        init, represent, score, classify, hypers=hypers, random_start=random_start, tile=tile
+    )

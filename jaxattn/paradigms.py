@@ -1,0 +1,116 @@
+"""Paradigms: the loss of one example under soft, hard, LVML and hybrid attention.
+
+A paradigm sees the log attention of the segments, the values it weighs and `read`, which turns
+one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (ECAI 2023).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from jaxattn.attention import average
+from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm
+
+__all__ = ["PARADIGMS", "as_paradigm", "hard", "hybrid", "lvml", "soft"]
+
+Read = Callable[[PyTree], Float[Array, " class"]]
+Loss = tuple[Float[Array, ""], tuple[()]]
+
+
+def _soft(
+    log_attention: Float[Array, " segment"],
+    values: PyTree,
+    read: Read,
+    label: Int[Array, ""],
+    context: Context,
+) -> Loss:
+    del context
+    return -read(average(log_attention, values))[label], ()
+
+
+def _hard(
+    log_attention: Float[Array, " segment"],
+    values: PyTree,
+    read: Read,
+    label: Int[Array, ""],
+    context: Context,
+) -> Loss:
+    del context
+    losses = -jax.vmap(read)(values)[:, label]
+    return jnp.sum(jnp.exp(log_attention) * losses), ()
+
+
+def _lvml(
+    log_attention: Float[Array, " segment"],
+    values: PyTree,
+    read: Read,
+    label: Int[Array, ""],
+    context: Context,
+) -> Loss:
+    del context
+    return -jax.nn.logsumexp(log_attention + jax.vmap(read)(values)[:, label]), ()
+
+
+def _hybrid(
+    log_attention: Float[Array, " segment"],
+    values: PyTree,
+    read: Read,
+    label: Int[Array, ""],
+    context: Context,
+) -> Loss:
+    # Where time is the same for all rows this stays a branch; under a vmap over rows it becomes a
+    # select and both losses are paid.
+    return jax.lax.cond(
+        context.time < context.hyper["switch_time"],
+        lambda: _soft(log_attention, values, read, label, context),
+        lambda: _hard(log_attention, values, read, label, context),
+    )
+
+
+def _at_switch(hyper: Hyper) -> Float[Array, " jump"]:
+    return jnp.reshape(hyper["switch_time"], (1,))
+
+
+soft = Paradigm("soft", _soft, natural_inference="average-input")
+"""Soft attention: cross-entropy of the averaged value, ``CE(g(sum_j a_j x_j), y)``."""
+
+hard = Paradigm("hard", _hard, natural_inference="argmax-segment")
+"""Hard attention, exact expectation over the segment picked: ``sum_j a_j CE(g(x_j), y)``."""
+
+lvml = Paradigm("lvml", _lvml, natural_inference="average-output")
+"""Latent variable marginal likelihood: ``-log sum_j a_j softmax(g(x_j))_y``."""
+
+hybrid = Paradigm(
+    "hybrid",
+    _hybrid,
+    natural_inference="argmax-segment",
+    hypers=(
+        HyperSpec("switch_time", 10.0, low=0.0, unit="time", doc="soft before it, hard from it on"),
+    ),
+    discontinuities=_at_switch,
+)
+"""Soft attention until `switch_time`, then hard attention from the same parameters.
+
+Training resets the optimiser state at the switch; a flow clips its step to it.
+"""
+
+PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid)}
+
+
+def as_paradigm(function: Paradigm | Callable[..., Any], name: str = "") -> Paradigm:
+    """A `Paradigm` from a plain loss of one example.
+
+    ``function(log_attention, values, read, label, context)`` returns a scalar, or a pair
+    ``(scalar, aux)``. The name defaults to the function's own.
+    """
+    if isinstance(function, Paradigm):
+        return function
+
+    def loss(*arguments: Any) -> tuple[Array, PyTree]:
+        result = function(*arguments)
+        return result if isinstance(result, tuple) else (result, ())
+
+    return Paradigm(name or getattr(function, "__name__", "custom"), loss)

@@ -1,0 +1,30 @@
+"""Figures of a result: each a function ``figure(ds, ax=None, ...) -> Axes``, one look for all.
+
+They draw what `jaxattn.compare` and `jaxattn.open` return, also half finished: runs that are not
+done are left out, and the title says how many. One learning rate is drawn at a time, and the
+first value of any other swept axis; select before drawing to see others, as in
+``focus(ds.sel(temperature=2.0))``.
+"""
+
+from jaxattn.plots.curves import accuracy, focus, learning
+from jaxattn.plots.files import save
+from jaxattn.plots.overview import overview
+from jaxattn.plots.processes import beside_flow, mu_nu, population
+from jaxattn.plots.reduced import theory_figure, theory_panels
+from jaxattn.plots.style import COLOURS, Style, style_of
+
+__all__ = [
+    "COLOURS",
+    "Style",
+    "accuracy",
+    "beside_flow",
+    "focus",
+    "learning",
+    "mu_nu",
+    "overview",
+    "population",
+    "save",
+    "style_of",
+    "theory_figure",
+    "theory_panels",
+]

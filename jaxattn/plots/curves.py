@@ -1,0 +1,126 @@
+"""Learning curves: a measure against training, the median and a band over seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from jaxattn.names import resolve
+from jaxattn.plots.rows import (
+    AXES,
+    choose,
+    curves_of_all,
+    left_out,
+    seeds_words,
+    setting_words,
+    split_of,
+    style_in,
+    switch_on,
+)
+from jaxattn.plots.style import dress, label_of, legend_below, new_axes, title
+
+__all__ = ["BAND", "BAND_WORDS", "accuracy", "focus", "learning"]
+
+BAND = (0.1, 0.9)
+"""Quantiles over seeds between which the band lies."""
+
+BAND_WORDS = "median and {:.0f} to {:.0f} % band".format(*(100 * share for share in BAND))
+
+
+_UNKNOWN = "nothing to see: no values, or NaN throughout"
+
+
+def focus(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    axis: str = "step",
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+) -> Axes:
+    """Attention on the foreground against training: `learning` of that measure."""
+    ax = learning(ds, ax, "attention_foreground", axis, split, learning_rate, paradigms)
+    ax.set_ylim(-0.02, 1.02)
+    return ax
+
+
+def accuracy(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    axis: str = "step",
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+    inference: str | None = None,
+) -> Axes:
+    """Accuracy against training, each paradigm by its own inference rule unless one is given."""
+    ax = learning(ds, ax, "accuracy", axis, split, learning_rate, paradigms, inference)
+    ax.set_ylim(-2, 102)
+    return ax
+
+
+def learning(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    measure: str = "objective",
+    axis: str = "step",
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+    inference: str | None = None,
+) -> Axes:
+    """Any measure against training: the median, and the band from 10 to 90 %, over seeds.
+
+    A thin vertical line is where the hybrid switches.
+
+    Args:
+        ds: a result.
+        ax: where to draw; by default on a new figure.
+        measure: a variable of the result with one value a seed and save.
+        axis: step, time or gradients.
+        split: by default test where there is one.
+        learning_rate: one of the result's; by default the largest at which training of every
+            paradigm has a finished seed.
+        paradigms: which to draw; by default all.
+        inference: an inference rule for all; by default each paradigm's own.
+
+    Raises:
+        InputError: a name or a learning rate that the result does not have.
+    """
+    resolve("axis", dict.fromkeys(AXES), axis)
+    setting = choose(ds, learning_rate, paradigms)
+    split = split_of(setting.ds, split)
+    drawn = curves_of_all(setting, measure, split=split, inference=inference)
+    variable = setting.ds[measure]
+    ax = new_axes() if ax is None else ax
+    x = setting.ds[axis].values
+    by_rule = "inference" in variable.dims
+    for one in drawn:
+        if not len(one.seeds):
+            continue
+        style = style_in(setting, one.paradigm)
+        rule = str(setting.ds["natural_inference"].sel(paradigm=one.paradigm).item())
+        label = f"{one.paradigm} ({rule})" if by_rule and not inference else one.paradigm
+        ax.plot(x, one.quantile(0.5), color=style.colour, linestyle=style.line, lw=1.9, label=label)
+        if len(one.seeds) > 1:
+            low, high = (one.quantile(share) for share in BAND)
+            ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
+    if (switch := switch_on(setting, axis)) is not None:
+        colour = style_in(setting, "hybrid").colour
+        ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
+    dress(ax, label_of(setting.ds[axis].attrs, axis), label_of(variable.attrs, measure))
+    title(
+        ax,
+        setting_words(
+            setting,
+            f"{split} split" if "split" in variable.dims else "",
+            f"answers by {inference}" if by_rule and inference else "",
+        ),
+        f"{BAND_WORDS} over {seeds_words(drawn)}",
+        "in brackets: how it answers" if by_rule and not inference else "",
+        left_out(drawn),
+        "" if any(np.isfinite(one.values).any() for one in drawn) else _UNKNOWN,
+    )
+    legend_below(ax, columns=2 if by_rule and not inference else 5)
+    return ax

@@ -1,0 +1,66 @@
+"""The first figure of a run: where the attention goes and how well it answers, side by side."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jaxattn.plots.curves import BAND_WORDS, accuracy, focus
+from jaxattn.plots.rows import choose, curves_of_all, left_out, seeds_words, spec_of, split_of
+from jaxattn.plots.style import new_panels, one_legend, title
+
+__all__ = ["overview"]
+
+_VARIED = {"init": "initial parameters"}
+
+
+def overview(
+    ds: xr.Dataset,
+    axis: str = "step",
+    split: str | None = None,
+    learning_rate: float | None = None,
+) -> Figure:
+    """`focus` and `accuracy` side by side, and a caption of what was run.
+
+    Args:
+        ds: a result.
+        axis: step, time or gradients.
+        split: by default test where there is one.
+        learning_rate: as for `jaxattn.plots.learning`.
+
+    Raises:
+        InputError: a name or a learning rate that the result does not have.
+    """
+    setting = choose(ds, learning_rate)
+    split = split_of(setting.ds, split)
+    figure, axes = new_panels(2, height=4.4)
+    for ax, draw, words in zip(
+        axes, (focus, accuracy), ("Where the attention goes", "How well it answers"), strict=True
+    ):
+        draw(ds, ax, axis=axis, split=split or None, learning_rate=learning_rate)
+        title(ax, words)
+    drawn = curves_of_all(setting, "attention_foreground", split=split)
+    spec = spec_of(ds)
+    run = ", ".join([*_asked(spec), setting.words, *([f"{split} split"] if split else [])])
+    over = f"{BAND_WORDS} over {seeds_words(drawn)}"
+    varied = " and ".join(_VARIED.get(name, name) for name in spec.get("vary") or [])
+    said = [
+        over + (f", which vary the {varied}" if varied else ""),
+        "in brackets: how it answers",
+        left_out(drawn),
+    ]
+    caption = f"{run}: {'; '.join(part for part in said if part)}."
+    one_legend(figure, axes, columns=3, caption=caption)
+    return figure
+
+
+def _asked(spec: Mapping[str, Any]) -> list[str]:
+    """What was run, in words, as far as the result says."""
+    parts = [str(spec[name]) for name in ("task", "model", "optimiser") if spec.get(name)]
+    if spec.get("schedule") not in (None, "constant"):
+        parts.append(f"{spec['schedule']} schedule")
+    if "batch_size" in spec:
+        size = spec["batch_size"]
+        parts.append("full batch" if size is None else f"batches of {size}, {spec['order']}")
+    return parts

@@ -1,0 +1,85 @@
+"""The published figure: the reduced system against time, one line a paradigm."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.measures import MEASURES
+from jaxattn.names import resolve
+from jaxattn.plots.style import (
+    dress,
+    legend_below,
+    new_axes,
+    new_panels,
+    one_legend,
+    style_of,
+    title,
+)
+
+__all__ = ["QUANTITIES", "theory_figure", "theory_panels"]
+
+QUANTITIES = {"mu": "mu", "nu": "nu", "attention": "attention_foreground"}
+"""Attributes of a path, and the measures that say in words what they are."""
+
+
+def theory_figure(
+    paths: Mapping[str, Any], ax: Axes | None = None, quantity: str = "mu", log: bool = False
+) -> Axes:
+    """The reduced system against time.
+
+    Args:
+        paths: by paradigm, what has the arrays ``time``, ``mu``, ``nu`` and ``attention``, such
+            as a `jaxattn.reduced.ReducedPath`. One whose ``status`` is not done is left out.
+        ax: where to draw; by default on a new figure.
+        quantity: mu, nu or attention.
+        log: time on a logarithmic axis, without its start at 0.
+
+    Raises:
+        InputError: no such quantity, or no path.
+    """
+    resolve("quantity", QUANTITIES, quantity)
+    if not paths:
+        raise InputError("paths: got none, expected at least one paradigm's; solve one first.")
+    ax = new_axes() if ax is None else ax
+    if log:
+        ax.set_xscale("log")
+    failed = []
+    for name, path in paths.items():
+        if int(getattr(path, "status", Status.DONE)) != Status.DONE:
+            failed.append(name)
+            continue
+        style, time = style_of(name, list(paths)), np.asarray(path.time)
+        shown = time > 0 if log else np.ones(time.shape, bool)
+        values = np.asarray(getattr(path, quantity))
+        ax.plot(
+            time[shown],
+            values[shown],
+            color=style.colour,
+            linestyle=style.line,
+            lw=2.2,
+            label=name,
+        )
+    if not log:
+        ax.set_xlim(left=0)
+    words = next(spec.long_name for spec in MEASURES if spec.name == QUANTITIES[quantity])
+    dress(ax, "time: step times learning rate", words)
+    title(ax, quantity, f"left out, not solved: {', '.join(failed)}" if failed else "")
+    legend_below(ax)
+    return ax
+
+
+def theory_panels(paths: Mapping[str, Any], log: bool = False) -> Figure:
+    """`theory_figure` for mu, nu and the attention, side by side.
+
+    Raises:
+        InputError: no path.
+    """
+    figure, axes = new_panels(len(QUANTITIES), height=3.6)
+    for ax, quantity in zip(axes, QUANTITIES, strict=True):
+        theory_figure(paths, ax, quantity, log)
+    one_legend(figure, axes)
+    return figure

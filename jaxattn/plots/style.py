@@ -1,0 +1,182 @@
+"""One look for every figure: a colour, a line and a marker for each paradigm, and plain axes."""
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.transforms import ScaledTranslation
+
+__all__ = [
+    "COLOURS",
+    "SMALL",
+    "Style",
+    "dress",
+    "label_of",
+    "legend_below",
+    "new_axes",
+    "new_panels",
+    "one_legend",
+    "style_of",
+    "title",
+]
+
+COLOURS: Mapping[str, str] = {
+    "soft": "#0072B2",
+    "hard": "#D55E00",
+    "lvml": "#009E73",
+    "hybrid": "#CC79A7",
+}
+"""The paradigms' colours, from the palette of Okabe and Ito: told apart by colour-blind eyes."""
+
+_FURTHER = ("#E69F00", "#56B4E9", "#000000", "#8B7500", "#999999")
+_SOLID = (0, ())
+_LINES: Mapping[str, Any] = {
+    "soft": _SOLID,
+    "hard": (0, (5, 1.6)),
+    "lvml": (0, (5, 1.4, 1.2, 1.4)),
+    "hybrid": (0, (1.3, 1.3)),
+}
+_FURTHER_LINES = ((0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
+_MARKERS = {"soft": "o", "hard": "s", "lvml": "^", "hybrid": "D"}
+_FURTHER_MARKERS = ("v", "P", "X", "<", ">", "*")
+
+TEXT, SMALL = 9.0, 8.0
+COLUMN = (6.4, 4.0)
+"""Inches of a figure that is to be read at the width of a column."""
+_LEGEND: dict[str, Any] = {
+    "fontsize": TEXT,
+    "frameon": False,
+    "borderpad": 0.0,
+    "handlelength": 2.4,
+    "columnspacing": 1.4,
+}
+
+
+class Style(NamedTuple):
+    """How a paradigm is drawn; `line` and `marker` tell it apart where colour is lost."""
+
+    colour: str
+    line: Any
+    marker: str
+
+
+def style_of(paradigm: str, all_paradigms: Sequence[str] = ()) -> Style:
+    """The style of a paradigm, the same in every figure.
+
+    Args:
+        paradigm: its name.
+        all_paradigms: all of the run, in order: a paradigm without a colour of its own in
+            `COLOURS` takes the next free one by its place among them.
+    """
+    if paradigm in COLOURS:
+        return Style(COLOURS[paradigm], _LINES[paradigm], _MARKERS[paradigm])
+    further = [name for name in all_paradigms if name not in COLOURS]
+    place = further.index(paradigm) if paradigm in further else len(further)
+    return Style(
+        _FURTHER[place % len(_FURTHER)],
+        _FURTHER_LINES[place % len(_FURTHER_LINES)],
+        _FURTHER_MARKERS[place % len(_FURTHER_MARKERS)],
+    )
+
+
+def new_axes() -> Axes:
+    """Axes of a new pyplot figure, which a notebook shows by itself."""
+    return plt.subplots(figsize=COLUMN, layout="constrained")[1]
+
+
+def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of its own, unknown to pyplot, with `count` axes side by side."""
+    width = {2: 8.4, 3: 10.2}[count]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def label_of(attributes: Mapping[str, Any], name: str) -> str:
+    """``long_name [units]``; without a unit of 1, or one that the name says already."""
+    text = str(attributes.get("long_name") or name)
+    unit = str(attributes.get("units", "1"))
+    said = unit == "1" or re.search(rf"\b{re.escape(unit)}\b", text)
+    return text if said else f"{text} [{unit}]"
+
+
+def dress(ax: Axes, x_label: str, y_label: str) -> None:
+    """Labels that fit, a light grid, no box."""
+    wide, high = _inches(ax)
+    ax.set_xlabel(_wrapped(x_label, wide, TEXT), fontsize=TEXT)
+    ax.set_ylabel(_wrapped(y_label, high, TEXT), fontsize=TEXT)
+    ax.tick_params(labelsize=TEXT, color="0.6")
+    ax.margins(x=0.02)
+    ax.set_axisbelow(True)
+    ax.grid(True, color="0.9", linewidth=0.7)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color("0.6")
+
+
+def title(ax: Axes, *parts: str) -> None:
+    """A left-aligned title: the first part on its own line, the others after it, none empty."""
+    first, *rest = [part for part in parts if part]
+    wide = _inches(ax)[0]
+    lines = [_wrapped(text, wide, TEXT) for text in (first, "; ".join(rest)) if text]
+    ax.set_title("\n".join(lines), loc="left", fontsize=TEXT)
+
+
+def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 4) -> Legend | None:
+    """A legend under the axis label, where no data can be; none where there is nothing to name."""
+    found = ax.get_legend_handles_labels()[0] if handles is None else handles
+    if not found:
+        return None
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    lines = ax.get_xlabel().count("\n")
+    below = ScaledTranslation(0, -(34 + 11 * lines) / 72, figure.dpi_scale_trans)
+    return ax.legend(
+        handles=list(found),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + below,
+        ncols=min(columns, len(found)),
+        borderaxespad=0.0,
+        **_LEGEND,
+    )
+
+
+def one_legend(
+    figure: Figure, axes: Sequence[Axes], columns: int = 7, caption: str = ""
+) -> Legend | None:
+    """One legend above all axes in place of each one's own, and a caption below them."""
+    legends = [legend for ax in axes if (legend := ax.get_legend()) is not None]
+    # Of equals the last: its labels say more where it is drawn by inference rule.
+    handles = max((each.legend_handles for each in reversed(legends)), key=len, default=[])
+    for legend in legends:
+        legend.remove()
+    if caption:
+        width = figure.get_size_inches()[0]
+        text = _wrapped(caption, width, SMALL)
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="0.25")
+    if not handles:
+        return None
+    return figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(columns, len(handles)),
+        **_LEGEND,
+    )
+
+
+def _inches(ax: Axes) -> tuple[float, float]:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    box = ax.get_position()
+    width, height = figure.get_size_inches()
+    return box.width * width, box.height * height
+
+
+def _wrapped(text: str, inches: float, size: float) -> str:
+    # A letter of DejaVu Sans is about half its size wide.
+    return textwrap.fill(text, max(20, int(inches * 72 / (0.52 * size))))

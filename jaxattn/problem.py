@@ -1,0 +1,150 @@
+"""Attention as a `Problem`: a task, a model, a paradigm and an attention map put together."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.contracts import (
+    AttentionMap,
+    Context,
+    Example,
+    Hyper,
+    HyperSpec,
+    Model,
+    Paradigm,
+    Params,
+    Problem,
+    Task,
+)
+from jaxattn.measures import MEASURES, View, measure_examples
+from jaxattn.models import MODELS
+from jaxattn.names import resolve
+from jaxattn.paradigms import PARADIGMS, as_paradigm
+
+__all__ = ["attention_problem"]
+
+
+def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
+    del hyper
+    return jnp.zeros((0,))
+
+
+def attention_problem(
+    task: Task,
+    model: "str | Model | Callable[[int], Model]",
+    paradigm: str | Paradigm | Callable[..., Any],
+    attention: str | AttentionMap | Callable[..., Array] = "softmax",
+    precision: str = "float32",
+) -> Problem:
+    """The learning problem of an attention network.
+
+    Equal arguments return the same object, so what is compiled for it once stays compiled.
+
+    Args:
+        task: gives shapes and the number of classes.
+        model: a name, a factory taking the number of classes, or a `Model`.
+        paradigm: a name, a `Paradigm`, or the plain loss of one example.
+        attention: a name, an `AttentionMap`, or a plain ``(scores, example, hyper)`` function.
+        precision: dtype of parameters, data and hyperparameters.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    made = resolve("model", MODELS, model)
+    return _attention_problem(
+        task,
+        made if isinstance(made, Model) else made(task.classes),
+        resolve("paradigm", PARADIGMS, paradigm),
+        resolve("attention map", ATTENTION_MAPS, attention),
+        precision,
+    )
+
+
+@lru_cache(maxsize=256)
+def _attention_problem(
+    task: Task,
+    model: Model,
+    paradigm: Any,
+    attention: Any,
+    precision: str,
+) -> Problem:
+    paradigm, attention = as_paradigm(paradigm), as_attention_map(attention)
+    template = _as_precision(task.template, precision)
+
+    def see(params: Params, example: Example, hyper: Hyper, key: Array | None) -> View:
+        example = _blanked(example)
+        values = model.represent(params, example, key)
+        scores = model.score(params, example, values)
+
+        def read(value: PyTree) -> Float[Array, " class"]:
+            return jax.nn.log_softmax(model.classify(params, value))
+
+        return View(scores, attention.apply(scores, example, hyper), values, read)
+
+    def init(key: Array, hyper: Hyper) -> Params:
+        return model.init(key, template, hyper)
+
+    def loss(
+        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
+    ) -> tuple[Float[Array, ""], PyTree]:
+        def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
+            view = see(params, example, hyper, key)
+            context = Context(hyper, time, key, state)
+            return paradigm.loss(
+                view.log_attention, view.values, view.read, example.label, context
+            )
+
+        random = model.stochastic or paradigm.stochastic
+        keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
+        losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None))(batch, keys)
+        total = jnp.sum(batch.weight)
+        # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
+        mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
+        return mean, paradigm.update(state, aux)
+
+    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+        return measure_examples(lambda example: see(params, example, hyper, None), batch)
+
+    return Problem(
+        init=init,
+        loss=loss,
+        measure=measure,
+        discontinuities=paradigm.discontinuities or _no_jumps,
+        state=paradigm.init,
+        hypers=_union(model.hypers, attention.hypers, paradigm.hypers),
+        measures=MEASURES,
+        name=paradigm.name,
+        natural_inference=paradigm.natural_inference,
+        precision=precision,
+        tile=model.tile,
+    )
+
+
+def _blanked(example: Example) -> Example:
+    """Zeros at masked-out positions, so that no finite value there can overflow when read."""
+
+    def blank(leaf: Array) -> Array:
+        real = example.mask.reshape(example.mask.shape + (1,) * (leaf.ndim - 1))
+        return jnp.where(real, leaf, 0)
+
+    return example._replace(segments=jax.tree.map(blank, example.segments))
+
+
+def _as_precision(example: Example, precision: str) -> Example:
+    return jax.tree.map(
+        lambda leaf: leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        example,
+    )
+
+
+def _union(*groups: tuple[HyperSpec, ...]) -> tuple[HyperSpec, ...]:
+    """All specs, each name once: the first that declares it wins."""
+    found: dict[str, HyperSpec] = {}
+    for spec in (spec for group in groups for spec in group):
+        found.setdefault(spec.name, spec)
+    return tuple(found.values())

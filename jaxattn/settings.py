@@ -1,0 +1,231 @@
+"""What a comparison is asked to do: one static, checked description of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from jaxattn.attention import ATTENTION_MAPS
+from jaxattn.batches import Order
+from jaxattn.contracts import HyperSpec, InputError, Model, Problem, Task
+from jaxattn.descent import Optimiser, as_optimiser
+from jaxattn.models import MODELS
+from jaxattn.names import resolve
+from jaxattn.paradigms import PARADIGMS, as_paradigm
+from jaxattn.problem import attention_problem
+from jaxattn.tasks import TASKS
+
+__all__ = ["Settings"]
+
+PRECISIONS = ("float32", "float64")
+VARIED = ("init", "data")
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """One comparison, whole. Names and objects are both accepted; see `jaxattn.compare`.
+
+    Raises:
+        InputError: on construction, for anything that cannot be done.
+    """
+
+    task: str | Task = "digits"
+    model: Any = None
+    """None takes the task's own."""
+    paradigms: tuple[Any, ...] = ("soft", "hard", "lvml", "hybrid")
+    hypers: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = tuple(range(8))
+    steps: int = 800
+    saves: int | Sequence[int] = 41
+    """How many save points, equally spaced from 0 to `steps`, or the steps themselves."""
+    optimiser: Any = "sgd"
+    schedule: Any = "constant"
+    order: str = "shuffled"
+    batch_size: int | None = 256
+    """None: the whole learning set at every step."""
+    attention: Any = "softmax"
+    vary: tuple[str, ...] | None = None
+    """What a seed changes: init, data. None: init, or data where the start is not random."""
+    evaluate: int = 512
+    """At most so many examples of each split are measured."""
+    flow_seeds: int = 0
+    """Gradient flow beside the first so many seeds."""
+    flow_examples: int = 512
+    """The flow learns from the first so many examples, all at once."""
+    flow_rtol: float = 1e-4
+    """Relative error of one step of the flow. ReLU networks have kinks: tighter costs much more."""
+    precision: str = "float32"
+    focus_level: float = 0.5
+    """time_to_focus: mean attention on the foreground reaches this."""
+    fit_level: float = 90.0
+    """time_to_fit: accuracy in % under the paradigm's own inference rule reaches this."""
+
+    def __post_init__(self) -> None:
+        """Resolve every name and refuse what cannot be done."""
+        for name in ("steps", "evaluate", "flow_examples"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("flow_seeds", self.flow_seeds, 0)
+        if not 0 < self.flow_rtol < 1:
+            raise InputError(
+                f"flow_rtol: got {self.flow_rtol}, expected a number between 0 and 1."
+            )
+        if not self.seeds:
+            raise InputError("seeds: got none, expected at least 1.")
+        if not self.paradigms:
+            raise InputError(
+                f"paradigms: got none, expected at least one of {', '.join(PARADIGMS)}."
+            )
+        if len(set(self.names())) < len(self.paradigms):
+            raise InputError(f"paradigms: got {list(self.names())}, expected each once.")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"precision: got {self.precision!r}, expected one of {', '.join(PRECISIONS)}."
+            )
+        if unknown := set(self.vary or ()) - set(VARIED):
+            raise InputError(
+                f"vary: got {', '.join(sorted(unknown))}, expected some of {', '.join(VARIED)}; "
+                "the order varies by --order shuffled-per-seed."
+            )
+        resolve("attention map", ATTENTION_MAPS, self.attention)
+        self.save_steps()
+        self.order_of_batches()
+        self.axes()
+
+    def made_task(self) -> Task:
+        """The task, made from its name if need be."""
+        found = resolve("task", TASKS, self.task)
+        return found if isinstance(found, Task) else found()
+
+    def made_model(self) -> Model:
+        """The model for the task's classes."""
+        task = self.made_task()
+        found = resolve("model", MODELS, self.model or task.default_model)
+        return found if isinstance(found, Model) else found(task.classes)
+
+    def made_optimiser(self) -> Optimiser:
+        """The optimiser on its schedule."""
+        return as_optimiser(self.optimiser, self.schedule)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the paradigms, in order."""
+        return tuple(as_paradigm(resolve("paradigm", PARADIGMS, p)).name for p in self.paradigms)
+
+    def problem(self, paradigm: str, precision: str | None = None) -> Problem:
+        """The learning problem of one of the paradigms, by its name."""
+        asked = self.paradigms[self.names().index(paradigm)]
+        return attention_problem(
+            self.made_task(),
+            self.made_model(),
+            asked,
+            self.attention,
+            precision or self.precision,
+        )
+
+    def varied(self) -> tuple[str, ...]:
+        """What a seed changes."""
+        if self.vary is not None:
+            return self.vary
+        return ("init",) if self.made_model().random_start else ("data",)
+
+    def order_of_batches(self) -> Order:
+        """How minibatches are drawn."""
+        return Order(self.order, self.batch_size)
+
+    def save_steps(self) -> tuple[int, ...]:
+        """Steps at which to measure, from 0 to `steps`."""
+        if isinstance(self.saves, int):
+            _at_least("saves", self.saves, 2)
+            spaced = np.linspace(0, self.steps, min(self.saves, self.steps + 1))
+            return tuple(int(step) for step in np.unique(np.round(spaced)))
+        steps = tuple(int(step) for step in self.saves)
+        if steps[:1] != (0,) or steps[-1] != self.steps or any(np.diff(steps) <= 0):
+            raise InputError(
+                f"saves: got {list(steps)}, expected increasing steps from 0 to {self.steps}."
+            )
+        return steps
+
+    def specs(self) -> dict[str, HyperSpec]:
+        """Every hyperparameter that some part of this comparison reads."""
+        found = {spec.name: spec for spec in self.made_optimiser().hypers}
+        for name in self.names():
+            found |= {spec.name: spec for spec in self.problem(name).hypers}
+        return found
+
+    def axes(self) -> dict[str, tuple[float, ...]]:
+        """The swept hyperparameters; ``learning_rate`` is always one.
+
+        Raises:
+            InputError: an unknown hyperparameter, or a value out of its range.
+        """
+        specs = self.specs()
+        for name in self.hypers:
+            if name not in specs:
+                near = get_close_matches(name, specs, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "drop it."
+                raise InputError(
+                    f"unknown hyperparameter: got {name!r}, expected one of "
+                    f"{', '.join(specs)}; {hint}"
+                )
+        rate = self.hypers.get("learning_rate", specs["learning_rate"].default)
+        swept = {"learning_rate": (rate,) if isinstance(rate, int | float) else tuple(rate)}
+        for name, values in self.hypers.items():
+            if not isinstance(values, int | float):
+                swept[name] = tuple(values)
+        for name, values in (*swept.items(), *self.constants().items()):
+            for value in np.atleast_1d(values):
+                _in_range(specs[name], float(value))
+        return {name: tuple(float(value) for value in values) for name, values in swept.items()}
+
+    def constants(self) -> dict[str, float]:
+        """Hyperparameters that hold for all rows, defaults included."""
+        given = {k: float(v) for k, v in self.hypers.items() if isinstance(v, int | float)}
+        defaults = {
+            name: spec.default for name, spec in self.specs().items() if spec.default is not None
+        }
+        merged = {k: v for k, v in (defaults | given).items() if k != "learning_rate"}
+        swept = {k for k, v in self.hypers.items() if not isinstance(v, int | float)}
+        # Without a word on it, a hybrid switches after a share of its own run: not a constant.
+        return {
+            k: v
+            for k, v in merged.items()
+            if k not in swept and (k != "switch_time" or k in given)
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as plain values, objects by their names: the spec that a result carries."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain |= {
+            "task": self.made_task().name,
+            "model": _name(self.model or self.made_task().default_model),
+            "paradigms": list(self.names()),
+            "optimiser": self.made_optimiser().name,
+            "schedule": _name(self.schedule),
+            "attention": _name(self.attention),
+            "vary": list(self.varied()),
+            "saves": list(self.save_steps()),
+            "hypers": {**self.constants(), **{k: list(v) for k, v in self.axes().items()}},
+            "seeds": list(self.seeds),
+        }
+        return plain
+
+
+def _name(component: Any) -> str:
+    if isinstance(component, str):
+        return component
+    return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
+
+
+def _at_least(name: str, value: int, low: int) -> None:
+    if value < low:
+        raise InputError(f"{name}: got {value}, expected at least {low}.")
+
+
+def _in_range(spec: HyperSpec, value: float) -> None:
+    low = value > spec.low if spec.open_low else value >= spec.low
+    if not isfinite(value) or not low or value > spec.high:
+        bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"
+        top = f" and at most {spec.high:g}" if isfinite(spec.high) else ""
+        raise InputError(f"{spec.name}: got {value:g}, expected a number {bound}{top}.")

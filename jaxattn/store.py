@@ -1,0 +1,289 @@
+"""Results with labels, and their files: written whole or not at all, checked when opened."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import InputError, MeasureSpec, Status, Trajectory
+
+__all__ = [
+    "RESULTS",
+    "SCHEMA_VERSION",
+    "assemble",
+    "block",
+    "canonical_json",
+    "content_hash",
+    "open_run",
+    "plain",
+    "prepare",
+    "write_bytes",
+    "write_json",
+    "write_results",
+]
+
+SCHEMA_VERSION = 1
+RESULTS = "results.nc"
+_WRITTEN = (RESULTS, "run.json", "theory.json", f"population/{RESULTS}")
+
+ABSENT = -1
+"""Status of a row that was not asked for, such as the flow of a seed that only trains."""
+
+_UNITS = {
+    "objective": ("nat", "training loss at that time, on the training examples measured"),
+    "gradient_norm": ("nat", "norm of the loss gradient by part of the parameters"),
+    "time_reached": ("time", "time of the last good save"),
+    "evaluations": ("1", "gradients evaluated (minibatches, or vector fields of a flow)"),
+    "steps": ("1", "steps taken"),
+    "rejected": ("1", "steps rejected by the solver"),
+}
+
+
+def block(
+    trajectory: Trajectory,
+    axes: Mapping[str, Sequence[Any]],
+    measures: Sequence[MeasureSpec],
+    parts: Sequence[str],
+) -> xr.Dataset:
+    """One process of one paradigm as a Dataset.
+
+    Args:
+        trajectory: NumPy arrays with the lengths of `axes` in front.
+        axes: names and coordinates of the leading axes (hyperparameters, then ``seed``).
+        measures: labels of the problem's measures; one that is not described gets the dims
+            ``<name>_0``, ``<name>_1``, ...
+        parts: labels of ``gradient_norm``.
+    """
+    lead = tuple(axes)
+    coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
+    variables: dict[str, Any] = {}
+
+    def add(name: str, dims: tuple[str, ...], values: np.ndarray, unit: str, text: str) -> None:
+        variables[name] = (dims, values, {"units": unit, "long_name": text})
+
+    add(
+        "objective",
+        (*lead, "save"),
+        trajectory.measures["objective"],
+        *_UNITS["objective"],
+    )
+    add(
+        "gradient_norm",
+        (*lead, "save", "part"),
+        trajectory.measures["gradient_norm"],
+        *_UNITS["gradient_norm"],
+    )
+    coords["part"] = list(parts)
+    described = {spec.name: spec for spec in measures}
+    splits = list(dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k))
+    coords["split"] = splits
+    for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
+        by_split = [trajectory.measures[f"{split}/{name}"] for split in splits]
+        values = np.stack(by_split, axis=len(lead) + 1)
+        rest = values.ndim - len(lead) - 2
+        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
+        coords |= {dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)}
+        add(name, (*lead, "save", "split", *spec.dims), values, spec.unit, spec.long_name)
+    add("time_reached", lead, trajectory.time_reached, *_UNITS["time_reached"])
+    for name, values in trajectory.work.items():
+        label = "evaluations" if name == "gradients" else name
+        add(label, lead, np.asarray(values, dtype=float), *_UNITS[label])
+    variables["status"] = (lead, np.asarray(trajectory.status, np.int8), _status_attributes())
+    return xr.Dataset(variables, coords)
+
+
+def _status_attributes() -> dict[str, Any]:
+    return {
+        "long_name": "how the row ended",
+        "flag_values": np.asarray([ABSENT, *Status], dtype=np.int8),
+        "flag_meanings": " ".join(["absent", *(status.name.lower() for status in Status)]),
+    }
+
+
+def assemble(
+    blocks: Mapping[tuple[str, str], xr.Dataset],
+    axes: Mapping[str, Sequence[Any]],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """All blocks as one Dataset: dims paradigm, process, the axes, then those of the measures.
+
+    Args:
+        blocks: by (paradigm, process). A block may lack a swept axis that it does not depend
+            on (it is repeated along it) and rows (they become NaN, with status absent).
+        axes: the swept hyperparameters and ``seed``, in order, whole.
+        attributes: of the Dataset; ``schema_version`` is added.
+    """
+    absent = {"status": np.int8(ABSENT)}
+    variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
+    filler = {name: absent.get(name, np.nan) for name in variables}
+    paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
+    processes = list(dict.fromkeys(process for _, process in blocks))
+
+    def whole(one: xr.Dataset) -> xr.Dataset:
+        for name in [name for name in axes if name not in one.dims]:
+            one = one.expand_dims({name: np.asarray(axes[name])})
+        return one.reindex({name: np.asarray(at) for name, at in axes.items()}, fill_value=filler)
+
+    by_process = []
+    for process in processes:
+        found = {p: whole(blocks[p, process]) for p in paradigms if (p, process) in blocks}
+        joined = xr.concat(
+            list(found.values()),
+            dim=xr.Variable("paradigm", list(found)),
+            join="outer",
+            fill_value=filler,
+            data_vars="all",
+            coords="minimal",
+            compat="override",
+            combine_attrs="drop_conflicts",
+        )
+        by_process.append(joined.reindex(paradigm=paradigms, fill_value=filler))
+    ds = xr.concat(
+        by_process,
+        dim=xr.Variable("process", processes),
+        join="outer",
+        fill_value=filler,
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        combine_attrs="drop_conflicts",
+    )
+    ds["status"] = ds["status"].astype(np.int8).assign_attrs(_status_attributes())
+    ds = ds.transpose("paradigm", "process", *axes, "save", "split", ...)
+    ds["seed"] = ds["seed"].astype(np.int64)
+    return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no blanks, equal for equal values; NaN as null."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Mappings, sequences and NumPy values as what JSON knows; NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def content_hash(ds: xr.Dataset) -> str:
+    """SHA-256 over names, dims, types, values and attributes of everything in `ds`."""
+    digest = hashlib.sha256()
+    attributes = {key: value for key, value in ds.attrs.items() if key != "content_hash"}
+    digest.update(canonical_json(attributes).encode())
+    for name in sorted(map(str, ds.variables)):
+        variable = ds.variables[name]
+        values = np.ascontiguousarray(variable.values)
+        label = [name, list(variable.dims), str(values.dtype.kind), dict(variable.attrs)]
+        digest.update(canonical_json(label).encode())
+        text = values.dtype.kind in "UO"
+        digest.update(canonical_json(values.tolist()).encode() if text else values.tobytes())
+    return digest.hexdigest()
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all: temporary name beside it, fsync, rename.
+
+    Raises:
+        OSError: the disk is full or not writable; the old file, if any, is untouched.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people, atomically; NaN as null."""
+    write_bytes(path, (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_results(ds: xr.Dataset, folder: Path) -> None:
+    """Write `ds` as ``results.nc`` (netCDF4), its hash inside; equal Datasets give equal files."""
+    stamped = ds.assign_attrs(content_hash=content_hash(ds))
+    # Through memory: an HDF5 library that meets a full disk can take the process with it.
+    write_bytes(folder / RESULTS, stamped.to_netcdf(engine="h5netcdf"))
+
+
+def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
+    """The results of a run, by its directory or its ``results.nc``, checked against their hash.
+
+    Raises:
+        InputError: nothing there, a damaged file, or one of a newer schema.
+    """
+    file = Path(path)
+    file = file / RESULTS if file.is_dir() else file
+    if not file.is_file():
+        raise InputError(
+            f"open: got {os.fspath(path)!r}, expected a directory with {RESULTS}; is the run's "
+            "--out spelt right?"
+        )
+    damaged = f"{file}: got a damaged or truncated file, expected a jaxattn result; run it again"
+    try:
+        with xr.open_dataset(file, engine="h5netcdf") as lazy:
+            ds = lazy.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{damaged} ({type(error).__name__}).") from error
+    if "content_hash" not in ds.attrs or "schema_version" not in ds.attrs:
+        raise InputError(f"{file}: got a netCDF file that jaxattn did not write.")
+    if int(ds.attrs["schema_version"]) > SCHEMA_VERSION:
+        raise InputError(
+            f"{file}: got schema {ds.attrs['schema_version']}, expected at most {SCHEMA_VERSION}; "
+            "update jaxattn."
+        )
+    if content_hash(ds) != ds.attrs["content_hash"]:
+        raise InputError(f"{damaged} (its hash does not match its content).")
+    return ds
+
+
+def prepare(folder: Path, overwrite: bool) -> None:
+    """Make `folder` ready for a run; with `overwrite`, remove what an earlier run wrote there.
+
+    Only the files a run writes are ever removed.
+
+    Raises:
+        InputError: not empty and no `overwrite`, not a directory, or not writable.
+    """
+    try:
+        present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+        if present and not overwrite:
+            raise InputError(
+                f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+                "directory; choose another or add --overwrite."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for stale in (folder / name for name in _WRITTEN):
+            stale.unlink(missing_ok=True)
+        for figure in (*folder.glob("figures/*.png"), *folder.glob("figures/*.svg")):
+            figure.unlink()
+    except OSError as error:
+        raise InputError(
+            f"--out: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
+            "choose another."
+        ) from error

@@ -1,0 +1,58 @@
+"""Mosaics of real handwritten digits, bundled with scikit-learn: no download."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+from jaxattn.contracts import Task
+from jaxattn.tasks.arguments import bag_length, several, whole
+from jaxattn.tasks.mosaic import mosaic
+
+__all__ = ["digits"]
+
+
+def digits(
+    foreground: Iterable[SupportsIndex] = (0, 1, 2),
+    segments: SupportsIndex = 5,
+    train: SupportsIndex = 2048,
+    test: SupportsIndex = 1024,
+) -> Task:
+    """Find and name the one foreground digit among background digits.
+
+    The 1,797 real 8x8 images of scikit-learn (UCI Optical Recognition of Handwritten Digits,
+    Alpaydin and Kaynak 1998) in mosaics as PAPER 3.4 draws them; a quarter of the images of
+    each class are in test mosaics only. Pixels 0..16 are scaled as in PAPER 3.2,
+    ``(x / 16 - 0.5) / 0.5``, to [-1, 1], and flattened to 64 numbers.
+
+    Args:
+        foreground: digits to tell apart, at least 2 and at most 9.
+        segments: images of a mosaic.
+        train: training mosaics.
+        test: test mosaics.
+
+    Returns:
+        A task with splits "train" and "test"; see `mosaic`. Equal arguments give the same
+        object, in whatever order the digits are named.
+
+    Raises:
+        InputError: a foreground that is not 2 to 9 different digits, fewer than 2 segments, or a
+            size below 1.
+    """
+    wanted = [whole("foreground", digit, low=0) for digit in several("foreground", foreground)]
+    return _digits(
+        tuple(sorted(wanted)),
+        bag_length(segments),
+        whole("train", train, low=1),
+        whole("test", test, low=1),
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _digits(foreground: tuple[int, ...], segments: int, train: int, test: int) -> Task:
+    from sklearn.datasets import load_digits  # 0.9 s to import; only this task needs it
+
+    images, labels = load_digits(return_X_y=True)
+    pixels = (images / 16 - 0.5) / 0.5
+    task = mosaic(pixels, labels, foreground, segments, train, test, name="digits")
+    return dataclasses.replace(task, summary=f"handwritten digits, 8x8: {task.summary}")

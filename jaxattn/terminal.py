@@ -1,0 +1,189 @@
+"""What a person sees on a terminal: live progress, the table of results, findings in words."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from jaxattn import comparison
+from jaxattn.summaries import best_and_first
+
+__all__ = ["Reporter", "doctor_table", "findings", "results_table", "theory_table"]
+
+LINE_EVERY = 2.0
+"""Seconds between plain progress lines where there is no terminal."""
+
+
+class Reporter:
+    """Progress on standard error: a live bar on a terminal, plain lines otherwise."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before the first chunk."""
+        self.console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._started = time.perf_counter()
+        self._last = -LINE_EVERY
+        self._done, self._total = 0, 0
+
+    def __enter__(self) -> "Reporter":
+        """Open the live display where there is a terminal."""
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("compiling", total=None, rate="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the live display."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def tell(self, progress: comparison.Progress) -> None:
+        """Show where things stand."""
+        now = time.perf_counter()
+        if progress.total != self._total or progress.done < self._done:
+            # A new comparison (the companion) counts from nothing again.
+            self._started, self._total = now if self._total else self._started, progress.total
+        elapsed = now - self._started
+        rate = f"{progress.done / elapsed:.1f} seeds/s" if elapsed > 0.5 else ""
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        label = f"{progress.process} {progress.paradigm}".strip()
+        if self._bar is not None:
+            self._bar.update(
+                self._task,
+                description=label + failed,
+                completed=progress.done,
+                total=progress.total,
+                rate=rate,
+            )
+        elif now - self._last >= LINE_EVERY or progress.done == progress.total:
+            left = elapsed / progress.done * (progress.total - progress.done)
+            print(
+                f"{label}: {progress.done}/{progress.total} runs{failed}, {rate or 'starting'}, "
+                f"{left:.0f} s left",
+                file=sys.stderr,
+            )
+            self._last = now
+        self._done = progress.done
+
+
+def _band(row: pd.Series, digits: int) -> str:
+    if np.isnan(row["median"]):
+        return f"never ({row['censored']:.0f} of {row['seeds']:.0f})" if row["censored"] else "-"
+    low, high = (
+        f"{row[key]:.{digits}f}" if np.isfinite(row[key]) else "never" for key in ("low", "high")
+    )
+    return f"{row['median']:.{digits}f} [{low}, {high}]"
+
+
+COLUMNS = (
+    ("time to focus", "time_to_focus", 1),
+    ("attention on foreground", "attention_foreground", 3),
+    ("accuracy %", "accuracy", 1),
+    ("right for the right reason %", "FTPT", 1),
+    ("loss", "loss", 3),
+)
+
+
+def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
+    """Training at its end: a line per learning rate and paradigm, median [10 %, 90 %]."""
+    split = str(ds["split"].values[-1])
+    shown = Table(
+        title=f"after training ({split}): median [10 %, 90 %] over seeds, "
+        "each paradigm under its own inference rule",
+        title_justify="left",
+    )
+    swept = [c for c in table.columns[2 : list(table.columns).index("split")]]
+    for name in (*swept, "paradigm", "seeds"):
+        shown.add_column(name.replace("_", " "))
+    for heading, _, _ in COLUMNS:
+        shown.add_column(heading, justify="right")
+    natural = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
+    train = table[(table["process"] == "train") & (table["split"] == split)]
+    for at, group in train.groupby([*swept, "paradigm"], sort=False):
+        own = group[group["inference"].isna() | (group["inference"] == natural[at[-1]])]
+        rows = {row["measure"]: row for _, row in own.iterrows()}
+        shown.add_row(
+            *(f"{value:g}" for value in at[:-1]),
+            str(at[-1]),
+            str(group["seeds"].max()),
+            *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in COLUMNS),
+        )
+    return shown
+
+
+def findings(table: pd.DataFrame, ds: xr.Dataset, failed: int, folder: Path) -> list[str]:
+    """What a reader should take away, from the medians."""
+    lines = []
+    for rate, best in best_and_first(table, ds).items():
+        said = [
+            f"{text} {best[key]}"
+            for key, text in (
+                ("first", "first to focus:"),
+                ("focus", "most attention on the foreground at the end:"),
+                ("accuracy", "most accurate:"),
+                ("loss", "lowest loss:"),
+            )
+            if best[key] is not None
+        ]
+        lines.append(f"learning rate {rate:g}: " + "; ".join(said) + ".")
+    if failed:
+        lines.append(f"{failed} runs failed (diverged or not solved) and are left out.")
+    lines.append(f"results, figures and run.json are in {folder}.")
+    return lines
+
+
+def theory_table(paths: Mapping[str, Any]) -> Table:
+    """End values of the reduced system."""
+    shown = Table(title=f"at time {float(next(iter(paths.values())).time[-1]):g}")
+    for name in ("paradigm", "mu", "nu", "attention (alpha)", "right class (beta)", "drift"):
+        shown.add_column(name)
+    for name, path in paths.items():
+        ends = (path.mu[-1], path.nu[-1], path.attention[-1], path.right_class[-1])
+        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), f"{float(path.invariant_drift):.1e}")
+    return shown
+
+
+def doctor_table(found: Mapping[str, Any]) -> Table:
+    """What `jaxattn doctor` found, a line each."""
+    shown = Table(show_header=False)
+    test = found["self_test"]
+    verdict = "passed" if test["passed"] else "FAILED"
+    rows: Sequence[tuple[str, str]] = [
+        ("python", found["python"]),
+        *((name, number) for name, number in found["versions"].items()),
+        ("devices", ", ".join(found["devices"])),
+        ("default precision", found["default_precision"]),
+        ("compilation cache", str(found["compilation_cache"])),
+        (
+            "self-test",
+            f"{verdict}: reduced system off its reference values by {test['error']:.1e} "
+            f"(at most {test['tolerance']:g}), {test['seconds']:.1f} s",
+        ),
+    ]
+    for row in rows:
+        shown.add_row(*row)
+    return shown

@@ -1,0 +1,49 @@
+"""What every test starts from: CPU, 64 bits, strict shapes, fixed seeds, no window, no cache."""
+
+import os
+import random
+
+# Environment first: JAX and matplotlib read it once, at import, and subprocesses inherit it.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["MPLBACKEND"] = "Agg"
+# No test may depend on what an earlier run compiled. A test of the cache itself turns it on in a
+# subprocess of its own.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+
+X64 = os.environ.get("JAXATTN_TEST_X64", "1") != "0"
+
+# By config and not by environment: commands run as subprocesses must show what a person gets.
+jax.config.update("jax_enable_x64", X64)
+# [segment] + [class, segment] is a mistake more often than a wish: say which axis is meant.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Fixed examples and no time limit per example: the first one of each shape compiles.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if X64:
+        return
+    skip = pytest.mark.skip(reason="needs float64, and JAXATTN_TEST_X64=0")
+    for item in items:
+        if item.get_closest_marker("needs_x64"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    # The package draws from named streams only; this is for tests that draw by NumPy or Python.
+    random.seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of its own for each test, the same in every run and every order of tests."""
+    return np.random.default_rng(0)

@@ -1,0 +1,108 @@
+"""A made-up result in the layout of `jaxattn.compare`, in milliseconds: what figures are tested on.
+
+The curves mean nothing. They are drawn from one seeded generator, and put together by the same
+`block` and `assemble` that a comparison uses.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Status, Trajectory
+from jaxattn.measures import MEASURES
+from jaxattn.store import assemble, block, canonical_json
+
+NATURAL = {"soft": "average-input", "lvml": "average-output"}
+STEPS = 200
+
+
+def example_result(
+    paradigms: Sequence[str] = ("soft", "hard", "lvml", "hybrid"),
+    learning_rates: Sequence[float] = (0.02, 0.05),
+    seeds: int = 6,
+    flow_seeds: int = 0,
+    theory: bool = False,
+    temperatures: Sequence[float] = (),
+    splits: Sequence[str] = ("train", "test"),
+    saves: int = 11,
+) -> xr.Dataset:
+    """Every asked row done; `end` makes some of them end otherwise."""
+    axes: dict[str, Sequence[float]] = {"learning_rate": list(learning_rates)}
+    if temperatures:
+        axes["temperature"] = list(temperatures)
+    step = np.linspace(0, STEPS, saves).round().astype(int)
+    rng = np.random.default_rng(0)
+    blocks = {}
+    for paradigm in paradigms:
+        blocks[paradigm, "train"] = _block(rng, axes, range(seeds), splits, step)
+    for paradigm in paradigms if flow_seeds else ():
+        blocks[paradigm, "flow"] = _block(rng, axes, range(flow_seeds), splits, step)
+    for paradigm in paradigms if theory else ():
+        made = _block(rng, axes, range(1), ["train"], step).isel(seed=0, drop=True)
+        blocks[paradigm, "theory"] = made[["mu", "nu", "attention_foreground", "status"]]
+    spec = {
+        "task": "digits",
+        "model": "mlp",
+        "optimiser": "sgd",
+        "schedule": "constant",
+        "order": "shuffled",
+        "batch_size": 256,
+        "vary": ["init"],
+        "paradigms": list(paradigms),
+        "seeds": list(range(seeds)),
+        "hypers": {**axes, "switch_time": None},
+    }
+    ds = assemble(blocks, {**axes, "seed": range(seeds)}, {"spec": canonical_json(spec)})
+    time = np.multiply.outer(np.asarray(learning_rates), step.astype(float))
+    natural = [NATURAL.get(name, "argmax-segment") for name in paradigms]
+    ds = ds.assign_coords(
+        step=("save", step, {"units": "step", "long_name": "training step"}),
+        gradients=("save", 256.0 * step, {"units": "1", "long_name": "gradients of one example"}),
+        time=(("learning_rate", "save"), time, {"units": "time", "long_name": "time"}),
+        natural_inference=("paradigm", natural),
+    )
+    if "hybrid" in paradigms:
+        ds = ds.assign_coords(switch_time=("learning_rate", 0.25 * time[:, -1]))
+    return ds
+
+
+def end(ds: xr.Dataset, status: Status, **at: object) -> xr.Dataset:
+    """A copy in which the training rows `at` these labels ended so, their measures NaN."""
+    ds = ds.copy(deep=True)
+    where = {"process": "train", **at}
+    ds["status"].loc[where] = int(status)
+    for name, values in ds.data_vars.items():
+        if "save" in values.dims:
+            ds[name].loc[where] = np.nan
+    return ds
+
+
+def _block(
+    rng: np.random.Generator,
+    axes: dict[str, Sequence[float]],
+    seeds: range,
+    splits: Sequence[str],
+    step: np.ndarray,
+) -> xr.Dataset:
+    lead = {**axes, "seed": seeds}
+    shape = tuple(len(values) for values in lead.values())
+
+    def curves(*further: int) -> np.ndarray:
+        """Rising from 0 to 1, earlier or later by row."""
+        centre = rng.uniform(0.2, 0.7, shape + (1,) * (1 + len(further)))
+        along = (step / STEPS).reshape(-1, *(1,) * len(further))
+        drawn = 1 / (1 + np.exp(-12 * (along - centre)))
+        return drawn * rng.uniform(0.95, 1.0, (*shape, step.size, *further))
+
+    scale = {"%": 100.0, "nat": 2.0}
+    measures = {"objective": 2 - 2 * curves(), "gradient_norm": 1 - curves(2)}
+    for split, spec in product(splits, MEASURES):
+        values = curves(*(len(labels) for labels in spec.coords))
+        measures[f"{split}/{spec.name}"] = scale.get(spec.unit, 1.0) * values
+    done = np.full(shape, int(Status.DONE))
+    ones = np.ones(shape, dtype=int)
+    work = {"gradients": STEPS * ones, "steps": STEPS * ones, "rejected": 0 * ones}
+    made = Trajectory(step, step, measures, done, done.astype(float), work)
+    return block(made, lead, MEASURES, ["classify", "focus"])

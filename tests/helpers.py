@@ -1,0 +1,70 @@
+"""Small random bags, a task and settings that several tests share."""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxattn.contracts import Data, Example, Hyper, Params, Splits, Task
+
+PRECISION = "float64" if jax.config.jax_enable_x64 else "float32"
+EPS = float(np.finfo(PRECISION).eps)
+
+SEGMENTS, FEATURES, CLASSES = 4, 5, 3
+
+
+def bags(rng: np.random.Generator, count: int = 10) -> Example:
+    """`count` bags whose foreground, at a random place, lies along the axis of its label."""
+    label = rng.integers(0, CLASSES, count).astype(np.int32)
+    place = rng.integers(0, SEGMENTS, count)
+    segments = rng.normal(size=(count, SEGMENTS, FEATURES))
+    segments[np.arange(count), place, label] += 2
+    return Example(
+        segments=segments.astype(PRECISION),
+        mask=np.ones((count, SEGMENTS), bool),
+        label=label,
+        foreground=np.arange(SEGMENTS) == place[:, None],
+        weight=np.ones(count, PRECISION),
+    )
+
+
+def one_of(batch: Example, index: int = 0) -> Example:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf[index]), batch)
+
+
+def task_of(batch: Example) -> Task:
+    """A task that always gives these bags."""
+    return Task("bags", SEGMENTS, CLASSES, lambda seed: {"train": Data(batch)}, one_of(batch))
+
+
+def splits(batch: Example) -> Splits:
+    return Splits(Data(batch), {"train": Data(batch)})
+
+
+def hyper(precision: str = PRECISION, **values: float) -> Hyper:
+    """These traced scalars, beside defaults that every attention map and paradigm can read."""
+    given = {"learning_rate": 0.1, "temperature": 1.0, "alpha": 0.5, "switch_time": 1.0, **values}
+    return {name: _scalar(value, precision) for name, value in given.items()}
+
+
+@lru_cache(maxsize=1024)  # hypothesis asks for the same few thousands of times
+def _scalar(value: float, precision: str) -> jax.Array:
+    # Called while something is traced, asarray would give a tracer, and the cache would keep it.
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(value, precision)
+
+
+def distance(a: Params, b: Params) -> float:
+    """The largest difference between two trees of the same structure; NaN if any entry is."""
+    gaps = jax.tree.map(lambda x, y: np.max(np.abs(np.asarray(x) - np.asarray(y))), a, b)
+    return float(np.max(jax.tree.leaves(gaps)))
+
+
+def assert_same_bits(a: object, b: object) -> None:
+    """Equal trees, NaN equal to NaN."""
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def all_finite(tree: object) -> bool:
+    return all(bool(np.all(np.isfinite(leaf))) for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,270 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import EPS, PRECISION, hyper
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from jaxattn.attention import softmax
+from jaxattn.contracts import Example
+from jaxattn.inference import INFERENCE_RULES
+from jaxattn.measures import CELLS, DECILES, MEASURES, View, first_crossing, measure_examples
+
+COUNT, SEGMENTS, CLASSES = 12, 4, 3
+
+FOCUS = (
+    "error_cell",
+    "focus_accuracy",
+    "attention_foreground",
+    "attention_foreground_decile",
+    "mu",
+    "nu",
+)
+OTHERS = ("loss", "accuracy", "attention_entropy")
+
+# Percentages up to 100 are means of COUNT numbers; each sum, product and quotient rounds once.
+TOLERANCE = 100 * 4 * COUNT * EPS
+
+
+def batch_of(rng: np.random.Generator) -> Example:
+    """Segments are what a focus model says of them, and their logits."""
+    scores = rng.normal(size=(COUNT, SEGMENTS)).astype(PRECISION)
+    logits = 2 * rng.normal(size=(COUNT, SEGMENTS, CLASSES)).astype(PRECISION)
+    place = rng.integers(0, SEGMENTS, COUNT)
+    mask = rng.random((COUNT, SEGMENTS)) < 0.8
+    mask[np.arange(COUNT), place] = True
+    mask[np.arange(COUNT), (place + 1) % SEGMENTS] = True
+    return Example(
+        segments=(scores, logits),
+        mask=mask,
+        label=rng.integers(0, CLASSES, COUNT).astype(np.int32),
+        foreground=np.arange(SEGMENTS) == place[:, None],
+        weight=rng.uniform(0.5, 1.5, COUNT).astype(PRECISION),
+    )
+
+
+def see(example: Example) -> View:
+    scores, logits = example.segments
+    return View(scores, softmax.apply(scores, example, hyper()), logits, jax.nn.log_softmax)
+
+
+measured = jax.jit(lambda batch: measure_examples(see, batch))
+
+
+def chance(logits):
+    return np.exp(logits) / np.sum(np.exp(logits))
+
+
+def spelt_out(batch: Example) -> dict[str, np.ndarray]:
+    """Every measure by a loop over the examples."""
+    sums, total = {}, 0
+    on_all = []
+    for i in range(COUNT):
+        scores, logits = (leaf[i] for leaf in batch.segments)
+        mask, on, label = batch.mask[i], batch.foreground[i], batch.label[i]
+        a = np.where(mask, np.exp(scores), 0)
+        a = a / a.sum()
+        read = [
+            chance(logits[np.argmax(a)]),
+            sum(w * chance(row) for w, row in zip(a, logits, strict=True)),
+            chance(a @ logits),
+        ]
+        focused = bool(on[np.argmax(a)])
+        right = [int(np.argmax(p) == label) for p in read]
+        cells = [[focused * r, (1 - focused) * r, focused * (1 - r), (1 - focused) * (1 - r)] for r in right]
+        alone = logits[on][0]
+        row = {
+            "loss": [-np.log(p[label]) for p in read],
+            "accuracy": [100 * r for r in right],
+            "error_cell": 100 * np.array(cells),
+            "focus_accuracy": 100 * focused,
+            "attention_foreground": a[on].sum(),
+            "attention_entropy": -sum(w * np.log(w) for w in a if w > 0),
+            "mu": alone[label] - np.delete(alone, label).mean(),
+            "nu": scores[on][0] - scores[mask & ~on].mean(),
+        }
+        on_all.append(a[on].sum())
+        for name, value in row.items():
+            sums[name] = sums.get(name, 0) + batch.weight[i] * np.asarray(value)
+        total += batch.weight[i]
+    means = {name: value / total for name, value in sums.items()}
+    return means | {"attention_foreground_decile": np.quantile(on_all, DECILES)}
+
+
+def test_every_measure_is_its_definition(rng):
+    for _ in range(5):
+        batch = batch_of(rng)
+        found, expected = measured(batch), spelt_out(batch)
+        assert found.keys() == expected.keys() == {spec.name for spec in MEASURES}
+        for name, value in found.items():
+            np.testing.assert_allclose(value, expected[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def test_every_measure_has_the_shape_its_labels_say(rng):
+    found = measured(batch_of(rng))
+    for spec in MEASURES:
+        assert found[spec.name].shape == tuple(len(values) for values in spec.coords)
+        assert len(spec.dims) == len(spec.coords)
+        assert found[spec.name].dtype == PRECISION
+
+
+def test_the_four_cells_sum_to_100_and_true_predictions_to_the_accuracy(rng):
+    assert CELLS == ("FTPT", "FFPT", "FTPF", "FFPF")
+    for _ in range(20):
+        found = measured(batch_of(rng))
+        cells = found["error_cell"]
+        assert cells.shape == (len(INFERENCE_RULES), 4)
+        np.testing.assert_allclose(cells.sum(axis=-1), 100, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(
+            cells[:, 0] + cells[:, 1], found["accuracy"], rtol=0, atol=TOLERANCE
+        )
+        np.testing.assert_allclose(
+            cells[:, 0] + cells[:, 2], found["focus_accuracy"], rtol=0, atol=TOLERANCE
+        )
+
+
+@given(st.randoms(use_true_random=False))
+def test_permuting_segments_changes_no_measure(random):
+    batch = batch_of(np.random.default_rng(random.randrange(2**32)))
+    order = np.array(random.sample(range(SEGMENTS), SEGMENTS))
+    permuted = batch._replace(
+        segments=tuple(leaf[:, order] for leaf in batch.segments),
+        mask=batch.mask[:, order],
+        foreground=batch.foreground[:, order],
+    )
+    a, b = measured(batch), measured(permuted)
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+@pytest.mark.parametrize("filling", [0.0, -1.0, 3e38])
+def test_padding_changes_no_measure(rng, filling):
+    batch = batch_of(rng)
+
+    def lengthen(leaf, value):
+        widths = [(0, 0), (0, 3)] + [(0, 0)] * (leaf.ndim - 2)
+        return np.pad(leaf, widths, constant_values=value)
+
+    padded = batch._replace(
+        segments=tuple(lengthen(leaf, filling) for leaf in batch.segments),
+        mask=lengthen(batch.mask, False),
+        foreground=lengthen(batch.foreground, False),
+    )
+    a, b = measured(batch), measured(padded)
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def test_examples_of_weight_zero_are_not_counted(rng):
+    batch = batch_of(rng)
+    weight = np.ones(COUNT, PRECISION)
+    weight[COUNT // 2 :] = 0
+    a = measured(batch._replace(weight=weight))
+    half = jax.tree.map(lambda leaf: leaf[: COUNT // 2], batch._replace(weight=weight))
+    b = measured(half)
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def test_an_unknown_foreground_makes_measures_of_the_focus_nan_and_no_others(rng):
+    batch = batch_of(rng)
+    known, unknown = measured(batch), measured(batch._replace(foreground=batch.foreground & False))
+    for name in FOCUS:
+        assert np.all(np.isnan(unknown[name])), name
+    for name in OTHERS:
+        np.testing.assert_array_equal(unknown[name], known[name])
+    assert {*FOCUS, *OTHERS} == known.keys()
+
+
+def test_measures_of_the_focus_count_the_examples_whose_foreground_is_known(rng):
+    batch = batch_of(rng)
+    known = np.arange(COUNT) < COUNT // 2
+    mixed = measured(batch._replace(foreground=batch.foreground & known[:, None]))
+    alone = measured(jax.tree.map(lambda leaf: leaf[: COUNT // 2], batch))
+    whole = measured(batch)
+    for name in FOCUS:
+        np.testing.assert_allclose(mixed[name], alone[name], rtol=0, atol=TOLERANCE, err_msg=name)
+    for name in OTHERS:
+        np.testing.assert_allclose(mixed[name], whole[name], rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def test_a_bag_without_background_has_no_score_gap_and_spoils_no_mean(rng):
+    batch = batch_of(rng)
+    mask = batch.mask.copy()
+    mask[0] = batch.foreground[0]
+    found = measured(batch._replace(mask=mask))
+    others = measured(jax.tree.map(lambda leaf: leaf[1:], batch))
+    np.testing.assert_allclose(found["nu"], others["nu"], rtol=0, atol=TOLERANCE)
+    assert all(np.all(np.isfinite(value)) for value in found.values())
+
+
+def test_means_are_weighted_and_percentages_exact():
+    scores = np.array([[5.0, 0.0], [0.0, 5.0]], PRECISION)
+    logits = np.array([[[9.0, 0, 0], [0, 9, 0]], [[9, 0, 0], [0, 9, 0]]], PRECISION)
+    batch = Example(
+        segments=(scores, logits),
+        mask=np.ones((2, 2), bool),
+        label=np.zeros(2, np.int32),
+        foreground=np.array([[True, False], [True, False]]),
+        weight=np.array([3.0, 1.0], PRECISION),
+    )
+    found = measured(batch)
+    np.testing.assert_array_equal(found["focus_accuracy"], 75)
+    np.testing.assert_array_equal(found["accuracy"][0], 75)
+    np.testing.assert_array_equal(found["error_cell"][0], [75, 0, 0, 25])
+    np.testing.assert_allclose(found["mu"], 9, rtol=10 * EPS)
+    np.testing.assert_allclose(found["nu"], 2.5, rtol=10 * EPS)
+
+
+TIME = np.array([0.0, 1.0, 3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "expected"),
+    [
+        ([0.0, 0.2, 0.6, 0.9], 0.5, 1 + 2 * 0.3 / 0.4),
+        ([0.0, 0.2, 0.6, 0.9], 0.6, 3.0),
+        ([0.0, 0.2, 0.6, 0.9], 0.95, np.nan),
+        ([0.7, 0.2, 0.6, 0.9], 0.5, 0.0),
+        ([0.5, 0.5, 0.5, 0.5], 0.5, 0.0),
+        ([0.0, 0.6, 0.1, 0.9], 0.5, 0.5 / 0.6),
+        ([np.nan, np.nan, np.nan, np.nan], 0.5, np.nan),
+        ([0.0, np.nan, 0.6, 0.9], 0.5, 3.0),
+        ([0.0, 0.2, np.nan, 0.9], 0.5, 4.0),
+        ([np.nan, 0.2, 0.6, 0.9], 0.5, 1 + 2 * 0.3 / 0.4),
+        ([0.0, 0.2, 0.6, np.nan], 0.9, np.nan),
+        ([-np.inf, np.inf, 0.0, 0.0], 0.5, 1.0),
+    ],
+    ids=[
+        "between two saves",
+        "at a save",
+        "never",
+        "from the start on, though it falls again",
+        "constant at the level",
+        "the first of two crossings",
+        "all NaN",
+        "NaN just before",
+        "NaN in the place of the crossing",
+        "NaN at the start",
+        "NaN at the end",
+        "infinite",
+    ],
+)
+def test_the_first_crossing_is_interpolated_and_nan_where_there_is_none(values, level, expected):
+    found = first_crossing(TIME, np.array(values), level)
+    # Two divisions and a sum of float64 numbers of order one.
+    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(float).eps)
+
+
+def test_first_crossing_takes_rows_with_times_of_their_own(rng):
+    values = rng.normal(size=(3, 2, 20)).cumsum(axis=-1)
+    time = rng.uniform(0.1, 1, size=(3, 2, 20)).cumsum(axis=-1)
+    found = first_crossing(time, values, 1.0)
+    assert found.shape == (3, 2)
+    for at in np.ndindex(3, 2):
+        np.testing.assert_array_equal(found[at], first_crossing(time[at], values[at], 1.0))
+    shared = first_crossing(time[0, 0], values, 1.0)
+    np.testing.assert_array_equal(shared[0, 0], found[0, 0])
+    assert shared.shape == (3, 2)
