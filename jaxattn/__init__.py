@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jaxattn.flow import make_flow as make_flow
     from jaxattn.problem import attention_problem as attention_problem
     from jaxattn.reduced import solve_reduced as solve_reduced
-    from jaxattn.store import open_run as open
+    from jaxattn.store import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.streams import streams as streams
     from jaxattn.summaries import summary as summary
     from jaxattn.tasks import mosaic as mosaic

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +15,6 @@ from typing import Annotated, Any
 import tyro
 
 __all__ = ["main"]
-
-Words = tyro.conf.Positional
 
 _TASK_FLAGS = ("segments", "classes", "foreground")
 
@@ -28,7 +26,7 @@ class Compare:
     Example: jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800
     """
 
-    task: Words[str] = "digits"
+    task: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, orthogonal or orthogonal-population."""
     model: str | None = None
     """linear or mlp; by default the task's own."""
@@ -134,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="jaxattn",
-        description="Watch attention networks learn: soft, hard, LVML and hybrid, on one time axis.",
+        description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis.",
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
@@ -142,13 +140,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         _set_up(command.cache)
-        return {Compare: _compare, Theory: _theory, Doctor: _doctor}[type(command)](command)
+        return _RUN[type(command)](command)
     except InputError as error:
         print(f"jaxattn: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("jaxattn: interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(
             f"jaxattn: could not write {error.filename or 'results'}: {error.strerror}; what was "
@@ -160,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _set_up(cache: bool) -> None:
     """Flags that a library must not set: float64 for flows and theory, a compilation cache."""
+    # The solver's run-time checks are host callbacks, and JAX keeps no program with one in its
+    # cache. What they would raise on comes back as NaN, which a row's status reports.
+    os.environ.setdefault("EQX_ON_ERROR", "nan")
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -277,6 +282,9 @@ def _doctor(asked: Doctor) -> int:
     else:
         _show(doctor_table(found))
     return 0 if found["self_test"]["passed"] else 3
+
+
+_RUN: dict[type, Callable[[Any], int]] = {Compare: _compare, Theory: _theory, Doctor: _doctor}
 
 
 def _show(*parts: Any) -> None:

@@ -83,8 +83,14 @@ def run(
     """`compare`, from its `Settings`."""
     watch, tell = stopwatch or Stopwatch(), on_chunk or (lambda progress, so_far: None)
     jobs, sources = plan_jobs(settings), Sources(settings)
-    results: dict[Job, dict[str, Any]] = {}
+    exact, coords = theory_blocks(settings), times_of(settings)
+    results: dict[Job, Trajectory] = {}
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
+
+    def labelled(pending: Status) -> xr.Dataset:
+        ds = _assembled(settings, jobs, results, exact, pending)
+        return _derive(ds.assign_coords(coords), settings)
+
     try:
         for job in jobs:
             for chunk in job.plan.chunks():
@@ -95,19 +101,17 @@ def run(
                 _collect(results, job, chunk.rows, out)
                 done += chunk.real.size
                 failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
-                so_far = partial(_dataset, settings, jobs, results, Status.RUNNING)
+                so_far = partial(labelled, Status.RUNNING)
                 tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
     except KeyboardInterrupt:
         if results:
-            so_far = partial(_dataset, settings, jobs, results, Status.INTERRUPTED)
+            so_far = partial(labelled, Status.INTERRUPTED)
             tell(Progress("", "interrupted", done, total, failed), so_far)
         raise
-    return _dataset(settings, jobs, results, Status.DONE)
+    return labelled(Status.DONE)
 
 
-def _collect(
-    results: dict[Job, dict[str, Any]], job: Job, rows: np.ndarray, out: Trajectory
-) -> None:
+def _collect(results: dict[Job, Trajectory], job: Job, rows: np.ndarray, out: Trajectory) -> None:
     """Put a chunk's rows, ``[tile, row, ...]``, where they belong among all rows of the job."""
     real = rows >= 0
 
@@ -126,23 +130,26 @@ def _collect(
     jax.tree.map(place, results[job], out)
 
 
-def _dataset(
+def _on_grid(job: Job, rows: Trajectory) -> Trajectory:
+    return jax.tree.map(lambda leaf: leaf.reshape(*job.plan.shape, *leaf.shape[1:]), rows)
+
+
+def _assembled(
     settings: Settings,
     jobs: Sequence[Job],
     results: Mapping[Job, Trajectory],
+    exact: Mapping[tuple[str, str], xr.Dataset],
     pending: Status,
 ) -> xr.Dataset:
     """Everything so far with labels; rows that were not run have the status `pending`."""
     axes: dict[str, Sequence[Any]] = {**settings.axes(), "seed": settings.seeds}
     blocks = {}
     for job, rows in results.items():
-        shaped = jax.tree.map(lambda leaf: leaf.reshape(*job.plan.shape, *leaf.shape[1:]), rows)
         own = {**job.plan.axes, "seed": job.plan.seeds}
-        one = block(shaped, own, job.problem.measures, job.parts)
+        one = block(_on_grid(job, rows), own, job.problem.measures, job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
         blocks[job.paradigm, job.process] = one
-    blocks |= theory_blocks(settings)
-    ds = assemble(blocks, axes, {"spec": canonical_json(settings.describe())})
+    ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(settings.describe())})
     ds = ds.reindex(paradigm=list(settings.names()), fill_value={"status": np.int8(-1)})
     for job in jobs:
         if job not in results:
@@ -153,7 +160,7 @@ def _dataset(
                 )
             at = {"paradigm": job.paradigm, "process": job.process, "seed": list(job.plan.seeds)}
             ds["status"].loc[at] = int(pending)
-    return _derive(ds.assign_coords(times_of(settings)), settings)
+    return ds
 
 
 def _derive(ds: xr.Dataset, settings: Settings) -> xr.Dataset:

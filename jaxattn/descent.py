@@ -5,7 +5,7 @@ so a learning rate is swept without compiling again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.batches import Order, make_batches
-from jaxattn.contracts import Hyper, HyperSpec, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.contracts import Hyper, HyperSpec, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.data import everything
 from jaxattn.names import resolve
 from jaxattn.probe import make_probe, row_status
@@ -56,9 +56,15 @@ class Optimiser:
     pace: Callable[[Hyper], Float[Array, ""]] = lambda hyper: jnp.ones_like(hyper["learning_rate"])
     schedule: Schedule = SCHEDULES["constant"]
 
-    def make(self, hyper: Hyper, steps: int) -> optax.GradientTransformation:
-        """The transformation at these hyperparameters, for a run of `steps` steps."""
-        chain = [self.transform(hyper, self.schedule(hyper, steps))]
+    def rates(self, hyper: Hyper, steps: int) -> Float[Array, " step"]:
+        """The learning rate of each step of a run of `steps` steps."""
+        # The widest integers: optax divides the count, which makes float32 of an int32.
+        rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps))
+        return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
+
+    def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
+        """The transformation at these hyperparameters and this learning rate by step."""
+        chain = [self.transform(hyper, rate)]
         if "clip_norm" in hyper:
             chain.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
         if "focus_rate" in hyper:
@@ -69,8 +75,7 @@ class Optimiser:
 
     def clock(self, hyper: Hyper, steps: int) -> Float[Array, " steps_plus_1"]:
         """Time before step 0, 1, ..., `steps`: the running sum of what each step advances."""
-        rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps, dtype=jnp.int32))
-        rates = jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
+        rates = self.rates(hyper, steps)
         return jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates)]) * self.pace(
             hyper
         )
@@ -126,24 +131,28 @@ OPTIMISERS: Mapping[str, Optimiser] = {
 
 
 @lru_cache(maxsize=64)
-def as_optimiser(optimiser: Any, schedule: Any = "constant") -> Optimiser:
+def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
 
     A function is on the clock of its ``learning_rate``: one step advances time by it, as
     `schedule` says; the function itself is responsible for following that schedule.
 
+    Args:
+        optimiser: a name, an `Optimiser`, or a function.
+        schedule: a name, or a function of `Hyper` and the number of steps; None keeps the
+            optimiser's own, which is constant unless it says otherwise.
+
     Raises:
         InputError: an unknown name.
     """
     found = resolve("optimiser", OPTIMISERS, optimiser)
-    schedule = resolve("schedule", SCHEDULES, schedule)
     if not isinstance(found, Optimiser):
         function = found
         name = getattr(function, "__name__", "custom")
-        return Optimiser(
-            name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL), schedule=schedule
-        )
-    return Optimiser(found.name, found.transform, found.hypers, found.pace, schedule)
+        found = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
+    if schedule is None:
+        return found
+    return replace(found, schedule=resolve("schedule", SCHEDULES, schedule))
 
 
 @lru_cache(maxsize=256)
@@ -163,15 +172,21 @@ def make_train(
         order: how minibatches are drawn.
         keep_params: whether the trajectory holds the parameters at every save.
 
-    The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch).
+    The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
+    schedule goes on, as the clock does.
     """
     total, probe = saves[-1], make_probe(problem, keep_params)
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
-        transform = optimiser.make(hyper, total)
+        rates = optimiser.rates(hyper, total)
         clock = optimiser.clock(hyper, total)
         jumps = problem.discontinuities(hyper)
-        fresh = transform.init(params)
+
+        def transform_at(step: Array) -> optax.GradientTransformation:
+            # optax's own count would start again from 0 wherever the state does.
+            return optimiser.make(hyper, lambda count: rates[step])
+
+        fresh = transform_at(jnp.asarray(0, jnp.int32)).init(params)
         batch_at = make_batches(order, data.learn, total, keys.order, problem.precision)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
@@ -189,7 +204,7 @@ def make_train(
             gradient, state = jax.grad(problem.loss, has_aux=True)(
                 params, batch_at(step), hyper, time, key, state
             )
-            updates, optimiser_state = transform.update(gradient, optimiser_state, params)
+            updates, optimiser_state = transform_at(step).update(gradient, optimiser_state, params)
             return optax.apply_updates(params, updates), optimiser_state, state
 
         def to_save(carry: tuple, span: tuple[Array, Array]) -> tuple[tuple, tuple]:

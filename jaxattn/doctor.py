@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxattn.contracts import Status
 from jaxattn.experiments.comparing import environment
+from jaxattn.precision import x64_is_on
 from jaxattn.reduced import solve_reduced
 
 __all__ = ["examine", "self_test"]
@@ -44,7 +45,7 @@ def examine() -> dict[str, Any]:
     """Everything that a report of a fault should say about the installation."""
     return {
         **environment(),
-        "default_precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
-        "compilation_cache": jax.config.read("jax_compilation_cache_dir") or "off",
+        "default_precision": "float64" if x64_is_on() else "float32",
+        "compilation_cache": getattr(jax.config, "jax_compilation_cache_dir", None) or "off",
         "self_test": self_test(),
     }

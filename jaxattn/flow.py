@@ -14,20 +14,7 @@ from jaxattn.descent import Optimiser
 from jaxattn.integrate import integrate
 from jaxattn.probe import make_probe
 
-__all__ = ["make_flow", "needs_x64"]
-
-
-def needs_x64(what: str) -> None:
-    """Refuse to go on in float32, and say how to switch float64 on.
-
-    Raises:
-        InputError: JAX runs with x64 off.
-    """
-    if not jax.config.read("jax_enable_x64"):
-        raise InputError(
-            f"{what} runs in float64: got jax_enable_x64 off; set JAX_ENABLE_X64=1 or call "
-            'jax.config.update("jax_enable_x64", True) first.'
-        )
+__all__ = ["make_flow"]
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,8 @@ import xarray as xr
 from jaxattn.contracts import Data, Problem, Splits, Trajectory
 from jaxattn.data import check, head, size
 from jaxattn.descent import make_train
-from jaxattn.flow import make_flow, needs_x64
+from jaxattn.flow import make_flow
+from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import part_names
 from jaxattn.reduced import solve_reduced
 from jaxattn.settings import Settings
@@ -74,7 +75,9 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
         devices=len(devices),
     )
     made = (
-        make_flow(problem, optimiser, saves, rtol=settings.flow_rtol, atol=ATOL * settings.flow_rtol)
+        make_flow(
+            problem, optimiser, saves, rtol=settings.flow_rtol, atol=ATOL * settings.flow_rtol
+        )
         if flows
         else make_train(problem, optimiser, saves, order)
     )
@@ -218,7 +221,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     task = settings.made_task()
     exact = (
         task.solvable
-        and jax.config.read("jax_enable_x64")
+        and x64_is_on()
         and settings.describe()["model"] == "linear"
         and settings.attention == "softmax"
         and settings.constants().get("temperature", 1.0) == 1.0
@@ -234,9 +237,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     blocks = {}
     for name in names:
         paths = [
-            solve_reduced(
-                name, times, segments=task.segments, classes=task.classes, switch_time=at
-            )
+            solve_reduced(name, times, segments=task.segments, classes=task.classes, switch_time=at)
             for times, at in zip(flat, switch, strict=True)
         ]
         blocks[name, "theory"] = _theory_block(axes, clock.shape, paths)

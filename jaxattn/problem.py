@@ -95,9 +95,7 @@ def _attention_problem(
         def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
             view = see(params, example, hyper, key)
             context = Context(hyper, time, key, state)
-            return paradigm.loss(
-                view.log_attention, view.values, view.read, example.label, context
-            )
+            return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
 
         random = model.stochastic or paradigm.stochastic
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None

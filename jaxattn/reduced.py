@@ -13,6 +13,7 @@ from jaxattn import theory
 from jaxattn.contracts import InputError, Status
 from jaxattn.integrate import integrate
 from jaxattn.names import resolve
+from jaxattn.precision import needs_x64
 
 __all__ = ["PARADIGMS", "ReducedPath", "log_times", "solve_reduced"]
 
@@ -185,11 +186,7 @@ def solve_reduced(
 
     Source: equations and invariants in `jaxattn.theory.equations`.
     """
-    if jnp.result_type(float) != jnp.float64:
-        raise InputError(
-            "theory runs in float64: got JAX with x64 off; set JAX_ENABLE_X64=1 or call "
-            'jax.config.update("jax_enable_x64", True) first.'
-        )
+    needs_x64("theory")
     for name, size in (("segments", segments), ("classes", classes)):
         if isinstance(size, int | float | np.number) and not size >= 2:
             raise InputError(f"bad {name}: got {size}, expected 2 or more.")

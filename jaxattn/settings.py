@@ -69,9 +69,7 @@ class Settings:
             _at_least(name, getattr(self, name), 1)
         _at_least("flow_seeds", self.flow_seeds, 0)
         if not 0 < self.flow_rtol < 1:
-            raise InputError(
-                f"flow_rtol: got {self.flow_rtol}, expected a number between 0 and 1."
-            )
+            raise InputError(f"flow_rtol: got {self.flow_rtol}, expected a number between 0 and 1.")
         if not self.seeds:
             raise InputError("seeds: got none, expected at least 1.")
         if not self.paradigms:
@@ -170,12 +168,14 @@ class Settings:
                     f"{', '.join(specs)}; {hint}"
                 )
         rate = self.hypers.get("learning_rate", specs["learning_rate"].default)
-        swept = {"learning_rate": (rate,) if isinstance(rate, int | float) else tuple(rate)}
+        swept: dict[str, tuple[Any, ...]] = {
+            "learning_rate": (rate,) if isinstance(rate, int | float) else tuple(rate)
+        }
         for name, values in self.hypers.items():
             if not isinstance(values, int | float):
                 swept[name] = tuple(values)
         for name, values in (*swept.items(), *self.constants().items()):
-            for value in np.atleast_1d(values):
+            for value in values if isinstance(values, tuple) else (values,):
                 _in_range(specs[name], float(value))
         return {name: tuple(float(value) for value in values) for name, values in swept.items()}
 
@@ -189,9 +189,7 @@ class Settings:
         swept = {k for k, v in self.hypers.items() if not isinstance(v, int | float)}
         # Without a word on it, a hybrid switches after a share of its own run: not a constant.
         return {
-            k: v
-            for k, v in merged.items()
-            if k not in swept and (k != "switch_time" or k in given)
+            k: v for k, v in merged.items() if k not in swept and (k != "switch_time" or k in given)
         }
 
     def describe(self) -> dict[str, Any]:

@@ -16,9 +16,9 @@ _compiled = [0.0]
 def _listen() -> None:
     """Sum what JAX spends on tracing, lowering and compiling, from now on."""
 
-    def add(event: str, seconds: float, **_: object) -> None:
+    def add(event: str, duration_secs: float, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
-            _compiled[0] += seconds
+            _compiled[0] += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(add)
 

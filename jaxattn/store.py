@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def block(
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
     variables: dict[str, Any] = {}
 
-    def add(name: str, dims: tuple[str, ...], values: np.ndarray, unit: str, text: str) -> None:
+    def add(name: str, dims: tuple[str, ...], values: Any, unit: str, text: str) -> None:
         variables[name] = (dims, values, {"units": unit, "long_name": text})
 
     add(
@@ -84,16 +84,16 @@ def block(
     splits = list(dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k))
     coords["split"] = splits
     for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
-        by_split = [trajectory.measures[f"{split}/{name}"] for split in splits]
+        by_split: list[Any] = [trajectory.measures[f"{split}/{name}"] for split in splits]
         values = np.stack(by_split, axis=len(lead) + 1)
         rest = values.ndim - len(lead) - 2
         spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
         coords |= {dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)}
         add(name, (*lead, "save", "split", *spec.dims), values, spec.unit, spec.long_name)
     add("time_reached", lead, trajectory.time_reached, *_UNITS["time_reached"])
-    for name, values in trajectory.work.items():
+    for name, count in trajectory.work.items():
         label = "evaluations" if name == "gradients" else name
-        add(label, lead, np.asarray(values, dtype=float), *_UNITS[label])
+        add(label, lead, np.asarray(count, dtype=float), *_UNITS[label])
     variables["status"] = (lead, np.asarray(trajectory.status, np.int8), _status_attributes())
     return xr.Dataset(variables, coords)
 
@@ -119,7 +119,7 @@ def assemble(
         axes: the swept hyperparameters and ``seed``, in order, whole.
         attributes: of the Dataset; ``schema_version`` is added.
     """
-    absent = {"status": np.int8(ABSENT)}
+    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT)}
     variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
     filler = {name: absent.get(name, np.nan) for name in variables}
     paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))

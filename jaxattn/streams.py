@@ -3,7 +3,7 @@
 import zlib
 
 import jax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Integer
 
 from jaxattn.contracts import Keys
 
@@ -15,7 +15,7 @@ def _stream(name: str) -> Array:
     return jax.random.fold_in(jax.random.key(0), zlib.crc32(name.encode()))
 
 
-def streams(seed: int | Int[Array, ""]) -> Keys:
+def streams(seed: int | Integer[Array, ""]) -> Keys:
     """The keys of one seed: data, init, order, sample.
 
     Paradigms and hyperparameters share them, so differences between paradigms are paired, and

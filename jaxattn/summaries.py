@@ -72,9 +72,7 @@ def _rows(
             continue
         if label.get("process") == "theory" and name in TIMES and np.isnan(found).all():
             continue
-        rows.append(
-            {"inference": None, **label, "measure": measure, **_quantiles(found, band)}
-        )
+        rows.append({"inference": None, **label, "measure": measure, **_quantiles(found, band)})
     return rows
 
 

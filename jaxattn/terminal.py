@@ -163,7 +163,8 @@ def theory_table(paths: Mapping[str, Any]) -> Table:
         shown.add_column(name)
     for name, path in paths.items():
         ends = (path.mu[-1], path.nu[-1], path.attention[-1], path.right_class[-1])
-        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), f"{float(path.invariant_drift):.1e}")
+        drift = f"{float(path.invariant_drift):.1e}"
+        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), drift)
     return shown
 
 

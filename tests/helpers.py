@@ -1,6 +1,6 @@
 """Small random bags, a task and settings that several tests share."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,10 @@ PRECISION = "float64" if jax.config.jax_enable_x64 else "float32"
 EPS = float(np.finfo(PRECISION).eps)
 
 SEGMENTS, FEATURES, CLASSES = 4, 5, 3
+
+# Most tests run for microseconds what takes seconds to optimise: LLVM at its lowest level halves
+# the time of a test. Not for a function that another compiled one calls.
+jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def bags(rng: np.random.Generator, count: int = 10) -> Example:

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxattn"
 FLOORS = {
     "contracts": 0,
     "names": 0,
+    "precision": 0,
     "streams": 0,
     "attention": 1,
     "data": 1,

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import EPS, PRECISION, hyper
+from helpers import EPS, PRECISION, hyper, jit
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -50,7 +50,7 @@ def see(example: Example) -> View:
     return View(scores, softmax.apply(scores, example, hyper()), logits, jax.nn.log_softmax)
 
 
-measured = jax.jit(lambda batch: measure_examples(see, batch))
+measured = jit(lambda batch: measure_examples(see, batch))
 
 
 def chance(logits):

@@ -13,6 +13,7 @@ from helpers import (
     bags,
     distance,
     hyper,
+    jit,
     task_of,
 )
 
@@ -44,9 +45,9 @@ class Compiled:
 
     def __init__(self, problem):
         self.problem = problem
-        self.params = jax.jit(problem.init)(jax.random.key(0), hyper())
-        self._slope = jax.jit(jax.value_and_grad(problem.loss, has_aux=True))
-        self.measure = jax.jit(problem.measure)
+        self.params = jit(problem.init)(jax.random.key(0), hyper())
+        self._slope = jit(jax.value_and_grad(problem.loss, has_aux=True))
+        self.measure = jit(problem.measure)
 
     def slope(self, batch, **hypers):
         time = jnp.zeros((), PRECISION)

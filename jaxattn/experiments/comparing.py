@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import matplotlib.pyplot as plt
 import xarray as xr
 
 from jaxattn import plots
 from jaxattn.comparison import Progress, run
 from jaxattn.contracts import Status
+from jaxattn.precision import x64_is_on
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import content_hash, prepare, write_json, write_results
@@ -94,7 +96,7 @@ def companion(settings: Settings) -> Settings | None:
     """
     solved = tuple(name for name in settings.names() if name in (*FIELDS, "hybrid"))
     task = settings.made_task()
-    if not solved or task.solvable or not jax.config.read("jax_enable_x64"):
+    if not solved or task.solvable or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
     steps, saves = 2000, 41
@@ -115,15 +117,22 @@ def companion(settings: Settings) -> Settings | None:
 
 def draw(results: xr.Dataset, solved: xr.Dataset | None, folder: Path) -> list[Path]:
     """Every figure that the results allow, as PNG and SVG."""
-    figures = {"overview": plots.overview(results)}
-    for name, figure in (("focus", plots.focus), ("accuracy", plots.accuracy)):
-        figures[name] = figure(results).figure
+    axes: dict[str, Callable[[xr.Dataset], Any]] = {
+        "focus": plots.focus,
+        "accuracy": plots.accuracy,
+    }
     if "flow" in results["process"]:
-        figures["beside_flow"] = plots.beside_flow(results).figure
-    population = solved if solved is not None else results
+        axes["beside_flow"] = plots.beside_flow
+    written = []
+    for name, figure in axes.items():
+        drawn = figure(results).figure
+        written += plots.save(drawn, folder, name)
+        plt.close(drawn)
+    written += plots.save(plots.overview(results), folder, "overview")
+    population = results if solved is None else solved
     if "theory" in population["process"]:
-        figures["population"] = plots.population(population)
-    return [path for name, figure in figures.items() for path in plots.save(figure, folder, name)]
+        written += plots.save(plots.population(population), folder, "population")
+    return written
 
 
 def count_failed(results: xr.Dataset) -> int:
@@ -139,6 +148,5 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
         "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
-        "x64": bool(jax.config.read("jax_enable_x64")),
+        "x64": x64_is_on(),
     }
-

@@ -60,12 +60,8 @@ def theory_json(paths: Mapping[str, ReducedPath], segments: int, classes: int) -
 def theory_into(
     folder: Path, paths: Mapping[str, ReducedPath], segments: int, classes: int, overwrite: bool
 ) -> list[Path]:
-    """Write ``theory.json`` and the figures of mu, nu and alpha; return the figures."""
+    """Write ``theory.json`` and the figure of mu, nu and alpha; return its files."""
     prepare(folder, overwrite)
     write_json(folder / "theory.json", theory_json(paths, segments, classes))
-    written = []
-    for quantity in ("mu", "nu", "attention"):
-        axes = plots.theory_figure(paths, quantity=quantity)
-        written += plots.save(axes.figure, folder / "figures", f"theory_{quantity}")
-    return written
-
+    figure = plots.theory_panels(paths, title=f"{segments} segments, {classes} classes")
+    return plots.save(figure, folder / "figures", "theory")

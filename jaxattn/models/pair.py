@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.contracts import Example, Hyper, HyperSpec, Model, Params
@@ -32,7 +33,7 @@ def pair(
     def init(key: Array, example: Example, hyper: Hyper) -> Params:
         del hyper
         of_focus, of_classifier = jax.random.split(key)
-        segment = jax.tree.map(lambda leaf: leaf[0], example.segments)
+        segment = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], example.segments)
         return {
             "shared": {},
             "focus": focus.init(of_focus, segment)["params"],

@@ -18,7 +18,7 @@ from jaxattn.plots.rows import (
     style_in,
     switch_on,
 )
-from jaxattn.plots.style import dress, label_of, legend_below, new_axes, title
+from jaxattn.plots.style import dress, label_of, legend_below, new_axes, set_title
 
 __all__ = ["BAND", "BAND_WORDS", "accuracy", "focus", "learning"]
 
@@ -26,7 +26,6 @@ BAND = (0.1, 0.9)
 """Quantiles over seeds between which the band lies."""
 
 BAND_WORDS = "median and {:.0f} to {:.0f} % band".format(*(100 * share for share in BAND))
-
 
 _UNKNOWN = "nothing to see: no values, or NaN throughout"
 
@@ -106,11 +105,11 @@ def learning(
         if len(one.seeds) > 1:
             low, high = (one.quantile(share) for share in BAND)
             ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
-    if (switch := switch_on(setting, axis)) is not None:
+    if (switch := switch_on(setting, axis, drawn)) is not None:
         colour = style_in(setting, "hybrid").colour
         ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
     dress(ax, label_of(setting.ds[axis].attrs, axis), label_of(variable.attrs, measure))
-    title(
+    set_title(
         ax,
         setting_words(
             setting,

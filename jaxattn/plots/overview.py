@@ -1,14 +1,19 @@
 """The first figure of a run: where the attention goes and how well it answers, side by side."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxattn.plots.curves import BAND_WORDS, accuracy, focus
-from jaxattn.plots.rows import choose, curves_of_all, left_out, seeds_words, spec_of, split_of
-from jaxattn.plots.style import new_panels, one_legend, title
+from jaxattn.plots.rows import (
+    choose,
+    curves_of_all,
+    left_out,
+    run_words,
+    seeds_words,
+    spec_of,
+    split_of,
+)
+from jaxattn.plots.style import new_panels, one_legend, set_title
 
 __all__ = ["overview"]
 
@@ -39,10 +44,10 @@ def overview(
         axes, (focus, accuracy), ("Where the attention goes", "How well it answers"), strict=True
     ):
         draw(ds, ax, axis=axis, split=split or None, learning_rate=learning_rate)
-        title(ax, words)
+        set_title(ax, words)
     drawn = curves_of_all(setting, "attention_foreground", split=split)
     spec = spec_of(ds)
-    run = ", ".join([*_asked(spec), setting.words, *([f"{split} split"] if split else [])])
+    run = run_words(setting, f"{split} split" if split else "")
     over = f"{BAND_WORDS} over {seeds_words(drawn)}"
     varied = " and ".join(_VARIED.get(name, name) for name in spec.get("vary") or [])
     said = [
@@ -53,14 +58,3 @@ def overview(
     caption = f"{run}: {'; '.join(part for part in said if part)}."
     one_legend(figure, axes, columns=3, caption=caption)
     return figure
-
-
-def _asked(spec: Mapping[str, Any]) -> list[str]:
-    """What was run, in words, as far as the result says."""
-    parts = [str(spec[name]) for name in ("task", "model", "optimiser") if spec.get(name)]
-    if spec.get("schedule") not in (None, "constant"):
-        parts.append(f"{spec['schedule']} schedule")
-    if "batch_size" in spec:
-        size = spec["batch_size"]
-        parts.append("full batch" if size is None else f"batches of {size}, {spec['order']}")
-    return parts

@@ -19,6 +19,7 @@ from jaxattn.plots.rows import (
     left_out,
     names_of,
     paired,
+    run_words,
     seeds_words,
     setting_words,
     split_of,
@@ -26,20 +27,22 @@ from jaxattn.plots.rows import (
     switch_on,
 )
 from jaxattn.plots.style import (
+    SYMBOLS,
     dress,
     label_of,
     legend_below,
     new_axes,
     new_panels,
     one_legend,
-    title,
+    set_title,
 )
 
 __all__ = ["QUANTITIES", "beside_flow", "mu_nu", "population"]
 
-QUANTITIES = ("mu", "nu", "attention_foreground")
+QUANTITIES = tuple(SYMBOLS)
 """The state of the reduced system, and the attention that follows from nu."""
 
+_PAIR = ("train", "flow")
 _DASHES = (0, (4, 2))
 _PROCESSES: dict[str, tuple[dict[str, Any], str]] = {
     "theory": ({"lw": 6.0, "alpha": 0.3, "solid_capstyle": "butt"}, "theory"),
@@ -81,15 +84,17 @@ def beside_flow(
         )
     setting = choose(ds, learning_rate, paradigms)
     split = split_of(setting.ds, split)
+    pairs = [
+        paired(*(curves(setting, measure, name, process, split=split) for process in _PAIR))
+        for name in setting.paradigms
+    ]
+    drawn = [flow for _, flow in pairs]
+    time = setting.ds["time"].values
     ax = new_axes() if ax is None else ax
-    time, drawn = setting.ds["time"].values, []
-    for name in setting.paradigms:
-        both = (curves(setting, measure, name, process, split=split) for process in _PAIR)
-        train, flow = paired(*both)
-        drawn.append(flow)
+    for train, flow in pairs:
         if not len(flow.seeds):
             continue
-        style = style_in(setting, name)
+        style = style_in(setting, flow.paradigm)
         colour = style.colour
         if len(train.seeds) > 1:
             ax.plot(time, train.values.T, color=colour, lw=0.7, alpha=0.5)
@@ -105,11 +110,10 @@ def beside_flow(
             markerfacecolor="white",
             markevery=2 * _MARKS,
         )
-    _switch(ax, setting)
     variable = setting.ds[measure]
-    _finish(ax, setting, measure)
+    dress(ax, label_of(setting.ds["time"].attrs, "time"), label_of(variable.attrs, measure))
     over = seeds_words(drawn)
-    title(
+    set_title(
         ax,
         setting_words(setting, f"{split} split" if "split" in variable.dims else ""),
         "" if over == "1 seed" else f"medians over {over} with a flow",
@@ -120,12 +124,10 @@ def beside_flow(
         *_paradigm_keys(setting, found),
         Line2D([], [], color="0.35", lw=3.2, alpha=0.4, label="training"),
         Line2D([], [], color="0.35", lw=1.5, linestyle=_DASHES, label="gradient flow"),
+        *_switch(ax, setting, drawn),
     ]
-    legend_below(ax, keys if found else [], columns=6)
+    legend_below(ax, keys if found else [])
     return ax
-
-
-_PAIR = ("train", "flow")
 
 
 def mu_nu(
@@ -158,22 +160,24 @@ def mu_nu(
     resolve("quantity", dict.fromkeys(QUANTITIES), quantity)
     setting = choose(ds, learning_rate, paradigms)
     split = split_of(setting.ds, split, first="train")
-    ax = new_axes() if ax is None else ax
     drawn = _reduced_curves(setting, quantity, split)
+    ax = new_axes() if ax is None else ax
     time = setting.ds["time"].values
     shown = time > 0 if log else np.ones(time.shape, bool)
     if log:
         ax.set_xscale("log")
+    # In the order of the processes: theory lies below, the markers of training on top.
     for one in drawn:
         if len(one.seeds):
             style, look = style_in(setting, one.paradigm), dict(_PROCESSES[one.process][0])
             if one.process == "train":
                 look |= {"marker": style.marker, "markevery": _MARKS}
             ax.plot(time[shown], one.quantile(0.5)[shown], color=style.colour, **look)
-    _switch(ax, setting)
-    _finish(ax, setting, quantity)
-    title(ax, setting_words(setting), left_out(drawn))
-    legend_below(ax, _keys(setting, drawn))
+    words = label_of(setting.ds[quantity].attrs, quantity)
+    dress(ax, label_of(setting.ds["time"].attrs, "time"), f"{SYMBOLS[quantity]}: {words}")
+    set_title(ax, setting_words(setting), left_out(drawn))
+    keys = _keys(setting, drawn)
+    legend_below(ax, [*keys, *_switch(ax, setting, drawn)] if keys else [])
     return ax
 
 
@@ -188,10 +192,13 @@ def population(
     Raises:
         InputError: as for `mu_nu`.
     """
+    setting = choose(ds, learning_rate)
     figure, axes = new_panels(len(QUANTITIES), height=3.9)
     for ax, quantity in zip(axes, QUANTITIES, strict=True):
         mu_nu(ds, ax, quantity, learning_rate, split, log)
-    one_legend(figure, axes)
+        set_title(ax)
+    lost = left_out(_reduced_curves(setting, "mu", split_of(setting.ds, split, first="train")))
+    one_legend(figure, axes, columns=8, caption="; ".join(filter(None, [run_words(setting), lost])))
     return figure
 
 
@@ -225,11 +232,9 @@ def _paradigm_keys(setting: Setting, paradigms: list[str]) -> list[Line2D]:
     ]
 
 
-def _switch(ax: Axes, setting: Setting) -> None:
-    if (switch := switch_on(setting, "time")) is not None:
-        ax.axvline(switch, color=style_in(setting, "hybrid").colour, lw=0.8, alpha=0.7, zorder=1)
-
-
-def _finish(ax: Axes, setting: Setting, measure: str) -> None:
-    time, variable = setting.ds["time"], setting.ds[measure]
-    dress(ax, label_of(time.attrs, "time"), label_of(variable.attrs, measure))
+def _switch(ax: Axes, setting: Setting, drawn: list[Curves]) -> list[Line2D]:
+    if (switch := switch_on(setting, "time", drawn)) is None:
+        return []
+    colour = style_in(setting, "hybrid").colour
+    line = ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
+    return [line]

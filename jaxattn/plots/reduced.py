@@ -11,13 +11,14 @@ from jaxattn.contracts import InputError, Status
 from jaxattn.measures import MEASURES
 from jaxattn.names import resolve
 from jaxattn.plots.style import (
+    SYMBOLS,
     dress,
     legend_below,
     new_axes,
     new_panels,
     one_legend,
+    set_title,
     style_of,
-    title,
 )
 
 __all__ = ["QUANTITIES", "theory_figure", "theory_panels"]
@@ -27,7 +28,11 @@ QUANTITIES = {"mu": "mu", "nu": "nu", "attention": "attention_foreground"}
 
 
 def theory_figure(
-    paths: Mapping[str, Any], ax: Axes | None = None, quantity: str = "mu", log: bool = False
+    paths: Mapping[str, Any],
+    ax: Axes | None = None,
+    quantity: str = "mu",
+    log: bool = False,
+    title: str = "",
 ) -> Axes:
     """The reduced system against time.
 
@@ -37,6 +42,7 @@ def theory_figure(
         ax: where to draw; by default on a new figure.
         quantity: mu, nu or attention.
         log: time on a logarithmic axis, without its start at 0.
+        title: what was solved, such as "100 segments, 1000 classes".
 
     Raises:
         InputError: no such quantity, or no path.
@@ -65,21 +71,23 @@ def theory_figure(
         )
     if not log:
         ax.set_xlim(left=0)
-    words = next(spec.long_name for spec in MEASURES if spec.name == QUANTITIES[quantity])
+    measure = next(spec for spec in MEASURES if spec.name == QUANTITIES[quantity])
+    # All examples are alike here, so there is no mean to speak of.
+    words = f"{SYMBOLS[measure.name]}: {measure.long_name.removesuffix(', mean')}"
     dress(ax, "time: step times learning rate", words)
-    title(ax, quantity, f"left out, not solved: {', '.join(failed)}" if failed else "")
+    set_title(ax, title, f"left out, not solved: {', '.join(failed)}" if failed else "")
     legend_below(ax)
     return ax
 
 
-def theory_panels(paths: Mapping[str, Any], log: bool = False) -> Figure:
-    """`theory_figure` for mu, nu and the attention, side by side.
+def theory_panels(paths: Mapping[str, Any], log: bool = False, title: str = "") -> Figure:
+    """`theory_figure` for mu, nu and the attention, side by side; the title is above the first.
 
     Raises:
         InputError: no path.
     """
     figure, axes = new_panels(len(QUANTITIES), height=3.6)
     for ax, quantity in zip(axes, QUANTITIES, strict=True):
-        theory_figure(paths, ax, quantity, log)
+        theory_figure(paths, ax, quantity, log, title if ax is axes[0] else "")
     one_legend(figure, axes)
     return figure

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from jaxattn.contracts import InputError, Status
 from jaxattn.names import resolve
 from jaxattn.plots.style import Style, style_of
+from jaxattn.store import ABSENT
 
 __all__ = [
     "AXES",
@@ -23,6 +24,7 @@ __all__ = [
     "left_out",
     "names_of",
     "paired",
+    "run_words",
     "seeds_words",
     "setting_words",
     "spec_of",
@@ -35,7 +37,6 @@ AXES = ("step", "time", "gradients")
 """What training can be drawn against."""
 
 _ROW = ("paradigm", "process", "seed")
-_ABSENT = -1
 
 
 class Setting(NamedTuple):
@@ -205,7 +206,7 @@ def curves(
             f"seed; select first: ds.sel({further[0]}={label!r})."
         )
     status = rows["status"].values.astype(int)
-    asked = np.flatnonzero(status != _ABSENT)[: 1 if process == "theory" else None]
+    asked = np.flatnonzero(status != ABSENT)[: 1 if process == "theory" else None]
     done = asked[status[asked] == Status.DONE]
     words = _endings(ds)
     return Curves(
@@ -271,10 +272,23 @@ def setting_words(setting: Setting, *more: str) -> str:
     return ", ".join(part for part in (task, setting.words, *more) if part)
 
 
-def switch_on(setting: Setting, axis: str) -> float | None:
-    """Where on `axis` the hybrid switches; None without a hybrid, or a switch within the run."""
+def run_words(setting: Setting, *more: str) -> str:
+    """What a caption begins with: what was run, as far as the result says, and `more`."""
+    spec = spec_of(setting.ds)
+    parts = [str(spec[name]) for name in ("task", "model", "optimiser") if spec.get(name)]
+    if spec.get("schedule") not in (None, "constant"):
+        parts.append(f"{spec['schedule']} schedule")
+    if "batch_size" in spec:
+        size = spec["batch_size"]
+        parts.append("full batch" if size is None else f"batches of {size}, {spec['order']}")
+    return ", ".join(part for part in (*parts, setting.words, *more) if part)
+
+
+def switch_on(setting: Setting, axis: str, drawn: Iterable[Curves]) -> float | None:
+    """Where on `axis` the hybrid switches; None if none is drawn, or it switches outside."""
     ds = setting.ds
-    if "hybrid" not in setting.paradigms or "switch_time" not in ds.coords:
+    there = any(one.paradigm == "hybrid" and len(one.seeds) for one in drawn)
+    if not there or "switch_time" not in ds.coords:
         return None
     switch, time = float(ds["switch_time"].item()), ds["time"].values
     if not time[0] <= switch <= time[-1]:

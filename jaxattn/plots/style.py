@@ -14,6 +14,7 @@ from matplotlib.transforms import ScaledTranslation
 __all__ = [
     "COLOURS",
     "SMALL",
+    "SYMBOLS",
     "Style",
     "dress",
     "label_of",
@@ -21,8 +22,8 @@ __all__ = [
     "new_axes",
     "new_panels",
     "one_legend",
+    "set_title",
     "style_of",
-    "title",
 ]
 
 COLOURS: Mapping[str, str] = {
@@ -45,9 +46,15 @@ _FURTHER_LINES = ((0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
 _MARKERS = {"soft": "o", "hard": "s", "lvml": "^", "hybrid": "D"}
 _FURTHER_MARKERS = ("v", "P", "X", "<", ">", "*")
 
+SYMBOLS = {"mu": r"$\mu$", "nu": r"$\nu$", "attention_foreground": r"$\alpha$"}
+"""What the theory calls these measures."""
+
 TEXT, SMALL = 9.0, 8.0
 COLUMN = (6.4, 4.0)
 """Inches of a figure that is to be read at the width of a column."""
+_LETTER = 0.52
+"""Width of a letter of DejaVu Sans, as a share of its size."""
+
 _LEGEND: dict[str, Any] = {
     "fontsize": TEXT,
     "frameon": False,
@@ -109,7 +116,7 @@ def dress(ax: Axes, x_label: str, y_label: str) -> None:
     wide, high = _inches(ax)
     ax.set_xlabel(_wrapped(x_label, wide, TEXT), fontsize=TEXT)
     ax.set_ylabel(_wrapped(y_label, high, TEXT), fontsize=TEXT)
-    ax.tick_params(labelsize=TEXT, color="0.6")
+    ax.tick_params(which="both", labelsize=TEXT, color="0.6")
     ax.margins(x=0.02)
     ax.set_axisbelow(True)
     ax.grid(True, color="0.9", linewidth=0.7)
@@ -118,9 +125,9 @@ def dress(ax: Axes, x_label: str, y_label: str) -> None:
         spine.set_color("0.6")
 
 
-def title(ax: Axes, *parts: str) -> None:
-    """A left-aligned title: the first part on its own line, the others after it, none empty."""
-    first, *rest = [part for part in parts if part]
+def set_title(ax: Axes, *parts: str) -> None:
+    """A left-aligned title: the first part on its own line, the others after it."""
+    first, *rest = [part for part in parts if part] or [""]
     wide = _inches(ax)[0]
     lines = [_wrapped(text, wide, TEXT) for text in (first, "; ".join(rest)) if text]
     ax.set_title("\n".join(lines), loc="left", fontsize=TEXT)
@@ -140,7 +147,7 @@ def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + below,
-        ncols=min(columns, len(found)),
+        ncols=_fitting([str(one.get_label()) for one in found], columns, _inches(ax)[0]),
         borderaxespad=0.0,
         **_LEGEND,
     )
@@ -169,6 +176,17 @@ def one_legend(
     )
 
 
+def _fitting(labels: list[str], columns: int, inches: float) -> int:
+    """At most so many columns of a legend that it is hardly wider than its axes."""
+    for count in range(min(columns, len(labels)), 1, -1):
+        rows = -(-len(labels) // count)  # matplotlib fills one column after the other
+        longest = [max(map(len, labels[at : at + rows])) for at in range(0, len(labels), rows)]
+        letters = sum(longest) + len(longest) * 2 * (_LEGEND["handlelength"] + 2.2)
+        if letters * _LETTER * TEXT <= 1.2 * inches * 72:
+            return count
+    return 1
+
+
 def _inches(ax: Axes) -> tuple[float, float]:
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -178,5 +196,4 @@ def _inches(ax: Axes) -> tuple[float, float]:
 
 
 def _wrapped(text: str, inches: float, size: float) -> str:
-    # A letter of DejaVu Sans is about half its size wide.
-    return textwrap.fill(text, max(20, int(inches * 72 / (0.52 * size))))
+    return textwrap.fill(text, max(20, int(inches * 72 / (_LETTER * size))))

@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, Integer, PyTree
 
 from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.streams import streams
 
 __all__ = ["Row", "make_row", "make_runner", "stack_data"]
 
-Row = Callable[[Int[Array, ""], Hyper, Splits], Trajectory]
+Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
 """One run: seed, hyperparameters, data -> Trajectory."""
 
 Process = Callable[[Params, Hyper, Splits, Keys], Trajectory]
@@ -37,7 +37,7 @@ def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: 
         vary_init: whether the seed varies the initial parameters; otherwise all start as seed 0.
     """
 
-    def row(seed: Int[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
+    def row(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
         keys, common = streams(seed), streams(0)
         if shared_order:
             keys = keys._replace(order=common.order)
@@ -50,7 +50,9 @@ def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: 
 @lru_cache(maxsize=256)
 def make_runner(
     row: Row, vary_data: bool, devices: tuple[jax.Device, ...]
-) -> Callable[[Int[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], Trajectory]:
+) -> Callable[
+    [Integer[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], Trajectory
+]:
     """``run(seeds, hypers, data) -> Trajectory`` with leading axes ``[tile, row]``, compiled.
 
     Args:
@@ -69,7 +71,9 @@ def make_runner(
             def pick(tree: PyTree) -> PyTree:
                 return jax.tree.map(lambda leaf: leaf[index], tree)
 
-            mine = _each(data, lambda d: d._replace(examples=pick(d.examples))) if vary_data else data
+            mine = (
+                _each(data, lambda d: d._replace(examples=pick(d.examples))) if vary_data else data
+            )
             in_axes = (0, 0, axes(mine, 0, None))
             return jax.vmap(row, in_axes=in_axes)(seeds[index], pick(hypers), mine)
 

@@ -100,6 +100,7 @@ def _orthogonal(classes: int, segments: int, train: int, test: int, points: int)
 
     return Task(
         name="orthogonal",
+        default_model="linear",
         segments=segments,
         classes=classes,
         make=make,
@@ -122,6 +123,7 @@ def _orthogonal_population(classes: int, segments: int) -> Task:
 
     return Task(
         name="orthogonal-population",
+        default_model="linear",
         segments=segments,
         classes=classes,
         make=make,

@@ -36,14 +36,18 @@ Result = Float[Array, "..."]
 Velocity = tuple[Result, Result]
 
 
+def _others(count: Number) -> Result:
+    return jnp.subtract(count, 1.0)
+
+
 def _focus(nu: Number, segments: Number) -> Result:
     """The logit of alpha: ``alpha = e^nu / (e^nu + m - 1) = sigmoid(nu - log(m - 1))``."""
-    return nu - jnp.log(jnp.subtract(segments, 1.0))
+    return jnp.subtract(nu, jnp.log(_others(segments)))
 
 
 def _skill(mu: Number, classes: Number) -> Result:
     """The logit of beta: ``beta = e^mu / (e^mu + C - 1) = sigmoid(mu - log(C - 1))``."""
-    return mu - jnp.log(jnp.subtract(classes, 1.0))
+    return jnp.subtract(mu, jnp.log(_others(classes)))
 
 
 def _gain(mu: Number, classes: Number) -> Result:
@@ -51,10 +55,10 @@ def _gain(mu: Number, classes: Number) -> Result:
 
     ``1/(C beta) = 1 + ((C-1)/C) (e^-mu - 1)``; away from 0 that form would lose ``1/C``.
     """
-    shrink = jnp.subtract(classes, 1.0) / classes
+    shrink = _others(classes) / classes
     near = jnp.abs(mu) < 1.0
     small = -jnp.log1p(shrink * jnp.expm1(-jnp.where(near, mu, 0.0)))
-    large = jnp.log(jnp.multiply(classes, 1.0)) + jax.nn.log_sigmoid(_skill(mu, classes))
+    large = jnp.log(classes) + jax.nn.log_sigmoid(_skill(mu, classes))
     return jnp.where(near, small, large)
 
 
@@ -87,7 +91,7 @@ def _soft(mu: Number, nu: Number, segments: Number, classes: Number) -> Velocity
     focus = _focus(nu, segments)
     alpha = jax.nn.sigmoid(focus)
     wrong = jax.nn.sigmoid(-_skill(alpha * mu, classes))
-    fast = alpha * wrong / jnp.subtract(classes, 1.0)
+    fast = alpha * wrong / _others(classes)
     return fast, alpha * jax.nn.sigmoid(-focus) * mu * wrong / classes
 
 
@@ -99,7 +103,7 @@ def _hard(mu: Number, nu: Number, segments: Number, classes: Number) -> Velocity
     focus = _focus(nu, segments)
     alpha = jax.nn.sigmoid(focus)
     wrong = jax.nn.sigmoid(-_skill(mu, classes))
-    fast = alpha * wrong / jnp.subtract(classes, 1.0)
+    fast = alpha * wrong / _others(classes)
     return fast, alpha * jax.nn.sigmoid(-focus) * _gain(mu, classes) / classes
 
 
@@ -114,7 +118,7 @@ def _lvml(mu: Number, nu: Number, segments: Number, classes: Number) -> Velocity
     focus = _focus(nu, segments)
     gain = _gain(mu, classes)
     wrong = jax.nn.sigmoid(-_skill(mu, classes))
-    fast = jax.nn.sigmoid(focus + gain) * wrong / jnp.subtract(classes, 1.0)
+    fast = jax.nn.sigmoid(focus + gain) * wrong / _others(classes)
     surprise = jax.nn.sigmoid(-focus - gain) * jnp.expm1(gain)
     return fast, jax.nn.sigmoid(focus) * surprise / classes
 
@@ -133,14 +137,14 @@ def _soft_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Res
 
 def _hard_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Result:
     focus = _focus(nu, segments)
-    guess = jnp.log(jnp.multiply(classes, 1.0))
+    guess = jnp.log(classes)
     read = jax.nn.softplus(-_skill(mu, classes))
     return jax.nn.sigmoid(focus) * read + jax.nn.sigmoid(-focus) * guess
 
 
 def _lvml_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Result:
     focus = _focus(nu, segments)
-    guess = jnp.log(jnp.multiply(classes, 1.0))
+    guess = jnp.log(classes)
     read = jax.nn.log_sigmoid(focus) + jax.nn.log_sigmoid(_skill(mu, classes))
     return -jnp.logaddexp(read, jax.nn.log_sigmoid(-focus) - guess)
 
@@ -158,7 +162,7 @@ def attention_potential(nu: Number, segments: Number) -> Result:
 
     Finite up to nu = 709 in float64.
     """
-    return nu + jnp.expm1(nu) / jnp.subtract(segments, 1.0)
+    return jnp.add(nu, jnp.expm1(nu) / _others(segments))
 
 
 def attention_potential_slope(nu: Number, segments: Number) -> Result:
@@ -168,7 +172,7 @@ def attention_potential_slope(nu: Number, segments: Number) -> Result:
 
 def _soft_potential(mu: Number, classes: Number) -> Result:
     """``R = (C-1) mu^2 / (2 C)``: ``nu'/mu' = (1-alpha) (C-1) mu / C``."""
-    return jnp.subtract(classes, 1.0) / classes * jnp.square(mu) / 2.0
+    return _others(classes) / classes * jnp.square(mu) / 2.0
 
 
 def _hard_potential(mu: Number, classes: Number) -> Result:
@@ -181,7 +185,7 @@ def _hard_potential(mu: Number, classes: Number) -> Result:
     R starts as ``(C-1) mu^3 / (6 C^2)`` while its terms start lower and cancel: below mu about
     0.01 the absolute error, 1e-15, is what remains. Finite up to mu about 700.
     """
-    others = jnp.subtract(classes, 1.0)
+    mu, others = jnp.asarray(mu), _others(classes)
     grown = jnp.expm1(mu)
     dilog = spence(1.0 + jnp.exp(_skill(mu, classes))) - spence(1.0 + 1.0 / others)
     square = jnp.square(mu) / 2.0 - mu * jnp.log1p(-1.0 / classes)
@@ -195,9 +199,12 @@ def _lvml_potential(mu: Number, classes: Number) -> Result:
     From ``nu'/mu' = (1-alpha) (w - w^2 e^-mu / C) / C``, with
     ``w^2 e^-mu = e^mu + 2 (C-1) + (C-1)^2 e^-mu``. The terms of first order in mu cancel.
     """
-    others = jnp.subtract(classes, 1.0)
-    bracket = jnp.expm1(mu) + (classes - 2.0) * mu + others * jnp.expm1(-mu)
-    return others / jnp.square(jnp.multiply(classes, 1.0)) * bracket
+    # 1 - e^-mu is written by e^mu - 1: where expm1 of both mu and -mu meet in one reduction over
+    # many rows, XLA's CPU library (YNNPACK, seen in JAX 0.10.2 and 0.12.0) takes one for the other.
+    mu, others = jnp.asarray(mu), _others(classes)
+    grown = jnp.expm1(mu)
+    bracket = grown + (classes - 2.0) * mu - others * grown * jnp.exp(-mu)
+    return others / classes / classes * bracket
 
 
 CLASS_POTENTIALS: dict[str, Callable[[Number, Number], Result]] = {
@@ -208,9 +215,7 @@ CLASS_POTENTIALS: dict[str, Callable[[Number, Number], Result]] = {
 """``R(mu, classes)`` by paradigm: the integral from 0 of ``nu' / (mu' (1 - alpha))``."""
 
 
-def invariant(
-    paradigm: str, mu: Number, nu: Number, segments: Number, classes: Number
-) -> Result:
+def invariant(paradigm: str, mu: Number, nu: Number, segments: Number, classes: Number) -> Result:
     """``A(nu) - R(mu)``, which gradient flow conserves.
 
     ``nu'/mu'`` is ``(1 - alpha)`` times a function of mu alone for each paradigm, so the variables

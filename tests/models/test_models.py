@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, EPS, FEATURES, PRECISION, SEGMENTS, bags, distance, one_of
+from helpers import CLASSES, EPS, FEATURES, PRECISION, SEGMENTS, bags, distance, jit, one_of
 
 from jaxattn.contracts import InputError, Model
 from jaxattn.models import MODELS, linear, mlp
@@ -19,10 +19,10 @@ EVERY = {
 KEYS = [jax.random.key(seed) for seed in range(2)]
 
 # Compiled once for each model and shape of its segments.
-start = jax.jit(lambda model, key, example: model.init(key, example, {}), static_argnums=0)
+start = jit(lambda model, key, example: model.init(key, example, {}), static_argnums=0)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jit, static_argnums=0)
 def outputs(model, params, example):
     """Scores of the segments, and the logits of each."""
     values = model.represent(params, example, None)

@@ -1,0 +1,58 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import PRECISION
+
+from jaxattn.contracts import Status
+from jaxattn.probe import part_names, row_status
+
+TIME = np.arange(5, dtype=PRECISION)
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("objective", "status", "reached"),
+    [
+        ([1.0, 0.9, 0.8, 0.7, 0.6], Status.DONE, 4),
+        ([1.0, 99.0, 99.0, 99.0, 99.0], Status.DONE, 4),
+        ([1.0, 101.0, 1.0, 101.0, 1.0], Status.DONE, 4),
+        ([1.0, 0.9, 0.8, 0.7, 101.0], Status.DONE, 4),
+        ([1.0, 0.9, 101.0, 101.0, 0.1], Status.DIVERGED, 2),
+        ([1.0, 0.9, 0.8, 101.0, 1e9], Status.DIVERGED, 3),
+        ([1.0, 0.9, NAN, 0.7, 0.6], Status.DIVERGED, 1),
+        ([1.0, 0.9, INF, 0.7, 0.6], Status.DIVERGED, 1),
+        ([NAN, NAN, NAN, NAN, NAN], Status.DIVERGED, 0),
+    ],
+    ids=[
+        "falling",
+        "high, but below a hundred times the start",
+        "above at single saves",
+        "above at the last save alone",
+        "above at two saves in a row",
+        "above at the last two saves",
+        "NaN",
+        "infinite",
+        "NaN from the start",
+    ],
+)
+def test_a_row_diverges_by_a_value_not_finite_or_by_two_saves_above_a_hundred_times_its_start(
+    objective, status, reached
+):
+    params = {"focus": jnp.ones(2), "shared": {}}
+    found, time = row_status(jnp.asarray(objective, PRECISION), jnp.asarray(TIME), params)
+    assert found == status
+    assert time == TIME[reached]
+
+
+def test_a_row_whose_parameters_end_as_nan_has_diverged():
+    params = {"focus": jnp.array([1.0, NAN]), "classify": jnp.ones(3)}
+    found, _ = row_status(jnp.ones(5, PRECISION), jnp.asarray(TIME), params)
+    assert found == Status.DIVERGED
+
+
+def test_parts_are_those_that_hold_parameters():
+    assert part_names({"shared": {}, "focus": jnp.ones(2), "classify": [jnp.ones(1)]}) == (
+        "classify",
+        "focus",
+    )
+    assert part_names([jnp.ones(2)]) == ("all",)
