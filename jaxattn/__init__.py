@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxattn import plots as plots
+    from jaxattn import streams as streams
     from jaxattn import theory as theory
     from jaxattn.batches import Order as Order
     from jaxattn.comparison import compare as compare
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from jaxattn.problem import attention_problem as attention_problem
     from jaxattn.reduced import solve_reduced as solve_reduced
     from jaxattn.store import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
-    from jaxattn.streams import streams as streams
     from jaxattn.summaries import summary as summary
     from jaxattn.tasks import mosaic as mosaic
 
 __version__ = "0.1.0"
 
-# Loaded when first used, so that `jaxattn --help` need not wait for jax.
+# Loaded when first used, so that `jaxattn --help` need not wait for jax. No name may be that of a
+# module and mean something in it: Python puts the module there once anything imports it.
 _WHERE = {
     "AttentionMap": ("contracts", "AttentionMap"),
     "Example": ("contracts", "Example"),
@@ -58,7 +59,7 @@ _WHERE = {
     "open": ("store", "open_run"),
     "plots": ("plots", None),
     "solve_reduced": ("reduced", "solve_reduced"),
-    "streams": ("streams", "streams"),
+    "streams": ("streams", None),
     "summary": ("summaries", "summary"),
     "theory": ("theory", None),
 }

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-__all__ = ["main"]
+__all__ = ["main", "parse"]
 
 _TASK_FLAGS = ("segments", "classes", "foreground")
 
@@ -129,13 +129,31 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (0 done, 2 bad input, 3 some failed, 130 Ctrl-C)."""
-    command = tyro.cli(
+    command = parse(arguments)
+    try:
+        return _run(command)
+    except KeyboardInterrupt:
+        print("jaxattn: interrupted.", file=sys.stderr)
+        return 130
+
+
+def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor":
+    """The command that these words (by default the process's own) ask for.
+
+    Raises:
+        SystemExit: 2 for what cannot be read, after saying why; 0 for ``--help``.
+    """
+    return tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="jaxattn",
         description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis.",
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes,),
     )
+
+
+def _run(command: "Compare | Theory | Doctor") -> int:
+    # Imports jax, which takes a second in which a person may press Ctrl-C.
     from jaxattn.contracts import InputError
 
     try:
@@ -144,9 +162,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"jaxattn: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("jaxattn: interrupted.", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # Whoever read our output has enough of it; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -205,9 +220,7 @@ def _compare(asked: Compare) -> int:
         ds = compare_into(out, settings, asked.overwrite, reporter.tell)
     failed, table = count_failed(ds), summary(ds)
     if asked.json:
-        from jaxattn.store import plain
-
-        _print_json({"summary": plain(table.to_dict("records")), "failed": failed})
+        _print_json({"summary": table.to_dict("records"), "failed": failed})
     else:
         _show(results_table(table, ds), *findings(table, ds, failed, out))
     return 3 if failed else 0
@@ -247,6 +260,11 @@ def _hypers(asked: Compare) -> dict[str, Any]:
         if not equals or not name:
             raise InputError(
                 f"--hypers: got {word!r}, expected NAME=VALUE or NAME=VALUE,VALUE with numbers."
+            )
+        if name in hypers:
+            raise InputError(
+                f"--hypers: got {word!r}, but {name} is given twice; expected each once, "
+                "learning_rate and switch_time by flags of their own."
             )
         hypers[name] = values[0] if len(values) == 1 else values
     return hypers
@@ -290,16 +308,17 @@ _RUN: dict[type, Callable[[Any], int]] = {Compare: _compare, Theory: _theory, Do
 def _show(*parts: Any) -> None:
     from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        # Piped into a file a table keeps all its columns.
-        console = Console(width=160)
+    # Piped into a file a table keeps all its columns; a folder called [red] is no colour.
+    width = None if Console().is_terminal else 160
+    console = Console(width=width, markup=False, emoji=False)
     for part in parts:
         console.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, allow_nan=False))
+    from jaxattn.store import plain
+
+    print(json.dumps(plain(value), allow_nan=False))
 
 
 if __name__ == "__main__":

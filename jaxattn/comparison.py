@@ -9,7 +9,15 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Status, Task, Trajectory
-from jaxattn.jobs import Job, Sources, hypers_of, plan_jobs, theory_blocks, times_of
+from jaxattn.jobs import (
+    Job,
+    Sources,
+    hypers_of,
+    learning_examples,
+    plan_jobs,
+    theory_blocks,
+    times_of,
+)
 from jaxattn.measures import first_crossing
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
@@ -84,12 +92,15 @@ def run(
     watch, tell = stopwatch or Stopwatch(), on_chunk or (lambda progress, so_far: None)
     jobs, sources = plan_jobs(settings), Sources(settings)
     exact, coords = theory_blocks(settings), times_of(settings)
+    learnt = learning_examples(settings)
     results: dict[Job, Trajectory] = {}
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
 
     def labelled(pending: Status) -> xr.Dataset:
         ds = _assembled(settings, jobs, results, exact, pending)
-        return _derive(ds.assign_coords(coords), settings)
+        sizes = [learnt[name] for name in ds["process"].values]
+        learnt_from = ("process", sizes, {"long_name": "examples learnt from"})
+        return _derive(ds.assign_coords({**coords, "learning_examples": learnt_from}), settings)
 
     try:
         for job in jobs:

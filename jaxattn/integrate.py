@@ -40,6 +40,45 @@ class Solution(NamedTuple):
     work: dict[str, Int[Array, ""]]
 
 
+def _smallest_step(time: Array, span: Array) -> Array:
+    eps = jnp.finfo(time.dtype).eps
+    return jnp.maximum(16 * eps * jnp.abs(time), eps**2 * span)
+
+
+def _first_step(
+    field: Function, y0: PyTree, times: Array, args: Any, controller: Any, order: int
+) -> Array:
+    """A first step of about the right size, by two evaluations of the field.
+
+    The rule of Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4, with
+    their constants of dimension time replaced by tau = |y| / |y'|, so that the unit of time does
+    not matter. diffrax 0.7 means to do the like, but always begins with 0.01.
+    """
+    start, span = times[0], times[-1] - times[0]
+
+    def size(tree: PyTree) -> Array:
+        scaled = jax.tree.map(
+            lambda leaf, y: leaf / (controller.atol + controller.rtol * jnp.abs(y)), tree, y0
+        )
+        return jnp.asarray(controller.norm(scaled), start.dtype)
+
+    def look(carry: tuple[Array, PyTree], _: None) -> tuple[Any, tuple[PyTree, Array]]:
+        slope = field(*carry, args)
+        position, speed = size(y0), size(slope)
+        flat = (position < 1e-5) | (speed * span < 1e-5)
+        tau = jnp.where(flat, 1e-4 * span, jnp.minimum(position / speed, span))
+        ahead = jax.tree.map(lambda y, dy: (y + 0.01 * tau * dy).astype(y.dtype), y0, slope)
+        return (start + 0.01 * tau, ahead), (slope, tau)
+
+    # A scan, so that the field is traced once.
+    _, (slopes, taus) = jax.lax.scan(look, (start, y0), length=2)
+    speed = size(jax.tree.map(lambda dy: dy[0], slopes)) * taus[0]
+    bend = size(jax.tree.map(lambda dy: dy[1] - dy[0], slopes)) * taus[0] / 0.01
+    step = taus[0] * jnp.minimum(1.0, (0.01 / jnp.maximum(speed, bend)) ** (1 / order))
+    step = jnp.where(step > 0, step, 1e-6 * span)  # the field overflowed, or is NaN
+    return jnp.clip(step, _smallest_step(start, span), jnp.maximum(span, 0.0))
+
+
 class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     """A step size controller that also counts field evaluations and gives up when stuck.
 
@@ -70,25 +109,23 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, Any]:
         end, inner = self.controller.init(terms, t0, t1, *rest)
         # Two evaluations chose the first step; the first stage has to be evaluated.
-        evaluations, fresh = jnp.asarray(2, jnp.int32), jnp.asarray(self.hands_on)
-        return end, (inner, evaluations, fresh, jnp.finfo(t0.dtype).eps ** 2 * (t1 - t0))
+        return end, (inner, jnp.asarray(2, jnp.int32), jnp.asarray(self.hands_on), t1 - t0)
 
     def adapt_step_size(
         self, start: Any, end: Any, before: Any, after: Any, args: Any, error: Any, order: Any,
         state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:  # fmt: skip
-        inner, evaluations, fresh, tiny = state
+        inner, evaluations, fresh, span = state
         keep, next_start, next_end, jumped, inner, result = self.controller.adapt_step_size(
             start, end, before, after, args, error, order, inner
         )
         next_end = jnp.where(jnp.isnan(next_end), start + 0.1 * (end - start), next_end)
         # Written so that a NaN counts as stuck.
-        small = jnp.maximum(16 * jnp.finfo(start.dtype).eps * jnp.abs(start), tiny)
-        stuck = ~keep & ~(end - start > small)
+        stuck = ~keep & ~(end - start > _smallest_step(start, span))
         result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
         evaluations = evaluations + self.stages + fresh
         fresh = jnp.where(keep, jnp.logical_and(jumped, self.hands_on), fresh)
-        return keep, next_start, next_end, jumped, (inner, evaluations, fresh, tiny), result
+        return keep, next_start, next_end, jumped, (inner, evaluations, fresh, span), result
 
 
 def _value(t: Any, y: PyTree, args: Any) -> PyTree:
@@ -107,8 +144,8 @@ def _all_finite(tree: PyTree) -> Bool[Array, ""]:
 
 
 def _inside(jumps: Float[Array, " jump"], times: Float[Array, " save"]) -> Float[Array, " jump"]:
-    # A step that ends at the jump would leave a save at the very end unwritten: the solver hops
-    # over the jump by two units in the last place. A jump that close to the end changes nothing.
+    # A first step that ends at a jump at the end would leave the last save unwritten, as the
+    # solver hops over the jump by two units in the last place; so would one that close.
     end = times[-1] - 8 * jnp.finfo(times.dtype).eps * jnp.max(jnp.abs(times))
     return jnp.where((jumps > times[0]) & (jumps < end), jumps, jnp.inf)
 
@@ -184,7 +221,7 @@ def integrate(
         method,
         t0=asked[0],
         t1=asked[-1],
-        dt0=None,
+        dt0=_first_step(field, y0, asked, args, controller, method.order(diffrax.ODETerm(field))),
         y0=y0,
         args=args,
         saveat=diffrax.SaveAt(
@@ -209,7 +246,8 @@ def integrate(
         ),
         values,
     )
-    done = diffrax.is_successful(solution.result) & (end == asked[-1]) & _all_finite(values)
+    reached = diffrax.is_successful(solution.result) & (end == asked[-1])
+    done = sound & reached & _all_finite(values)
     _, evaluations, *_ = solution.controller_state
     return Solution(
         values=values,

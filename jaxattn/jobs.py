@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Data, Problem, Splits, Trajectory
+from jaxattn.contracts import Problem, Splits, Trajectory
 from jaxattn.data import check, head, size
 from jaxattn.descent import make_train
 from jaxattn.flow import make_flow
@@ -20,7 +20,15 @@ from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, make_plan, make_row, make_runner, stack_data
 from jaxattn.theory import FIELDS
 
-__all__ = ["Job", "Sources", "hypers_of", "plan_jobs", "theory_blocks", "times_of"]
+__all__ = [
+    "Job",
+    "Sources",
+    "hypers_of",
+    "learning_examples",
+    "plan_jobs",
+    "theory_blocks",
+    "times_of",
+]
 
 SWITCH_SHARE = 0.25
 """A hybrid switches after this share of its own run unless told, whatever other rows there are."""
@@ -154,12 +162,10 @@ def _cast(leaf: Any, precision: str) -> np.ndarray:
     return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
 
 
-def examples_per_gradient(settings: Settings, process: str) -> int:
-    """Examples behind one gradient evaluation of training or of a flow."""
-    learn: Data = settings.made_task().make(0)["train"]
-    if process == "flow":
-        return min(size(learn), settings.flow_examples)
-    return settings.order_of_batches().examples(size(learn))
+def learning_examples(settings: Settings) -> dict[str, int]:
+    """Examples that each process learns from."""
+    whole = size(settings.made_task().make(0)["train"])
+    return {"train": whole, "flow": min(whole, settings.flow_examples), "theory": whole}
 
 
 def _grid(settings: Settings) -> dict[str, np.ndarray]:
@@ -176,11 +182,12 @@ def times_of(settings: Settings) -> dict[str, Any]:
     axes, grid = tuple(settings.axes()), _grid(settings)
     clock = _clock(settings, grid).astype(float)
     steps = np.asarray(settings.save_steps())
+    batch = settings.order_of_batches().examples(learning_examples(settings)["train"])
     coords: dict[str, Any] = {
         "step": ("save", steps, {"units": "step", "long_name": "training step"}),
         "gradients": (
             "save",
-            steps.astype(float) * examples_per_gradient(settings, "train"),
+            steps.astype(float) * batch,
             {"units": "1", "long_name": "gradients of one example taken by training"},
         ),
     }

@@ -174,9 +174,15 @@ class Settings:
         for name, values in self.hypers.items():
             if not isinstance(values, int | float):
                 swept[name] = tuple(values)
+        for name, values in swept.items():
+            if not values:
+                raise InputError(f"{name}: got none, expected at least one value.")
+            if len(set(values)) < len(values):
+                got = ", ".join(f"{value:g}" for value in values)
+                raise InputError(f"{name}: got {got}, expected each once.")
         for name, values in (*swept.items(), *self.constants().items()):
             for value in values if isinstance(values, tuple) else (values,):
-                _in_range(specs[name], float(value))
+                _in_range(specs[name], float(value), self.precision)
         return {name: tuple(float(value) for value in values) for name, values in swept.items()}
 
     def constants(self) -> dict[str, float]:
@@ -221,9 +227,14 @@ def _at_least(name: str, value: int, low: int) -> None:
         raise InputError(f"{name}: got {value}, expected at least {low}.")
 
 
-def _in_range(spec: HyperSpec, value: float) -> None:
-    low = value > spec.low if spec.open_low else value >= spec.low
-    if not isfinite(value) or not low or value > spec.high:
+def _in_range(spec: HyperSpec, value: float, precision: str) -> None:
+    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`."""
+    with np.errstate(over="ignore", under="ignore"):
+        used = float(np.asarray(value).astype(precision))
+    low = used > spec.low if spec.open_low else value >= spec.low
+    if not isfinite(used) or not low or value > spec.high:
         bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"
         top = f" and at most {spec.high:g}" if isfinite(spec.high) else ""
-        raise InputError(f"{spec.name}: got {value:g}, expected a number {bound}{top}.")
+        raise InputError(
+            f"{spec.name}: got {value:g}, expected a number {bound}{top} in {precision}."
+        )

@@ -81,7 +81,9 @@ def block(
     )
     coords["part"] = list(parts)
     described = {spec.name: spec for spec in measures}
-    splits = list(dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k))
+    # JAX sorts the keys of a dict; people expect the learning set first.
+    found = dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k)
+    splits = sorted(found, key=lambda name: (name != "train", name))
     coords["split"] = splits
     for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
         by_split: list[Any] = [trajectory.measures[f"{split}/{name}"] for split in splits]

@@ -78,12 +78,15 @@ def _rows(
 
 def _quantiles(found: np.ndarray, band: tuple[float, float]) -> dict[str, float | int]:
     # Censored values lie above all others, wherever: quantiles that fall among them are unknown.
-    lasting = np.where(np.isnan(found), np.inf, found)
+    # np.quantile loses those just below them too, as 0 * inf is NaN.
+    ordered = np.sort(np.where(np.isnan(found), np.inf, found))
+    place = np.round(np.array([0.5, *band]) * (found.size - 1), 9)
+    below, above = ordered[np.floor(place).astype(int)], ordered[np.ceil(place).astype(int)]
     with np.errstate(invalid="ignore"):
-        low, median, high = np.quantile(lasting, (band[0], 0.5, band[1]))
-    finite = {"median": median, "low": low, "high": high}
+        values = np.where(below == above, below, below + place % 1 * (above - below))
+    values = np.where(np.isfinite(values), values, np.nan)
     return {
-        **{key: float(value) if np.isfinite(value) else np.nan for key, value in finite.items()},
+        **dict(zip(("median", "low", "high"), map(float, values), strict=True)),
         "seeds": int(found.size),
         "censored": int(np.isnan(found).sum()),
     }

@@ -31,7 +31,7 @@ class Reporter:
         self.console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: Any = None
-        self._started = time.perf_counter()
+        self._started = self._told = time.perf_counter()
         self._last = -LINE_EVERY
         self._done, self._total = 0, 0
 
@@ -41,14 +41,14 @@ class Reporter:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
+                TextColumn("{task.fields[runs]}"),
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 console=self.console,
             )
             self._bar.start()
-            self._task = self._bar.add_task("compiling", total=None, rate="")
+            self._task = self._bar.add_task("compiling", total=None, runs="", rate="")
         return self
 
     def __exit__(
@@ -65,8 +65,8 @@ class Reporter:
         """Show where things stand."""
         now = time.perf_counter()
         if progress.total != self._total or progress.done < self._done:
-            # A new comparison (the companion) counts from nothing again.
-            self._started, self._total = now if self._total else self._started, progress.total
+            # A new comparison (the companion) counts from nothing, from where the last one ended.
+            self._started, self._total = self._told, progress.total
         elapsed = now - self._started
         rate = f"{progress.done / elapsed:.1f} seeds/s" if elapsed > 0.5 else ""
         failed = f", {progress.failed} failed" if progress.failed else ""
@@ -77,17 +77,17 @@ class Reporter:
                 description=label + failed,
                 completed=progress.done,
                 total=progress.total,
+                runs=f"{progress.done}/{progress.total} runs",
                 rate=rate,
             )
         elif now - self._last >= LINE_EVERY or progress.done == progress.total:
             left = elapsed / progress.done * (progress.total - progress.done)
+            pace = f"{rate}, {left:.0f} s left" if rate else "starting"
             print(
-                f"{label}: {progress.done}/{progress.total} runs{failed}, {rate or 'starting'}, "
-                f"{left:.0f} s left",
-                file=sys.stderr,
+                f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
             self._last = now
-        self._done = progress.done
+        self._done, self._told = progress.done, now
 
 
 def _band(row: pd.Series, digits: int) -> str:
@@ -123,7 +123,9 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
         shown.add_column(heading, justify="right")
     natural = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
     train = table[(table["process"] == "train") & (table["split"] == split)]
-    for at, group in train.groupby([*swept, "paradigm"], sort=False):
+    groups = train.groupby([*swept, "paradigm"], sort=False)
+    # Those that are to be compared stand under one another.
+    for at, group in sorted(groups, key=lambda one: (one[0][:-1], [*natural].index(one[0][-1]))):
         own = group[group["inference"].isna() | (group["inference"] == natural[at[-1]])]
         rows = {row["measure"]: row for _, row in own.iterrows()}
         shown.add_row(
@@ -151,7 +153,8 @@ def findings(table: pd.DataFrame, ds: xr.Dataset, failed: int, folder: Path) -> 
         ]
         lines.append(f"learning rate {rate:g}: " + "; ".join(said) + ".")
     if failed:
-        lines.append(f"{failed} runs failed (diverged or not solved) and are left out.")
+        runs = "run" if failed == 1 else "runs"
+        lines.append(f"{failed} {runs} failed (diverged or not solved), left out above.")
     lines.append(f"results, figures and run.json are in {folder}.")
     return lines
 

@@ -41,6 +41,7 @@ FLOORS = {
     "store": 5,
     "comparison": 6,
     "summaries": 6,
+    "statistics": 6,
     "experiments": 7,
     "plots": 7,
     "terminal": 7,

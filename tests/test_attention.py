@@ -12,6 +12,7 @@ from jaxattn.contracts import AttentionMap, Example
 
 SEGMENTS = 6
 
+unit = st.floats(0, 1, width=32, allow_subnormal=False)
 scores = arrays(PRECISION, SEGMENTS, elements=st.floats(-50, 50, width=32))
 masks = arrays(bool, SEGMENTS).filter(np.any)
 
@@ -89,7 +90,7 @@ def test_a_hot_softmax_is_uniform_over_the_real_segments(values, mask):
     assert np.all(np.abs(log_attention[mask] + np.log(mask.sum())) <= bound)
 
 
-@given(st.floats(0, 1, width=32, allow_subnormal=False), masks, st.integers(0, SEGMENTS - 1), scores)
+@given(unit, masks, st.integers(0, SEGMENTS - 1), scores)
 def test_imposed_puts_exactly_alpha_on_the_foreground(alpha, mask, place, values):
     foreground = np.arange(SEGMENTS) == place
     assume(mask[place] and mask.sum() > 1)

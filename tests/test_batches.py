@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -87,7 +88,7 @@ def test_without_replacement_draws_distinct_examples_and_starts_afresh_every_ste
     # A bag is in a batch with chance 0.4: mean 24, deviation 3.8.
     assert np.all(np.abs(counts - 24) < 5 * 3.8)
     # An epoch would keep neighbouring batches apart; independent ones mostly overlap.
-    overlaps = [np.intersect1d(a, b).size for a, b in zip(batches, batches[1:], strict=False)]
+    overlaps = [np.intersect1d(a, b).size for a, b in pairwise(batches)]
     assert np.mean(overlaps) > 1
 
 

@@ -20,8 +20,9 @@ from scipy.integrate import solve_ivp
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError, Status
 from jaxattn.descent import as_optimiser, make_train
-from jaxattn.flow import make_flow, needs_x64
+from jaxattn.flow import make_flow
 from jaxattn.models import linear
+from jaxattn.precision import needs_x64
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
 
@@ -186,7 +187,7 @@ def test_a_flow_needs_float64_and_says_how_to_get_it(batch):
     needs_x64("theory")
     with (
         jax.enable_x64(False),
-        pytest.raises(InputError, match="theory runs in float64.*JAX_ENABLE_X64=1"),
+        pytest.raises(InputError, match=r"theory runs in float64.*JAX_ENABLE_X64=1"),
     ):
         needs_x64("theory")
 

@@ -1,11 +1,9 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import EPS, PRECISION, hyper, jit
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from jaxattn.attention import softmax
 from jaxattn.contracts import Example
@@ -73,7 +71,8 @@ def spelt_out(batch: Example) -> dict[str, np.ndarray]:
         ]
         focused = bool(on[np.argmax(a)])
         right = [int(np.argmax(p) == label) for p in read]
-        cells = [[focused * r, (1 - focused) * r, focused * (1 - r), (1 - focused) * (1 - r)] for r in right]
+        f = int(focused)
+        cells = [[f * r, (1 - f) * r, f * (1 - r), (1 - f) * (1 - r)] for r in right]
         alone = logits[on][0]
         row = {
             "loss": [-np.log(p[label]) for p in read],

@@ -41,9 +41,7 @@ def loss_of(paradigm, log_attention, values, weights, label, context):
 @jax.jit
 def losses(log_attention, values, weights, label):
     """[paradigm] of soft, hard, LVML."""
-    return jnp.stack(
-        [loss_of(p, log_attention, values, weights, label, context()) for p in ALL]
-    )
+    return jnp.stack([loss_of(p, log_attention, values, weights, label, context()) for p in ALL])
 
 
 @jax.jit

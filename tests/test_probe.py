@@ -1,10 +1,13 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import PRECISION
+from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
 
 from jaxattn.contracts import Status
-from jaxattn.probe import part_names, row_status
+from jaxattn.models import linear
+from jaxattn.probe import make_probe, part_names, row_status
+from jaxattn.problem import attention_problem
 
 TIME = np.arange(5, dtype=PRECISION)
 NAN, INF = float("nan"), float("inf")
@@ -56,3 +59,20 @@ def test_parts_are_those_that_hold_parameters():
         "focus",
     )
     assert part_names([jnp.ones(2)]) == ("all",)
+
+
+def test_splits_of_different_sizes_are_each_measured_alone(rng):
+    splits = {"train": bags(rng, 7), "valid": bags(rng, 3), "test": bags(rng, 9)}
+    model = linear(CLASSES, start="normal")
+    problem = attention_problem(task_of(splits["train"]), model, "soft", precision=PRECISION)
+    params = problem.init(jax.random.key(0), hyper())
+    probe = jit(make_probe(problem, False))
+    found, kept = probe(params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), ())
+    assert kept is None
+    measure = jit(problem.measure)
+    for split, batch in splits.items():
+        for name, value in measure(params, batch, hyper()).items():
+            # Percentages: sums of nine numbers up to 100.
+            np.testing.assert_allclose(
+                found[f"{split}/{name}"], value, rtol=0, atol=1e4 * EPS, err_msg=name
+            )

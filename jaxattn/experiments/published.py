@@ -21,8 +21,10 @@ def solve_published(
     """The reduced system of each paradigm at `times`.
 
     Raises:
-        InputError: fewer than 2 segments or classes, an unknown paradigm, a negative switch.
+        InputError: fewer than 2 segments or classes, no or an unknown paradigm, a negative switch.
     """
+    if not paradigms:
+        raise InputError(f"paradigms: got none, expected at least one of {', '.join(PARADIGMS)}.")
     for name, value in (("segments", segments), ("classes", classes)):
         if value < 2:
             raise InputError(f"{name}: got {value}, expected at least 2.")

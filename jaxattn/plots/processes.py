@@ -117,6 +117,7 @@ def beside_flow(
         ax,
         setting_words(setting, f"{split} split" if "split" in variable.dims else ""),
         "" if over == "1 seed" else f"medians over {over} with a flow",
+        _learnt_from(setting.ds),
         left_out(drawn),
     )
     found = [one.paradigm for one in drawn if len(one.seeds)]
@@ -128,6 +129,14 @@ def beside_flow(
     ]
     legend_below(ax, keys if found else [])
     return ax
+
+
+def _learnt_from(ds: xr.Dataset) -> str:
+    """What the flow learns from, where that is not what training learns from."""
+    if "learning_examples" not in ds.coords:
+        return ""
+    train, flow = (int(ds["learning_examples"].sel(process=name)) for name in _PAIR)
+    return "" if train == flow else f"the flow learns from the first {flow} of {train} examples"
 
 
 def mu_nu(

@@ -64,12 +64,12 @@ class Plan:
         return fixed | swept
 
     def chunks(self) -> Iterator[Chunk]:
-        """Consecutive rows, `tiles_per_chunk` tiles at a time; the last tiles are padded."""
-        per_chunk = self.tile * self.tiles_per_chunk
-        for start in range(0, self.size, per_chunk):
-            rows = np.arange(start, start + per_chunk)
-            rows[rows >= self.size] = -1
-            yield Chunk(rows.reshape(self.tiles_per_chunk, self.tile))
+        """Consecutive rows, `tiles_per_chunk` tiles at a time; the last tile is padded."""
+        rows = np.full(-(-self.size // self.tile) * self.tile, -1)
+        rows[: self.size] = np.arange(self.size)
+        tiles = rows.reshape(-1, self.tile)
+        for start in range(0, len(tiles), self.tiles_per_chunk):
+            yield Chunk(tiles[start : start + self.tiles_per_chunk])
 
 
 def make_plan(

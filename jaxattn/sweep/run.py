@@ -1,7 +1,10 @@
-"""Run tiles of rows: ``vmap`` inside a tile, ``lax.map`` over tiles, ``shard_map`` over devices.
+"""Run tiles of rows: ``vmap`` inside a tile, one call of one compiled program for each tile.
 
-The tile is what fixes the bits: a device runs whole tiles, one after the other, so the number of
-devices changes nothing (vmapping other numbers of rows together would).
+The tile is what fixes the bits: every device runs the same single-device program on whole tiles,
+so the number of devices changes nothing. (vmapping other numbers of rows together would, and so
+would one program partitioned over the devices: XLA simplifies it in another order.) On a CPU the
+size of XLA's thread pool must be the same too, as long sums are split by it: it is the larger of
+the numbers of cores and of devices, unless the environment variable ``NPROC`` says otherwise.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, Integer, PyTree
+from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.streams import streams
@@ -58,38 +59,36 @@ def make_runner(
     Args:
         row: one run; see `make_row`.
         vary_data: whether examples have leading axes ``[tile, row]`` too (pools never have).
-        devices: each runs its share of the tiles; their number must divide that of the tiles.
+        devices: take turns; each compiles the program when its first tile comes.
     """
-    tiles, everywhere = PartitionSpec("tiles"), PartitionSpec()
-
-    def axes(data: Splits, varied: Any, common: Any) -> Splits:
-        """`varied` for the arrays that have tile axes, `common` for the others."""
-        return _each(data, lambda part: Data(varied if vary_data else common, common))
-
-    def on_device(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
-        def tile(index: Int[Array, ""]) -> Trajectory:
-            def pick(tree: PyTree) -> PyTree:
-                return jax.tree.map(lambda leaf: leaf[index], tree)
-
-            mine = (
-                _each(data, lambda d: d._replace(examples=pick(d.examples))) if vary_data else data
-            )
-            in_axes = (0, 0, axes(mine, 0, None))
-            return jax.vmap(row, in_axes=in_axes)(seeds[index], pick(hypers), mine)
-
-        return jax.lax.map(tile, jnp.arange(seeds.shape[0], dtype=jnp.int32))
-
-    mesh = Mesh(np.asarray(devices), ("tiles",))
+    varied: Any = 0 if vary_data else None
 
     @jax.jit
-    def run(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
-        return jax.shard_map(
-            on_device,
-            mesh=mesh,
-            in_specs=(tiles, tiles, axes(data, tiles, everywhere)),
-            out_specs=tiles,
-            check_vma=False,
-        )(seeds, hypers, data)
+    def tile(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
+        in_axes = (0, 0, _each(data, lambda part: Data(varied, None)))
+        return jax.vmap(row, in_axes=in_axes)(seeds, hypers, data)
+
+    def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> Trajectory:
+        def on(device: jax.Device) -> Splits:
+            """What all tiles share goes to `device` once; what has tile axes waits."""
+
+            def share(part: Data) -> Data:
+                examples = part.examples if vary_data else jax.device_put(part.examples, device)
+                return Data(examples, jax.device_put(part.pool, device))
+
+            return _each(data, share)
+
+        def of_tile(number: int, device: jax.Device, shared: Splits) -> Trajectory:
+            def pick(tree: PyTree) -> PyTree:
+                return jax.device_put(jax.tree.map(lambda leaf: leaf[number], tree), device)
+
+            if vary_data:
+                shared = _each(shared, lambda part: part._replace(examples=pick(part.examples)))
+            return tile(pick(seeds), pick(hypers), shared)
+
+        places = [(device, on(device)) for device in devices[: len(seeds)]]
+        started = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(started))
 
     return run
 

@@ -203,7 +203,7 @@ def _lvml_potential(mu: Number, classes: Number) -> Result:
     # many rows, XLA's CPU library (YNNPACK, seen in JAX 0.10.2 and 0.12.0) takes one for the other.
     mu, others = jnp.asarray(mu), _others(classes)
     grown = jnp.expm1(mu)
-    bracket = grown + (classes - 2.0) * mu - others * grown * jnp.exp(-mu)
+    bracket = grown + (classes - 2.0) * mu - others * (grown * jnp.exp(-mu))
     return others / classes / classes * bracket
 
 

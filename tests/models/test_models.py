@@ -22,12 +22,14 @@ KEYS = [jax.random.key(seed) for seed in range(2)]
 start = jit(lambda model, key, example: model.init(key, example, {}), static_argnums=0)
 
 
-@partial(jit, static_argnums=0)
-def outputs(model, params, example):
+def look(model, params, example):
     """Scores of the segments, and the logits of each."""
     values = model.represent(params, example, None)
     each = jax.vmap(model.classify, in_axes=(None, 0))(params, values)
     return model.score(params, example, values), each
+
+
+outputs = jit(look, static_argnums=0)
 
 
 def shapes(model, example):
@@ -72,7 +74,7 @@ def test_a_model_that_says_its_start_is_random_varies_it_by_the_key_and_no_other
 def test_parameters_scores_and_logits_have_the_type_of_the_segments(model, example, precision):
     example = example._replace(segments=example.segments.astype(precision))
     params = shapes(model, example)
-    found = jax.eval_shape(partial(outputs, model), params, example)
+    found = jax.eval_shape(partial(look, model), params, example)
     assert {leaf.dtype.name for leaf in jax.tree.leaves((params, found))} == {precision}
 
 
@@ -80,7 +82,10 @@ def test_linear_is_linear_and_starts_at_zero(rng, example):
     model = linear(CLASSES)
     params = start(model, KEYS[0], example)
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(params))
-    assert sorted(leaf.shape for leaf in jax.tree.leaves(params)) == [(FEATURES, 1), (FEATURES, CLASSES)]
+    assert sorted(leaf.shape for leaf in jax.tree.leaves(params)) == [
+        (FEATURES, 1),
+        (FEATURES, CLASSES),
+    ]
     u, w = rng.normal(size=(FEATURES, 1)), rng.normal(size=(FEATURES, CLASSES))
     (layer,) = params["focus"]
     params = {

@@ -1,0 +1,245 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import CLASSES, PRECISION, bags, splits, task_of
+
+from jaxattn.batches import Order
+from jaxattn.contracts import Data, Splits, Trajectory
+from jaxattn.descent import as_optimiser, make_train
+from jaxattn.models import mlp
+from jaxattn.problem import attention_problem
+from jaxattn.streams import streams
+from jaxattn.sweep import make_plan, make_row, make_runner, stack_data
+
+SEEDS, RATES = (0, 1, 5), (0.05, 0.3)
+CONSTANTS = {"temperature": 1.0, "switch_time": 1.5}
+PLAN = make_plan({"learning_rate": RATES}, SEEDS, CONSTANTS, tile=4)
+ONE_DEVICE = tuple(jax.devices()[:1])
+
+
+@pytest.fixture(scope="module")
+def data():
+    return splits(bags(np.random.default_rng(1)))
+
+
+@pytest.fixture(scope="module")
+def row(data):
+    """Twenty steps of the hybrid, which switches on its way at the larger rate only."""
+    task = task_of(data.learn.examples)
+    problem = attention_problem(task, mlp(CLASSES, width=6), "hybrid", precision=PRECISION)
+    order = Order("shuffled-per-seed", 4)
+    train = make_train(problem, as_optimiser("sgd"), (0, 4, 20), order)
+    return make_row(problem, train, order.shared, True)
+
+
+@pytest.fixture(scope="module")
+def alone(row):
+    return jax.jit(row)
+
+
+def in_precision(hypers):
+    return {name: values.astype(PRECISION) for name, values in hypers.items()}
+
+
+def by_tiles(run, given, plan=PLAN):
+    """All rows of the plan, run tile by tile, in order; `given` maps seeds to data."""
+    done = []
+    for chunk in plan.chunks():
+        seeds, hypers = plan.seed_of(chunk.rows), in_precision(plan.hypers_of(chunk.rows))
+        out = run(seeds, hypers, given(seeds))
+        done.append(jax.tree.map(lambda leaf, at=chunk.rows >= 0: np.asarray(leaf)[at], out))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
+
+
+def in_a_loop(alone, given, plan=PLAN):
+    """The same rows one at a time, each a call of its own."""
+    rows = np.arange(plan.size)
+    hypers = in_precision(plan.hypers_of(rows))
+    done = []
+    for number, seed in enumerate(plan.seed_of(rows)):
+        hyper = {name: jnp.asarray(values[number]) for name, values in hypers.items()}
+        done.append(jax.device_get(alone(seed, hyper, given(seed))))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *done)
+
+
+def assert_close(a, b):
+    """Equal but for rounding: of order 1, and 20 steps at a stable rate do not amplify."""
+    tolerance = 1e-10 if PRECISION == "float64" else 1e-5
+    chex.assert_trees_all_close(a, b, rtol=tolerance, atol=tolerance)
+
+
+def test_rows_vmapped_over_seeds_and_rates_are_the_rows_of_a_python_loop(row, alone, data):
+    run = make_runner(chex.assert_max_traces(row, n=1), False, ONE_DEVICE)
+    together = by_tiles(run, lambda seeds: data)
+    assert together.status.shape == (PLAN.size,)
+    assert_close(together, in_a_loop(alone, lambda seed: data))
+    # The rows are not all one row: every seed and every rate ends elsewhere.
+    assert len(np.unique(together.measures["objective"][:, -1])) == PLAN.size
+    # Other seeds and rates, and more of them, run what is compiled: a second trace would raise.
+    other = make_plan({"learning_rate": (0.01, 0.02, 0.3)}, range(5, 9), CONSTANTS, tile=4)
+    assert by_tiles(run, lambda seeds: data, other).status.shape == (12,)
+
+
+def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
+    def of(seed):
+        return splits(bags(np.random.default_rng(int(seed))))
+
+    def stacked(seeds):
+        return stack_data([stack_data([of(seed) for seed in tile]) for tile in seeds])
+
+    run = make_runner(chex.assert_max_traces(row, n=1), True, ONE_DEVICE)
+    together = by_tiles(run, stacked)
+    assert_close(together, in_a_loop(alone, of))
+    first = together.measures["train/attention_foreground"][:3, 0]
+    assert len(np.unique(first)) == 3
+
+
+def test_the_same_row_on_the_same_devices_is_one_runner(row):
+    assert make_runner(row, False, ONE_DEVICE) is make_runner(row, False, ONE_DEVICE)
+    assert make_runner(row, True, ONE_DEVICE) is not make_runner(row, False, ONE_DEVICE)
+
+
+def what_is_given(data, shared_order, vary_init, seed):
+    """Start and keys of a row whose process does nothing but hand them over."""
+    problem = attention_problem(
+        task_of(data.learn.examples), mlp(CLASSES, width=6), "soft", precision=PRECISION
+    )
+
+    given = []
+
+    def process(params, hyper, data, keys):
+        given.append((params, keys))
+        save, one = jnp.zeros((1,)), jnp.asarray(1)
+        return Trajectory(save, save, {}, one, save[0], {})
+
+    make_row(problem, process, shared_order, vary_init)(jnp.asarray(seed, jnp.uint32), {}, data)
+    return given[0]
+
+
+def same(a, b):
+    return all(
+        jax.tree.leaves(jax.tree.map(lambda x, y: bool(jnp.array_equal(bits(x), bits(y))), a, b))
+    )
+
+
+def bits(leaf):
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(leaf) if is_key else leaf
+
+
+@pytest.mark.parametrize("shared_order", [True, False])
+@pytest.mark.parametrize("vary_init", [True, False])
+def test_a_seed_varies_what_it_is_asked_to_vary_and_nothing_else(data, shared_order, vary_init):
+    zero, third = (what_is_given(data, shared_order, vary_init, seed) for seed in (0, 3))
+    (start, keys), (other_start, other_keys) = zero, third
+    assert same(start, other_start) is not vary_init
+    assert same(keys.order, other_keys.order) is shared_order
+    assert same(keys, streams(0))
+    for stream in ("data", "init", "sample"):
+        assert not same(getattr(keys, stream), getattr(other_keys, stream))
+
+
+def test_the_streams_of_a_seed_differ_from_each_other_and_from_those_of_other_seeds():
+    found = {
+        tuple(np.asarray(jax.random.key_data(key)).tolist())
+        for seed in (0, 1, 2, 2**32 - 1)
+        for key in streams(jnp.asarray(seed, jnp.uint32))
+    }
+    assert len(found) == 16
+
+
+def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
+    examples = bags(np.random.default_rng(0))
+    pool = np.arange(3.0)
+    one = Splits(Data(examples, pool), {"train": Data(examples, pool), "test": Data(examples)})
+    two = stack_data([one, one])
+    assert two.learn.pool is pool
+    assert two.evaluate["train"].pool is pool
+    assert two.evaluate["test"].pool is None
+    assert two.learn.examples.label.shape == (2, *examples.label.shape)
+
+
+HASHES = """
+    import hashlib, json, sys
+    import jax, numpy as np
+    from jaxattn.jobs import Sources, hypers_of, plan_jobs
+    from jaxattn.models import linear
+    from jaxattn.settings import Settings
+    from jaxattn.tasks import digits
+
+    tiles, cases = json.loads(sys.argv[1])
+    answers = {"devices": len(jax.devices())}
+    for model, vary in cases:
+        # The seeds of the tiles asked for, but for one row of padding.
+        rows = {"mlp": 4, "linear": 16}[model] * tiles - 1
+        settings = Settings(
+            task=digits(train=64, test=32),
+            model={"mlp": "mlp", "linear": linear(3, start="normal")}[model],
+            paradigms=("soft",),
+            hypers={"learning_rate": 0.5},
+            seeds=tuple(range(rows)),
+            steps=8,
+            saves=3,
+            batch_size=16,
+            vary=tuple(vary),
+        )
+        [job] = plan_jobs(settings)
+        sources, done = Sources(settings), []
+        for chunk in job.plan.chunks():
+            seeds, hypers = job.plan.seed_of(chunk.rows), hypers_of(settings, job, chunk.rows)
+            out = job.run(seeds, hypers, sources.of(job, chunk.rows))
+            done.append(jax.tree.map(lambda leaf: np.asarray(leaf)[chunk.rows >= 0], out))
+        digest = hashlib.sha256()
+        for path, leaf in jax.tree.leaves_with_path(
+            jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
+        ):
+            digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
+            digest.update(np.ascontiguousarray(leaf).tobytes())
+        answers[model + " " + "+".join(vary)] = digest.hexdigest()
+    print(json.dumps(answers))
+"""
+
+
+def hashes(devices, tiles, cases):
+    """Hashes of whole trajectories, from a process that has so many devices."""
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        # XLA splits a long sum by the size of its thread pool, the larger of cores and devices.
+        "NPROC": "8",
+    }
+    script = textwrap.dedent(HASHES)
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps([tiles, cases])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert answers.pop("devices") == devices
+    return answers
+
+
+def test_one_and_eight_devices_give_the_same_bits():
+    # Two tiles: all of the devices that a process of eight can use for them.
+    cases = [("linear", ["init"])]
+    assert hashes(1, 2, cases) == hashes(8, 2, cases)
+
+
+@pytest.mark.slow
+def test_any_number_of_devices_gives_the_same_bits_whatever_seeds_vary():
+    cases = [(model, vary) for model in ("mlp", "linear") for vary in (["init"], ["data", "init"])]
+    found = [hashes(devices, 5, cases) for devices in (1, 2, 4, 8)]
+    assert found.count(found[0]) == 4
+    assert len(set(found[0].values())) == len(cases)

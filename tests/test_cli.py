@@ -1,0 +1,481 @@
+"""The command line as a person meets it: exit codes, what is said where, and what is written."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from commands import ENVIRONMENT, SCRIPT, Answer, once, run, run_many
+
+import jaxattn
+from jaxattn.cli import main
+from jaxattn.contracts import InputError, Status
+from jaxattn.doctor import REFERENCE
+from jaxattn.experiments import published
+from jaxattn.store import plain
+
+# A command switches 64 bits on by itself, so the leg without them would only repeat all this.
+pytestmark = pytest.mark.needs_x64
+
+# A refusal that is missed must not cost a long run: the words of a case come after these and win.
+SHORT = "--paradigms soft --seeds 1 --steps 1 --saves 2 --flow-seeds 0"
+
+REFUSED = {
+    # names: the nearest one is offered
+    "compare digitz": "did you mean 'digits'?",
+    "compare digits --paradigms sotf": "did you mean 'soft'?",
+    "compare digits --optimiser adm": "did you mean 'adam'?",
+    "compare digits --model mpl": "did you mean 'mlp'?",
+    "compare digits --attention sofmax": "did you mean 'softmax'?",
+    "compare digits --schedule cosin": "did you mean 'cosine'?",
+    "compare digits --hypers temprature=2": "did you mean 'temperature'?",
+    "theory --paradigms lmvl": "did you mean 'lvml'?",
+    "compare digits --order sorted": "order: got 'sorted', expected one of fixed, shuffled,",
+    "compare digits --vary weather": "vary: got weather, expected some of init, data",
+    "compare digits --precision float16": "precision: got 'float16', expected one of float32",
+    # sizes and classes of the task
+    "compare digits --segments 1": "segments: got 1, expected an integer >= 2",
+    "compare orthogonal --classes 1": "classes: got 1, expected an integer >= 2",
+    "compare digits --foreground 0 11": "foreground: got class 11, expected classes of the data",
+    "compare digits --foreground 3": "foreground: got (3,), expected at least 2",
+    "compare digits --classes 3": "expected one of --foreground, --segments",
+    "compare orthogonal --foreground 1 2": "expected one of --classes, --segments",
+    # numbers
+    "compare digits --learning-rates -0.1": "learning_rate: got -0.1, expected a number above 0",
+    "compare digits --learning-rates 0.1 0": "learning_rate: got 0, expected a number above 0",
+    "compare digits --learning-rates nan": "learning_rate: got nan, expected a number above 0",
+    "compare digits --learning-rates inf": "learning_rate: got inf, expected a number above 0",
+    "compare digits --learning-rates 1e39": "learning_rate: got 1e+39, expected a number above 0",
+    "compare digits --learning-rates 1e-60": "learning_rate: got 1e-60, expected a number above 0",
+    "compare digits --learning-rates 0.1 0.1": "learning_rate: got 0.1, 0.1, expected each once",
+    "compare digits --learning-rates": "learning_rate: got none, expected at least one",
+    "compare digits --steps 0": "steps: got 0, expected at least 1",
+    "compare digits --seeds 0": "seeds: got none, expected at least 1",
+    "compare digits --seeds -2": "seeds: got none, expected at least 1",
+    "compare digits --saves 1": "saves: got 1, expected at least 2",
+    "compare digits --batch-size -1": "batch size: got -1, expected at least 1",
+    "compare digits --flow-seeds -1": "flow_seeds: got -1, expected at least 0",
+    "compare digits --paradigms": "paradigms: got none, expected at least one of soft,",
+    "compare digits --paradigms soft soft": "expected each once",
+    "compare digits --hypers temperature": "--hypers: got 'temperature', expected NAME=VALUE",
+    "compare digits --hypers temperature=warm": "--hypers: got 'temperature=warm', expected NAME=",
+    "compare digits --hypers temperature=1,1": "temperature: got 1, 1, expected each once",
+    "compare digits --hypers temperature=1 temperature=2": "temperature is given twice",
+    "compare digits --hypers learning_rate=1": "learning_rate is given twice",
+    "compare digits --hypers alpha=2 --attention imposed": "alpha: got 2, expected a number at",
+    "compare digits --paradigms hybrid --switch-time nan": "switch_time: got nan, expected a",
+    "theory --segments 1": "segments: got 1, expected at least 2",
+    "theory --classes 1": "classes: got 1, expected at least 2",
+    "theory --points 1": "points: got 1, expected 2 or more",
+    "theory --t-end nan": "t_end: got nan, expected a positive number",
+    "theory --t-end 0": "t_end: got 0.0, expected a positive number",
+    "theory --switch-time -1": "switch time: got -1.0, expected a number at least 0",
+    "theory --paradigms": "paradigms: got none, expected at least one of soft,",
+    # folders
+    "compare digits --out full": "--out: got 'full', which holds 'mine.txt'",
+    "theory --points 2 --out full": "--out: got 'full', which holds 'mine.txt'",
+    "compare digits --out full/mine.txt": "expected a writable directory (Not a directory)",
+    "compare digits --out full/mine.txt/a": "expected a writable directory (Not a directory)",
+}
+
+UNREADABLE = {
+    "compare digits --steps many": "--steps",
+    "compare digits --seed 3": "--seed",
+    "compair digits": "compair",
+    "": "compare",
+}
+"""What the parser itself refuses, in a box of its own."""
+
+THEORY = "theory --segments 100 --classes 1000 --t-end 4e5 --json"
+AGAIN = f"compare orthogonal-population {SHORT} --out old --overwrite"
+DIVERGING = (
+    "compare orthogonal-population --model mlp --paradigms soft --seeds 2 --steps 20 --saves 3 "
+    "--flow-seeds 0 --learning-rates 0.1 1e30 --out diverging --json"
+)
+
+STALE = ("results.nc", "run.json", "figures/old.png", "figures/old.svg", "population/results.nc")
+
+PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ seeds/s, \d+ s left)"
+
+
+def words_of(case: str, number: int) -> list[str]:
+    words = shlex.split(case)
+    if words[:1] == ["compare"]:
+        words[2:2] = shlex.split(SHORT)
+    return words if "--out" in words or not words else [*words, "--out", f"new/{number}"]
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Answer]]:
+    """Every command that needs no process of its own, by its words."""
+
+    def make(folder: Path) -> dict[str, Answer]:
+        for name in ("full/mine.txt", "old/mine.txt", *(f"old/{stale}" for stale in STALE)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("mine")
+        cases = {c: words_of(c, i) for i, c in enumerate([*REFUSED, *UNREADABLE])}
+        cases |= {c: c.split() for c in (THEORY, f"{THEORY} --points 7")}
+        cases |= {c: c.split() for c in (AGAIN, DIVERGING)}
+        answers, _ = run_many(list(cases.values()), folder)
+        return dict(zip(cases, answers, strict=True))
+
+    return once(tmp_path_factory, "answered", make)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer, Answer]:
+    """A small comparison on real digits, and the answer to the same command once more."""
+    command = (
+        "compare digits --paradigms soft hybrid --seeds 2 --learning-rates 0.05 --steps 20 "
+        "--saves 3 --flow-seeds 0 --json --out run"
+    )
+
+    def make(folder: Path) -> dict[str, Answer]:
+        def ask() -> Answer:
+            return run([SCRIPT, *command.split()], folder)
+
+        first, before = ask(), contents(folder)
+        again = ask()
+        assert contents(folder) == before
+        return {"first": first, "again": again}
+
+    folder, answers = once(tmp_path_factory, "compared", make)
+    return folder / "run", answers["first"], answers["again"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def strict_json(text: str) -> Any:
+    """JSON by the standard, which has no NaN."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"not JSON: {word}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
+    case: str, answered: tuple[Path, dict[str, Answer]]
+) -> None:
+    folder, answers = answered
+    code, out, err = answers[case]
+    assert (code, out) == (2, ""), err
+    assert err.startswith("jaxattn: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert REFUSED[case] in err
+    assert not (folder / words_of(case, list(REFUSED).index(case))[-1]).is_dir() or "full" in case
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_words_that_the_parser_cannot_read_exit_2_with_its_box_and_no_traceback(
+    case: str, answered: tuple[Path, dict[str, Answer]]
+) -> None:
+    code, out, err = answered[1][case]
+    assert (code, out) == (2, "")
+    assert UNREADABLE[case] in err
+    assert "Traceback" not in err
+
+
+def test_refused_commands_leave_no_folder_and_no_file_behind(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    folder, _ = answered
+    assert {path.name for path in folder.iterdir()} == {"full", "old", "diverging"}
+    assert contents(folder / "full") == {"mine.txt": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(SCRIPT, "compare", "digitz"), (sys.executable, "-m", "jaxattn.cli", "theory", "--points=1")],
+    ids=["script", "module"],
+)
+def test_the_process_itself_exits_2_and_says_one_line(
+    command: tuple[object, ...], tmp_path: Path
+) -> None:
+    code, out, err = run(command, tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(r"^jaxattn: .*got .*expected ", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- compare --------------------------------------------------------------------------------------
+
+
+def test_a_comparison_prints_one_json_object_and_nothing_else(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    _, (code, out, err), _ = compared
+    assert code == 0, err
+    assert out.count("\n") == 1
+    said = strict_json(out)
+    assert said["failed"] == 0
+    assert set(said) == {"summary", "failed"}
+    for row in said["summary"]:
+        assert set(row) >= {
+            "paradigm",
+            "learning_rate",
+            "split",
+            "inference",
+            "measure",
+            "median",
+            "low",
+            "high",
+            "seeds",
+        }
+    assert {row["paradigm"] for row in said["summary"]} == {"soft", "hybrid"}
+    assert {row["split"] for row in said["summary"]} == {"train", "test"}
+    assert {row["seeds"] for row in said["summary"]} == {2}
+
+
+def test_the_printed_summary_is_that_of_the_stored_results(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    folder, (_, out, _), _ = compared
+    table = jaxattn.summary(jaxattn.open(folder))
+    assert strict_json(out)["summary"] == plain(table.to_dict("records"))
+    never = [row for row in strict_json(out)["summary"] if row["measure"] == "time_to_fit"]
+    assert {(row["median"], row["censored"]) for row in never} == {(None, 2)}
+
+
+def test_progress_goes_to_standard_error_in_plain_lines(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    _, (_, _, err), _ = compared
+    lines = err.splitlines()
+    assert lines
+    assert [line for line in lines if not re.fullmatch(PROGRESS, line)] == []
+    assert any(line.startswith("train hybrid: 4/4 runs") for line in lines)
+
+
+def test_stored_results_open_in_plain_xarray_with_labels(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    folder, _, _ = compared
+    with xr.open_dataset(folder / "results.nc") as ds:
+        sizes = dict(ds.sizes)
+        assert sizes["paradigm"] == sizes["seed"] == 2
+        assert (sizes["learning_rate"], sizes["save"], sizes["process"]) == (1, 3, 1)
+        assert list(ds["paradigm"].values) == ["soft", "hybrid"]
+        assert list(ds["step"].values) == [0, 10, 20]
+        np.testing.assert_allclose(ds["time"].values, [[0, 0.5, 1]], rtol=1e-6)
+        assert np.all(ds["status"].values == Status.DONE)
+        assert np.all(np.isfinite(ds["accuracy"].values))
+        assert json.loads(ds.attrs["spec"])["task"] == "digits"
+
+
+def test_run_json_tells_times_apart_versions_devices_and_the_command(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    folder, _, _ = compared
+    told = strict_json((folder / "run.json").read_text())
+    for spent in (told["seconds"]["train"], told["seconds"]["flow"]):
+        assert spent["compile"] > 0
+        assert spent["run"] > 0
+    assert told["versions"]["jaxattn"] == jaxattn.__version__
+    assert {"jax", "optax", "diffrax", "flax", "numpy", "xarray"} <= set(told["versions"])
+    assert told["devices"] == ["cpu:cpu"]
+    assert told["x64"] is True
+    assert told["command"].startswith("jaxattn compare digits --paradigms soft hybrid")
+    assert told["content_hash"] == jaxattn.open(folder).attrs["content_hash"]
+    assert (told["rows"], told["failed"]) == (4, 0)
+
+
+@pytest.mark.parametrize("name", ["focus", "accuracy", "overview", "population"])
+def test_every_figure_is_there_as_png_and_svg(
+    name: str, compared: tuple[Path, Answer, Answer]
+) -> None:
+    figures = compared[0] / "figures"
+    assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(figures / f"{name}.svg").getroot().tag.endswith("svg")
+
+
+def test_the_companion_in_the_solvable_setting_is_written_beside(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    solved = jaxattn.open(compared[0] / "population")
+    assert list(solved["process"].values) == ["train", "flow", "theory"]
+    assert list(solved["paradigm"].values) == ["soft", "hybrid"]
+    assert json.loads(solved.attrs["spec"])["task"] == "orthogonal-population"
+
+
+def test_the_same_command_again_is_refused_and_changes_nothing(
+    compared: tuple[Path, Answer, Answer],
+) -> None:
+    # That nothing was changed is asserted where the command was run.
+    _, _, (code, out, err) = compared
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.endswith("choose another or add --overwrite.\n")
+
+
+def test_overwrite_replaces_what_a_run_wrote_and_keeps_what_is_not_its_own(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    folder, answers = answered
+    assert answers[AGAIN].code == 0, answers[AGAIN].err
+    left = contents(folder / "old")
+    assert left.pop("mine.txt") == b"mine"
+    assert b"mine" not in left.values()
+    assert not {"figures/old.png", "figures/old.svg", "population/results.nc"} & set(left)
+    assert jaxattn.open(folder / "old").sizes["seed"] == 1
+
+
+def test_without_json_a_comparison_ends_in_a_table_and_its_findings(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    _, out, _ = answered[1][AGAIN]
+    assert "after training (train): median [10 %, 90 %] over seeds" in out
+    assert "learning rate 0.05: " in out
+    assert "most attention on the foreground at the end: soft" in out
+    assert out.endswith("results, figures and run.json are in old.\n")
+
+
+def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    folder, answers = answered
+    code, out, err = answers[DIVERGING]
+    assert code == 3, err
+    assert "Traceback" not in err
+    assert "4/4 runs, 2 failed" in err
+    said = strict_json(out)
+    assert said["failed"] == 2
+    assert {row["learning_rate"] for row in said["summary"]} == {0.1}
+    status = jaxattn.open(folder / "diverging")["status"].sel(process="train", paradigm="soft")
+    assert np.all(status.sel(learning_rate=0.1) == Status.DONE)
+    assert np.all(status.sel(learning_rate=1e30) == Status.DIVERGED)
+    assert strict_json((folder / "diverging" / "run.json").read_text())["failed"] == 2
+
+
+def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> None:
+    # A shell that runs tests in the background has its children ignore SIGINT: undo that.
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from jaxattn.cli import main; sys.exit(main())"
+    )
+    asked = (
+        "compare orthogonal-population --paradigms soft hard --seeds 2 --steps 20 --saves 3 "
+        "--flow-seeds 0 --out run"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *asked.split()],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=300)
+    assert first.startswith("train soft: 2/4 runs")
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.endswith("jaxattn: interrupted.\n")
+    assert out == ""
+    ds = jaxattn.open(tmp_path / "run")
+    status = ds["status"].sel(process="train", learning_rate=0.05)
+    assert np.all(status.sel(paradigm="soft") == Status.DONE)
+    assert np.all(status.sel(paradigm="hard") == Status.INTERRUPTED)
+    loss = ds["loss"].sel(process="train", split="train")
+    assert np.all(np.isfinite(loss.sel(paradigm="soft")))
+    assert np.all(np.isnan(loss.sel(paradigm="hard")))
+    assert not list((tmp_path / "run").glob(".*")), "a temporary file is left"
+
+
+# --- theory ---------------------------------------------------------------------------------------
+
+
+def test_theory_prints_the_reference_values_and_an_invariant_that_is_kept(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    code, out, err = answered[1][THEORY]
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    said = strict_json(out)
+    assert list(said) == ["segments", "classes", "paradigms"]
+    assert (said["segments"], said["classes"]) == (100, 1000)
+    assert list(said["paradigms"]) == ["soft", "hard", "lvml"]
+    for name, found in said["paradigms"].items():
+        assert list(found) == ["t", "mu", "nu", "alpha", "beta", "invariant_drift"]
+        assert {len(found[key]) for key in ("t", "mu", "nu", "alpha", "beta")} == {400}
+        assert found["t"][0] == found["mu"][0] == found["nu"][0] == 0
+        assert found["t"][-1] == pytest.approx(4e5, rel=1e-15)
+        assert (found["alpha"][0], found["beta"][0]) == pytest.approx((0.01, 0.001), rel=1e-12)
+        ends = (found["mu"][-1], found["nu"][-1])
+        assert ends == pytest.approx(REFERENCE[name], abs=1e-7)
+        assert found["invariant_drift"] <= 1e-8
+
+
+def test_theory_gives_as_many_log_spaced_points_as_asked(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    found = strict_json(answered[1][f"{THEORY} --points 7"].out)["paradigms"]["lvml"]
+    assert len(found["mu"]) == len(found["t"]) == 7
+    ratios = np.divide(found["t"][2:], found["t"][1:-1])
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
+    assert found["mu"][-1] == pytest.approx(REFERENCE["lvml"][0], abs=1e-7)
+
+
+def test_theory_that_the_solver_gives_up_on_exits_3_with_null_for_nan(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solve = published.solve_reduced
+
+    def give_up(name: str, *args: Any, **sizes: Any) -> Any:
+        path = solve(name, *args, **sizes)
+        if name != "hard":
+            return path
+        lost = np.where(np.arange(path.mu.size) < 1, path.mu, np.nan)
+        return path._replace(mu=lost, invariant_drift=np.inf, status=Status.SOLVER_FAILED)
+
+    monkeypatch.setattr(published, "solve_reduced", give_up)
+    monkeypatch.setenv("EQX_ON_ERROR", "nan")  # set by the command, and put back by this
+    code = main(["theory", "--points", "3", "--json", "--no-cache"])
+    out, err = capsys.readouterr()
+    assert (code, err) == (3, "")
+    found = strict_json(out)["paradigms"]
+    assert found["hard"]["mu"] == [0, None, None]
+    assert found["hard"]["invariant_drift"] is None
+    assert None not in found["soft"]["mu"]
+
+
+# --- help -----------------------------------------------------------------------------------------
+
+
+def test_help_answers_without_jax_and_every_command_shows_an_example(tmp_path: Path) -> None:
+    commands = ("compare", "theory", "doctor")
+    asked = [("--help",), *((name, "--help") for name in commands)]
+    (general, *each), modules = run_many(asked, tmp_path)
+    assert {"jax", "numpy", "xarray", "matplotlib", "rich.progress"} & set(modules) == set()
+    assert general.code == 0
+    for name, answer in zip(commands, each, strict=True):
+        assert answer.code == 0
+        assert name in general.out
+        assert re.search(rf"Example: jaxattn {name}\b", answer.out)
+        assert "--json" in answer.out
+
+
+def test_refusals_are_input_errors_of_the_python_door_too() -> None:
+    with pytest.raises(InputError, match="each once"):
+        jaxattn.compare("digits", hypers={"learning_rate": [0.1, 0.1]})
+    with pytest.raises(InputError, match="expected at least one"):
+        jaxattn.compare("digits", hypers={"temperature": []})

@@ -1,0 +1,109 @@
+"""What the documentation shows works as it is shown: code, commands, links and notebooks."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from commands import ENVIRONMENT, run
+from nbclient import NotebookClient
+
+from jaxattn.cli import parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = sorted(path.name for path in ROOT.glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+
+NOTEBOOK_CPU_SECONDS = 90
+"""45 s of two cores, in processor time: a clock on the wall measures the neighbours too."""
+
+# Examples run for longer than they compile: they are compiled as a person's are.
+AS_A_PERSON = {**ENVIRONMENT, "XLA_FLAGS": ""}
+
+# Whatever the leg, an example switches 64 bits on where it needs them, as it must.
+pytestmark = pytest.mark.needs_x64
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of README in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def shown_commands() -> list[str]:
+    """The lines of README's shell blocks, continued ones whole, without comments."""
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.strip() and line.strip()[0] != "#"]
+
+
+def words_of(command: str) -> list[str]:
+    """The first program of a line and its arguments."""
+    words = shlex.split(command, comments=True)
+    ends = [at for at, word in enumerate(words) if word in ("|", ">", "&&", ";")]
+    return words[: min(ends, default=len(words))]
+
+
+def commands_of(program: str) -> list[str]:
+    found = [command for command in shown_commands() if words_of(command)]
+    return [command for command in found if Path(words_of(command)[0]).name == program]
+
+
+def test_the_readme_has_python_to_paste_and_commands_to_type() -> None:
+    assert blocks("python")
+    assert commands_of("jaxattn")
+    assert {tuple(words_of(command)) for command in commands_of("make")} >= {
+        ("make", "demo"),
+        ("make", "test"),
+    }
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_python_of_the_readme_runs_as_pasted(number: int, tmp_path: Path) -> None:
+    code, _, err = run(
+        [sys.executable, "-c", blocks("python")[number]], tmp_path, environment=AS_A_PERSON
+    )
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("command", commands_of("jaxattn"))
+def test_commands_of_the_readme_can_be_parsed(command: str) -> None:
+    parse(words_of(command)[1:])
+
+
+@pytest.mark.parametrize("command", commands_of("make"))
+def test_make_targets_of_the_readme_exist(command: str) -> None:
+    (target, *_) = [word for word in words_of(command)[1:] if "=" not in word]
+    assert re.search(rf"^{re.escape(target)}\b.*:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_links_to_are_there(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_there_is_a_notebook() -> None:
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_its_first_cell_to_its_last_in_its_time(
+    path: Path, tmp_path: Path
+) -> None:
+    notebook = jupytext.read(path)
+    spent = nbformat.v4.new_code_cell(
+        "import sys, time; print(sys.executable, time.process_time())"
+    )
+    notebook.cells.append(spent)
+    # The time-out is for a cell that hangs.
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute(env=AS_A_PERSON)
+    interpreter, seconds = spent.outputs[0]["text"].split()
+    assert interpreter == sys.executable
+    assert float(seconds) <= NOTEBOOK_CPU_SECONDS
+    assert list(tmp_path.iterdir()) == []

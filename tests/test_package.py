@@ -1,0 +1,109 @@
+"""The Python door: which names are public, and what importing them does."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import jaxattn
+
+ROOT = Path(__file__).parent.parent
+
+PUBLIC = [
+    "AttentionMap",
+    "Example",
+    "HyperSpec",
+    "InputError",
+    "Model",
+    "Order",
+    "Paradigm",
+    "Problem",
+    "Splits",
+    "Status",
+    "Task",
+    "Trajectory",
+    "as_optimiser",
+    "attention_problem",
+    "compare",
+    "make_flow",
+    "make_train",
+    "mosaic",
+    "open",
+    "plots",
+    "solve_reduced",
+    "streams",
+    "summary",
+    "theory",
+]
+"""A name here is a promise. Add one on purpose, and keep the list at 25."""
+
+LEAVES_NO_TRACE = """
+import os, sys
+
+environment = dict(os.environ)
+import jaxattn
+
+heavy = {"jax", "numpy", "matplotlib", "xarray", "diffrax", "optax", "flax"} & set(sys.modules)
+assert not heavy, f"importing jaxattn imports {heavy}"
+
+import jax
+
+flags = dict(jax.config.values)
+for name in jaxattn.__all__:
+    getattr(jaxattn, name)
+changed = {name for name, value in flags.items() if jax.config.values[name] != value}
+assert not changed, f"using jaxattn sets {changed}"
+assert not jax.config.jax_enable_x64
+assert dict(os.environ) == environment
+"""
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(jaxattn.__all__) == PUBLIC
+    assert len(PUBLIC) <= 25
+    assert set(PUBLIC) <= set(dir(jaxattn))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    said = inspect.getdoc(getattr(jaxattn, name))
+    assert said
+    assert not said.startswith(f"{name}("), "that is a NamedTuple's own docstring"
+
+
+def test_what_a_type_checker_sees_is_what_is_there_whatever_was_imported_before() -> None:
+    tree = ast.parse(Path(jaxattn.__file__).read_text())
+    (guarded,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in guarded.body if isinstance(node, ast.ImportFrom)]
+    seen = {name.asname: (node.module, name.name) for node in imports for name in node.names}
+    assert sorted(seen) == PUBLIC
+    for name, (module, attribute) in seen.items():
+        # A submodule that is imported hides a public name that is spelt alike.
+        source = import_module(str(module))
+        assert getattr(source, attribute) is getattr(jaxattn, name)
+
+
+def test_an_unknown_name_is_an_attribute_error_that_says_so() -> None:
+    with pytest.raises(AttributeError, match="module 'jaxattn' has no attribute 'comparre'"):
+        jaxattn.comparre  # noqa: B018
+
+
+def test_importing_loads_nothing_heavy_and_sets_no_flag() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES_NO_TRACE], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert jaxattn.__version__ == version("jaxattn")
+    assert f"\nversion: {jaxattn.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(jaxattn.__file__).parent / "py.typed").exists()

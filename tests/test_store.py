@@ -1,0 +1,180 @@
+"""Files: whole or not there, the same for the same results, and checked when opened."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from example_results import example_result
+
+from jaxattn.contracts import InputError
+from jaxattn.store import (
+    RESULTS,
+    canonical_json,
+    content_hash,
+    open_run,
+    prepare,
+    write_bytes,
+    write_results,
+)
+
+
+@pytest.fixture(scope="module")
+def ds() -> xr.Dataset:
+    return example_result()
+
+
+def test_what_is_opened_is_what_was_written(ds: xr.Dataset, tmp_path: Path) -> None:
+    write_results(ds, tmp_path)
+    opened = open_run(tmp_path)
+    assert opened.attrs.pop("content_hash") == content_hash(ds)
+    xr.testing.assert_identical(opened, ds)
+    xr.testing.assert_identical(open_run(tmp_path / RESULTS).drop_attrs(), ds.drop_attrs())
+
+
+def test_equal_results_are_equal_files(ds: xr.Dataset, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        write_results(ds.copy(deep=True), tmp_path / name)
+    a, b = ((tmp_path / name / RESULTS).read_bytes() for name in "ab")
+    assert a == b
+
+
+def test_the_hash_sees_values_names_and_attributes(ds: xr.Dataset) -> None:
+    changed = ds.copy(deep=True)
+    changed["objective"].values.flat[0] += 1e-6
+    assert content_hash(changed) != content_hash(ds)
+    assert content_hash(ds.rename({"objective": "loss_of_training"})) != content_hash(ds)
+    assert content_hash(ds.assign_attrs(more=1)) != content_hash(ds)
+    assert content_hash(ds.copy(deep=True)) == content_hash(ds)
+
+
+def _refused(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        open_run(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_opening_nothing_says_what_was_expected(tmp_path: Path) -> None:
+    assert RESULTS in _refused(tmp_path)
+    assert "spelt" in _refused(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_truncated_file_is_refused(ds: xr.Dataset, tmp_path: Path, share: float) -> None:
+    write_results(ds, tmp_path)
+    file = tmp_path / RESULTS
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(share * len(whole))])
+    assert "damaged" in _refused(tmp_path)
+
+
+def test_a_flipped_bit_in_the_values_is_found(ds: xr.Dataset, tmp_path: Path) -> None:
+    write_results(ds, tmp_path)
+    file = tmp_path / RESULTS
+    content = bytearray(file.read_bytes())
+    # Among the values of the first variable, as HDF5 stores them: contiguous, native.
+    values = np.ascontiguousarray(ds["objective"].values).tobytes()
+    content[content.find(values) + 11] ^= 1
+    file.write_bytes(content)
+    assert "hash" in _refused(tmp_path)
+
+
+def test_a_file_of_other_origin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / RESULTS).write_bytes(xr.Dataset({"a": 1}).to_netcdf(engine="h5netcdf"))
+    assert "did not write" in _refused(tmp_path)
+
+
+def test_a_newer_schema_is_refused(ds: xr.Dataset, tmp_path: Path) -> None:
+    write_results(ds.assign_attrs(schema_version=99), tmp_path)
+    assert "update" in _refused(tmp_path)
+
+
+FULL_DISK = """
+    import sys
+    from pathlib import Path
+    from jaxattn.store import write_bytes
+    folder = Path(sys.argv[1])
+    write_bytes(folder / "file", b"old" * 10)
+    try:
+        write_bytes(folder / "file", bytes(3_000_000))
+    except OSError as error:
+        print(error.strerror)
+    print((folder / "file").read_bytes() == b"old" * 10, [p.name for p in folder.iterdir()])
+"""
+
+
+def _on_a_small_disk(script: str, folder: Path, options: str) -> subprocess.CompletedProcess[str]:
+    code = textwrap.dedent(script)
+    mount = f'mount -t tmpfs -o size=1m tmpfs "$1" && {options} exec "$2" -c "$3" "$1"'
+    run = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount, "sh", str(folder), sys.executable, code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "not permitted" in run.stderr or "must be superuser" in run.stderr:
+        pytest.skip("this machine lets nobody mount a file system of their own")
+    return run
+
+
+def test_a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
+    run = _on_a_small_disk(FULL_DISK, tmp_path, "")
+    assert run.stdout.splitlines() == ["No space left on device", "True ['file']"], run.stderr
+
+
+READ_ONLY = """
+    import sys
+    from pathlib import Path
+    from jaxattn.contracts import InputError
+    from jaxattn.store import prepare
+    try:
+        prepare(Path(sys.argv[1]) / "run", overwrite=False)
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_a_read_only_disk_is_refused_before_anything_is_run(tmp_path: Path) -> None:
+    run = _on_a_small_disk(READ_ONLY, tmp_path, 'mount -o remount,ro "$1" &&')
+    assert "Read-only file system" in run.stdout, run.stderr
+    assert len(run.stdout.splitlines()) == 1
+
+
+def test_a_directory_in_use_is_refused_without_overwrite(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="--overwrite"):
+        prepare(tmp_path, overwrite=False)
+    prepare(tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_overwriting_removes_what_an_earlier_run_wrote(ds: xr.Dataset, tmp_path: Path) -> None:
+    write_results(ds, tmp_path)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.png").touch()
+    (tmp_path / "figures" / "mine.pdf").touch()
+    prepare(tmp_path, overwrite=True)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["mine.pdf"]
+
+
+def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="writable directory"):
+        prepare(tmp_path / "file" / "run", overwrite=False)
+
+
+def test_json_is_canonical_and_knows_no_nan() -> None:
+    assert canonical_json({"b": float("nan"), "a": np.float32(1)}) == '{"a":1.0,"b":null}'
+
+
+def test_writing_replaces_a_file_in_one_step(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "file", b"one")
+    before = (tmp_path / "file").stat().st_ino
+    write_bytes(tmp_path / "file", b"two")
+    assert (tmp_path / "file").read_bytes() == b"two"
+    assert (tmp_path / "file").stat().st_ino != before

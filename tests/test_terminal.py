@@ -1,0 +1,278 @@
+"""What a person is told on a terminal: progress, the table of results, findings in words."""
+
+import re
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from example_results import end, example_result
+from rich.console import Console
+from rich.table import Table
+
+from jaxattn import terminal
+from jaxattn.comparison import Progress
+from jaxattn.contracts import Status
+from jaxattn.summaries import summary
+from jaxattn.terminal import Reporter, doctor_table, findings, results_table, theory_table
+
+PARADIGMS = ("soft", "hard", "lvml", "hybrid")
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds on the only clock that a `Reporter` reads."""
+    now = [100.0]
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    return now
+
+
+def at(done: int, total: int = 16, failed: int = 0, paradigm: str = "soft") -> Progress:
+    return Progress(paradigm, "train", done, total, failed)
+
+
+def drawn(table: Table) -> list[list[str]]:
+    """The cells of a table as it is printed, row by row, the headings first."""
+    console = Console(file=StringIO(), width=200)
+    console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    rows = [line for line in lines if re.match(r"[┃│]", line)]
+    return [[cell.strip() for cell in re.split("[┃│]", row)[1:-1]] for row in rows]
+
+
+def result(times: dict[str, float], end_focus: dict[str, float]) -> xr.Dataset:
+    """A result at one rate in which each paradigm has these times to focus, NaN for never."""
+    names = tuple(times)
+    ds = example_result(paradigms=names, learning_rates=(0.05,), seeds=3)
+    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    by_paradigm = np.asarray(list(times.values())).reshape(-1, 1, 1, 1, 1)
+    shape = tuple(ds.sizes[dim] for dim in dims)
+    ds["time_to_focus"] = (dims, np.broadcast_to(by_paradigm, shape).copy())
+    for name, value in end_focus.items():
+        ds["attention_foreground"].loc[{"paradigm": name, "save": ds.sizes["save"] - 1}] = value
+    return ds
+
+
+def said(ds: xr.Dataset, failed: int = 0) -> list[str]:
+    return findings(summary(ds), ds, failed, Path("runs/demo"))
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_progress_lines_tell_runs_per_second_and_the_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 4
+        reporter.tell(at(4))
+        clock[0] += 4
+        reporter.tell(at(16))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "train soft: 4/16 runs, 1.0 seeds/s, 12 s left",
+        "train soft: 16/16 runs, 2.0 seeds/s, 0 s left",
+    ]
+
+
+def test_nothing_is_foretold_before_half_a_second(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 0.1
+        reporter.tell(at(1))
+    assert capsys.readouterr().err == "train soft: 1/16 runs, starting\n"
+
+
+def test_there_is_a_line_at_most_every_two_seconds_and_always_a_last_one(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        for done in range(1, 17):
+            clock[0] += 0.6
+            reporter.tell(at(done))
+    told = [int(re.search(r"(\d+)/16", line)[1]) for line in capsys.readouterr().err.splitlines()]  # type: ignore[index]
+    assert told == [1, 5, 9, 13, 16]
+
+
+def test_failed_runs_are_counted_while_it_goes_on(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 1
+        reporter.tell(at(4, failed=3))
+    assert ": 4/16 runs, 3 failed, 4.0 seeds/s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("total", [8, 16], ids=["of another size", "of the same size"])
+def test_a_second_comparison_is_timed_from_the_end_of_the_first(
+    total: int, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 100
+        reporter.tell(at(16))
+        clock[0] += 2
+        reporter.tell(at(4, total))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"train soft: 4/{total} runs, 2.0 seeds/s, {(total - 4) / 2:.0f} s left")
+
+
+def test_a_terminal_shows_a_live_bar_instead_of_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        assert reporter.console.is_terminal
+        reporter.tell(at(8, failed=2, paradigm="lvml"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "train lvml, 2 failed" in err
+    assert "8/16 runs" in err
+    assert " left" not in err
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def test_the_table_has_the_paradigms_under_one_another_at_every_rate() -> None:
+    ds = example_result(learning_rates=(0.02, 0.05))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    assert heading[:3] == ["learning rate", "paradigm", "seeds"]
+    assert [row[:3] for row in rows] == [
+        [rate, name, "6"] for rate in ("0.02", "0.05") for name in PARADIGMS
+    ]
+
+
+def test_the_table_shows_medians_on_test_data_under_the_paradigms_own_inference() -> None:
+    ds = example_result(learning_rates=(0.05,))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("accuracy %")
+    for row in rows:
+        name = row[heading.index("paradigm")]
+        own = str(ds["natural_inference"].sel(paradigm=name).item())
+        accuracy = ds["accuracy"].sel(paradigm=name, split="test", inference=own).isel(save=-1)
+        low, median, high = np.quantile(accuracy.values.ravel(), (0.1, 0.5, 0.9))
+        assert row[column] == f"{median:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def test_a_swept_temperature_has_a_column_of_its_own() -> None:
+    ds = example_result(paradigms=("soft",), learning_rates=(0.05,), temperatures=(0.5, 1.0))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    assert heading[:2] == ["learning rate", "temperature"]
+    assert [row[:2] for row in rows] == [["0.05", "0.5"], ["0.05", "1"]]
+
+
+def test_seeds_that_never_get_there_are_counted_as_never() -> None:
+    ds = result({"soft": 40.0, "hard": np.nan, "lvml": 2.5}, {})
+    ds["time_to_focus"].loc[{"paradigm": "lvml", "seed": 2}] = np.nan
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("time to focus")
+    shown = {row[heading.index("paradigm")]: row[column] for row in rows}
+    assert shown == {
+        "soft": "40.0 [40.0, 40.0]",
+        "hard": "never (3 of 3)",
+        "lvml": "2.5 [2.5, never]",
+    }
+
+
+def test_runs_that_failed_are_not_among_the_seeds_of_the_table() -> None:
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.05,))
+    ds = end(ds, Status.DIVERGED, paradigm="hard", seed=[1, 4])
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("seeds")
+    assert [row[column] for row in rows] == ["6", "4"]
+    assert not any("nan" in cell for row in rows for cell in row)
+
+
+def test_a_result_without_one_good_run_still_has_a_table_and_findings() -> None:
+    ds = end(example_result(learning_rates=(0.05,)), Status.DIVERGED)
+    assert len(drawn(results_table(summary(ds), ds))) == 1
+    assert said(ds, failed=24) == [
+        "24 runs failed (diverged or not solved), left out above.",
+        "results, figures and run.json are in runs/demo.",
+    ]
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", PARADIGMS)
+def test_findings_name_who_focuses_first_and_who_ends_with_most_attention(first: str) -> None:
+    last = PARADIGMS[PARADIGMS.index(first) - 1]
+    times = {name: 1.0 if name == first else 5.0 for name in PARADIGMS}
+    focus = {name: 0.99 if name == last else 0.5 for name in PARADIGMS}
+    line = said(result(times, focus))[0]
+    assert line.startswith(f"learning rate 0.05: first to focus: {first}; ")
+    assert f"most attention on the foreground at the end: {last};" in line
+
+
+def test_findings_judge_accuracy_by_each_paradigms_own_inference() -> None:
+    ds = result({"soft": 1.0, "hard": 1.0}, {})
+    ds["accuracy"][:] = 50.0
+    # Soft is read by average-input and hard by argmax-segment: what the others say is not theirs.
+    ds["accuracy"].loc[{"paradigm": "soft", "inference": "argmax-segment"}] = 100.0
+    ds["accuracy"].loc[{"paradigm": "hard", "inference": "argmax-segment"}] = 60.0
+    assert "most accurate: hard" in said(ds)[0]
+
+
+def test_a_paradigm_that_never_focuses_is_not_first() -> None:
+    assert "first to focus: hard" in said(result({"soft": np.nan, "hard": 9.0}, {}))[0]
+    assert "first to focus" not in said(result({"soft": np.nan, "hard": np.nan}, {}))[0]
+
+
+def test_findings_have_a_line_for_each_learning_rate_and_say_where_the_results_are() -> None:
+    lines = said(example_result(learning_rates=(0.02, 0.05)))
+    assert [line.split(":")[0] for line in lines[:-1]] == [
+        "learning rate 0.02",
+        "learning rate 0.05",
+    ]
+    assert lines[-1] == "results, figures and run.json are in runs/demo."
+
+
+def test_one_failed_run_is_one_run() -> None:
+    assert said(example_result(), failed=1)[-2].startswith("1 run failed")
+
+
+# --- the other commands ---------------------------------------------------------------------------
+
+
+def test_the_table_of_theory_has_the_ends_of_every_path() -> None:
+    path = SimpleNamespace(
+        time=np.array([0.0, 4e5]),
+        mu=np.array([0.0, 12.5]),
+        nu=np.array([0.0, 8.25]),
+        attention=np.array([0.01, 0.75]),
+        right_class=np.array([0.001, 0.5]),
+        invariant_drift=3e-12,
+    )
+    table = theory_table({"soft": path, "lvml": path})
+    assert str(table.title) == "at time 400000"
+    ends = ["12.5", "8.25", "0.75", "0.5", "3.0e-12"]
+    assert drawn(table)[1:] == [["soft", *ends], ["lvml", *ends]]
+
+
+def test_the_table_of_doctor_says_failed_in_capitals() -> None:
+    test = {"passed": False, "error": 1.0, "tolerance": 1e-7, "seconds": 0.5}
+    found = {
+        "python": "3.11.7",
+        "versions": {"jax": "0.10.2"},
+        "devices": ["cpu:cpu"],
+        "default_precision": "float64",
+        "compilation_cache": "off",
+        "self_test": test,
+    }
+    cells = dict(drawn(doctor_table(found)))
+    assert cells["jax"] == "0.10.2"
+    assert cells["self-test"].startswith("FAILED: reduced system off its reference values by 1.0e")
+    cells = dict(drawn(doctor_table({**found, "self_test": {**test, "passed": True}})))
+    assert cells["self-test"].startswith("passed")
