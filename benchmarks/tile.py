@@ -18,6 +18,7 @@ from jaxattn.contracts import Splits
 from jaxattn.data import head
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.problem import attention_problem
+from jaxattn.stopwatch import Stopwatch
 from jaxattn.sweep import make_plan, make_row, make_runner
 from jaxattn.tasks import TASKS
 
@@ -37,15 +38,14 @@ def measure(task_name: str, model: str, tile: int, rows: int, steps: int, repeat
     layout = np.arange(rows).reshape(rows // tile, tile)
     seeds = plan.seed_of(layout)
     hypers = {k: v.astype("float32") for k, v in plan.hypers_of(layout).items()}
-    start = time.perf_counter()
-    compiled = run.lower(seeds, hypers, data).compile()
-    compiling = time.perf_counter() - start
-    spent = []
-    for _ in range(repeats + 1):
+    watch, spent = Stopwatch(), []
+    with watch.measure("first"):
+        run(seeds, hypers, data)
+    for _ in range(repeats):
         start = time.perf_counter()
-        jax.block_until_ready(compiled(seeds, hypers, data))
+        run(seeds, hypers, data)
         spent.append(time.perf_counter() - start)
-    return compiling, 1e3 * statistics.median(spent[1:]) / (rows * steps)
+    return watch.seconds["first"]["compile"], 1e3 * statistics.median(spent) / (rows * steps)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status, Task, Trajectory
+from jaxattn.contracts import Paradigm, Status, Task, Trajectory
 from jaxattn.jobs import (
     Job,
     Sources,
@@ -22,6 +22,7 @@ from jaxattn.measures import first_crossing
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import assemble, block, canonical_json
+from jaxattn.tasks.arguments import several
 
 __all__ = ["Progress", "compare", "run"]
 
@@ -42,7 +43,7 @@ OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
 def compare(
     task: str | Task = "digits",
     model: Any = None,
-    paradigms: Sequence[Any] = ("soft", "hard", "lvml", "hybrid"),
+    paradigms: Any = ("soft", "hard", "lvml", "hybrid"),
     hypers: Mapping[str, float | Sequence[float]] | None = None,
     seeds: int | Sequence[int] = 8,
     *,
@@ -56,7 +57,7 @@ def compare(
         task: a name (digits, orthogonal, orthogonal-population) or a `Task`.
         model: a name (linear, mlp), a factory taking the number of classes, or a `Model`; by
             default the task's own: mlp for images, linear for the orthogonal tasks.
-        paradigms: names, `Paradigm` objects, or plain losses of one example.
+        paradigms: names, `Paradigm` objects, or plain losses of one example; one or several.
         hypers: traced scalars by name: a number holds for all rows, a sequence becomes an axis.
             ``learning_rate`` is always an axis.
         seeds: how many (0, 1, ...), or which.
@@ -77,12 +78,18 @@ def compare(
     asked = Settings(
         task=task,
         model=model,
-        paradigms=tuple(paradigms),
+        paradigms=(paradigms,) if _is_one(paradigms) else tuple(paradigms),
         hypers=dict(hypers or {}),
-        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+        seeds=tuple(range(seeds))
+        if isinstance(seeds, int | np.integer)
+        else tuple(several("seeds", seeds)),
         **settings,
     )
     return run(asked, on_chunk=on_chunk, stopwatch=stopwatch)
+
+
+def _is_one(paradigms: Any) -> bool:
+    return isinstance(paradigms, str | Paradigm) or callable(paradigms)
 
 
 def run(

@@ -72,6 +72,8 @@ class Settings:
             raise InputError(f"flow_rtol: got {self.flow_rtol}, expected a number between 0 and 1.")
         if not self.seeds:
             raise InputError("seeds: got none, expected at least 1.")
+        for seed in self.seeds:
+            _at_least("seeds", seed, 0)
         if not self.paradigms:
             raise InputError(
                 f"paradigms: got none, expected at least one of {', '.join(PARADIGMS)}."
@@ -89,6 +91,8 @@ class Settings:
             )
         resolve("attention map", ATTENTION_MAPS, self.attention)
         self.save_steps()
+        if self.batch_size is not None:
+            _at_least("batch size", self.batch_size, 1)
         self.order_of_batches()
         self.axes()
 
@@ -138,6 +142,8 @@ class Settings:
             _at_least("saves", self.saves, 2)
             spaced = np.linspace(0, self.steps, min(self.saves, self.steps + 1))
             return tuple(int(step) for step in np.unique(np.round(spaced)))
+        for step in self.saves:
+            _at_least("saves", step, 0)
         steps = tuple(int(step) for step in self.saves)
         if steps[:1] != (0,) or steps[-1] != self.steps or any(np.diff(steps) <= 0):
             raise InputError(
@@ -167,32 +173,35 @@ class Settings:
                     f"unknown hyperparameter: got {name!r}, expected one of "
                     f"{', '.join(specs)}; {hint}"
                 )
-        rate = self.hypers.get("learning_rate", specs["learning_rate"].default)
-        swept: dict[str, tuple[Any, ...]] = {
-            "learning_rate": (rate,) if isinstance(rate, int | float) else tuple(rate)
+        given = self._given()
+        rate = given.get("learning_rate", specs["learning_rate"].default)
+        swept: dict[str, tuple[float, ...]] = {
+            "learning_rate": rate if isinstance(rate, tuple) else (rate,)
         }
-        for name, values in self.hypers.items():
-            if not isinstance(values, int | float):
-                swept[name] = tuple(values)
+        swept |= {name: values for name, values in given.items() if isinstance(values, tuple)}
         for name, values in swept.items():
             if not values:
                 raise InputError(f"{name}: got none, expected at least one value.")
             if len(set(values)) < len(values):
                 got = ", ".join(f"{value:g}" for value in values)
                 raise InputError(f"{name}: got {got}, expected each once.")
-        for name, values in (*swept.items(), *self.constants().items()):
-            for value in values if isinstance(values, tuple) else (values,):
-                _in_range(specs[name], float(value), self.precision)
-        return {name: tuple(float(value) for value in values) for name, values in swept.items()}
+        constants = {name: (value,) for name, value in self.constants().items()}
+        for name, values in (*swept.items(), *constants.items()):
+            for value in values:
+                _in_range(specs[name], value, self.precision)
+        return swept
+
+    def _given(self) -> dict[str, Any]:
+        return {name: _numbers(name, values) for name, values in self.hypers.items()}
 
     def constants(self) -> dict[str, float]:
         """Hyperparameters that hold for all rows, defaults included."""
-        given = {k: float(v) for k, v in self.hypers.items() if isinstance(v, int | float)}
+        given = self._given()
         defaults = {
             name: spec.default for name, spec in self.specs().items() if spec.default is not None
         }
+        swept = {name for name, values in given.items() if isinstance(values, tuple)}
         merged = {k: v for k, v in (defaults | given).items() if k != "learning_rate"}
-        swept = {k for k, v in self.hypers.items() if not isinstance(v, int | float)}
         # Without a word on it, a hybrid switches after a share of its own run: not a constant.
         return {
             k: v for k, v in merged.items() if k not in swept and (k != "switch_time" or k in given)
@@ -222,7 +231,20 @@ def _name(component: Any) -> str:
     return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
 
 
+def _numbers(name: str, given: Any) -> float | tuple[float, ...]:
+    """One number, or several in order."""
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        values = None
+    if values is None or values.ndim > 1:
+        raise InputError(f"{name}: got {given!r}, expected a number, or several to sweep.")
+    return float(values) if values.ndim == 0 else tuple(map(float, values))
+
+
 def _at_least(name: str, value: int, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name}: got {value!r}, expected an integer, at least {low}.")
     if value < low:
         raise InputError(f"{name}: got {value}, expected at least {low}.")
 

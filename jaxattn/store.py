@@ -1,6 +1,7 @@
 """Results with labels, and their files: written whole or not at all, checked when opened."""
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -225,10 +226,27 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_results(ds: xr.Dataset, folder: Path) -> None:
-    """Write `ds` as ``results.nc`` (netCDF4), its hash inside; equal Datasets give equal files."""
+    """Write `ds` as ``results.nc`` (netCDF4), its hash inside; equal Datasets give equal files.
+
+    A last line seals all bytes before it. Readers of netCDF stop before it and do not mind.
+    """
     stamped = ds.assign_attrs(content_hash=content_hash(ds))
     # Through memory: an HDF5 library that meets a full disk can take the process with it.
-    write_bytes(folder / RESULTS, stamped.to_netcdf(engine="h5netcdf"))
+    content = bytes(stamped.to_netcdf(engine="h5netcdf"))
+    write_bytes(folder / RESULTS, content + _seal(content))
+
+
+_SEAL = b"\njaxattn sha256 "
+
+
+def _seal(content: bytes) -> bytes:
+    return _SEAL + hashlib.sha256(content).hexdigest().encode() + b"\n"
+
+
+def _is_broken(whole: bytes) -> bool:
+    """Whether a file ends in a seal that does not fit what is before it."""
+    content, mark, seal = whole.rpartition(_SEAL)
+    return len(seal) == 65 and mark + seal != _seal(content)
 
 
 def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -245,8 +263,12 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
             "--out spelt right?"
         )
     damaged = f"{file}: got a damaged or truncated file, expected a jaxattn result; run it again"
+    # Looked at before HDF5 is, which one wrong bit can send into an endless loop.
+    whole = file.read_bytes()
+    if _is_broken(whole):
+        raise InputError(f"{damaged} (its hash does not match its content).")
     try:
-        with xr.open_dataset(file, engine="h5netcdf") as lazy:
+        with xr.open_dataset(io.BytesIO(whole), engine="h5netcdf") as lazy:
             ds = lazy.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{damaged} ({type(error).__name__}).") from error

@@ -1,178 +1,462 @@
 """Comparisons: paired by construction, extended without a trace, failures and interrupts marked."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import xarray as xr
 
-import jaxattn
-from jaxattn.comparison import Progress
-from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Status
+from jaxattn import compare, mosaic
+from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
+from jaxattn.experiments.comparing import count_failed
+from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.models import mlp
-from jaxattn.tasks import digits
+from jaxattn.settings import Settings
+from jaxattn.store import ABSENT
+from jaxattn.summaries import summary
+from jaxattn.tasks import digits, orthogonal_population
 
-TASK = digits(train=64, test=32)
-SMALL = {"steps": 6, "saves": 3, "batch_size": 16, "evaluate": 32}
+RATES = (0.1, 0.5)
+ROW = ("learning_rate", "seed")
+EPS32 = float(np.finfo("float32").eps)
+
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
+)
 
 
-def small_mlp(classes: int) -> object:
+def narrow(classes):
     return mlp(classes, width=8)
 
 
-def run(paradigms: tuple = ("soft",), **settings: object) -> xr.Dataset:
-    return jaxattn.compare(TASK, small_mlp, paradigms, **{**SMALL, **settings})
+SMALL = {"model": narrow, "steps": 8, "saves": 3, "batch_size": 16, "seeds": 4}
+
+
+def small(paradigms=("soft", "hard", "hybrid"), **settings):
+    """A comparison of tiles of four rows; equal static settings compile once in this process."""
+    asked = {"hypers": {"learning_rate": RATES}, **SMALL, **settings}
+    return compare(digits(train=64, test=32), paradigms=paradigms, **asked)
 
 
 @pytest.fixture(scope="module")
-def base() -> xr.Dataset:
-    return run(("soft", "hard", "hybrid"), hypers={"learning_rate": 0.05}, seeds=3)
+def base():
+    return small()
 
 
-def test_paradigms_start_from_the_same_parameters_and_data(base: xr.Dataset) -> None:
-    start = base.isel(save=0, process=0)
-    for measure in ("attention_foreground", "loss", "error_cell", "nu"):
-        soft, hard = (start[measure].sel(paradigm=name).values for name in ("soft", "hard"))
-        np.testing.assert_array_equal(soft, hard)
-    assert np.unique(start["nu"].sel(paradigm="soft", split="train")).size == 3
+def assert_same_rows(wide, narrow):
+    """Every row of `narrow` is in `wide`, bit for bit."""
+    at = {dim: narrow[dim].values for dim in narrow["status"].dims if dim in wide.dims}
+    xr.testing.assert_identical(wide.sel(at).drop_attrs(deep=False), narrow.drop_attrs(deep=False))
 
 
-def test_a_hybrid_is_soft_attention_until_it_switches(base: xr.Dataset) -> None:
-    switch = float(base["switch_time"].isel(learning_rate=0))
-    before = base["time"].isel(learning_rate=0).values <= switch
-    assert before.sum() >= 1
-    assert (~before).sum() >= 1
+# ---- what a result holds
+
+
+def test_a_result_has_the_dimensions_of_what_was_asked(base):
+    expected = {"paradigm": 3, "process": 1, "learning_rate": 2, "seed": 4, "save": 3, "split": 2}
+    assert {dim: base.sizes[dim] for dim in expected} == expected
+    assert base["process"].values.tolist() == ["train"]
+    assert base["split"].values.tolist() == ["train", "test"]
+    assert base["step"].values.tolist() == [0, 4, 8]
+    assert base["gradients"].values.tolist() == [0, 64, 128]
+    assert (base["status"] == Status.DONE).all()
+    assert base["status"].dtype == np.int8
+    assert base["accuracy"].dtype == np.float32
+    for name, values in base.data_vars.items():
+        assert values.attrs["long_name"], name
+
+
+def test_losses_fall_and_time_is_the_sum_of_learning_rates(base):
+    objective = base["objective"].sel(process="train", learning_rate=0.5).mean("seed")
+    assert (objective.isel(save=-1) < objective.isel(save=0)).all()
+    expected = np.multiply.outer(RATES, [0, 4, 8])
+    # A sum of eight float32 numbers.
+    np.testing.assert_allclose(base["time"].values, expected, rtol=8 * EPS32)
+    for seed in base["seed"]:
+        reached = base["time_reached"].sel(process="train", paradigm="soft", seed=seed)
+        np.testing.assert_allclose(reached, expected[:, -1], rtol=8 * EPS32)
+
+
+# ---- common random numbers
+
+
+def test_paradigms_share_data_and_start_and_seeds_do_not(base):
+    first = base.isel(save=0, process=0, learning_rate=0)
+    for name in ("attention_foreground", "attention_entropy", "loss", "accuracy", "mu"):
+        soft = first[name].sel(paradigm="soft", drop=True)
+        for paradigm in ("hard", "hybrid"):
+            other = first[name].sel(paradigm=paradigm, drop=True)
+            # One number computed by two programs: the same but for rounding.
+            np.testing.assert_allclose(other, soft, rtol=100 * EPS32, atol=100 * EPS32)
+    focus = first["attention_foreground"].sel(paradigm="soft", split="train")
+    assert len(np.unique(focus)) == 4
+
+
+def test_a_hybrid_that_never_switches_is_soft_and_one_that_switches_at_once_is_hard():
+    # Hence paradigms share the order of minibatches as well.
+    ds = small(hypers={"learning_rate": 0.5, "switch_time": (0.0, 1e9)}).isel(process=0)
+    for at, twin in ((0.0, "hard"), (1e9, "soft")):
+        for name in ("objective", "gradient_norm", "attention_foreground"):
+            both = ds[name].sel(switch_time=at)
+            # Eight steps at a stable rate do not amplify rounding.
+            np.testing.assert_allclose(
+                both.sel(paradigm="hybrid"), both.sel(paradigm=twin), rtol=1e-5, atol=1e-6
+            )
+    end = ds["objective"].isel(save=-1).sel(switch_time=0.0)
+    assert (abs(end.sel(paradigm="hard") - end.sel(paradigm="soft")) > 1e-3).any()
+
+
+def test_a_hybrid_is_soft_to_the_last_bit_until_it_switches(base):
     soft, hybrid = (base["mu"].sel(paradigm=name, process="train") for name in ("soft", "hybrid"))
-    np.testing.assert_array_equal(soft.isel(save=before), hybrid.isel(save=before))
+    before = base["time"].isel(learning_rate=0) <= base["switch_time"].isel(learning_rate=0)
+    assert 1 <= before.sum() < before.size
+    np.testing.assert_array_equal(soft.isel(save=before.values), hybrid.isel(save=before.values))
     assert (soft.isel(save=-1) != hybrid.isel(save=-1)).all()
 
 
-def test_adding_a_rate_and_seeds_changes_no_other_row_by_a_bit(base: xr.Dataset) -> None:
-    more = run(
-        ("soft", "hard", "hybrid"), hypers={"learning_rate": [0.02, 0.05]}, seeds=[7, 0, 1, 2, 5]
+def test_adding_learning_rates_and_seeds_changes_no_other_row(base):
+    wider = small(hypers={"learning_rate": (0.01, *RATES, 2.0)}, seeds=(7, 0, 1, 2, 3))
+    assert_same_rows(wider, base)
+
+
+def test_a_seed_alone_is_the_same_row_wherever_it_stood(base):
+    third = small(("hybrid", "soft"), hypers={"learning_rate": 0.5}, seeds=(3,))
+    assert_same_rows(base.sel(paradigm=["hybrid", "soft"]), third)
+
+
+def test_a_second_comparison_with_other_rates_and_seeds_compiles_nothing(base):
+    before = len(compiled)
+    small(hypers={"learning_rate": (0.2, 0.4)}, seeds=(4, 5, 6, 8))
+    assert compiled[before:] == []
+    # The count itself works.
+    jax.jit(lambda x: x + len(compiled))(jnp.ones(3))
+    assert len(compiled) > before
+
+
+# ---- rows that fail
+
+
+traced = []
+
+
+def growing(log_attention, values, read, label, context):
+    """Least at equal probabilities; far above the stable rate every step multiplies it."""
+    traced.append(context)
+    average = jnp.tensordot(jnp.exp(log_attention), values, axes=1)
+    return jnp.mean(read(average) ** 2)
+
+
+def _broken_at_two(scores, example, hyper):
+    poison = jnp.where(hyper["temperature"] == 2, jnp.nan, 1)
+    return jax.nn.log_softmax(jnp.where(example.mask, poison * scores, -jnp.inf))
+
+
+BROKEN_AT_TWO = AttentionMap(_broken_at_two, (HyperSpec("temperature", 1.0, low=0.0),))
+UNSTABLE, OVERFLOWING = 10.0, 1e30
+
+
+@pytest.fixture(scope="module")
+def failing():
+    seen = []
+    hypers = {"learning_rate": (0.01, UNSTABLE, OVERFLOWING), "temperature": (1.0, 2.0)}
+    ds = small(
+        (growing,),
+        attention=BROKEN_AT_TWO,
+        hypers=hypers,
+        seeds=2,
+        on_chunk=lambda progress, so_far: seen.append(progress),
     )
-    same = more.sel(learning_rate=[0.05], seed=[0, 1, 2])
-    for name in base.data_vars:
-        np.testing.assert_array_equal(base[name].values, same[name].values, err_msg=str(name))
+    return ds, seen
+
+
+def test_rows_with_nan_and_rows_that_diverge_are_marked_and_counted(failing):
+    ds, seen = failing
+    status = ds["status"].sel(paradigm="growing", process="train")
+    assert (status.sel(temperature=1.0, learning_rate=0.01) == Status.DONE).all()
+    assert (status.sel(temperature=2.0) == Status.DIVERGED).all()
+    assert (status.sel(learning_rate=[UNSTABLE, OVERFLOWING]) == Status.DIVERGED).all()
+    assert count_failed(ds) == 10
+    assert seen[-1].failed == 10
+    assert seen[-1].done == seen[-1].total == 12
+    assert (ds["time_reached"].sel(temperature=2.0) == 0).all()
+
+
+def test_a_loss_that_stays_finite_diverges_by_the_rule_of_a_hundredfold(failing):
+    objective = failing[0]["objective"].sel(learning_rate=UNSTABLE, temperature=1.0)
+    assert np.isfinite(objective).all()
+    assert (objective.isel(save=[1, 2]) > 100 * objective.isel(save=0)).all()
+
+
+def test_failing_rows_leave_the_others_of_their_tile_as_they_are(failing):
+    before = len(traced)
+    alone = small((growing,), attention=BROKEN_AT_TWO, hypers={"learning_rate": 0.01}, seeds=2)
+    assert (alone["status"] == Status.DONE).all()
+    assert_same_rows(failing[0].sel(temperature=1.0, drop=True), alone)
+    assert len(traced) == before > 0
+
+
+def test_a_summary_leaves_failed_rows_out(failing):
+    table = summary(failing[0])
+    assert set(table["learning_rate"]) == {0.01}
+    assert set(table["temperature"]) == {1.0}
+    assert set(table["seeds"]) == {2}
+
+
+# ---- chunks
+
+
+def test_after_each_chunk_one_hears_where_things_stand_and_may_have_the_dataset(base):
+    seen = []
+
+    def on_chunk(progress, so_far):
+        seen.append((progress, so_far()))
+
+    whole = small(on_chunk=on_chunk)
+    xr.testing.assert_identical(whole, base)
+    assert [progress.done for progress, _ in seen] == [8, 16, 24]
+    assert [progress.paradigm for progress, _ in seen] == ["soft", "hard", "hybrid"]
+    for (progress, so_far), finished in zip(seen, (1, 2, 3), strict=True):
+        assert progress.total == 24
+        assert progress.failed == 0
+        status = so_far["status"].isel(process=0)
+        assert (status.isel(paradigm=slice(finished)) == Status.DONE).all()
+        assert (status.isel(paradigm=slice(finished, None)) == Status.RUNNING).all()
+        done = {"paradigm": slice(finished)}
+        assert_same_rows(so_far.isel(done), base.isel(done))
+        assert np.isnan(so_far["objective"].isel(paradigm=slice(finished, None))).all()
+
+
+def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
+    seen = []
+
+    def on_chunk(progress, so_far):
+        seen.append((progress, so_far))
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    # 24 rows of a paradigm are three chunks of two tiles: the fourth is the first of "hard".
+    with pytest.raises(KeyboardInterrupt):
+        small(seeds=12, on_chunk=on_chunk)
+    assert len(seen) == 5
+    progress, so_far = seen[-1]
+    assert progress.process == "interrupted"
+    assert (progress.done, progress.total) == (32, 72)
+    ds = so_far()
+    status = ds["status"].isel(process=0)
+    assert (status.sel(paradigm="soft") == Status.DONE).all()
+    hard = status.sel(paradigm="hard").stack(row=ROW).values
+    assert hard.tolist() == [Status.DONE] * 8 + [Status.INTERRUPTED] * 16
+    assert (status.sel(paradigm="hybrid") == Status.INTERRUPTED).all()
+    assert_same_rows(ds.sel(paradigm=["soft"], seed=[0, 1, 2, 3]), base.sel(paradigm=["soft"]))
+    at = {"paradigm": ["hard"], "learning_rate": [0.1], "seed": [0, 1, 2, 3]}
+    assert_same_rows(ds.sel(at), base.sel(at))
+    unfinished = ds["objective"].where(ds["status"] == Status.INTERRUPTED, drop=True)
+    assert np.isnan(unfinished).all()
+
+
+def test_an_interrupt_before_anything_is_finished_just_stops():
+    def make(seed):
+        raise KeyboardInterrupt
+
+    heard = []
+    template = orthogonal_population(3, 4).template
+    task = Task("never", 4, 3, make, template, default_model="linear")
+    with pytest.raises(KeyboardInterrupt):
+        compare(task, on_chunk=lambda *seen: heard.append(seen))
+    assert heard == []
+
+
+# ---- training beside flow and theory
+
+
+def solved(**settings):
+    asked = {
+        "hypers": {"learning_rate": (0.5, 1.0)},
+        "seeds": 2,
+        "flow_seeds": 1,
+        "steps": 6,
+        "saves": 3,
+        "batch_size": None,
+        "precision": "float64",
+        "flow_rtol": 1e-9,
+        **settings,
+    }
+    return compare(orthogonal_population(3, 4), paradigms=("soft", "hybrid"), **asked)
+
+
+@pytest.fixture(scope="module")
+def beside():
+    return solved()
 
 
 @pytest.mark.needs_x64
-def test_adding_a_rate_changes_no_other_flow_by_a_bit() -> None:
-    settings = {
-        "task": "orthogonal-population",
-        "paradigms": ["hybrid"],
-        "seeds": 1,
-        "steps": 20,
-        "saves": 3,
-        "batch_size": None,
-        "flow_seeds": 1,
-        "precision": "float64",
-    }
-    one = jaxattn.compare(hypers={"learning_rate": 0.5}, **settings)
-    two = jaxattn.compare(hypers={"learning_rate": [0.5, 0.1]}, **settings)
-    same = two.sel(learning_rate=[0.5])
-    for name in one.data_vars:
-        np.testing.assert_array_equal(one[name].values, same[name].values, err_msg=str(name))
-    assert list(one["process"].values) == ["train", "flow", "theory"]
-    mu = one["mu"].sel(split="train").squeeze()
-    # The flow's tolerance, 1e-4 a step, over the few steps it takes.
-    np.testing.assert_allclose(
-        mu.sel(process="flow"), mu.sel(process="theory"), rtol=1e-3, atol=1e-12
+def test_flow_and_theory_stand_beside_training_on_one_time_axis(beside):
+    assert beside["process"].values.tolist() == ["train", "flow", "theory"]
+    assert beside["split"].values.tolist() == ["train"]
+    for name in ("mu", "nu"):
+        flow = beside[name].sel(process="flow", seed=0)
+        theory = beside[name].sel(process="theory", seed=0)
+        # Both solve to 1e-8 or better on a path of order 1 (times up to 6).
+        np.testing.assert_allclose(flow, theory, atol=1e-6)
+        train = beside[name].sel(process="train", seed=0)
+        assert 1e-6 < abs(train - flow).max() < 0.5
+    assert (beside["evaluations"].sel(process="train") == 6).all()
+
+
+@pytest.mark.needs_x64
+def test_rows_that_were_not_asked_for_are_absent(beside):
+    status = beside["status"]
+    assert (status.sel(process="train") == Status.DONE).all()
+    assert (status.sel(process="flow", seed=0) == Status.DONE).all()
+    assert (status.sel(process="flow", seed=1) == ABSENT).all()
+    assert (status.sel(process="theory") == Status.DONE).all()
+    assert np.isnan(beside["mu"].sel(process="flow", seed=1)).all()
+    assert count_failed(beside) == 0
+    flags = dict(
+        zip(status.attrs["flag_meanings"].split(), status.attrs["flag_values"], strict=True)
     )
+    assert flags == {"absent": ABSENT, **{s.name.lower(): s for s in Status}}
 
 
-def _poisoned(scores: jax.Array, example: object, hyper: dict) -> jax.Array:
-    bad = jnp.where(hyper["poison"] > 0, jnp.nan, 1.0).astype(scores.dtype)
-    return jax.nn.log_softmax(scores * bad)
+@pytest.mark.needs_x64
+def test_adding_rates_and_seeds_changes_no_row_of_training_flow_or_theory(beside):
+    wider = solved(hypers={"learning_rate": (0.25, 0.5, 1.0)}, seeds=3, flow_seeds=2)
+    # What was absent may be there now.
+    there = beside.where(beside["status"] != ABSENT)
+    again = wider.sel(learning_rate=beside["learning_rate"], seed=beside["seed"])
+    again = again.where(beside["status"] != ABSENT)
+    xr.testing.assert_equal(again, there)
+    assert (wider["status"].sel(process="flow", seed=1) == Status.DONE).all()
 
 
-POISON = AttentionMap(_poisoned, (HyperSpec("poison", 0.0, doc="above 0: NaN"),))
+@pytest.mark.needs_x64
+def test_an_interrupt_during_training_leaves_room_for_the_flow_that_was_asked_for():
+    last = []
 
-
-def test_a_row_with_a_nan_is_marked_and_the_others_stay_bit_for_bit() -> None:
-    with_nan = run(attention=POISON, hypers={"poison": [0.0, 1.0]}, seeds=2)
-    without = run(attention=POISON, hypers={"poison": [0.0, -1.0]}, seeds=2)
-    status = with_nan["status"].sel(process="train", paradigm="soft")
-    assert (status.sel(poison=1.0) == Status.DIVERGED).all()
-    assert (status.sel(poison=0.0) == Status.DONE).all()
-    for name in ("mu", "loss", "objective"):
-        np.testing.assert_array_equal(
-            with_nan[name].sel(poison=0.0).values, without[name].sel(poison=0.0).values
-        )
-
-
-def test_a_rate_far_too_large_diverges_and_leaves_the_others_alone(base: xr.Dataset) -> None:
-    both = run(("soft",), hypers={"learning_rate": [0.05, 1e30]}, seeds=3)
-    status = both["status"].sel(process="train", paradigm="soft")
-    assert (status.sel(learning_rate=1e30) == Status.DIVERGED).all()
-    kept = both["mu"].sel(learning_rate=[0.05], paradigm=["soft"]).values
-    np.testing.assert_array_equal(kept, base["mu"].sel(paradigm=["soft"]).values)
-
-
-def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest() -> None:
-    seen: list[xr.Dataset] = []
-
-    def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
-        if progress.process == "interrupted":
-            seen.append(so_far())
-        elif progress.paradigm == "hard":
+    def on_chunk(progress, so_far):
+        last[:] = [so_far]
+        if progress.process == "train":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(("soft", "hard", "hybrid"), seeds=3, on_chunk=on_chunk)
-    status = seen[0]["status"].sel(process="train").squeeze()
-    assert (status.sel(paradigm="soft") == Status.DONE).all()
-    assert (status.sel(paradigm="hard") == Status.DONE).all()
-    assert (status.sel(paradigm="hybrid") == Status.INTERRUPTED).all()
-    assert np.isfinite(seen[0]["mu"].sel(paradigm="soft")).all()
+        solved(on_chunk=on_chunk)
+    ds = last[0]()
+    assert set(ds["process"].values) == {"train", "flow", "theory"}
+    status = ds["status"]
+    assert (status.sel(process="train", paradigm="soft") == Status.DONE).all()
+    assert (status.sel(process="train", paradigm="hybrid") == Status.INTERRUPTED).all()
+    assert (status.sel(process="flow", seed=0) == Status.INTERRUPTED).all()
+    assert (status.sel(process="flow", seed=1) == ABSENT).all()
 
 
-def test_a_paradigm_is_traced_for_one_compilation_and_never_again() -> None:
-    traced = []
-
-    def own(log_attention, values, read, label, context):
-        traced.append(1)
-        return -jnp.sum(jnp.exp(log_attention) * jax.vmap(read)(values)[:, label])
-
-    run((own,), hypers={"learning_rate": [0.1, 0.2]}, seeds=2)
-    first = len(traced)
-    assert first >= 1
-    run((own,), hypers={"learning_rate": [0.3, 0.4]}, seeds=[5, 6])
-    assert len(traced) == first
+# ---- coordinates and theory, from the settings alone
 
 
-def test_an_own_optimiser_and_an_own_task_need_no_registering() -> None:
-    import optax
+def coords(**settings):
+    settings = {"steps": 8, "saves": 3, **settings}
+    hypers = settings.pop("hypers", {"learning_rate": RATES})
+    asked = Settings(task=orthogonal_population(3, 4), hypers=hypers, **settings)
+    axes = {name: list(values) for name, values in asked.axes().items()}
+    return xr.Dataset(coords={**axes, **times_of(asked)})
 
-    images = np.random.RandomState(0).rand(60, 4, 4)
-    labels = np.repeat(["cat", "dog", "sky"], 20)
-    task = jaxattn.mosaic(images, labels, foreground=("cat", "dog"), segments=3, train=32, test=16)
 
-    def slow(hyper: dict) -> optax.GradientTransformation:
-        return optax.sgd(0.5 * hyper["learning_rate"])
+def test_a_hybrid_switches_after_a_quarter_of_its_own_run_unless_told():
+    made = coords()
+    assert made["switch_time"].dims == ("learning_rate",)
+    np.testing.assert_allclose(made["switch_time"], SWITCH_SHARE * made["time"].isel(save=-1))
+    told = coords(hypers={"learning_rate": RATES, "switch_time": 1.5})
+    assert told["switch_time"].values.tolist() == [1.5, 1.5]
+    swept = coords(hypers={"learning_rate": RATES, "switch_time": (0.5, 1.5)})
+    assert swept["switch_time"].dims == ("switch_time",)
+    assert "switch_time" not in coords(paradigms=("soft", "hard")).coords
 
-    ds = jaxattn.compare(task, small_mlp, ["soft"], seeds=2, optimiser=slow, **SMALL)
-    assert (ds["status"] == Status.DONE).all()
+
+def test_time_varies_only_along_what_moves_the_clock():
+    assert coords()["time"].dims == ("learning_rate", "save")
+    warm = coords(hypers={"learning_rate": RATES, "temperature": (1.0, 2.0)})
+    assert warm["time"].dims == ("learning_rate", "save")
+    heavy = coords(
+        optimiser="momentum", hypers={"learning_rate": RATES, "momentum": (0.0, 0.5, 0.9)}
+    )
+    assert heavy["time"].dims == ("learning_rate", "momentum", "save")
+    # One step of heavy ball is worth 1 / (1 - momentum) of plain descent.
+    ratio = heavy["time"].isel(save=-1) / heavy["time"].isel(save=-1).sel(momentum=0.0)
+    np.testing.assert_allclose(ratio.isel(learning_rate=0), [1, 2, 10], rtol=1e-5)
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"paradigms": ("soft", "hybrid", growing)}, {"soft", "hybrid"}),
+        ({"paradigms": (growing,)}, set()),
+        ({"task": "digits"}, set()),
+        ({"model": "mlp"}, set()),
+        ({"attention": "imposed"}, set()),
+        ({"hypers": {"temperature": 2.0}}, set()),
+        ({"hypers": {"temperature": (1.0, 2.0)}}, set()),
+        ({"hypers": {"focus_rate": 2.0}}, set()),
+    ],
+    ids=[
+        "its own paradigms",
+        "another paradigm",
+        "other task",
+        "other model",
+        "fixed focus",
+        "temperature",
+        "swept temperature",
+        "focus rate",
+    ],
+)
+def test_theory_is_there_exactly_where_it_is_exact(settings, found):
+    settings = {"task": orthogonal_population(3, 4), "steps": 4, "saves": 2, **settings}
+    assert set(theory_blocks(Settings(**settings))) == {(name, "theory") for name in found}
+
+
+# ---- components of one's own
+
+
+def test_a_task_model_and_optimiser_of_ones_own_need_no_registration():
+    rng = np.random.default_rng(0)
+    kinds = np.arange(40) % 4
+    pictures = rng.normal(size=(40, 6)) + 4 * np.eye(6)[kinds]
+    task = mosaic(pictures, kinds, foreground=(0, 1), segments=3, train=32, test=16, name="mine")
+
+    def init(key, example, hyper):
+        size = example.segments.shape[-1]
+        kernel = 0.1 * jax.random.normal(key, (size, 2), example.segments.dtype)
+        return {"focus": jnp.zeros((size,), kernel.dtype), "classify": kernel}
+
+    def score(params, example, values):
+        return values @ params["focus"]
+
+    def classify(params, value):
+        return value @ params["classify"]
+
+    bilinear = Model(init, lambda params, example, key: example.segments, score, classify)
+
+    def slow(hyper):
+        return optax.sgd(0.1 * hyper["learning_rate"])
+
+    ds = compare(task, bilinear, ("lvml",), {"learning_rate": 1.0}, seeds=2, optimiser=slow, **OWN)
     assert ds.sizes["seed"] == 2
+    assert (ds["status"] == Status.DONE).all()
+    objective = ds["objective"].squeeze()
+    assert (objective.isel(save=-1) < objective.isel(save=0)).all()
+    assert '"optimiser":"slow"' in ds.attrs["spec"]
+    assert '"task":"mine"' in ds.attrs["spec"]
+    assert ds["part"].values.tolist() == ["classify", "focus"]
 
 
-def test_rows_that_were_not_asked_for_are_absent_and_not_failed() -> None:
-    if not jax.config.read("jax_enable_x64"):
-        pytest.skip("a flow needs float64")
-    ds = jaxattn.compare(
-        "orthogonal-population", paradigms=["soft"], seeds=2, flow_seeds=1, steps=4, saves=2,
-        batch_size=None,
-    )  # fmt: skip
-    status = ds["status"].sel(process="flow", paradigm="soft").squeeze()
-    assert status.values.tolist() == [Status.DONE, -1]
+OWN = {"steps": 4, "saves": 2, "batch_size": 8}
 
 
-def test_theory_stands_beside_the_solvable_task_only(base: xr.Dataset) -> None:
-    assert list(base["process"].values) == ["train"]
-
-
-def test_the_errors_of_bad_requests_come_before_any_compilation() -> None:
-    with pytest.raises(InputError, match="did you mean 'digits'"):
-        jaxattn.compare("digts")
+def test_nothing_is_compiled_for_what_cannot_be_done():
+    before = len(compiled)
+    with pytest.raises(InputError, match="each value once"):
+        small(seeds=(0, 1, 0))
+    with pytest.raises(InputError, match="learning_rate"):
+        small(hypers={"learning_rate": float("nan")})
+    assert len(compiled) == before

@@ -180,6 +180,14 @@ def test_a_flow_that_runs_out_of_steps_says_so_and_how_far_it_came(problem, star
     assert found.params is None
 
 
+def test_a_flow_steps_exactly_to_the_switch_and_does_not_grope_for_it(problem, start, batch, found):
+    quiet = problem._replace(measure=lambda *_: {}, discontinuities=lambda hyper: jnp.zeros(0))
+    blind = make_flow(quiet, OPTIMISER, SAVES, rtol=RTOL, atol=ATOL)
+    groping = jit(blind)(start, settings(), splits(batch), streams(0))
+    # A step across a jump is rejected again and again until it is tiny.
+    assert groping.work["rejected"] >= found.work["rejected"] + 5
+
+
 def test_a_flow_needs_float64_and_says_how_to_get_it(batch):
     single = attention_problem(task_of(batch), "linear", "soft", precision="float32")
     with pytest.raises(InputError, match="needs a float64 problem: got 'float32'"):

@@ -1,10 +1,27 @@
 """Settings: names resolved, defaults that work, and every refusal in one line."""
 
+import json
+
 import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
 import pytest
 
+from jaxattn import comparison
 from jaxattn.contracts import InputError
+from jaxattn.paradigms import hard
 from jaxattn.settings import Settings
+from jaxattn.store import canonical_json
+
+
+@pytest.fixture
+def as_people_run_it():
+    """Without the types that only the tests check, so that wrong ones reach the code."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
 
 REFUSALS = {
     "an unknown task": ({"task": "digitz"}, "did you mean 'digits'"),
@@ -30,11 +47,27 @@ REFUSALS = {
     "a paradigm twice": ({"paradigms": ("soft", "soft")}, "each once"),
     "a single save": ({"saves": 1}, "saves: got 1"),
     "saves that do not end the run": ({"saves": (0, 5), "steps": 10}, "from 0 to 10"),
+    "saves that stand still": ({"saves": (0, 4, 4, 10), "steps": 10}, "increasing"),
+    "a save between two steps": ({"saves": (0, 2.5, 10), "steps": 10}, "saves: got 2.5"),
+    "no saves at all": ({"saves": ()}, "saves: got []"),
+    "half a step": ({"steps": 2.5}, "steps: got 2.5, expected an integer"),
+    "steps that are NaN": ({"steps": float("nan")}, "steps: got nan"),
+    "half a seed": ({"seeds": (0, 0.5)}, "seeds: got 0.5"),
+    "a negative seed": ({"seeds": (0, -1)}, "seeds: got -1"),
+    "half an example a batch": ({"batch_size": 0.5}, "batch size: got 0.5"),
+    "no examples to measure": ({"evaluate": 0}, "evaluate: got 0"),
+    "fewer flows than none": ({"flow_seeds": -1}, "flow_seeds: got -1"),
+    "a rate that is a word": ({"hypers": {"learning_rate": "fast"}}, "got 'fast'"),
+    "a table of rates": ({"hypers": {"learning_rate": [[0.1, 0.2]]}}, "learning_rate: got [["),
+    "a rate that underflows": ({"hypers": {"learning_rate": 1e-60}}, "float32"),
+    "an infinite temperature": ({"hypers": {"temperature": float("inf")}}, "got inf"),
+    "a hyper nothing reads": ({"paradigms": ("soft",), "hypers": {"switch_time": 1.0}}, "switch"),
     "an empty batch": ({"batch_size": 0}, "batch size: got 0"),
     "a tolerance of one": ({"flow_rtol": 1.0}, "between 0 and 1"),
 }
 
 
+@pytest.mark.usefixtures("as_people_run_it")
 @pytest.mark.parametrize("name", REFUSALS)
 def test_settings_refuse_in_one_line(name: str) -> None:
     asked, said = REFUSALS[name]
@@ -68,6 +101,43 @@ def test_a_number_is_a_constant_and_a_sequence_an_axis() -> None:
     # Without a word on it the switch follows each run's own length.
     assert "switch_time" not in settings.constants()
     assert Settings(hypers={"switch_time": 3.0}).constants()["switch_time"] == 3.0
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64, np.array, jnp.asarray])
+def test_a_number_of_any_library_is_a_number(kind) -> None:
+    settings = Settings(hypers={"learning_rate": kind(0.25), "temperature": kind(2.0)})
+    assert settings.axes() == {"learning_rate": (0.25,)}
+    assert settings.constants()["temperature"] == 2.0
+    several = Settings(hypers={"temperature": np.array([0.5, 2.0])})
+    assert several.axes()["temperature"] == (0.5, 2.0)
+    assert type(several.axes()["temperature"][0]) is float
+
+
+@pytest.mark.usefixtures("as_people_run_it")
+def test_compare_takes_one_paradigm_or_several_and_seeds_by_number_or_by_name(monkeypatch) -> None:
+    monkeypatch.setattr(comparison, "run", lambda asked, **_: asked)
+
+    def mine(log_attention, values, read, label, context):
+        return 0.0
+
+    for one, name in (("soft", "soft"), (hard, "hard"), (mine, "mine")):
+        assert comparison.compare(paradigms=one).names() == (name,)
+        assert comparison.compare(paradigms=[one]).names() == (name,)
+    assert comparison.compare(seeds=3).seeds == (0, 1, 2)
+    assert comparison.compare(seeds=np.int64(2)).seeds == (0, 1)
+    assert comparison.compare(seeds=[5, 2]).seeds == (5, 2)
+    assert comparison.compare(seeds=np.arange(2)).describe()["seeds"] == [0, 1]
+
+
+def test_a_description_is_plain_and_the_same_for_equal_settings() -> None:
+    def described(**more) -> str:
+        return canonical_json(
+            Settings(hypers={"learning_rate": np.array([0.1])}, **more).describe()
+        )
+
+    assert described() == described(seeds=tuple(range(8)))
+    assert json.loads(described())["hypers"]["learning_rate"] == [0.1]
+    assert described() != described(order="fixed")
 
 
 def test_a_flow_without_64_bits_says_how_to_switch_them_on() -> None:

@@ -1,5 +1,6 @@
 """Files: whole or not there, the same for the same results, and checked when opened."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,7 @@ import pytest
 import xarray as xr
 from example_results import example_result
 
-from jaxattn.contracts import InputError
+from jaxattn.contracts import InputError, Status
 from jaxattn.store import (
     RESULTS,
     canonical_json,
@@ -84,6 +85,27 @@ def test_a_flipped_bit_in_the_values_is_found(ds: xr.Dataset, tmp_path: Path) ->
     assert "hash" in _refused(tmp_path)
 
 
+def test_a_wrong_bit_anywhere_is_refused_before_hdf5_can_stumble_over_it(
+    ds: xr.Dataset, tmp_path: Path
+) -> None:
+    write_results(ds, tmp_path)
+    file = tmp_path / RESULTS
+    whole = file.read_bytes()
+    # The length is no multiple of the stride, which is odd: all kinds of places and bits. One such
+    # bit in the metadata of a dimension keeps h5netcdf counting to 2**62.
+    for number, place in enumerate(range(0, len(whole) - 200, len(whole) // 300 | 1)):
+        content = bytearray(whole)
+        content[place] ^= 1 << number % 8
+        file.write_bytes(content)
+        assert "damaged" in _refused(tmp_path), place
+
+
+def test_any_reader_of_netcdf_reads_a_result(ds: xr.Dataset, tmp_path: Path) -> None:
+    write_results(ds, tmp_path)
+    with xr.open_dataset(tmp_path / RESULTS) as plain:
+        xr.testing.assert_equal(plain.load(), ds)
+
+
 def test_a_file_of_other_origin_is_refused(tmp_path: Path) -> None:
     (tmp_path / RESULTS).write_bytes(xr.Dataset({"a": 1}).to_netcdf(engine="h5netcdf"))
     assert "did not write" in _refused(tmp_path)
@@ -130,7 +152,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: P
 READ_ONLY = """
     import sys
     from pathlib import Path
-    from jaxattn.contracts import InputError
+    from jaxattn.contracts import InputError, Status
     from jaxattn.store import prepare
     try:
         prepare(Path(sys.argv[1]) / "run", overwrite=False)
@@ -143,6 +165,36 @@ def test_a_read_only_disk_is_refused_before_anything_is_run(tmp_path: Path) -> N
     run = _on_a_small_disk(READ_ONLY, tmp_path, 'mount -o remount,ro "$1" &&')
     assert "Read-only file system" in run.stdout, run.stderr
     assert len(run.stdout.splitlines()) == 1
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from jaxattn.experiments import compare_into
+    from jaxattn.settings import Settings
+
+    def tell(progress):
+        if progress.paradigm == "hard":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = Settings("orthogonal-population", paradigms=("soft", "hard"), steps=4, saves=2)
+    compare_into(Path(sys.argv[1]), settings, False, tell)
+"""
+
+
+def test_a_run_that_is_killed_leaves_the_results_it_had(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    status = open_run(tmp_path)["status"].sel(process="train")
+    assert (status.sel(paradigm="soft") == Status.DONE).all()
+    # The second chunk is written only if it took longer than a blink.
+    assert status.sel(paradigm="hard").isin([Status.DONE, Status.RUNNING]).all()
+    assert [path.name for path in tmp_path.iterdir()] == [RESULTS]
 
 
 def test_a_directory_in_use_is_refused_without_overwrite(tmp_path: Path) -> None:

@@ -58,6 +58,75 @@ def test_a_time_that_most_seeds_never_reach_has_no_median_but_a_count(ds: xr.Dat
     assert line["censored"] == ds.sizes["seed"] - 1
 
 
+def _times(ds: xr.Dataset, *times: float) -> dict:
+    """The line of time_to_focus when the seeds of one row of the table focus at these times."""
+    rate = float(ds["learning_rate"][0])
+    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    made = ds.assign(time_to_focus=(dims, np.ones([ds.sizes[dim] for dim in dims])))
+    made["time_to_focus"].loc[at] = list(times)
+    return _line(made, **at, measure="time_to_focus")
+
+
+def test_censored_times_lie_above_all_others() -> None:
+    ds = example_result(seeds=5)
+    never = np.nan
+    # In order 1, 2, 4 and two that never come: the median is the third, and the 10 % quantile is
+    # 0.4 of the way from the first to the second.
+    line = _times(ds, never, 4.0, 1.0, never, 2.0)
+    assert line["median"] == 4.0
+    np.testing.assert_allclose(line["low"], 1.4, rtol=1e-15)
+    assert np.isnan(line["high"])
+    assert (line["seeds"], line["censored"]) == (5, 2)
+
+
+def test_a_median_between_a_time_and_never_is_unknown() -> None:
+    line = _times(example_result(seeds=4), 1.0, np.nan, 2.0, np.nan)
+    assert np.isnan(line["median"])
+    assert line["low"] == pytest.approx(1.3)
+    line = _times(example_result(seeds=4), 1.0, 3.0, 2.0, np.nan)
+    assert line["median"] == 2.5
+    assert _times(example_result(seeds=4), *[np.nan] * 4)["censored"] == 4
+
+
+def test_without_censoring_the_band_is_numpys() -> None:
+    values = np.random.default_rng(0).exponential(size=7)
+    line = _times(example_result(seeds=7), *values)
+    expected = np.quantile(values, [0.5, 0.1, 0.9])
+    np.testing.assert_allclose([line["median"], line["low"], line["high"]], expected, rtol=1e-14)
+
+
+def test_a_paradigm_without_a_single_finished_row_has_no_lines() -> None:
+    ds = end(example_result(), Status.DIVERGED, paradigm="hard")
+    assert set(summary(ds)["paradigm"]) == {"soft", "lvml", "hybrid"}
+
+
+def test_rows_that_were_not_asked_for_do_not_count() -> None:
+    table = summary(example_result(seeds=6, flow_seeds=2, theory=True))
+    by_process = table.groupby("process")["seeds"].unique()
+    assert by_process["train"].tolist() == [6]
+    assert by_process["flow"].tolist() == [2]
+    theory = table[table["process"] == "theory"]
+    assert set(theory["measure"]) == {"attention_foreground"}
+
+
+def test_error_cells_are_lines_of_their_own_under_each_inference_rule(ds: xr.Dataset) -> None:
+    table = summary(ds)
+    cells = table[table["measure"].isin(["FTPT", "FFPT", "FTPF", "FFPF"])]
+    lines = cells.groupby(["paradigm", "learning_rate", "split", "inference"]).size()
+    assert (lines == 4).all()
+    assert len(lines) == 4 * 2 * 2 * 3
+    assert "error_cell" not in set(table["measure"])
+
+
+def test_every_swept_hyperparameter_is_a_column_and_has_lines_of_its_own() -> None:
+    table = summary(example_result(temperatures=(0.5, 1.0)))
+    at = ["paradigm", "process", "learning_rate", "temperature", "split", "inference", "measure"]
+    assert list(table.columns[: len(at)]) == at
+    assert not table.duplicated(at).any()
+    assert set(table["temperature"]) == {0.5, 1.0}
+
+
 def test_quantiles_out_of_order_and_other_datasets_are_refused(ds: xr.Dataset) -> None:
     with pytest.raises(InputError, match="quantiles"):
         summary(ds, low=0.9, high=0.1)
@@ -71,3 +140,26 @@ def test_the_best_is_the_one_with_the_best_median(ds: xr.Dataset) -> None:
     at = {"process": "train", "learning_rate": rate, "split": "test"}
     ds["attention_foreground"].loc[{**at, "paradigm": "hard"}] = 0.999
     assert best_and_first(summary(ds), ds)[rate]["focus"] == "hard"
+
+
+def test_the_first_to_focus_has_the_least_median_and_a_censored_one_cannot_win() -> None:
+    ds = example_result(paradigms=("soft", "hard", "lvml"), learning_rates=(0.1,), seeds=3)
+    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    times = np.ones([ds.sizes[dim] for dim in dims])
+    times[0], times[1], times[2] = 5.0, 3.0, 1.0
+    times[2, :, :, :2] = np.nan  # lvml is fast where it focuses, and mostly it does not
+    found = ds.assign(time_to_focus=(dims, times))
+    assert best_and_first(summary(found), found)[0.1]["first"] == "hard"
+    never = ds.assign(time_to_focus=(dims, np.full_like(times, np.nan)))
+    assert best_and_first(summary(never), never)[0.1]["first"] is None
+
+
+def test_each_paradigm_is_judged_under_its_own_inference_rule() -> None:
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,))
+    accuracy = ds["accuracy"].copy(deep=True)
+    accuracy[:] = 50.0
+    # Soft is best of all, but only when its argmax segment is read, which is the rule of hard.
+    accuracy.loc[{"paradigm": "soft", "inference": "argmax-segment"}] = 99.0
+    accuracy.loc[{"paradigm": "hard", "inference": "argmax-segment"}] = 60.0
+    made = ds.assign(accuracy=accuracy)
+    assert best_and_first(summary(made), made)[0.1]["accuracy"] == "hard"

@@ -107,7 +107,7 @@ def test_linear_has_a_bias_only_in_the_classifier_and_only_when_asked(example):
     assert (CLASSES,) in [leaf.shape for leaf in jax.tree.leaves(with_bias["classify"])]
 
 
-def test_starts_have_variance_one_over_the_inputs_and_parts_of_their_own(example):
+def test_starts_have_variance_one_over_the_inputs(example):
     wide = example._replace(segments=jnp.zeros((SEGMENTS, 400), PRECISION))
     for model in (linear(50, start="normal"), mlp(50, depth=0)):
         params = start(model, KEYS[0], wide)
@@ -115,8 +115,14 @@ def test_starts_have_variance_one_over_the_inputs_and_parts_of_their_own(example
         assert first.shape == (400, 50)
         # 20,000 draws: their standard deviation is known to 1 / sqrt(40,000) = 0.5 %.
         np.testing.assert_allclose(np.std(first) * np.sqrt(400), 1, atol=0.03)
-        focus = next(leaf for leaf in jax.tree.leaves(params["focus"]) if leaf.ndim == 2)
-        assert not np.array_equal(focus[:, :1], first[:, :1])
+
+
+def test_focus_and_classification_start_from_draws_of_their_own(example):
+    params = start(EVERY["mlp"], KEYS[0], example)
+    # The first layers have the same shape, so equal keys would give equal weights.
+    focus, classify = (params[part]["Dense_0"]["kernel"] for part in ("focus", "classify"))
+    assert focus.shape == classify.shape
+    assert not np.any(focus == classify)
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
