@@ -283,7 +283,7 @@ def solved(**settings):
         "flow_rtol": 1e-9,
         **settings,
     }
-    return compare(orthogonal_population(3, 4), paradigms=("soft", "hybrid"), **asked)
+    return compare(orthogonal_population(3, 4), paradigms=("hybrid",), **asked)
 
 
 @pytest.fixture(scope="module")
@@ -345,8 +345,7 @@ def test_an_interrupt_during_training_leaves_room_for_the_flow_that_was_asked_fo
     ds = last[0]()
     assert set(ds["process"].values) == {"train", "flow", "theory"}
     status = ds["status"]
-    assert (status.sel(process="train", paradigm="soft") == Status.DONE).all()
-    assert (status.sel(process="train", paradigm="hybrid") == Status.INTERRUPTED).all()
+    assert (status.sel(process="train") == Status.DONE).all()
     assert (status.sel(process="flow", seed=0) == Status.INTERRUPTED).all()
     assert (status.sel(process="flow", seed=1) == ABSENT).all()
 
@@ -390,7 +389,7 @@ def test_time_varies_only_along_what_moves_the_clock():
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
-        ({"paradigms": ("soft", "hybrid", growing)}, {"soft", "hybrid"}),
+        ({"paradigms": ("hybrid", growing)}, {"hybrid"}),
         ({"paradigms": (growing,)}, set()),
         ({"task": "digits"}, set()),
         ({"model": "mlp"}, set()),
