@@ -1,0 +1,554 @@
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from example_results import end, example_result
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.inference import INFERENCE_RULES
+from jaxattn.statistics import MEASURES, RESAMPLES, best_rates, differences, holm, interval, times
+from jaxattn.store import plain
+
+NAMES = ("soft", "hard", "lvml", "hybrid")
+EXPERIMENTS = 2_000
+
+
+def result(
+    final: Mapping[str, np.ndarray],
+    rates: Sequence[float] = (0.1,),
+    last: Sequence[float] = (10.0,),
+    precision: str = "float64",
+) -> xr.Dataset:
+    """All rows done; `final` measures ``[paradigm, rate, (temperature,) seed]``, alike everywhere.
+
+    `last` holds the time at which each rate ends.
+    """
+    shape = np.shape(next(iter(final.values())))
+    axes = ["paradigm", "learning_rate", "temperature", "seed"]
+    dims = axes if len(shape) == 4 else [axes[0], axes[1], axes[3]]
+    coords = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
+    coords |= {"paradigm": list(NAMES[: shape[0]]), "learning_rate": list(rates)}
+    spread = {"process": ["train"], "split": ["train", "test"]}
+    variables = {"status": xr.DataArray(np.full(shape, int(Status.DONE)), coords, dims)}
+    for name, values in final.items():
+        variables[name] = xr.DataArray(values, coords, dims).expand_dims(split=spread["split"])
+        if name in ("accuracy", "loss"):
+            variables[name] = variables[name].expand_dims(inference=list(INFERENCE_RULES))
+        if not name.startswith("time"):
+            variables[name] = variables[name].expand_dims(save=2)
+    for time, measure in (("time_to_focus", "attention_foreground"), ("time_to_fit", "accuracy")):
+        if time in final and measure not in final:
+            variables[measure] = xr.zeros_like(variables[time]).fillna(0).expand_dims(save=2)
+    clock = xr.DataArray(np.multiply.outer(last, [0, 1]), dims=["learning_rate", "save"])
+    ds = xr.Dataset(variables, attrs={"spec": json.dumps({"precision": precision})})
+    ds = ds.expand_dims(process=["train"]) if "save" in ds.dims else ds.expand_dims(save=2)
+    ds = ds.map(lambda values: values.copy())
+    natural = [INFERENCE_RULES[i % 3] for i in range(shape[0])]
+    return ds.assign_coords(time=clock, natural_inference=("paradigm", natural))
+
+
+def of(table: pd.DataFrame, **at: object) -> pd.Series:
+    """The one line of a table where the columns have these values."""
+    for name, value in at.items():
+        table = table[table[name] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+# Intervals.
+
+
+@pytest.mark.parametrize("seeds", [8, 16, 64])
+def test_a_95_percent_interval_holds_the_mean_in_95_percent_of_experiments(rng, seeds):
+    # Of 2,000 the count has a standard deviation of 0.5 %: 93 to 97 % are four of them.
+    found = interval(3 + 2 * rng.normal(size=(EXPERIMENTS, seeds)))
+    assert 0.93 <= np.mean((found.low <= 3) & (found.high >= 3)) <= 0.97
+
+
+def test_a_skewed_measure_is_missed_less_on_its_bad_side_than_by_student(rng):
+    # Edgeworth: of n exponential values (skewness 2) Student's upper limit falls short of the
+    # mean with probability a/2 + 2 (2 z^2 + 1) phi(z) / (6 sqrt n) = 4.6 %; resampling takes the
+    # second term away. Three standard deviations of a count of 2.5 % are 1 %.
+    n, z = 64, stats.norm.isf(0.025)
+    student = 0.025 + 2 * (2 * z**2 + 1) * stats.norm.pdf(z) / (6 * np.sqrt(n))
+    found = interval(rng.exponential(size=(EXPERIMENTS, n)))
+    assert np.mean(found.high < 1) < student - 0.01 + 0.004
+    assert 0.93 <= np.mean((found.low <= 1) & (found.high >= 1)) <= 0.97
+
+
+def test_heavy_tails_do_not_make_the_interval_bold(rng):
+    found = interval(rng.standard_t(3, size=(1_000, 30)))
+    held = np.mean((found.low <= 0) & (found.high >= 0))
+    assert held >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 1_000)
+
+
+def test_below_30_seeds_the_interval_is_students(rng):
+    values = rng.normal(size=(5, 29))
+    found = interval(values, confidence=0.9)
+    wanted = stats.ttest_1samp(values, 0, axis=-1).confidence_interval(0.9)
+    np.testing.assert_allclose(found.low, wanted.low, rtol=1e-10)
+    np.testing.assert_allclose(found.high, wanted.high, rtol=1e-10)
+    assert set(found.method) == {"t"}
+
+
+def test_from_30_seeds_on_t_is_resampled_and_follows_the_skew(rng):
+    values = rng.exponential(size=(5, 30))
+    found = interval(values)
+    assert set(found.method) == {"bootstrap-t"}
+    assert np.all(found.high - found.mean > found.mean - found.low)
+
+
+def test_a_row_has_the_same_interval_alone_and_among_others(rng):
+    values = rng.normal(size=(3, 2, 40))
+    alone = interval(values[2, 1])
+    together = interval(values)
+    assert alone.low == pytest.approx(together.low[2, 1], rel=1e-12)
+    assert alone.high == pytest.approx(together.high[2, 1], rel=1e-12)
+
+
+def test_one_seed_has_no_interval_and_equal_seeds_have_a_point():
+    one = interval([2.0])
+    assert (one.mean, one.method) == (2.0, "too few seeds")
+    assert np.isnan(one.low)
+    assert np.isnan(one.high)
+    assert interval([0.1] * 40) == (pytest.approx(0.1), 0.1, 0.1, "no spread")
+
+
+def test_seeds_that_failed_are_left_out_of_an_interval(rng):
+    values = rng.normal(size=9)
+    assert interval([*values, np.nan, np.inf]) == interval(values)
+
+
+def test_where_one_of_many_seeds_differs_student_stands_in():
+    values = [1.0] + [0.0] * 63
+    found = interval(values)
+    assert found.method == "t (resamples degenerate)"
+    wanted = stats.ttest_1samp(values, 0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+
+
+# Holm.
+
+
+def test_holm_agrees_with_an_example_by_hand():
+    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1 -> 0.02, 0.03, 0.06, and no less than 0.06.
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.6, np.nan, 0.7]), [1, np.nan, 1])
+    np.testing.assert_allclose(holm([[0.01, 0.02], [0.5, np.nan]]), [[0.02, 0.02], [0.5, np.nan]])
+    assert holm([]).size == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.sampled_from([0.01, 0.05, 0.3]))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p, level):
+    left, rejected = sorted(range(len(p)), key=lambda i: p[i]), set()
+    while left and p[left[0]] * len(left) <= level:
+        rejected.add(left.pop(0))
+    assert set(np.flatnonzero(holm(p) <= level)) == rejected
+
+
+# Means of paired differences.
+
+
+def null_result(rng: np.random.Generator, experiments: int, seeds: int) -> dict[str, np.ndarray]:
+    """Four paradigms that are draws of one distribution around what a seed has in common."""
+    shape = (4, 2, experiments, seeds)
+    common = 3 * rng.normal(size=(experiments, seeds))
+    waits = 4 * rng.exponential(size=shape)
+    return {
+        "loss": common + rng.normal(size=shape),
+        "accuracy": common + rng.standard_t(3, size=shape),
+        "attention_foreground": common + rng.exponential(size=shape),
+        "focus_accuracy": np.round(common + rng.normal(size=shape)),
+        "time_to_focus": np.where(waits > 10, np.nan, waits),
+    }
+
+
+# Resampling five measures takes five seconds more than resampling three of them.
+@pytest.mark.parametrize(("seeds", "experiments", "measures"), [(8, 2_000, 5), (64, 120, 3)])
+def test_under_the_null_not_one_comparison_in_a_table_differs_in_95_percent_of_experiments(
+    rng, seeds, experiments, measures
+):
+    # A family of comparisons is one experiment's table: 6 pairs x 3 (two rates, and the best by
+    # noise) x the measures: normal, heavy-tailed, skewed, discrete, a time at times censored.
+    final = dict(list(null_result(rng, experiments, seeds).items())[:measures])
+    table = differences(result(final, rates=(0.1, 0.2), last=(10.0, 20.0)))
+    assert len(table) == experiments * 6 * 3 * measures
+    wrong = table.groupby("temperature")["p"].apply(lambda p: np.min(holm(p)) <= 0.05).sum()
+    # If one family in twenty is wrong, more than this are once in a thousand times.
+    assert wrong <= stats.binom.isf(1e-3, experiments, 0.05)
+
+
+def test_a_difference_is_paired_and_so_finds_what_seeds_have_in_common_hides(rng):
+    seed = rng.normal(size=20)
+    values = np.stack([10 * seed, 10 * seed + 0.5]) + 0.1 * rng.normal(size=(2, 20))
+    line = of(differences(result({"loss": values[:, None]})), measure="loss")
+    wanted = stats.ttest_rel(*values)
+    assert line.verdict == "differs"
+    assert line.method == "paired t"
+    assert line.p == pytest.approx(wanted.pvalue, rel=1e-6)
+    assert (line.low, line.high) == pytest.approx(tuple(wanted.confidence_interval()), rel=1e-6)
+    assert line.effect_size == pytest.approx(wanted.statistic / np.sqrt(20))
+    assert line.effect == "d_z"
+    assert stats.ttest_ind(*values).pvalue > 0.5
+    # Var(a - b) = 2 (1 - correlation) Var: the interval shrinks by the root of 1 - correlation.
+    apart = stats.ttest_ind(*values).confidence_interval()
+    shrink = np.sqrt(1 - np.corrcoef(values)[0, 1])
+    width = (line.high - line.low) / (apart.high - apart.low)
+    assert width == pytest.approx(shrink, rel=0.1)  # 19 against 38 degrees of freedom: 3 %
+
+
+@pytest.mark.parametrize("seeds", [10, 40])
+def test_p_and_the_interval_say_the_same(rng, seeds):
+    # Skewed, so that from 30 seeds on it is the resamples that decide.
+    scale = np.array([1, 2, 4, 8])[:, None, None, None]
+    values = scale * (rng.exponential(size=(4, 1, 50, seeds)) - 1)
+    values += 4 * rng.normal(size=(4, 1, 50, 1)) / np.sqrt(seeds) * scale
+    table = differences(result({"loss": values}))
+    outside = (table.low > 0) | (table.high < 0)
+    assert 0.1 < outside.mean() < 0.9
+    assert ((table.p <= 0.05) == outside).all()
+    assert ((table.p_holm <= 0.05) == (table.verdict == "differs")).all()
+    np.testing.assert_allclose(table.p_holm, holm(table.p))
+    assert set(table.comparisons) == {300}
+
+
+def test_what_lies_beyond_all_resamples_still_has_a_p_of_its_own(rng):
+    noise = rng.normal(size=(3, 64))
+    line = differences(result({"loss": (noise + np.array([[0], [2], [9]]))[:, None]}))
+    p = line.set_index(["paradigm_a", "paradigm_b"]).p
+    assert p["soft", "lvml"] < p["soft", "hard"] < 1 / RESAMPLES
+    assert set(line.method) == {"bootstrap-t"}
+
+
+def test_no_difference_and_the_same_difference_in_every_seed_are_told_apart(rng):
+    values = rng.normal(size=8)
+    table = differences(result({"loss": np.stack([values, values, values + 1])[:, None]}))
+    same = of(table, paradigm_a="soft", paradigm_b="hard")
+    assert (same.p, same.effect_size, same.verdict) == (1, 0, "no difference found")
+    off = of(table, paradigm_a="soft", paradigm_b="lvml")
+    assert off.method == "sign flips"
+    assert off.p == 2 / 2**8
+    assert off.low == off.high == pytest.approx(-1)
+    assert off.verdict == "differs"  # 3 x 0.0078
+    assert np.isnan(off.effect_size)
+
+
+def test_the_rounding_of_the_runs_precision_is_no_difference(rng):
+    values = rng.uniform(1, 2, 8)
+    twice = np.stack([values, values * (1 + 2.0**-23)])[:, None]
+    assert differences(result({"loss": twice}, precision="float32")).p.item() == 1
+    assert differences(result({"loss": twice}, precision="float64")).p.item() < 0.05
+
+
+def test_rows_that_failed_are_no_pairs(rng):
+    values = rng.normal(size=(2, 1, 9))
+    ds = result({"loss": values, "time_to_focus": values**2})
+    ds["status"].loc[{"paradigm": "hard", "seed": [2, 5]}] = int(Status.DIVERGED)
+    ds["time_to_focus"].loc[{"paradigm": "hard", "seed": [2, 5]}] = np.nan
+    table, rest = differences(ds), np.delete(values, [2, 5], axis=-1)
+    line = of(table, measure="loss")
+    assert line.seeds == 7
+    assert line.p == pytest.approx(stats.ttest_rel(rest[0, 0], rest[1, 0]).pvalue)
+    assert of(table, measure="time_to_focus").method == "paired t"  # not reached, not censored
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_two_pairs_are_too_few_and_not_counted(rng, seeds):
+    ds = result({"loss": rng.normal(size=(3, 1, seeds))})
+    ds["status"].loc[{"paradigm": "hard", "seed": 0}] = int(Status.DIVERGED)
+    table = differences(ds)
+    few = table[(table.paradigm_a == "hard") | (table.paradigm_b == "hard") | (seeds == 1)]
+    assert set(few.verdict) == {"too few seeds"}
+    assert few[["p", "p_holm", "low", "high"]].isna().all(axis=None)
+    assert set(table.comparisons) == {len(table) - len(few)}
+
+
+def test_one_paradigm_makes_no_comparison(rng):
+    assert len(differences(result({"loss": rng.normal(size=(1, 1, 4))}))) == 0
+
+
+# Censored times.
+
+
+def line_of_times(a: Sequence[float], b: Sequence[float]) -> pd.Series:
+    values = np.array([a, b], dtype=float)[:, None]
+    return of(differences(result({"time_to_focus": values})), measure="time_to_focus")
+
+
+def test_the_order_of_censored_pairs_is_what_is_known_of_it():
+    never = np.nan  # by 10
+    a = [never, 2, never, 3, 4, 5]
+    b = [5, 4, never, 3, 9, never]  # later, earlier, unknown, equal, earlier, earlier
+    line = line_of_times(a, b)
+    assert line.p == pytest.approx(stats.binomtest(1, 4).pvalue)
+    assert line.effect_size == pytest.approx((1 - 3) / 6)
+    assert (line.effect, line.interval_of, line.seeds) == ("sign balance", "median", 6)
+    # Differences lie in (5, inf), -2, (-inf, inf), 0, -5, (-inf, -5): the middle two are at most
+    # -2 and 0, at least -5 and -2.
+    assert np.isnan([line.median_difference, line.mean_difference, line.low, line.high]).all()
+    assert line.method == "sign test of censored times, no interval"
+
+
+def test_one_that_never_gets_there_is_later_by_at_least_what_was_waited():
+    line = line_of_times([np.nan] * 8, range(1, 9))
+    assert line.p == 2 / 2**8
+    assert (line.low, line.high) == (2, np.inf)  # 10 - 8: of 8, the least has rank 1 at 95 %
+    assert line.verdict == "differs"
+
+
+def test_the_median_difference_is_known_where_few_are_censored():
+    line = line_of_times([np.nan, 2, 3, 4, 5, 6, 7, 8, 9], [1] * 9)
+    assert line.median_difference == 5  # of 1 to 8 and one of at least 9
+    assert (line.low, line.high) == (2, 8)  # ranks 2 and 8 of 9
+    assert np.isnan(line.mean_difference)
+
+
+def test_an_order_statistic_interval_holds_the_median_whatever_is_censored(rng):
+    truth = 1.0  # A difference of exponentials is symmetric about 0.
+    waits = rng.exponential(5, size=(2, 1, EXPERIMENTS, 12))
+    waits[0] += truth
+    seen = np.where(waits > 10, np.nan, waits)
+    table = differences(result({"time_to_focus": seen}))
+    table = table[table.interval_of == "median"]
+    open_ = table.low.isna() | table.high.isna()
+    held = open_ | ((table.low <= truth) & (table.high >= truth))
+    assert len(table) > 1_000
+    assert held.mean() >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / len(table))
+
+
+def test_without_censoring_times_are_compared_like_all_else(rng):
+    a, b = rng.uniform(1, 9, (2, 12))
+    line = line_of_times(a, b)
+    assert line.method == "paired t"
+    assert line.p == pytest.approx(stats.ttest_rel(a, b).pvalue)
+
+
+def test_of_two_ends_the_earlier_counts_for_both():
+    # soft is best at 0.2, where it ends at 20; hard at 0.1, where it ends at 10.
+    loss = np.broadcast_to(np.array([[1.0, 0.0], [0.0, 1.0]])[..., None], (2, 2, 8))
+    waits = np.full((2, 2, 8), np.nan)
+    waits[0, 1] = [15, 15, 15, 15, 15, 3, 15, 15]
+    ds = result({"loss": loss, "time_to_focus": waits}, rates=(0.1, 0.2), last=(10.0, 20.0))
+    line = of(differences(ds), measure="time_to_focus", comparison="best")
+    assert (line.learning_rate_a, line.learning_rate_b) == (0.2, 0.1)
+    # Judged by seeds 1, 3, 5, 7: 15 is not reached by 10 either, so only seed 5 has an order.
+    assert (line.p, line.effect_size, line.seeds) == (1, -1 / 4, 4)
+
+
+def test_the_median_time_agrees_with_kaplan_meier_by_hand():
+    waits = np.array([[1, 2, 3, np.nan], [1, 2, np.nan, np.nan], [4, 1, 3, 9], [np.nan] * 4])
+    table = times(result({"time_to_focus": waits[:, None]})).set_index("paradigm")
+    # The curve falls by a quarter at each: through a half between 2 and 3; level at it for good.
+    np.testing.assert_allclose(table["median"], [2.5, np.nan, 3.5, np.nan])
+    assert table.reached.tolist() == [3, 2, 4, 0]
+    assert set(table.seeds) == {4}
+    assert set(table.end) == {10.0}
+    assert table[["low", "high"]].isna().all(axis=None)  # four seeds: at most 87.5 %
+
+
+def test_the_interval_of_a_median_time_is_open_where_too_many_never_get_there():
+    line = times(result({"time_to_focus": np.array([[[1, 2, 3, 4, 5] + [np.nan] * 3]])})).iloc[0]
+    assert (line["median"], line.low, line.high) == (4.5, 1, np.inf)
+
+
+# The best rates.
+
+
+def tuned(rng: np.random.Generator) -> xr.Dataset:
+    """Two paradigms at three rates, of which the second is the best for both."""
+    loss = rng.normal(size=(2, 3, 12)) + np.array([5.0, 0.0, 5.0])[:, None]
+    return result({"loss": loss, "accuracy": -loss}, (0.1, 0.2, 0.4), (10.0, 20.0, 40.0))
+
+
+def test_what_judges_the_best_rate_had_no_say_in_it(rng):
+    ds, first = tuned(rng), {"seed": slice(0, None, 2), "split": 0}
+    before, rates = differences(ds), best_rates(ds)
+    assert rates.learning_rate.tolist() == [0.2, 0.2]
+    assert set(rates.seeds) == {6}
+    assert not rates.at_edge.any()
+    assert set(before.comparison) == {"equal learning_rate", "best"}
+    # The seeds that judge, and everything on test, say nothing of the rate ...
+    other = ds.copy(deep=True)
+    other["loss"][{"seed": slice(1, None, 2)}] = rng.normal(size=6)
+    other["loss"][{"split": 1}] = 7.0
+    pd.testing.assert_frame_equal(best_rates(other), rates)
+    # ... and those that choose nothing of the verdict, once it is chosen.
+    other = ds.copy(deep=True)
+    other["loss"][{**first, "split": 1}] = 9.0
+    other["accuracy"][first] = other["accuracy"][{**first, "split": 1}] = 9.0
+    kept = ["mean_difference", "low", "high", "p", "seeds"]
+    pd.testing.assert_frame_equal(
+        differences(other).query("comparison == 'best'")[kept],
+        before.query("comparison == 'best'")[kept],
+    )
+
+
+def test_the_best_rate_carries_no_luck(rng):
+    # Eight rates that do not differ: the best of them looks 1.4 deviations better than it is.
+    loss = rng.normal(size=(2, 8, 500, 4))
+    loss[1] = 0
+    rates = tuple(0.1 * (i + 1) for i in range(8))
+    table = differences(result({"loss": loss}, rates, [100 * rate for rate in rates]))
+    found = table.query("comparison == 'best'").mean_difference
+    assert len(found) == 500
+    assert abs(found.mean()) < 4 * np.sqrt(0.5 / 500)  # of two seeds each
+
+
+def test_a_rate_at_which_seeds_failed_is_passed_over(rng):
+    ds = tuned(rng)
+    ds["status"].loc[{"paradigm": "soft", "learning_rate": 0.2, "seed": 4}] = int(Status.DIVERGED)
+    assert best_rates(ds).learning_rate.tolist() != [0.2, 0.2]
+    ds["status"].loc[{"paradigm": "soft"}] = int(Status.DIVERGED)
+    assert best_rates(ds).learning_rate.isna().tolist() == [True, False]
+    table = differences(ds)
+    assert set(table.verdict) == {"too few seeds"}
+    assert set(table.seeds) == {0}
+
+
+def test_the_order_of_seeds_in_a_result_does_not_matter(rng):
+    ds = tuned(rng)
+    shuffled = ds.isel(seed=rng.permutation(12))
+    wanted, found = differences(ds), differences(shuffled)
+    np.testing.assert_allclose(found.p, wanted.p, rtol=1e-9)
+    assert found.verdict.tolist() == wanted.verdict.tolist()
+
+
+def test_a_validation_split_chooses_where_there_is_one(rng):
+    ds = tuned(rng)
+    validation = ds.isel(split=[0]).assign_coords(split=["validation"])
+    validation["loss"] = validation["loss"].roll(learning_rate=1, roll_coords=False)
+    ds = xr.concat(
+        [ds, validation],
+        "split",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="outer",
+    )
+    assert best_rates(ds).learning_rate.tolist() == [0.4, 0.4]
+    assert "validation" in best_rates(ds).selection[0]
+
+
+# A whole result.
+
+
+def test_a_result_made_to_order_is_told_as_it_was_made(rng):
+    ds, seeds = example_result(seeds=10, learning_rates=(0.05,)), np.arange(10)
+    noise = rng.normal(scale=0.01, size=(4, 10))
+    noise[3] = noise[2]  # lvml and hybrid tie
+    for name, level in {"attention_foreground": (0.9, 0.3, 0.6, 0.6)}.items():
+        for i, paradigm in enumerate(NAMES):
+            ds[name].loc[{"paradigm": paradigm, "seed": seeds, "split": "test"}] = (
+                level[i] + noise[i]
+            )[None, None, :, None]
+    table = differences(ds).query("measure == 'attention_foreground'")
+    verdicts = table.set_index(["paradigm_a", "paradigm_b"]).verdict
+    assert verdicts.pop(("lvml", "hybrid")) == "no difference found"
+    assert set(verdicts) == {"differs"}
+    signs = table.set_index(["paradigm_a", "paradigm_b"]).mean_difference
+    assert (signs["soft"] > 0).all()
+    assert (signs["hard"] < 0).all()
+
+
+def test_every_paradigm_is_judged_by_its_own_inference_rule_on_the_split_asked_for():
+    ds = end(example_result(seeds=5), Status.DIVERGED, paradigm="soft", seed=3)
+    for split in ("train", "test"):
+        table = differences(ds, split)
+        for measure, cell in (("accuracy", {}), ("loss", {}), ("FTPT", {"cell": "FTPT"})):
+            line = of(
+                table,
+                measure=measure,
+                paradigm_a="soft",
+                paradigm_b="lvml",
+                learning_rate_a=0.02,
+                comparison="equal learning_rate",
+            )
+            values = (
+                ds["error_cell" if cell else measure]
+                .sel(process="train", split=split, learning_rate=0.02, seed=[0, 1, 2, 4], **cell)
+                .isel(save=-1)
+            )
+            soft = values.sel(paradigm="soft", inference="average-input")
+            lvml = values.sel(paradigm="lvml", inference="average-output")
+            assert line.mean_difference == pytest.approx(float((soft - lvml).mean()))
+            assert (line.split, line.seeds) == (split, 4)
+            assert line.unit == ("nat" if measure == "loss" else "%")
+    assert set(differences(ds).split) == {"test"}
+    assert set(differences(ds.sel(split=["train"])).split) == {"train"}
+
+
+def test_swept_hyperparameters_are_compared_where_they_are_equal():
+    ds = example_result(seeds=4, temperatures=(1.0, 2.0))
+    table = differences(ds)
+    assert (
+        table.groupby(["comparison", "measure"]).size().unstack(0)
+        == {"equal learning_rate": 6 * 2 * 2, "best": 6 * 2}
+    ).all(axis=None)
+    line = of(
+        table,
+        measure="loss",
+        paradigm_a="hard",
+        paradigm_b="hybrid",
+        temperature=2.0,
+        learning_rate_b=0.05,
+        comparison="equal learning_rate",
+    )
+    values = (
+        ds["loss"]
+        .sel(
+            process="train",
+            split="test",
+            temperature=2.0,
+            learning_rate=0.05,
+            inference="argmax-segment",
+        )
+        .isel(save=-1)
+    )
+    found = (values.sel(paradigm="hard") - values.sel(paradigm="hybrid")).mean()
+    assert line.mean_difference == pytest.approx(float(found))
+    assert best_rates(ds).columns[:2].tolist() == ["paradigm", "temperature"]
+
+
+def test_what_a_result_does_not_know_is_not_compared():
+    ds = example_result(seeds=3)
+    ds["time_to_focus"] = ds["status"] * np.nan
+    assert "time_to_focus" in set(differences(ds).measure)
+    ds["attention_foreground"][:] = np.nan
+    ds["focus_accuracy"][:] = np.nan
+    assert set(differences(ds).measure) == {"accuracy", "loss", "FTPT"}
+    ds = ds.drop_vars(["accuracy", "loss", "error_cell"])
+    assert len(differences(ds)) == len(times(ds)) == 0
+    with pytest.raises(InputError, match="loss"):
+        best_rates(ds)
+
+
+def test_tables_are_made_of_plain_python_values(rng):
+    ds = tuned(rng)
+    ds["time_to_focus"] = ds["accuracy"].isel(save=-1, inference=0, drop=True) * np.nan
+    ds["attention_foreground"] = ds["accuracy"].isel(inference=0, drop=True)
+    for table in (differences(ds), best_rates(ds), times(ds)):
+        records = table.to_dict("records")
+        assert records
+        kinds = {type(value) for record in records for value in record.values()}
+        assert kinds <= {str, int, float, bool}
+        json.dumps(plain(records), allow_nan=False)
+
+
+def test_a_request_that_cannot_be_met_says_what_would_do():
+    ds = example_result(seeds=2)
+    with pytest.raises(InputError, match="expected a result of"):
+        differences(ds.isel(process=0))
+    with pytest.raises(InputError, match="got 'tset', expected one of train, test"):
+        differences(ds, "tset")
+    with pytest.raises(InputError, match=r"got 95.0, .* between 0 and 1"):
+        times(ds, confidence=95.0)
+
+
+def test_all_that_is_compared_is_measured():
+    assert set(MEASURES.values()) <= set(example_result(seeds=1).data_vars)
