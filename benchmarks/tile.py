@@ -19,7 +19,7 @@ from jaxattn.data import head
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.problem import attention_problem
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.sweep import make_plan, make_row, make_runner
+from jaxattn.sweep import fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import TASKS
 
 CASES = (("digits", "mlp"), ("orthogonal", "linear"))
@@ -39,11 +39,11 @@ def measure(task_name: str, model: str, tile: int, rows: int, steps: int, repeat
     seeds = plan.seed_of(layout)
     hypers = {k: v.astype("float32") for k, v in plan.hypers_of(layout).items()}
     watch, spent = Stopwatch(), []
-    with watch.measure("first"):
-        run(seeds, hypers, data)
+    with watch.compiling("first"):
+        fetch(run(seeds, hypers, data))
     for _ in range(repeats):
         start = time.perf_counter()
-        run(seeds, hypers, data)
+        fetch(run(seeds, hypers, data))
         spent.append(time.perf_counter() - start)
     return watch.seconds["first"]["compile"], 1e3 * statistics.median(spent) / (rows * steps)
 

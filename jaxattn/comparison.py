@@ -1,8 +1,11 @@
 """Compare paradigms: the same task, model, data, start and order under each, for many seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -22,9 +25,12 @@ from jaxattn.measures import first_crossing
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import assemble, block, canonical_json
+from jaxattn.sweep import Chunk, fetch
 from jaxattn.tasks.arguments import several
 
 __all__ = ["Progress", "compare", "run"]
+
+T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -109,13 +115,20 @@ def run(
         learnt_from = ("process", sizes, {"long_name": "examples learnt from"})
         return _derive(ds.assign_coords({**coords, "learning_examples": learnt_from}), settings)
 
-    try:
+    def start(waiter: Executor) -> Iterator[tuple[Job, Chunk, Future]]:
         for job in jobs:
             for chunk in job.plan.chunks():
-                with watch.measure(job.process):
+                with watch.compiling(job.process):
                     hypers = hypers_of(settings, job, chunk.rows)
                     seeds, data = job.plan.seed_of(chunk.rows), sources.of(job, chunk.rows)
-                    out = jax.device_get(job.run(seeds, hypers, data))
+                    begun = job.run(seeds, hypers, data)
+                yield job, chunk, waiter.submit(_wait, begun, time.perf_counter())
+
+    try:
+        with ThreadPoolExecutor(1) as waiter:
+            for job, chunk, future in _one_behind(start(waiter)):
+                out, began, ended = future.result()
+                watch.ran(job.process, began, ended)
                 _collect(results, job, chunk.rows, out)
                 done += chunk.real.size
                 failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
@@ -127,6 +140,20 @@ def run(
             tell(Progress("", "interrupted", done, total, failed), so_far)
         raise
     return labelled(Status.DONE)
+
+
+def _wait(begun: Sequence[Trajectory], began: float) -> tuple[Trajectory, float, float]:
+    """A chunk's arrays, and when it began and ended."""
+    return fetch(begun), began, time.perf_counter()
+
+
+def _one_behind(items: Iterator[T]) -> Iterator[T]:
+    """Each item only after the next one is made: the devices work while the host compiles."""
+    held = list(islice(items, 1))
+    for item in items:
+        yield held.pop()
+        held.append(item)
+    yield from held
 
 
 def _collect(results: dict[Job, Trajectory], job: Job, rows: np.ndarray, out: Trajectory) -> None:

@@ -18,10 +18,11 @@ from jaxattn.names import resolve
 __all__ = ["SOLVERS", "Solution", "integrate"]
 
 SOLVERS: dict[str, diffrax.AbstractERK] = {
+    "bosh3": diffrax.Bosh3(),
     "tsit5": diffrax.Tsit5(),
     "dopri8": diffrax.Dopri8(),
 }
-"""Explicit adaptive solvers by name: order 5 with a dense output of order 4, and 8 with 7."""
+"""Explicit adaptive solvers by name: orders 3, 5, 8, and their dense outputs' 3, 4, 7."""
 
 Function = Callable[[Array, Any, Any], PyTree]
 """Of time, value and ``args``."""
@@ -193,6 +194,7 @@ def integrate(
         InputError: no such solver; no save time.
 
     Sources:
+        P. Bogacki and L. F. Shampine, Appl. Math. Lett. 2 (1989) 321 (bosh3);
         C. Tsitouras, Comput. Math. Appl. 62 (2011) 770 (tsit5); P. J. Prince and J. R. Dormand,
         J. Comput. Appl. Math. 7 (1981) 67 (dopri8); P. Kidger, arXiv:2202.02435 (diffrax).
     """

@@ -1,6 +1,7 @@
 """The jobs of a comparison: which rows each paradigm runs under each process, and on what data."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ class Job:
     problem: Problem
     plan: Plan
     parts: tuple[str, ...]
-    run: Callable[..., Trajectory]
+    run: Callable[..., list[Trajectory]]
 
 
 def plan_jobs(settings: Settings) -> list[Job]:
@@ -80,11 +81,16 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
         constants,
         tile=FLOW_TILE if flows else problem.tile,
-        devices=len(devices),
+        at_once=_at_once(devices),
     )
     made = (
         make_flow(
-            problem, optimiser, saves, rtol=settings.flow_rtol, atol=ATOL * settings.flow_rtol
+            problem,
+            optimiser,
+            saves,
+            solver=settings.flow_solver,
+            rtol=settings.flow_rtol,
+            atol=ATOL * settings.flow_rtol,
         )
         if flows
         else make_train(problem, optimiser, saves, order)
@@ -98,6 +104,12 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
         part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
         make_runner(row, "data" in varied, devices),
     )
+
+
+def _at_once(devices: Sequence[jax.Device]) -> int:
+    """Tiles of one call: the next one waits while a device works, and a CPU works on many."""
+    cores = (os.cpu_count() or 1) if devices[0].platform == "cpu" else 0
+    return max(2 * len(devices), cores)
 
 
 def _example_hyper(plan: Plan) -> dict[str, Any]:

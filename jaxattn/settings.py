@@ -12,6 +12,7 @@ from jaxattn.attention import ATTENTION_MAPS
 from jaxattn.batches import Order
 from jaxattn.contracts import HyperSpec, InputError, Model, Problem, Task
 from jaxattn.descent import Optimiser, as_optimiser
+from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
 from jaxattn.names import resolve
 from jaxattn.paradigms import PARADIGMS, as_paradigm
@@ -55,8 +56,10 @@ class Settings:
     """Gradient flow beside the first so many seeds."""
     flow_examples: int = 512
     """The flow learns from the first so many examples, all at once."""
+    flow_solver: str = "bosh3"
+    """A low order wins where the field has kinks, as ReLU networks have, and at loose tolerance."""
     flow_rtol: float = 1e-4
-    """Relative error of one step of the flow. ReLU networks have kinks: tighter costs much more."""
+    """Relative error of one step of the flow. With kinks, tighter costs much more."""
     precision: str = "float32"
     focus_level: float = 0.5
     """time_to_focus: mean attention on the foreground reaches this."""
@@ -90,6 +93,7 @@ class Settings:
                 "the order varies by --order shuffled-per-seed."
             )
         resolve("attention map", ATTENTION_MAPS, self.attention)
+        resolve("solver", SOLVERS, self.flow_solver)
         self.save_steps()
         if self.batch_size is not None:
             _at_least("batch size", self.batch_size, 1)

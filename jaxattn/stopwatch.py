@@ -1,4 +1,4 @@
-"""Compile time apart from run time, as JAX itself reports it."""
+"""Compile time, as JAX itself reports it, apart from the time that devices are busy."""
 
 import time
 from collections.abc import Iterator
@@ -24,19 +24,39 @@ def _listen() -> None:
 
 
 class Stopwatch:
-    """Seconds by what was done: ``{"train": {"compile": ..., "run": ...}, ...}``."""
+    """Seconds by what was done: ``{"train": {"compile": ..., "run": ...}, ...}``.
+
+    One program is compiled while another runs, so the two do not add up to the time on the wall.
+    """
 
     def __init__(self) -> None:
         """Start from nothing."""
         self.seconds: dict[str, dict[str, float]] = {}
+        self._busy_until = 0.0
 
     @contextmanager
-    def measure(self, what: str) -> Iterator[None]:
-        """Add the time this block takes to `what`, split into compiling and the rest."""
+    def compiling(self, what: str) -> Iterator[None]:
+        """Add what JAX compiles in this block to `what`."""
         _listen()
-        start, compiled = time.perf_counter(), _compiled[0]
+        before = _compiled[0]
         yield
-        compiling = _compiled[0] - compiled
+        self._add(what, "compile", _compiled[0] - before)
+
+    @contextmanager
+    def running(self, what: str) -> Iterator[None]:
+        """Add the time this block takes to `what`."""
+        started = time.perf_counter()
+        yield
+        self.ran(what, started, time.perf_counter())
+
+    def ran(self, what: str, started: float, ended: float) -> None:
+        """Add a run between two readings of ``time.perf_counter``, in the order in which they end.
+
+        What waits in a queue behind another run does not count twice.
+        """
+        self._add(what, "run", max(0.0, ended - max(started, self._busy_until)))
+        self._busy_until = max(ended, self._busy_until)
+
+    def _add(self, what: str, kind: str, seconds: float) -> None:
         spent = self.seconds.setdefault(what, {"compile": 0.0, "run": 0.0})
-        spent["compile"] += compiling
-        spent["run"] += max(0.0, time.perf_counter() - start - compiling)
+        spent[kind] += seconds

@@ -80,6 +80,7 @@ solved = jaxattn.compare(
     batch_size=None,
     precision="float64",
     flow_seeds=1,
+    flow_solver="tsit5",
     flow_rtol=1e-8,
 )
 jaxattn.plots.population(solved)

@@ -13,13 +13,14 @@ from jaxattn.experiments.comparing import count_failed
 from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.models import mlp
 from jaxattn.settings import Settings
-from jaxattn.store import ABSENT
 from jaxattn.summaries import summary
 from jaxattn.tasks import digits, orthogonal_population
 
 RATES = (0.1, 0.5)
 ROW = ("learning_rate", "seed")
 EPS32 = float(np.finfo("float32").eps)
+# Written in files, so a number here and not the name it has in the code.
+ABSENT = -1
 
 compiled = []
 jax.monitoring.register_event_duration_secs_listener(
@@ -280,6 +281,7 @@ def solved(**settings):
         "saves": 3,
         "batch_size": None,
         "precision": "float64",
+        "flow_solver": "tsit5",
         "flow_rtol": 1e-9,
         **settings,
     }

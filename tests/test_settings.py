@@ -54,7 +54,7 @@ REFUSALS = {
     "steps that are NaN": ({"steps": float("nan")}, "steps: got nan"),
     "half a seed": ({"seeds": (0, 0.5)}, "seeds: got 0.5"),
     "a negative seed": ({"seeds": (0, -1)}, "seeds: got -1"),
-    "half an example a batch": ({"batch_size": 0.5}, "batch size: got 0.5"),
+    "half an example a batch": ({"batch_size": 2.5}, "batch size: got 2.5, expected an integer"),
     "no examples to measure": ({"evaluate": 0}, "evaluate: got 0"),
     "fewer flows than none": ({"flow_seeds": -1}, "flow_seeds: got -1"),
     "a rate that is a word": ({"hypers": {"learning_rate": "fast"}}, "got 'fast'"),
@@ -63,6 +63,7 @@ REFUSALS = {
     "an infinite temperature": ({"hypers": {"temperature": float("inf")}}, "got inf"),
     "a hyper nothing reads": ({"paradigms": ("soft",), "hypers": {"switch_time": 1.0}}, "switch"),
     "an empty batch": ({"batch_size": 0}, "batch size: got 0"),
+    "an unknown solver": ({"flow_solver": "tsit6"}, "did you mean 'tsit5'"),
     "a tolerance of one": ({"flow_rtol": 1.0}, "between 0 and 1"),
 }
 

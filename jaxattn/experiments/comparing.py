@@ -28,7 +28,7 @@ __all__ = ["companion", "compare_into", "count_failed", "environment"]
 
 Tell = Callable[[Progress], None]
 
-WRITE_EVERY = 1.0
+WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
 
 PACKAGES = ("jaxattn", "jax", "jaxlib", "optax", "flax", "diffrax", "numpy", "xarray")
@@ -57,9 +57,8 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
     if beside is not None:
         (folder / "population").mkdir(exist_ok=True)
         solved = _run_and_write(folder / "population", beside, watch, tell)
-    started = time.perf_counter()
-    draw(results, solved, folder / "figures")
-    watch.seconds["figures"] = {"run": time.perf_counter() - started}
+    with watch.running("figures"):
+        draw(results, solved, folder / "figures")
     write_json(
         folder / "run.json",
         {
@@ -110,6 +109,7 @@ def companion(settings: Settings) -> Settings | None:
         saves=saves,
         batch_size=None,
         flow_seeds=1,
+        flow_solver="tsit5",
         flow_rtol=1e-9,
         precision="float64",
     )

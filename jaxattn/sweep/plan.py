@@ -78,7 +78,7 @@ def make_plan(
     constants: Mapping[str, float],
     *,
     tile: int,
-    devices: int = 1,
+    at_once: int = 2,
 ) -> Plan:
     """Lay a grid out.
 
@@ -87,7 +87,7 @@ def make_plan(
         seeds: non-negative integers below 2**32, each once.
         constants: hyperparameters that all rows share.
         tile: rows vmapped together.
-        devices: a chunk holds two tiles for each, so that all are busy.
+        at_once: tiles that one call starts.
 
     Raises:
         InputError: an empty axis, a repeated value, a seed out of range.
@@ -104,5 +104,5 @@ def make_plan(
         constants=dict(constants),
         seeds=tuple(int(seed) for seed in seeds),
         tile=tile,
-        tiles_per_chunk=2 * devices,
+        tiles_per_chunk=at_once,
     )

@@ -8,7 +8,8 @@ the numbers of cores and of devices, unless the environment variable ``NPROC`` s
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.streams import streams
 
-__all__ = ["Row", "make_row", "make_runner", "stack_data"]
+__all__ = ["Row", "fetch", "make_row", "make_runner", "stack_data"]
 
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
 """One run: seed, hyperparameters, data -> Trajectory."""
@@ -52,9 +53,11 @@ def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: 
 def make_runner(
     row: Row, vary_data: bool, devices: tuple[jax.Device, ...]
 ) -> Callable[
-    [Integer[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], Trajectory
+    [Integer[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], list[Trajectory]
 ]:
-    """``run(seeds, hypers, data) -> Trajectory`` with leading axes ``[tile, row]``, compiled.
+    """``run(seeds, hypers, data)`` starts a chunk, ``[tile, row]``, and gives what to `fetch`.
+
+    It compiles on the first call, and does not wait for results.
 
     Args:
         row: one run; see `make_row`.
@@ -68,7 +71,7 @@ def make_runner(
         in_axes = (0, 0, _each(data, lambda part: Data(varied, None)))
         return jax.vmap(row, in_axes=in_axes)(seeds, hypers, data)
 
-    def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> Trajectory:
+    def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> list[Trajectory]:
         def on(device: jax.Device) -> Splits:
             """What all tiles share goes to `device` once; what has tile axes waits."""
 
@@ -78,19 +81,32 @@ def make_runner(
 
             return _each(data, share)
 
-        def of_tile(number: int, device: jax.Device, shared: Splits) -> Trajectory:
+        def of_tile(number: int, device: jax.Device, shared: Splits) -> Future[Trajectory]:
             def pick(tree: PyTree) -> PyTree:
                 return jax.device_put(jax.tree.map(lambda leaf: leaf[number], tree), device)
 
             if vary_data:
                 shared = _each(shared, lambda part: part._replace(examples=pick(part.examples)))
-            return tile(pick(seeds), pick(hypers), shared)
+            arguments = (pick(seeds), pick(hypers), shared)
+            # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
+            return _lane(number).submit(tile.lower(*arguments).compile(), *arguments)
 
         places = [(device, on(device)) for device in devices[: len(seeds)]]
-        started = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(started))
+        begun = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
+        return [future.result() for future in begun]
 
     return run
+
+
+@cache
+def _lane(number: int) -> Executor:
+    """A thread to start programs from: one CPU device works on those of other threads at once."""
+    return ThreadPoolExecutor(1, f"jaxattn-lane-{number}")
+
+
+def fetch(started: Sequence[Trajectory]) -> Trajectory:
+    """Wait for a chunk: NumPy arrays with leading axes ``[tile, row]``."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(started))
 
 
 def _each(data: Splits, function: Callable[[Data], Data]) -> Splits:

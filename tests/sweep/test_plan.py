@@ -10,8 +10,8 @@ RATES, TEMPERATURES, SEEDS = (0.1, 0.2), (0.5, 1.0, 2.0), (3, 0, 7, 2**32 - 1)
 AXES = {"learning_rate": RATES, "temperature": TEMPERATURES}
 
 
-def plan(tile=4, devices=1, axes=AXES, seeds=SEEDS, constants=None):
-    return make_plan(axes, seeds, constants or {"switch_time": 5.0}, tile=tile, devices=devices)
+def plan(tile=4, at_once=2, axes=AXES, seeds=SEEDS, constants=None):
+    return make_plan(axes, seeds, constants or {"switch_time": 5.0}, tile=tile, at_once=at_once)
 
 
 def every_row(made):
@@ -54,9 +54,9 @@ def test_padding_repeats_row_zero():
         assert values[0, 0] == values[0, 1]
 
 
-@pytest.mark.parametrize(("tile", "devices"), [(1, 1), (4, 1), (5, 1), (7, 2), (16, 1), (4, 8)])
-def test_chunks_hold_every_row_once_in_order_and_pad_only_the_last_tile(tile, devices):
-    made = plan(tile, devices)
+@pytest.mark.parametrize(("tile", "at_once"), [(1, 2), (4, 2), (5, 1), (7, 4), (16, 2), (4, 16)])
+def test_chunks_hold_every_row_once_in_order_and_pad_only_the_last_tile(tile, at_once):
+    made = plan(tile, at_once)
     chunks = list(made.chunks())
     assert np.concatenate([chunk.real for chunk in chunks]).tolist() == list(range(24))
     tiles = np.concatenate([chunk.rows for chunk in chunks])
@@ -64,14 +64,14 @@ def test_chunks_hold_every_row_once_in_order_and_pad_only_the_last_tile(tile, de
     assert (tiles[:-1] >= 0).all()
     assert np.all(np.diff((tiles[-1] >= 0).astype(int)) <= 0)  # rows first, then padding
     # Two tiles for each device keep all busy; only the last chunk may hold fewer.
-    assert [len(chunk.rows) for chunk in chunks[:-1]] == [2 * devices] * (len(chunks) - 1)
-    assert 1 <= len(chunks[-1].rows) <= 2 * devices
+    assert [len(chunk.rows) for chunk in chunks[:-1]] == [at_once] * (len(chunks) - 1)
+    assert 1 <= len(chunks[-1].rows) <= at_once
 
 
-def test_a_row_meets_the_same_rows_in_its_tile_on_any_number_of_devices():
+def test_a_row_meets_the_same_rows_in_its_tile_however_many_are_started_at_once():
     layouts = [
-        np.concatenate([chunk.rows for chunk in plan(4, devices).chunks()]).tolist()
-        for devices in (1, 2, 4, 8)
+        np.concatenate([chunk.rows for chunk in plan(4, at_once).chunks()]).tolist()
+        for at_once in (1, 2, 4, 8)
     ]
     assert layouts.count(layouts[0]) == 4
 

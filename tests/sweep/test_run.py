@@ -17,7 +17,7 @@ from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import mlp
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
-from jaxattn.sweep import make_plan, make_row, make_runner, stack_data
+from jaxattn.sweep import fetch, make_plan, make_row, make_runner, stack_data
 
 SEEDS, RATES = (0, 1, 5), (0.05, 0.3)
 CONSTANTS = {"temperature": 1.0, "switch_time": 1.5}
@@ -54,7 +54,7 @@ def by_tiles(run, given, plan=PLAN):
     done = []
     for chunk in plan.chunks():
         seeds, hypers = plan.seed_of(chunk.rows), in_precision(plan.hypers_of(chunk.rows))
-        out = run(seeds, hypers, given(seeds))
+        out = fetch(run(seeds, hypers, given(seeds)))
         done.append(jax.tree.map(lambda leaf, at=chunk.rows >= 0: np.asarray(leaf)[at], out))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
 
@@ -171,39 +171,44 @@ HASHES = """
     import hashlib, json, sys
     import jax, numpy as np
     from jaxattn.jobs import Sources, hypers_of, plan_jobs
-    from jaxattn.models import linear
+    from jaxattn.models import linear, mlp
     from jaxattn.settings import Settings
+    from jaxattn.sweep import fetch
     from jaxattn.tasks import digits
 
+    jax.config.update("jax_enable_x64", True)
     tiles, cases = json.loads(sys.argv[1])
     answers = {"devices": len(jax.devices())}
-    for model, vary in cases:
-        # The seeds of the tiles asked for, but for one row of padding.
-        rows = {"mlp": 4, "linear": 16}[model] * tiles - 1
-        settings = Settings(
+    for process, model, vary in cases:
+        asked = dict(
             task=digits(train=64, test=32),
-            model={"mlp": "mlp", "linear": linear(3, start="normal")}[model],
+            model={"mlp": mlp(3), "linear": linear(3, start="normal")}[model],
             paradigms=("soft",),
             hypers={"learning_rate": 0.5},
-            seeds=tuple(range(rows)),
             steps=8,
             saves=3,
             batch_size=16,
             vary=tuple(vary),
+            flow_seeds=int(process == "flow"),
         )
-        [job] = plan_jobs(settings)
+        # The seeds of the tiles asked for, but for one row of padding.
+        tile = plan_jobs(Settings(**asked))[-1].plan.tile
+        rows = tile * tiles - 1
+        asked.update(seeds=tuple(range(rows)), flow_seeds=rows * asked["flow_seeds"])
+        settings = Settings(**asked)
+        job = plan_jobs(settings)[-1]
         sources, done = Sources(settings), []
         for chunk in job.plan.chunks():
             seeds, hypers = job.plan.seed_of(chunk.rows), hypers_of(settings, job, chunk.rows)
-            out = job.run(seeds, hypers, sources.of(job, chunk.rows))
+            out = fetch(job.run(seeds, hypers, sources.of(job, chunk.rows)))
             done.append(jax.tree.map(lambda leaf: np.asarray(leaf)[chunk.rows >= 0], out))
+        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
+        assert (whole.status == 1).all() and len(whole.status) == rows
         digest = hashlib.sha256()
-        for path, leaf in jax.tree.leaves_with_path(
-            jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)
-        ):
+        for path, leaf in jax.tree.leaves_with_path(whole):
             digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
             digest.update(np.ascontiguousarray(leaf).tobytes())
-        answers[model + " " + "+".join(vary)] = digest.hexdigest()
+        answers[" ".join([process, model, *vary])] = digest.hexdigest()
     print(json.dumps(answers))
 """
 
@@ -233,13 +238,17 @@ def hashes(devices, tiles, cases):
 
 def test_one_and_eight_devices_give_the_same_bits():
     # Two tiles: all of the devices that a process of eight can use for them.
-    cases = [("linear", ["init"])]
+    cases = [("train", "linear", ["init"])]
     assert hashes(1, 2, cases) == hashes(8, 2, cases)
 
 
 @pytest.mark.slow
-def test_any_number_of_devices_gives_the_same_bits_whatever_seeds_vary():
-    cases = [(model, vary) for model in ("mlp", "linear") for vary in (["init"], ["data", "init"])]
-    found = [hashes(devices, 5, cases) for devices in (1, 2, 4, 8)]
+def test_any_number_of_devices_gives_the_same_bits_of_training_and_flow():
+    cases = [
+        ("train", "mlp", ["data", "init"]),
+        ("train", "linear", ["data"]),
+        ("flow", "mlp", ["init"]),
+    ]
+    found = [hashes(devices, 3, cases) for devices in (1, 2, 4, 8)]
     assert found.count(found[0]) == 4
     assert len(set(found[0].values())) == len(cases)
