@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import tyro
 
-__all__ = ["main", "parse"]
+__all__ = ["console", "main", "parse"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 _TASK_FLAGS = ("segments", "classes", "foreground")
 
@@ -134,7 +137,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(command)
     except KeyboardInterrupt:
         print("jaxattn: interrupted.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+
+
+def console() -> NoReturn:
+    """The console script: `main`, then exit with its code.
+
+    After Ctrl-C at once: what a device has begun cannot be cancelled, and Python would wait for it.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor":
@@ -322,4 +338,4 @@ def _print_json(value: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

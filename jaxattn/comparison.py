@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -115,7 +115,10 @@ def run(
         learnt_from = ("process", sizes, {"long_name": "examples learnt from"})
         return _derive(ds.assign_coords({**coords, "learning_examples": learnt_from}), settings)
 
-    def start(waiter: Executor) -> Iterator[tuple[Job, Chunk, Future]]:
+    # Not a `with`, which would wait: what a device has begun cannot be cancelled.
+    waiter = ThreadPoolExecutor(1)
+
+    def start() -> Iterator[tuple[Job, Chunk, Future]]:
         for job in jobs:
             for chunk in job.plan.chunks():
                 with watch.compiling(job.process):
@@ -125,20 +128,21 @@ def run(
                 yield job, chunk, waiter.submit(_wait, begun, time.perf_counter())
 
     try:
-        with ThreadPoolExecutor(1) as waiter:
-            for job, chunk, future in _one_behind(start(waiter)):
-                out, began, ended = future.result()
-                watch.ran(job.process, began, ended)
-                _collect(results, job, chunk.rows, out)
-                done += chunk.real.size
-                failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
-                so_far = partial(labelled, Status.RUNNING)
-                tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
+        for job, chunk, future in _one_behind(start()):
+            out, began, ended = future.result()
+            watch.ran(job.process, began, ended)
+            _collect(results, job, chunk.rows, out)
+            done += chunk.real.size
+            failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
+            so_far = partial(labelled, Status.RUNNING)
+            tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
     except KeyboardInterrupt:
         if results:
             so_far = partial(labelled, Status.INTERRUPTED)
             tell(Progress("", "interrupted", done, total, failed), so_far)
         raise
+    finally:
+        waiter.shutdown(wait=False, cancel_futures=True)
     return labelled(Status.DONE)
 
 

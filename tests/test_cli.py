@@ -368,8 +368,8 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
 def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> None:
     # A shell that runs tests in the background has its children ignore SIGINT: undo that.
     program = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from jaxattn.cli import main; sys.exit(main())"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from jaxattn.cli import console; console()"
     )
     asked = (
         "compare orthogonal-population --paradigms soft hard --seeds 2 --steps 20 --saves 3 "
