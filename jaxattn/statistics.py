@@ -5,17 +5,16 @@ common cancels. One seed is one observation; an example is not.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
-from scipy import stats
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 
-__all__ = ["Interval", "best_rates", "differences", "holm", "interval", "times"]
+__all__ = ["MEASURES", "TIMES", "best_rates", "differences", "times"]
 
 # What is compared, and the variable without which it is unknown: a time that is NaN is censored.
 MEASURES = {
@@ -23,56 +22,7 @@ MEASURES = {
     **{"FTPT": "error_cell", "time_to_focus": "attention_foreground", "time_to_fit": "accuracy"},
 }
 TIMES = ("time_to_focus", "time_to_fit")
-BOOTSTRAP_FROM = 30  # seeds
-RESAMPLES = 9_999
-TAIL = 10  # Past so many most extreme resamples, p follows Student's tail, scaled to join on.
-ROUNDING = 16  # A difference up to so many roundings of the run's precision is none.
-_ROWS = 50  # resampled together: 4 MB an array
 _LABELS = ["comparison", "measure", "split", "unit", "selection", "paradigm_a", "paradigm_b"]
-_FOUND = ["mean_difference", "median_difference", "low", "high", "p", "effect_size", "method"]
-_Array = np.ndarray
-_Columns = dict[str, _Array]
-
-
-class Interval(NamedTuple):
-    """A mean over seeds, its confidence interval and method; arrays where rows were many."""
-
-    mean: Any
-    low: Any
-    high: Any
-    method: Any
-
-
-def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Confidence interval of a mean over seeds.
-
-    The method is ``"t"`` below 30 seeds. From 30 on it is ``"bootstrap-t"``: t is resampled with
-    its own standard error, always by the same draws, and each limit is the wider of that and
-    Student's (alone, the first is too narrow for heavy tails, the second for skewed values);
-    ``"t (resamples degenerate)"`` where too few seeds differ from the rest. ``"no spread"`` gives
-    a point: these seeds agree, others may not. ``"too few seeds"`` (one) gives NaN.
-
-    Args:
-        values: ``[..., seed]``; what is not finite (a seed that failed) is left out.
-        confidence: of each interval on its own.
-    """
-    values = np.asarray(values, dtype=float)
-    rows = values.reshape(int(np.prod(values.shape[:-1])), values.shape[-1])
-    rows, end = np.where(np.isfinite(rows), rows, np.nan), np.full((len(rows), 1), np.inf)
-    found = _judged(rows, 0 * rows, end, float(np.finfo(float).eps), confidence)
-    shown = (found[name] for name in ("mean_difference", "low", "high", "method"))
-    return Interval(*(column.reshape(values.shape[:-1])[()] for column in shown))
-
-
-def holm(p: ArrayLike) -> np.ndarray:
-    """Holm's step-down p-values along the last axis; NaN is no comparison and is not counted."""
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p, axis=-1)  # NaN last
-    left = np.sum(~np.isnan(p), axis=-1, keepdims=True) - np.arange(p.shape[-1])
-    stepped = np.take_along_axis(p, order, -1) * np.maximum(left, 1)
-    corrected = np.empty_like(p)
-    np.put_along_axis(corrected, order, np.maximum.accumulate(stepped, axis=-1), -1)
-    return np.minimum(corrected, 1.0)
 
 
 def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) -> pd.DataFrame:
@@ -123,11 +73,11 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
             label |= {"comparison": "best", "selection": best.attrs["selection"]}
             parts.append(_pairs(values, ends.isel(learning_rate=best["index"]), label))
     if not parts:
-        return pd.DataFrame(columns=[*_LABELS, *_FOUND, "p_holm", "seeds", "verdict"])
+        return pd.DataFrame(columns=[*_LABELS, *FOUND, "p_holm", "seeds", "verdict"])
     labels, *rows = zip(*parts, strict=True)
     a, b, end = (np.concatenate(each) for each in rows)
     precision = json.loads(ds.attrs.get("spec", "{}")).get("precision", "float32")
-    found = _judged(a, b, end, float(np.finfo(precision).eps), confidence)
+    found = judged(a, b, end, float(np.finfo(precision).eps), confidence)
     table = pd.concat(labels, ignore_index=True).assign(**found)
     table["method"] = table["method"].replace({"t": "paired t", "no spread": "sign flips"})
     table["p_holm"], table["comparisons"] = holm(table["p"]), int(table["p"].notna().sum())
@@ -183,9 +133,9 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
             label = first | {str(dim): ends[at][dim].item() for dim in ends.dims}
             found, end = values.values[at], ends.values[at].item()
             found = found[~np.isnan(found)]
-            low, high = _median_limits(np.minimum(found, end), found, confidence)
+            low, high = median_limits(np.minimum(found, end), found, confidence)
             counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum()), "end": end}
-            median = {"median": _kaplan_meier(found, end), "low": low.item(), "high": high.item()}
+            median = {"median": kaplan_meier(found, end), "low": low.item(), "high": high.item()}
             rows.append(label | median | counts)
     return pd.DataFrame(rows, columns=None if rows else ["measure", "paradigm", "median"])
 
@@ -253,12 +203,12 @@ def _best(ds: xr.Dataset) -> xr.Dataset | None:
 
 def _pairs(
     values: xr.DataArray, ends: xr.DataArray, label: dict[str, str]
-) -> tuple[pd.DataFrame, _Array, _Array, _Array]:
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """One row for each pair of paradigms at each point: labels, ``[row, seed]`` twice, end."""
     values, ends = values.transpose("paradigm", ..., "seed"), ends.transpose("paradigm", ...)
     first, second = np.triu_indices(ends.sizes["paradigm"], 1)
 
-    def rows(of: xr.DataArray, which: _Array) -> _Array:
+    def rows(of: xr.DataArray, which: np.ndarray) -> np.ndarray:
         return of.values[which].reshape(-1, *of.shape[ends.ndim :])
 
     columns: dict[str, Any] = {**label}
@@ -270,131 +220,3 @@ def _pairs(
             columns[f"{name}_b"] = rows(labels, second)
     end = np.minimum(rows(ends, first), rows(ends, second))[:, None]
     return pd.DataFrame(columns), rows(values, first), rows(values, second), end
-
-
-# What is computed of rows, all with equally many seeds at once.
-
-
-def _judged(a: _Array, b: _Array, end: _Array, eps: float, confidence: float) -> _Columns:
-    """Of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`."""
-    a, b = np.where(a > end, np.inf, a), np.where(b > end, np.inf, b)
-    valid = ~np.isnan(a) & ~np.isnan(b)
-    censored = np.any(valid & (np.isinf(a) | np.isinf(b)), axis=-1)
-    found = {name: np.full(len(a), np.nan) for name in _FOUND}
-    found["method"] = np.full(len(a), "too few seeds", dtype=object)
-    for compute, rows in ((_of_means, ~censored), (_of_order, censored)):
-        seeds = np.where(rows, valid.sum(-1), 0)
-        for n in np.unique(seeds[seeds > 0]):
-            at = np.flatnonzero(seeds == n)
-            x, y = (side[at][valid[at]].reshape(-1, n) for side in (a, b))
-            for name, column in compute(x, y, end[at], ROUNDING * eps, confidence).items():
-                found[name][at] = column
-    return found | {
-        "interval_of": np.where(censored, "median", "mean"),
-        "effect": np.where(censored, "sign balance", "d_z"),
-        "seeds": valid.sum(-1),
-    }
-
-
-def _of_means(a: _Array, b: _Array, end: _Array, rounding: float, confidence: float) -> _Columns:
-    """Of pairs ``[row, seed]`` that are all known."""
-    del end
-    tiny = rounding * np.maximum(np.abs(a), np.abs(b)).max(-1, keepdims=True)
-    d = np.where(np.abs(a - b) <= tiny, 0.0, a - b)
-    n, mean = d.shape[-1], d.mean(-1)
-    found = {"mean_difference": mean, "median_difference": np.median(d, -1)}
-    if n < 2:
-        return found
-    zero, flat = ~d.any(-1), np.ptp(d, -1) <= tiny[:, 0]
-    sd = np.where(flat, 1.0, d.std(-1, ddof=1))
-    error, t = sd / np.sqrt(n), mean / sd * np.sqrt(n)
-    most = np.full(len(d), stats.t.isf((1 - confidence) / 2, n - 1))
-    least, p = -most, 2 * stats.t.sf(np.abs(t), n - 1)
-    method = np.full(len(d), "t", dtype=object)
-    if n >= BOOTSTRAP_FROM:
-        low, high, resampled = _bootstrap_t((d - mean[:, None]) / sd[:, None], t, confidence)
-        usable = np.isfinite(low) & np.isfinite(high)
-        least = np.where(usable, np.minimum(low, least), least)
-        most = np.where(usable, np.maximum(high, most), most)
-        p = np.where(usable, np.maximum(resampled, p), p)
-        method[:] = np.where(usable, "bootstrap-t", "t (resamples degenerate)")
-    method[flat] = "no spread"
-    return found | {
-        "low": np.where(flat, mean, mean - most * error),
-        "high": np.where(flat, mean, mean - least * error),
-        # All that is left to go by is that the signs agree: 2 of the 2^n ways to flip them do.
-        "p": np.where(zero, 1.0, np.where(flat, 2.0 ** (1 - n), p)),
-        "effect_size": np.where(zero, 0.0, np.where(flat, np.nan, mean / sd)),
-        "method": method,
-    }
-
-
-def _of_order(a: _Array, b: _Array, end: _Array, rounding: float, confidence: float) -> _Columns:
-    """Of times ``[row, seed]``, infinite where not reached by `end` ``[row, 1]``."""
-    n = a.shape[-1]
-    if n < 2:
-        return {}
-    # All that is known of a difference is that it lies between these.
-    least, most = np.minimum(a, end) - b, a - np.minimum(b, end)
-    later = np.sum((a > b) & (most > rounding * end), -1)
-    earlier = np.sum((a < b) & (least < -rounding * end), -1)
-    tail = stats.binom.cdf(np.minimum(later, earlier), later + earlier, 0.5)
-    low, high = _median_limits(least, most, confidence)
-    median = np.median(least, -1)
-    method = np.full(len(a), "sign test of censored times", dtype=object)
-    method[np.isnan(low)] += ", no interval"
-    return {
-        "median_difference": np.where(median == np.median(most, -1), median, np.nan),
-        "low": low,
-        "high": high,
-        "p": np.minimum(1.0, 2 * tail),
-        "effect_size": (later - earlier) / n,
-        "method": method,
-    }
-
-
-def _bootstrap_t(z: _Array, t: _Array, confidence: float) -> tuple[_Array, _Array, _Array]:
-    """Quantiles of t over resamples of rows `z` of mean 0 and sd 1, and the p-value of `t`."""
-    n = z.shape[-1]
-    draws = np.random.default_rng(0).integers(0, n, (RESAMPLES, n))
-    draws += n * np.arange(RESAMPLES)[:, None]
-    weights = np.bincount(draws.ravel(), minlength=n * RESAMPLES).reshape(RESAMPLES, n).T / n
-    rank = max(1, round((RESAMPLES + 1) * (1 - confidence) / 2))
-    ranks = [rank - 1, RESAMPLES - rank, TAIL - 1, RESAMPLES - TAIL]
-    join = stats.t.isf(TAIL / (RESAMPLES + 1), n - 1)
-    low, high, p = np.empty((3, len(z)))
-    for at in (slice(start, start + _ROWS) for start in range(0, len(z), _ROWS)):
-        mean = z[at] @ weights
-        spread = np.sqrt(np.maximum(z[at] ** 2 @ weights - mean**2, 0) / (n - 1))
-        # A resample of equal values knows no spread: it is as far out as can be.
-        star = mean / np.maximum(spread, 1e-7)
-        star = np.where(spread > 1e-7, star, np.copysign(np.inf, mean))
-        low[at], high[at], least, most = np.partition(star, ranks, axis=-1)[:, ranks].T
-        own, sign = np.abs(t[at]), np.where(t[at] < 0, -1, 1)
-        last = np.where(sign < 0, -least, most)
-        tail = (1 + np.sum(star * sign[:, None] >= own[:, None], axis=-1)) / (RESAMPLES + 1)
-        p[at] = np.where(own > last, stats.t.sf(own * join / last, n - 1), tail)
-    return low, high, np.minimum(1.0, 2 * p)
-
-
-def _median_limits(least: _Array, most: _Array, confidence: float) -> tuple[_Array, _Array]:
-    """Order statistics that hold the median of ``[..., seed]`` known to lie between two bounds."""
-    n = least.shape[-1]
-    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) if n else 0
-    if rank < 1:
-        return np.full(least.shape[:-1], np.nan), np.full(least.shape[:-1], np.nan)
-    low, high = np.sort(least)[..., rank - 1], np.sort(most)[..., n - rank]
-    unknown = np.isinf(low) & np.isinf(high)
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
-
-
-def _kaplan_meier(times: _Array, end: float) -> float:
-    """Median of times that are infinite where not reached by `end`."""
-    reached = np.isfinite(times)
-    if not reached.any():
-        return np.nan
-    data = stats.CensoredData(uncensored=times[reached], right=np.full(np.sum(~reached), end))
-    sf = stats.ecdf(data).sf
-    # Where the curve runs level at one half, the middle of that piece is meant.
-    half, below = (sf.quantiles[sf.probabilities < 0.5 + e] for e in (1e-9, -1e-9))
-    return float((half[0] + below[0]) / 2) if below.size else np.nan

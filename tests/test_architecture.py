@@ -34,6 +34,7 @@ FLOORS = {
     "descent": 3,
     "flow": 3,
     "reduced": 3,
+    "intervals": 4,
     "settings": 4,
     "sweep": 4,
     "jobs": 5,
