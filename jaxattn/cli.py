@@ -111,6 +111,23 @@ class Theory:
 
 
 @dataclass
+class Report:
+    """Write report.html for a run: findings, figures and tables on one page of its own.
+
+    Every compare writes one; this makes it anew, also of a run that was interrupted.
+
+    Example: jaxattn report runs/digits
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Directory of a run."""
+    json: bool = False
+    """Print the findings as one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
 class Doctor:
     """Say what this installation is and whether it computes right.
 
@@ -126,6 +143,7 @@ class Doctor:
 Command = (
     Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Theory, tyro.conf.subcommand("theory")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 
@@ -153,7 +171,7 @@ def console() -> NoReturn:
     sys.exit(code)
 
 
-def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor":
+def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Report | Doctor":
     """The command that these words (by default the process's own) ask for.
 
     Raises:
@@ -168,7 +186,7 @@ def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor"
     )
 
 
-def _run(command: "Compare | Theory | Doctor") -> int:
+def _run(command: "Compare | Theory | Report | Doctor") -> int:
     # Imports jax, which takes a second in which a person may press Ctrl-C.
     from jaxattn.contracts import InputError
 
@@ -209,9 +227,11 @@ def _set_up(cache: bool) -> None:
 def _compare(asked: Compare) -> int:
     from jaxattn.experiments import compare_into
     from jaxattn.experiments.comparing import count_failed
+    from jaxattn.findings import findings
     from jaxattn.settings import Settings
+    from jaxattn.statistics import differences
     from jaxattn.summaries import summary
-    from jaxattn.terminal import Reporter, findings, results_table
+    from jaxattn.terminal import Reporter, results_table, sentences
 
     settings = Settings(
         task=_task(asked),
@@ -234,11 +254,13 @@ def _compare(asked: Compare) -> int:
     out = asked.out or Path("runs") / settings.made_task().name
     with Reporter() as reporter:
         ds = compare_into(out, settings, asked.overwrite, reporter.tell)
-    failed, table = count_failed(ds), summary(ds)
+    failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
-        _print_json({"summary": table.to_dict("records"), "failed": failed})
+        records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
+        _print_json({**records, "failed": failed})
     else:
-        _show(results_table(table, ds), *findings(table, ds, failed, out))
+        _show(results_table(table, ds), *sentences(findings(ds, pairs)))
+        _show(f"All of it, with figures: {out / 'report.html'}")
     return 3 if failed else 0
 
 
@@ -306,6 +328,18 @@ def _theory(asked: Theory) -> int:
     return 3 if failed else 0
 
 
+def _report(asked: Report) -> int:
+    from jaxattn.experiments.reporting import report_into
+    from jaxattn.terminal import sentences
+
+    path, found = report_into(asked.folder)
+    if asked.json:
+        _print_json({"report": str(path), "findings": [one._asdict() for one in found]})
+    else:
+        _show(*sentences(found), f"wrote {path}")
+    return 0
+
+
 def _doctor(asked: Doctor) -> int:
     from jaxattn.doctor import examine
     from jaxattn.terminal import doctor_table
@@ -318,7 +352,12 @@ def _doctor(asked: Doctor) -> int:
     return 0 if found["self_test"]["passed"] else 3
 
 
-_RUN: dict[type, Callable[[Any], int]] = {Compare: _compare, Theory: _theory, Doctor: _doctor}
+_RUN: dict[type, Callable[[Any], int]] = {
+    Compare: _compare,
+    Theory: _theory,
+    Report: _report,
+    Doctor: _doctor,
+}
 
 
 def _show(*parts: Any) -> None:

@@ -14,7 +14,10 @@ import xarray as xr
 from jaxattn.contracts import InputError, Status
 from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 
-__all__ = ["MEASURES", "TIMES", "best_rates", "differences", "times"]
+__all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
+
+EQUAL, BEST = "equal learning_rate", "best"
+"""What is compared with what: all at one learning rate, or each at its own best."""
 
 # What is compared, and the variable without which it is unknown: a time that is NaN is censored.
 MEASURES = {
@@ -64,13 +67,13 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
         if (values := _at_end(ds, measure, split)) is None:
             continue
         ends = _ends(ds, values) if measure in TIMES else _ends(ds, values) + np.inf
-        label = {"comparison": "equal learning_rate", "measure": measure, "split": split}
+        label = {"comparison": EQUAL, "measure": measure, "split": split}
         label |= {"unit": values.attrs.get("units", "1"), "selection": "none"}
         parts.append(_pairs(values, ends, label))
         if best is not None:
             values = values.where(~_choosing(ds)).isel(learning_rate=best["index"])
             values = values.assign_coords(learning_rate=best["learning_rate"])
-            label |= {"comparison": "best", "selection": best.attrs["selection"]}
+            label |= {"comparison": BEST, "selection": best.attrs["selection"]}
             parts.append(_pairs(values, ends.isel(learning_rate=best["index"]), label))
     if not parts:
         return pd.DataFrame(columns=[*_LABELS, *FOUND, "p_holm", "seeds", "verdict"])
@@ -84,6 +87,12 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     verdict = np.where(table["p_holm"] <= 1 - confidence, "differs", "no difference found")
     table["verdict"] = np.where(table["p"].isna(), "too few seeds", verdict)
     return table
+
+
+def swept_in(table: pd.DataFrame) -> list[str]:
+    """The columns of `differences` that hold what was swept beside the learning rate."""
+    names = list(map(str, table.columns))
+    return names[names.index("learning_rate_b") + 1 : names.index(FOUND[0])]
 
 
 def best_rates(ds: xr.Dataset) -> pd.DataFrame:

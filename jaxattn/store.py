@@ -24,6 +24,7 @@ __all__ = [
     "open_run",
     "plain",
     "prepare",
+    "spec_of",
     "write_bytes",
     "write_json",
     "write_results",
@@ -31,7 +32,7 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 RESULTS = "results.nc"
-_WRITTEN = (RESULTS, "run.json", "theory.json", f"population/{RESULTS}")
+_WRITTEN = (RESULTS, "run.json", "report.html", "theory.json", f"population/{RESULTS}")
 
 ABSENT = -1
 """Status of a row that was not asked for, such as the flow of a seed that only trains."""
@@ -82,9 +83,9 @@ def block(
     )
     coords["part"] = list(parts)
     described = {spec.name: spec for spec in measures}
-    # JAX sorts the keys of a dict; people expect the learning set first.
+    # JAX sorts the keys of a dict; people expect the learning set first and the test last.
     found = dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k)
-    splits = sorted(found, key=lambda name: (name != "train", name))
+    splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
     coords["split"] = splits
     for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
         by_split: list[Any] = [trajectory.measures[f"{split}/{name}"] for split in splits]
@@ -179,6 +180,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
+
+
+def spec_of(ds: xr.Dataset) -> dict[str, Any]:
+    """What the comparison was asked to do, where the result carries it."""
+    return dict(json.loads(ds.attrs.get("spec") or "{}"))
 
 
 def content_hash(ds: xr.Dataset) -> str:

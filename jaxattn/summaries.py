@@ -8,8 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.intervals import interval
 
-__all__ = ["best_and_first", "summary"]
+__all__ = ["own_rule", "summary"]
 
 FINAL = (
     "loss",
@@ -32,9 +33,11 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
 
     Returns:
         Columns ``paradigm``, ``process``, the swept hyperparameters, ``split``, ``inference``
-        (None where a measure has none), ``measure``, ``median``, ``low``, ``high``, ``seeds``
-        (rows that finished) and ``censored`` (those that never got there; a time_to_... that
-        half the seeds never reach has no median).
+        (None where a measure has none), ``measure``, ``median``, ``low``, ``high`` (the band),
+        ``mean``, ``mean_low``, ``mean_high`` (95 % interval of the mean, see
+        `jaxattn.intervals.interval`; NaN below 2 seeds), ``seeds`` (rows that finished) and
+        ``censored`` (those that never got there: then a time_to_... has no mean, and no median
+        where they are half the seeds).
 
     Raises:
         InputError: not a result, or quantiles out of order.
@@ -51,7 +54,20 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
             rows += _rows(name, values, ds["status"], (low, high))
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "process", "seed")]
     columns = ["paradigm", "process", *swept, "split", "inference", "measure"]
-    return pd.DataFrame(rows, columns=[*columns, "median", "low", "high", "seeds", "censored"])
+    numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]
+    return pd.DataFrame(_with_means(rows), columns=[*columns, *numbers])
+
+
+def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The means of all rows and their intervals, resampled together."""
+    most = max((row["seeds"] for row in rows), default=0)
+    values = np.full((len(rows), most), np.nan)
+    for at, row in zip(values, rows, strict=True):
+        found = row.pop("found")
+        at[: found.size] = np.nan if np.isnan(found).any() else found
+    for row, mean, low, high in zip(rows, *interval(values)[:3], strict=True):
+        row |= {"mean": float(mean), "mean_low": float(low), "mean_high": float(high)}
+    return rows
 
 
 def _rows(
@@ -72,7 +88,8 @@ def _rows(
             continue
         if label.get("process") == "theory" and name in TIMES and np.isnan(found).all():
             continue
-        rows.append({"inference": None, **label, "measure": measure, **_quantiles(found, band)})
+        line = {"inference": None, **label, "measure": measure, "found": found}
+        rows.append(line | _quantiles(found, band))
     return rows
 
 
@@ -92,29 +109,8 @@ def _quantiles(found: np.ndarray, band: tuple[float, float]) -> dict[str, float 
     }
 
 
-def best_and_first(table: pd.DataFrame, ds: xr.Dataset) -> dict[float, dict[str, str | None]]:
-    """By learning rate: the paradigm that focuses first, and the one that ends most accurate.
-
-    Judged by the medians of training on the last split, each paradigm under its own inference
-    rule; None where no paradigm has a median.
-    """
-    natural = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
-    train = table[(table["process"] == "train") & (table["split"] == ds["split"].values[-1])]
-    own = train["inference"].isna() | (train["inference"] == train["paradigm"].map(natural))
-
-    def winner(of: pd.DataFrame, measure: str, least: bool) -> str | None:
-        found = of[of["measure"] == measure].dropna(subset="median")
-        if found.empty:
-            return None
-        at = found["median"].idxmin() if least else found["median"].idxmax()
-        return str(found.loc[at, "paradigm"])
-
-    return {
-        float(rate): {
-            "first": winner(group, "time_to_focus", least=True),
-            "focus": winner(group, "attention_foreground", least=False),
-            "accuracy": winner(group, "accuracy", least=False),
-            "loss": winner(group, "loss", least=True),
-        }
-        for rate, group in train[own].groupby("learning_rate")
-    }
+def own_rule(table: pd.DataFrame, ds: xr.Dataset) -> pd.DataFrame:
+    """The lines of `summary` under each paradigm's own inference rule, or under none."""
+    rules = ds["natural_inference"].to_series()
+    own = table["inference"].isna() | (table["inference"] == table["paradigm"].map(rules))
+    return table[own]

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,9 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from jaxattn import comparison
-from jaxattn.summaries import best_and_first
+from jaxattn.findings import Finding
+from jaxattn.summaries import own_rule
 
-__all__ = ["Reporter", "doctor_table", "findings", "results_table", "theory_table"]
+__all__ = ["Reporter", "doctor_table", "results_table", "sentences", "theory_table"]
+
+ASKED_FIRST = ("learning_rate", "time_to_focus", "attention_foreground", "accuracy")
+"""What the terminal says of each setting; the report says the rest."""
 
 LINE_EVERY = 2.0
 """Seconds between plain progress lines where there is no terminal."""
@@ -121,13 +124,13 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
         shown.add_column(name.replace("_", " "))
     for heading, _, _ in COLUMNS:
         shown.add_column(heading, justify="right")
-    natural = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
+    names = list(ds["paradigm"].values)
+    table = own_rule(table, ds)
     train = table[(table["process"] == "train") & (table["split"] == split)]
     groups = train.groupby([*swept, "paradigm"], sort=False)
     # Those that are to be compared stand under one another.
-    for at, group in sorted(groups, key=lambda one: (one[0][:-1], [*natural].index(one[0][-1]))):
-        own = group[group["inference"].isna() | (group["inference"] == natural[at[-1]])]
-        rows = {row["measure"]: row for _, row in own.iterrows()}
+    for at, group in sorted(groups, key=lambda one: (one[0][:-1], names.index(one[0][-1]))):
+        rows = {row["measure"]: row for _, row in group.iterrows()}
         shown.add_row(
             *(f"{value:g}" for value in at[:-1]),
             str(at[-1]),
@@ -137,25 +140,16 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     return shown
 
 
-def findings(table: pd.DataFrame, ds: xr.Dataset, failed: int, folder: Path) -> list[str]:
-    """What a reader should take away, from the medians."""
-    lines = []
-    for rate, best in best_and_first(table, ds).items():
-        said = [
-            f"{text} {best[key]}"
-            for key, text in (
-                ("first", "first to focus:"),
-                ("focus", "most attention on the foreground at the end:"),
-                ("accuracy", "most accurate:"),
-                ("loss", "lowest loss:"),
-            )
-            if best[key] is not None
-        ]
-        lines.append(f"learning rate {rate:g}: " + "; ".join(said) + ".")
-    if failed:
-        runs = "run" if failed == 1 else "runs"
-        lines.append(f"{failed} {runs} failed (diverged or not solved), left out above.")
-    lines.append(f"results, figures and run.json are in {folder}.")
+def sentences(found: Sequence[Finding]) -> list[str]:
+    """What a reader should take away: the questions asked first, setting by setting."""
+    lines, last = [], None
+    for one in found:
+        if one.setting and not set(one.measure.split(", ")) & set(ASKED_FIRST):
+            continue
+        if one.setting != last and one.setting:
+            lines.append(f"{one.setting[0].upper()}{one.setting[1:]}:")
+        last = one.setting
+        lines.append(f"  {one.text}" if one.setting else one.text)
     return lines
 
 

@@ -101,7 +101,10 @@ DIVERGING = (
     "--flow-seeds 0 --learning-rates 0.1 1e30 --out diverging --json"
 )
 
-STALE = ("results.nc", "run.json", "figures/old.png", "figures/old.svg", "population/results.nc")
+STALE = (
+    *("results.nc", "run.json", "report.html", "population/results.nc"),
+    *("figures/old.png", "figures/old.svg"),
+)
 
 PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ seeds/s, \d+ s left)"
 
@@ -343,9 +346,8 @@ def test_without_json_a_comparison_ends_in_a_table_and_its_findings(
 ) -> None:
     _, out, _ = answered[1][AGAIN]
     assert "after training (train): median [10 %, 90 %] over seeds" in out
-    assert "learning rate 0.05: " in out
-    assert "most attention on the foreground at the end: soft" in out
-    assert out.endswith("results, figures and run.json are in old.\n")
+    assert "One seed finished: what differs between paradigms cannot be told from chance" in out
+    assert out.endswith("All of it, with figures: old/report.html\n")
 
 
 def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(

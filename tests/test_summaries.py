@@ -6,7 +6,8 @@ import xarray as xr
 from example_results import end, example_result
 
 from jaxattn.contracts import InputError, Status
-from jaxattn.summaries import best_and_first, summary
+from jaxattn.intervals import interval
+from jaxattn.summaries import own_rule, summary
 
 
 @pytest.fixture
@@ -134,32 +135,31 @@ def test_quantiles_out_of_order_and_other_datasets_are_refused(ds: xr.Dataset) -
         summary(xr.Dataset({"a": 1}))
 
 
-def test_the_best_is_the_one_with_the_best_median(ds: xr.Dataset) -> None:
+def test_means_and_their_intervals_are_those_of_the_seeds_that_finished(ds: xr.Dataset) -> None:
     rate = float(ds["learning_rate"][0])
-    ds = ds.copy(deep=True)
-    at = {"process": "train", "learning_rate": rate, "split": "test"}
-    ds["attention_foreground"].loc[{**at, "paradigm": "hard"}] = 0.999
-    assert best_and_first(summary(ds), ds)[rate]["focus"] == "hard"
+    failed = end(ds, Status.DIVERGED, paradigm="soft", seed=[1])
+    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    values = np.delete(failed["attention_foreground"].sel(at).isel(save=-1).values, 1)
+    line = _line(failed, **at, measure="attention_foreground")
+    shown = [line[name] for name in ("mean", "mean_low", "mean_high")]
+    np.testing.assert_allclose(shown, interval(values)[:3], rtol=1e-12)
 
 
-def test_the_first_to_focus_has_the_least_median_and_a_censored_one_cannot_win() -> None:
-    ds = example_result(paradigms=("soft", "hard", "lvml"), learning_rates=(0.1,), seeds=3)
+def test_where_one_seed_never_got_there_no_mean_is_known(ds: xr.Dataset) -> None:
     dims = ("paradigm", "process", "learning_rate", "seed", "split")
     times = np.ones([ds.sizes[dim] for dim in dims])
-    times[0], times[1], times[2] = 5.0, 3.0, 1.0
-    times[2, :, :, :2] = np.nan  # lvml is fast where it focuses, and mostly it does not
-    found = ds.assign(time_to_focus=(dims, times))
-    assert best_and_first(summary(found), found)[0.1]["first"] == "hard"
-    never = ds.assign(time_to_focus=(dims, np.full_like(times, np.nan)))
-    assert best_and_first(summary(never), never)[0.1]["first"] is None
+    times[0, :, :, 0] = np.nan
+    table = summary(ds.assign(time_to_focus=(dims, times)))
+    means = table[table["measure"] == "time_to_focus"].set_index("paradigm")["mean"]
+    assert means[["soft"]].isna().all()
+    assert (means.drop("soft") == 1).all()
 
 
-def test_each_paradigm_is_judged_under_its_own_inference_rule() -> None:
+def test_under_its_own_rule_a_paradigm_has_one_line_a_measure() -> None:
     ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,))
-    accuracy = ds["accuracy"].copy(deep=True)
-    accuracy[:] = 50.0
-    # Soft is best of all, but only when its argmax segment is read, which is the rule of hard.
-    accuracy.loc[{"paradigm": "soft", "inference": "argmax-segment"}] = 99.0
-    accuracy.loc[{"paradigm": "hard", "inference": "argmax-segment"}] = 60.0
-    made = ds.assign(accuracy=accuracy)
-    assert best_and_first(summary(made), made)[0.1]["accuracy"] == "hard"
+    table = own_rule(summary(ds), ds)
+    rules = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
+    by_rule = table.dropna(subset="inference")
+    assert (by_rule["inference"] == by_rule["paradigm"].map(rules)).all()
+    assert not table.duplicated(["paradigm", "process", "split", "measure"]).any()
+    assert set(table["measure"]) == set(summary(ds)["measure"])

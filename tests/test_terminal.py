@@ -2,7 +2,6 @@
 
 import re
 from io import StringIO
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +14,9 @@ from rich.table import Table
 from jaxattn import terminal
 from jaxattn.comparison import Progress
 from jaxattn.contracts import Status
+from jaxattn.findings import Finding, findings
 from jaxattn.summaries import summary
-from jaxattn.terminal import Reporter, doctor_table, findings, results_table, theory_table
+from jaxattn.terminal import Reporter, doctor_table, results_table, sentences, theory_table
 
 PARADIGMS = ("soft", "hard", "lvml", "hybrid")
 
@@ -58,10 +58,6 @@ def result(times: dict[str, float], end_focus: dict[str, float]) -> xr.Dataset:
     for name, value in end_focus.items():
         ds["attention_foreground"].loc[{"paradigm": name, "save": ds.sizes["save"] - 1}] = value
     return ds
-
-
-def said(ds: xr.Dataset, failed: int = 0) -> list[str]:
-    return findings(summary(ds), ds, failed, Path("runs/demo"))
 
 
 # --- progress -------------------------------------------------------------------------------------
@@ -197,50 +193,29 @@ def test_runs_that_failed_are_not_among_the_seeds_of_the_table() -> None:
 def test_a_result_without_one_good_run_still_has_a_table_and_findings() -> None:
     ds = end(example_result(learning_rates=(0.05,)), Status.DIVERGED)
     assert len(drawn(results_table(summary(ds), ds))) == 1
-    assert said(ds, failed=24) == [
-        "24 runs failed (diverged or not solved), left out above.",
-        "results, figures and run.json are in runs/demo.",
-    ]
+    (said,) = sentences(findings(ds))
+    assert said.startswith("No training run of 24 finished, so nothing is said of them: ")
 
 
 # --- findings -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", PARADIGMS)
-def test_findings_name_who_focuses_first_and_who_ends_with_most_attention(first: str) -> None:
-    last = PARADIGMS[PARADIGMS.index(first) - 1]
-    times = {name: 1.0 if name == first else 5.0 for name in PARADIGMS}
-    focus = {name: 0.99 if name == last else 0.5 for name in PARADIGMS}
-    line = said(result(times, focus))[0]
-    assert line.startswith(f"learning rate 0.05: first to focus: {first}; ")
-    assert f"most attention on the foreground at the end: {last};" in line
-
-
-def test_findings_judge_accuracy_by_each_paradigms_own_inference() -> None:
-    ds = result({"soft": 1.0, "hard": 1.0}, {})
-    ds["accuracy"][:] = 50.0
-    # Soft is read by average-input and hard by argmax-segment: what the others say is not theirs.
-    ds["accuracy"].loc[{"paradigm": "soft", "inference": "argmax-segment"}] = 100.0
-    ds["accuracy"].loc[{"paradigm": "hard", "inference": "argmax-segment"}] = 60.0
-    assert "most accurate: hard" in said(ds)[0]
-
-
-def test_a_paradigm_that_never_focuses_is_not_first() -> None:
-    assert "first to focus: hard" in said(result({"soft": np.nan, "hard": 9.0}, {}))[0]
-    assert "first to focus" not in said(result({"soft": np.nan, "hard": np.nan}, {}))[0]
-
-
-def test_findings_have_a_line_for_each_learning_rate_and_say_where_the_results_are() -> None:
-    lines = said(example_result(learning_rates=(0.02, 0.05)))
-    assert [line.split(":")[0] for line in lines[:-1]] == [
-        "learning rate 0.02",
-        "learning rate 0.05",
+def test_sentences_stand_under_their_setting_and_only_those_that_are_asked_first() -> None:
+    found = [
+        Finding("learning rate 0.1", "accuracy", "soft ends most accurate.", True),
+        Finding("learning rate 0.1", "loss", "soft ends with the lowest loss.", True),
+        Finding("learning rate 0.1", "time_to_fit, attention_foreground", "No difference."),
+        Finding("learning rate 0.2", "time_to_focus", "hard is first."),
+        Finding("", "status", "1 of 9 training runs did not finish."),
     ]
-    assert lines[-1] == "results, figures and run.json are in runs/demo."
-
-
-def test_one_failed_run_is_one_run() -> None:
-    assert said(example_result(), failed=1)[-2].startswith("1 run failed")
+    assert sentences(found) == [
+        "Learning rate 0.1:",
+        "  soft ends most accurate.",
+        "  No difference.",
+        "Learning rate 0.2:",
+        "  hard is first.",
+        "1 of 9 training runs did not finish.",
+    ]
 
 
 # --- the other commands ---------------------------------------------------------------------------

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib.pyplot as plt
 import xarray as xr
 
-from jaxattn import plots
 from jaxattn.comparison import Progress, run
 from jaxattn.contracts import Status
+from jaxattn.experiments.reporting import report_into
 from jaxattn.precision import x64_is_on
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
@@ -35,7 +34,7 @@ PACKAGES = ("jaxattn", "jax", "jaxlib", "optax", "flax", "diffrax", "numpy", "xa
 
 
 def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) -> xr.Dataset:
-    """Run a comparison and write ``results.nc``, ``run.json`` and ``figures/``.
+    """Run a comparison and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
     ``results.nc`` is whole and readable after every chunk, whatever interrupts the run. Next to
     it, ``population/`` holds the companion in the solvable setting.
@@ -53,12 +52,9 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
     watch, beside = Stopwatch(), companion(settings)
     prepare(folder, overwrite)
     results = _run_and_write(folder, settings, watch, tell)
-    solved = None
     if beside is not None:
         (folder / "population").mkdir(exist_ok=True)
-        solved = _run_and_write(folder / "population", beside, watch, tell)
-    with watch.running("figures"):
-        draw(results, solved, folder / "figures")
+        _run_and_write(folder / "population", beside, watch, tell)
     write_json(
         folder / "run.json",
         {
@@ -70,6 +66,7 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
             **environment(),
         },
     )
+    report_into(folder)
     return results
 
 
@@ -113,26 +110,6 @@ def companion(settings: Settings) -> Settings | None:
         flow_rtol=1e-9,
         precision="float64",
     )
-
-
-def draw(results: xr.Dataset, solved: xr.Dataset | None, folder: Path) -> list[Path]:
-    """Every figure that the results allow, as PNG and SVG."""
-    axes: dict[str, Callable[[xr.Dataset], Any]] = {
-        "focus": plots.focus,
-        "accuracy": plots.accuracy,
-    }
-    if "flow" in results["process"]:
-        axes["beside_flow"] = plots.beside_flow
-    written = []
-    for name, figure in axes.items():
-        drawn = figure(results).figure
-        written += plots.save(drawn, folder, name)
-        plt.close(drawn)
-    written += plots.save(plots.overview(results), folder, "overview")
-    population = results if solved is None else solved
-    if "theory" in population["process"]:
-        written += plots.save(plots.population(population), folder, "population")
-    return written
 
 
 def count_failed(results: xr.Dataset) -> int:

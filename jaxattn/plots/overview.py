@@ -10,10 +10,10 @@ from jaxattn.plots.rows import (
     left_out,
     run_words,
     seeds_words,
-    spec_of,
     split_of,
 )
 from jaxattn.plots.style import new_panels, one_legend, set_title
+from jaxattn.store import spec_of
 
 __all__ = ["overview"]
 

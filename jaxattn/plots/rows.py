@@ -1,6 +1,5 @@
 """What a figure draws: the finished rows of one setting, taken from a result by its labels."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from jaxattn.contracts import InputError, Status
 from jaxattn.names import resolve
 from jaxattn.plots.style import Style, style_of
-from jaxattn.store import ABSENT
+from jaxattn.store import ABSENT, spec_of
 
 __all__ = [
     "AXES",
@@ -27,7 +26,6 @@ __all__ = [
     "run_words",
     "seeds_words",
     "setting_words",
-    "spec_of",
     "split_of",
     "style_in",
     "switch_on",
@@ -134,11 +132,6 @@ def _index_of(rates: np.ndarray, learning_rate: float) -> int:
 def names_of(ds: xr.Dataset, axis: str) -> list[str]:
     """The labels along an axis that has names, as strings; one if it was selected."""
     return [str(name) for name in np.atleast_1d(ds[axis].values)] if axis in ds.coords else []
-
-
-def spec_of(ds: xr.Dataset) -> dict[str, Any]:
-    """What the comparison was asked to do, where the result carries it."""
-    return dict(json.loads(ds.attrs.get("spec") or "{}"))
 
 
 def _hypers(ds: xr.Dataset) -> dict[str, Any]:

@@ -1,0 +1,182 @@
+"""What was learnt, in sentences: every one computed from the numbers of a result."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from jaxattn.contracts import Status
+from jaxattn.sentences import SPOKEN, Sureness, compared, listed, names_in, never, nothing
+from jaxattn.statistics import BEST, TIMES, best_rates, differences, swept_in, times
+from jaxattn.store import spec_of
+from jaxattn.summaries import own_rule, summary
+
+__all__ = ["Finding", "failures", "findings"]
+
+_FEW = (
+    "One seed finished: what differs between paradigms cannot be told from chance. "
+    "Run again with --seeds 8 or more."
+)
+_LEVELS = {"focus_level": 0.5, "fit_level": 90.0}
+_ENDS = {
+    Status.DIVERGED: "diverged",
+    Status.SOLVER_FAILED: "not solved",
+    Status.INTERRUPTED: "interrupted",
+    Status.RUNNING: "not run yet",
+}
+
+
+class Finding(NamedTuple):
+    """One statement: what it speaks of, and the sentence.
+
+    `setting` is where it holds ("learning rate 0.05"), `measure` what was compared; both are
+    empty for what holds of the whole result. `sure` tells whether it names a difference.
+    """
+
+    setting: str
+    measure: str
+    text: str
+    sure: bool = False
+
+
+def findings(
+    ds: xr.Dataset, table: pd.DataFrame | None = None, split: str | None = None
+) -> list[Finding]:
+    """Who leads, by how much, and how sure that is; ties and failures said as such.
+
+    Over another paradigm a lead is called one only where the corrected p says so (see
+    `jaxattn.statistics.differences`); all else is "no difference found". Brackets hold the
+    interval of one difference on its own. Where rates were swept, what holds at each paradigm's
+    own best rate comes first.
+
+    Args:
+        ds: a result of `jaxattn.compare` or `jaxattn.open`.
+        table: its `differences`, where the caller has them already.
+        split: what to judge on; by default as `differences` does.
+
+    Raises:
+        InputError: not a result of training.
+    """
+    table = differences(ds, split) if table is None else table
+    lost = failures(ds)
+    done = ds["status"].sel(process="train") == Status.DONE
+    seeds = int(done.any([dim for dim in done.dims if dim != "seed"]).sum())
+    if seeds < 2:
+        return [*[Finding("", "seeds", _FEW)] * seeds, *lost]
+    said = _of_best_rates(ds) if BEST in set(table["comparison"]) else []
+    known = _known(ds, table)
+    for setting, where, group in _settings(table):
+        here = known
+        for name, value in where.items():
+            here = here[here[name] == value]
+        said += _of_setting(ds, setting, group, here, "learning_rate" in where)
+    return [*said, *lost]
+
+
+def _of_setting(
+    ds: xr.Dataset, setting: str, group: pd.DataFrame, known: pd.DataFrame, medians: bool
+) -> list[Finding]:
+    """What holds at one setting: what is sure first; all that shows no difference in one sentence.
+
+    A median over all seeds says nothing of the half that judges best rates: there, no `medians`.
+    """
+    levels = {name: spec_of(ds).get(name, level) for name, level in _LEVELS.items()}
+    group = group[group["verdict"] != "too few seeds"]
+    said: list[tuple[Sureness, Finding]] = []
+    level: dict[str, str] = {}
+    for measure in SPOKEN:
+        pairs = group[group["measure"] == measure].to_dict("records")
+        here = known[known["measure"] == measure]
+        if not pairs:
+            continue
+        if measure in TIMES and not here["reached"].any():
+            said.append((Sureness.NEAR, Finding(setting, measure, never(measure, levels))))
+            continue
+        middle = here.dropna(subset="median").set_index("paradigm")["median"] if medians else {}
+        sureness, text = compared(measure, pairs, dict(middle), levels)
+        if sureness is Sureness.NONE:
+            level[measure] = text
+        else:
+            finding = Finding(setting, measure, text, sureness is Sureness.SURE)
+            said.append((sureness, finding))
+    found = [finding for _, finding in sorted(said, key=lambda one: one[0])]
+    if level:
+        text = nothing(names_in(group.to_dict("records")), list(level.values()))
+        found.append(Finding(setting, ", ".join(level), text))
+    return found
+
+
+def _known(ds: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
+    """Medians of training by measure, paradigm and setting, and of times how many reached."""
+    if table.empty:
+        return table
+    split = str(table["split"].iloc[0])
+    lines = own_rule(summary(ds), ds)
+    lines = lines[(lines["process"] == "train") & (lines["split"] == split)]
+    return pd.concat([lines[~lines["measure"].isin(TIMES)], times(ds, split)], ignore_index=True)
+
+
+def _settings(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
+    """Words, place and lines of each setting: those at best rates first, then rate by rate."""
+    swept = swept_in(table)
+    for comparison in sorted(set(table["comparison"])):  # "best" comes before "equal ..."
+        lines = table[table["comparison"] == comparison]
+        at = swept if comparison == BEST else ["learning_rate_a", *swept]
+        for place, group in lines.groupby(at) if at else [((), lines)]:
+            where = dict(zip([name.removesuffix("_a") for name in at], place, strict=True))
+            words = [f"{name.replace('_', ' ')} {value:g}" for name, value in where.items()]
+            first = ["each at its own best learning rate"] if comparison == BEST else []
+            yield ", ".join([*first, *words]), where, group
+
+
+def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
+    chosen = best_rates(ds)
+    swept = list(chosen.columns[1 : list(chosen.columns).index("learning_rate")])
+    found = []
+    for place, group in chosen.groupby(swept) if swept else [((), chosen)]:
+        where = zip(swept, place, strict=True)
+        words = [f"{name.replace('_', ' ')} {value:g}" for name, value in where]
+        known = group.dropna(subset="learning_rate")
+        if known.empty:
+            continue
+        rates = known["learning_rate"].map("{:g}".format)
+        text = f"Best learning rates: {listed(known['paradigm'] + ' ' + rates)}"
+        text += f" ({known['selection'].iloc[0]})."
+        edge = known["paradigm"][known["at_edge"]]
+        if not edge.empty:
+            which = "all" if len(edge) == len(known) else listed(edge)
+            text += f" At the edge of those tried for {which}: a better one may lie beyond."
+        setting = ", ".join(["each at its own best learning rate", *words])
+        found.append(Finding(setting, "learning_rate", text))
+    return found
+
+
+def failures(ds: xr.Dataset) -> list[Finding]:
+    """Runs that did not end well, by process, paradigm and setting; none where all did."""
+    found = []
+    for process in map(str, ds["process"].values):
+        status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed")
+        asked, done = int((status >= 0).sum()), int((status == Status.DONE).sum())
+        if asked == done:
+            continue
+        of = "training" if process == "train" else process
+        each = listed(_endings(status))
+        text = f"{asked - done} of {asked} {of} runs did not finish and are left out: {each}."
+        if done == 0:
+            text = f"No {of} run of {asked} finished, so nothing is said of them: {each}."
+        found.append(Finding("", "status", text))
+    return found
+
+
+def _endings(status: xr.DataArray) -> Iterator[str]:
+    """``hard at learning rate 10 (8 diverged)``, for each paradigm and setting with any."""
+    for place in np.ndindex(status.shape[:-1]):
+        row = status[place]
+        counts = {word: int((row == code).sum()) for code, word in _ENDS.items()}
+        ends = [f"{count} {word}" for word, count in counts.items() if count]
+        if ends:
+            at = [f"{str(dim).replace('_', ' ')} {row[dim].item():g}" for dim in status.dims[1:-1]]
+            where = f" at {', '.join(at)}" if at else ""
+            yield f"{row['paradigm'].item()}{where} ({', '.join(ends)})"

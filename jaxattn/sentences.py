@@ -1,0 +1,210 @@
+"""Paired differences as sentences: who leads, over whom for sure, and who cannot be told apart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "SPOKEN",
+    "Gap",
+    "Spoken",
+    "Sureness",
+    "compared",
+    "listed",
+    "names_in",
+    "never",
+    "nothing",
+]
+
+
+class Spoken(NamedTuple):
+    """How a measure is spoken of; `least` where the smaller value is the better one."""
+
+    leads: str
+    ahead: str
+    noun: str
+    least: bool = False
+
+
+SPOKEN: Mapping[str, Spoken] = {
+    "time_to_focus": Spoken(
+        "is first to have {focus_level:g} of its attention on the foreground",
+        "sooner than",
+        "the time to focus",
+        least=True,
+    ),
+    "attention_foreground": Spoken(
+        "ends with most attention on the foreground",
+        "more than",
+        "the final attention on the foreground",
+    ),
+    "accuracy": Spoken("ends most accurate", "more than", "the final accuracy"),
+    "FTPT": Spoken(
+        "is most often right for the right reason",
+        "more than",
+        "the share right for the right reason",
+    ),
+    "time_to_fit": Spoken(
+        "is first to be {fit_level:g} % accurate", "sooner than", "the time to fit", least=True
+    ),
+    "loss": Spoken("ends with the lowest loss", "less than", "the final loss", least=True),
+}
+"""The measures that are spoken of, in the order in which a reader asks for them."""
+
+_UNITS = {"1": "", "time": ""}
+_NEAR = 0.2
+"""A corrected p up to which a pair is worth another look with more seeds."""
+
+
+class Sureness(IntEnum):
+    """What a sentence names: a sure difference, one that more seeds may show, or none."""
+
+    SURE = 0
+    NEAR = 1
+    NONE = 2
+
+
+class Gap(NamedTuple):
+    """What lies between two paradigms, the one that does better first.
+
+    `size` and its interval, `low` to `high`, count in favour of `ahead`; NaN is unknown, as where
+    a time was never reached. `p` and the verdict, `differs`, are after correction.
+    """
+
+    ahead: str
+    behind: str
+    size: float
+    low: float
+    high: float
+    p: float
+    differs: bool
+
+    @classmethod
+    def of(cls, pair: Mapping[str, Any], least: bool) -> "Gap":
+        """From a line of `jaxattn.statistics.differences`."""
+        means = pair["interval_of"] == "mean"
+        size = pair["mean_difference"] if means else pair["median_difference"]
+        # Where no size is known, the balance of signs still says which way it goes.
+        way = size if np.isfinite(size) else pair["effect_size"]
+        favour = -1 if least else 1
+        names = (str(pair["paradigm_a"]), str(pair["paradigm_b"]))
+        differs = pair["verdict"] == "differs"
+        gap = cls(*names, size, pair["low"], pair["high"], pair["p_holm"], differs).signed(favour)
+        return gap.turned() if favour * way < 0 else gap
+
+    def signed(self, sign: int) -> "Gap":
+        """The same paradigms, counted the other way where `sign` is -1."""
+        low, high = (self.low, self.high) if sign > 0 else (-self.high, -self.low)
+        return self._replace(size=sign * self.size, low=low, high=high)
+
+    def turned(self) -> "Gap":
+        """Seen from the other paradigm."""
+        return self._replace(ahead=self.behind, behind=self.ahead).signed(-1)
+
+    def words(self, unit: str) -> str:
+        """``hard by 1 [0.6, 1.4]``."""
+        by = f" by {_amount(self.size, unit)}" if np.isfinite(self.size) else ""
+        return f"{self.behind}{by}{self._interval()}"
+
+    def level_words(self, unit: str) -> str:
+        """``lvml (0.3 [-0.1, 0.7])``."""
+        if not np.isfinite(self.size):
+            return self.behind
+        return f"{self.behind} ({_amount(self.size, unit)}{self._interval()})"
+
+    def _interval(self) -> str:
+        if np.isnan(self.low) or np.isnan(self.high):
+            return ""
+        return f" [{_end(self.low)}, {_end(self.high)}]"
+
+
+def _amount(value: float, unit: str) -> str:
+    # A difference of shares is in points: 2 % more of 10 % would be something else.
+    return f"{_number(value)} points" if unit == "%" else _with_unit(value, unit)
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{_number(value)} {_UNITS.get(unit, unit)}".rstrip()
+
+
+def _number(value: float) -> str:
+    # Rounded first, so that what rounds to nothing is 0 and not -0.
+    return f"{float(f'{value:.3g}') + 0.0:g}"
+
+
+def _end(value: float) -> str:
+    return _number(value) if np.isfinite(value) else "unknown"
+
+
+def compared(
+    measure: str,
+    pairs: Sequence[Mapping[str, Any]],
+    medians: Mapping[str, float],
+    levels: Mapping[str, float],
+) -> tuple[Sureness, str]:
+    """What is said of one measure at one setting, and how sure it is.
+
+    Args:
+        measure: one of `SPOKEN`.
+        pairs: the lines of `jaxattn.statistics.differences` of it, each with a verdict.
+        medians: by paradigm, where they are to be shown.
+        levels: what ``focus_level`` and ``fit_level`` were.
+
+    Returns:
+        A sentence; of what is `Sureness.NONE` only the words that `nothing` puts together.
+    """
+    spoken, unit = SPOKEN[measure], str(pairs[0]["unit"])
+    names = names_in(pairs)
+    shown = {name: _with_unit(medians[name], unit) for name in names if name in medians}
+    gaps = [Gap.of(pair, spoken.least) for pair in pairs]
+    sure = [gap for gap in gaps if gap.differs]
+    if not sure:
+        each = ", ".join(f"{name} {value}" for name, value in shown.items())
+        what = f"{spoken.noun} (medians: {each})" if each else spoken.noun
+        near = min(gaps, key=lambda gap: gap.p)
+        if not (near.low > 0 and near.p <= _NEAR):
+            return Sureness.NONE, what
+        text = nothing(names, [what])
+        text += f" Closest to one: {near.ahead} {spoken.ahead} {near.words(unit)}, "
+        return Sureness.NEAR, f"{text}p = {near.p:.2g} after correction."
+    # Who is ahead of most others; among equals the one named first.
+    leader = max(names, key=lambda name: sum(gap.ahead == name for gap in gaps))
+    own = [gap if gap.ahead == leader else gap.turned() for gap in gaps if leader in gap[:2]]
+    median = f" (median {shown[leader]})" if leader in shown else ""
+    over = [gap.words(unit) for gap in own if gap.differs]
+    level = [gap.level_words(unit) for gap in own if not gap.differs]
+    if over:
+        text = f"{leader} {spoken.leads.format(**levels)}{median}: {spoken.ahead} {listed(over)}"
+        text += f"; no difference found from {listed(level)}." if level else "."
+    else:
+        text = f"No sure leader in {spoken.noun}: "
+        text += f"no difference found between {leader}{median} and {listed(level)}."
+    if further := [gap for gap in sure if leader not in gap[:2]]:
+        each = listed(f"{gap.ahead} {spoken.ahead} {gap.words(unit)}" for gap in further)
+        text += f" {'Also' if over else 'But'} {each}."
+    return Sureness.SURE, text
+
+
+def nothing(names: Sequence[str], what: Sequence[str]) -> str:
+    """No difference found: between whom, and in what."""
+    of = f"any two of {listed(names)}" if len(names) > 2 else listed(names)
+    return f"No difference found between {of} in {'; in '.join(what)}."
+
+
+def names_in(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The paradigms of these pairs, each once, in their order."""
+    return list(dict.fromkeys(str(pair[f"paradigm_{side}"]) for side in "ab" for pair in pairs))
+
+
+def never(measure: str, levels: Mapping[str, float]) -> str:
+    """What is said of a time that no run reached."""
+    what = SPOKEN[measure].leads.format(**levels).removeprefix("is first to ")
+    return f"No run came to {what}."
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last

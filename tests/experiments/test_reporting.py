@@ -1,0 +1,123 @@
+"""The report of a comparison, from results made up: what it shows, and what it must not."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from example_results import end, example_result
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.experiments.reporting import report_into
+from jaxattn.plots.gallery import gallery
+from jaxattn.store import spec_of, write_json, write_results
+
+MEGABYTE = 1_000_000
+
+
+def report(ds: xr.Dataset, folder: Path) -> str:
+    write_results(ds, folder)
+    path, _ = report_into(folder)
+    assert path == folder / "report.html"
+    return path.read_text()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A result with a flow, its companion, and what its run says of itself."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "population").mkdir()
+    solved = example_result(learning_rates=(0.1,), seeds=1, flow_seeds=1, theory=True)
+    write_results(solved, folder / "population")
+    run = {
+        "command": "jaxattn compare digits --seeds 6 --out runs/a",
+        "content_hash": "ab12",
+        "versions": {"jaxattn": "0.1.0", "jax": "0.10.2"},
+        "seconds": {"train": {"compile": 1.5, "run": 20.25}},
+        "devices": ["cpu:cpu"],
+    }
+    write_json(folder / "run.json", run)
+    return folder, report(example_result(flow_seeds=2), folder)
+
+
+def test_the_page_says_what_was_run_how_to_cite_it_and_how_to_run_it_again(whole):
+    _, text = whole
+    grid = " \N{MULTIPLICATION SIGN} ".join(["4 paradigms", "2 learning rates", "6 seeds"])
+    assert f"48 training runs: {grid};" in text
+    assert "jaxattn compare digits --seeds 6 --out runs/a" in text
+    assert "pip install jaxattn==0.1.0 jax==0.10.2" in text
+    assert "10.3233/FAIA230541" in text
+    assert "compile 1.5 s, run 20.2 s" in text
+    assert "No run failed." in text
+
+
+def test_every_figure_of_the_result_is_on_the_page_and_beside_it(whole):
+    folder, text = whole
+    shown = gallery(
+        example_result(flow_seeds=2),
+        example_result(learning_rates=(0.1,), seeds=1, flow_seeds=1, theory=True),
+    )
+    assert len(re.findall("<img ", text)) == len(shown)
+    for drawing in shown:
+        assert (folder / "figures" / f"{drawing.name}.png").is_file()
+        assert (folder / "figures" / f"{drawing.name}.svg").is_file()
+
+
+def test_the_page_stands_alone_and_is_small(whole):
+    _, text = whole
+    assert not re.search(r'(src|href)="(?!data:|#)', text)
+    assert len(text.encode()) < 5 * MEGABYTE
+
+
+def test_the_same_results_make_the_same_page(whole):
+    folder, text = whole
+    assert report_into(folder)[0].read_text() == text
+
+
+def test_a_task_named_like_a_script_is_harmless(tmp_path):
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,), seeds=3)
+    spec = spec_of(ds) | {"task": "<script>alert(1)</script>"}
+    text = report(ds.assign_attrs(spec=json.dumps(spec)), tmp_path)
+    assert "&lt;script&gt;alert(1)" in text
+    assert text.count("<script") == 1
+
+
+def test_what_failed_has_a_part_of_its_own(tmp_path):
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,), seeds=3)
+    text = report(end(ds, Status.DIVERGED, paradigm="hard", seed=[2]), tmp_path)
+    assert "1 of 6 training runs did not finish and are left out: hard at learning rate 0.1" in text
+    assert "No run failed." not in text
+
+
+def test_where_all_failed_there_is_a_page_that_says_so(tmp_path):
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,), seeds=3)
+    text = report(end(ds, Status.DIVERGED), tmp_path)
+    assert "No training run of 6 finished, so nothing is said of them" in text
+
+
+def test_one_seed_of_one_paradigm_has_a_page(tmp_path):
+    ds = example_result(paradigms=("soft",), learning_rates=(0.1,), seeds=1)
+    assert "One seed finished" in report(ds, tmp_path)
+
+
+def test_a_swept_temperature_has_its_columns(tmp_path):
+    ds = example_result(paradigms=("soft", "hard"), seeds=3, temperatures=(0.5, 2.0))
+    text = report(ds, tmp_path)
+    assert "temperature 0.5" in text
+    assert "2 temperatures" in text
+
+
+def test_without_results_nothing_is_written(tmp_path):
+    with pytest.raises(InputError, match="expected a directory with"):
+        report_into(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_run_file_is_named_and_nothing_is_written(tmp_path):
+    write_results(example_result(paradigms=("soft",), seeds=2), tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run\.json: got a file that is not JSON"):
+        report_into(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "figures").exists()
