@@ -17,23 +17,26 @@ def digits(
     segments: SupportsIndex = 5,
     train: SupportsIndex = 2048,
     test: SupportsIndex = 1024,
+    validation: SupportsIndex = 512,
 ) -> Task:
     """Find and name the one foreground digit among background digits.
 
     The 1,797 real 8x8 images of scikit-learn (UCI Optical Recognition of Handwritten Digits,
     Alpaydin and Kaynak 1998) in mosaics as PAPER 3.4 draws them; a quarter of the images of
-    each class are in test mosaics only. Pixels 0..16 are scaled as in PAPER 3.2,
-    ``(x / 16 - 0.5) / 0.5``, to [-1, 1], and flattened to 64 numbers.
+    each class are in test mosaics only, an eighth of the others in validation mosaics only.
+    Pixels 0..16 are scaled as in PAPER 3.2, ``(x / 16 - 0.5) / 0.5``, to [-1, 1], and flattened
+    to 64 numbers.
 
     Args:
         foreground: digits to tell apart, at least 2 and at most 9.
         segments: images of a mosaic.
         train: training mosaics.
         test: test mosaics.
+        validation: validation mosaics; 0 for none.
 
     Returns:
-        A task with splits "train" and "test"; see `mosaic`. Equal arguments give the same
-        object, in whatever order the digits are named.
+        A task with splits "train", "validation" and "test"; see `mosaic`. Equal
+        arguments give the same object, in whatever order the digits are named.
 
     Raises:
         InputError: a foreground that is not 2 to 9 different digits, fewer than 2 segments, or a
@@ -45,14 +48,17 @@ def digits(
         bag_length(segments),
         whole("train", train, low=1),
         whole("test", test, low=1),
+        whole("validation", validation, low=0),
     )
 
 
 @functools.lru_cache(maxsize=32)
-def _digits(foreground: tuple[int, ...], segments: int, train: int, test: int) -> Task:
+def _digits(
+    foreground: tuple[int, ...], segments: int, train: int, test: int, validation: int
+) -> Task:
     from sklearn.datasets import load_digits  # 0.9 s to import; only this task needs it
 
     images, labels = load_digits(return_X_y=True)
     pixels = (images / 16 - 0.5) / 0.5
-    task = mosaic(pixels, labels, foreground, segments, train, test, name="digits")
+    task = mosaic(pixels, labels, foreground, segments, train, test, validation, name="digits")
     return dataclasses.replace(task, summary=f"handwritten digits, 8x8: {task.summary}")

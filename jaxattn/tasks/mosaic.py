@@ -19,6 +19,10 @@ __all__ = ["mosaic"]
 _TASKS: WeakValueDictionary[Hashable, Task] = WeakValueDictionary()
 
 
+_TRAIN, _VALIDATION, _TEST = range(3)
+"""Parts of the pool, in their order."""
+
+
 class _Rows(NamedTuple):
     """Pool rows of one split that mosaics draw from, and the label of each foreground row."""
 
@@ -34,7 +38,9 @@ def mosaic(
     segments: SupportsIndex = 5,
     train: SupportsIndex = 2048,
     test: SupportsIndex = 1024,
+    validation: SupportsIndex = 512,
     test_fraction: float = 0.25,
+    validation_fraction: float = 0.125,
     name: str = "mosaic",
 ) -> Task:
     """Mosaics of one foreground and ``segments - 1`` background images (PAPER 3.4).
@@ -42,18 +48,18 @@ def mosaic(
     The label of a mosaic is the rank of its foreground image's class among the sorted foreground
     classes; images of all other classes are background.
 
-    The *images* are divided first: of each class, every few images in order go to the test pool,
-    the same ones for every dataset seed, so no test mosaic shows an image seen in training. (The
-    published code draws both sets from the same images.) Near-duplicates in `X` are the caller's
-    business, and so is its scale: pixels are used as given; PAPER 3.2 uses
-    ``(x / 255 - 0.5) / 0.5``.
+    The *images* are divided first: of each class, every few images in order go to the test pool
+    and, of the rest, every few to the validation pool, the same ones for every dataset seed. So no
+    split shows an image of another. (The published code draws all sets from the same images.)
+    Near-duplicates in `X` are the caller's business, and so is its scale: pixels are used as
+    given; PAPER 3.2 uses ``(x / 255 - 0.5) / 0.5``.
 
     Mosaic ``i`` of dataset seed 0 is drawn as published: ``np.random.seed(i)``, then
     ``randint(0, n_bg, segments - 1)``, ``randint(0, n_fg)``, ``randint(0, segments)`` for its
     background, foreground and foreground position, with the split's images in their original
     order; background images fill the other positions in order. Test mosaics go on counting
-    where the training mosaics end: a longer training set keeps all its earlier mosaics and
-    shifts the test set (same test images, other mosaics of them).
+    where the training mosaics end, and validation mosaics where those end: a longer training set
+    keeps all its earlier mosaics and shifts the others (same images, other mosaics of them).
 
     Args:
         X: images or vectors ``[image, ...]``, copied. float32 stays float32, anything else
@@ -63,40 +69,41 @@ def mosaic(
         segments: images of a mosaic, at least 2.
         train: training mosaics.
         test: test mosaics.
+        validation: validation mosaics, which choose between settings without touching the test;
+            0 for none, which leaves their images to training.
         test_fraction: share of each class's images kept for the test mosaics, in (0, 1).
+        validation_fraction: share of the others kept for the validation mosaics, in (0, 1).
         name: of the task.
 
     Returns:
-        A task with splits "train" and "test" over one pool: training images, then test images,
-        each in original order. Equal calls give the same object while it is in use.
+        A task with splits "train", "validation" (unless 0) and "test" over one pool: training,
+        validation, then test images, each in original order. Equal calls give the same object
+        while it is in use.
 
     Raises:
         InputError: lengths of `X` and `y` differ, `X` is not numeric or not finite, a class has
-            fewer than 2 images, `foreground` names no class of `y` or leaves no background, or a
-            number is out of its range.
+            fewer images than there are splits, `foreground` names no class of `y` or leaves no
+            background, or a number is out of its range.
     """
     X, y = _images(X, y)
     kinds, counts = np.unique(y, return_counts=True)
     chosen = _foreground(foreground, kinds)
-    if counts.min() < 2:
-        kind = kinds[counts.argmin()].item()
-        raise InputError(
-            f"images: got 1 of class {kind!r}, expected at least 2 of each class to divide "
-            "between training and test; add one or drop the class"
-        )
-    if not 0 < test_fraction < 1:
-        raise InputError(
-            f"test_fraction: got {test_fraction!r}, expected a number between 0 and 1; 0.25 keeps "
-            "a quarter of the images for testing"
-        )
-    arrays = (_digest(X), X.shape, X.dtype.str, _digest(y), y.dtype.str)
-    settings = (
-        bag_length(segments),
+    sizes = (
         whole("train", train, low=1),
         whole("test", test, low=1),
-        test_fraction,
-        name,
+        whole("validation", validation, low=0),
     )
+    fractions = _fractions(test_fraction, validation_fraction)
+    needed = 3 if sizes[-1] else 2
+    if counts.min() < needed:
+        kind = kinds[counts.argmin()].item()
+        without = "" if needed == 2 else ", or say validation=0"
+        raise InputError(
+            f"images: got {counts.min()} of class {kind!r}, expected at least {needed} of each "
+            f"class to divide among the splits; add some or drop the class{without}"
+        )
+    arrays = (_digest(X), X.shape, X.dtype.str, _digest(y), y.dtype.str)
+    settings = (bag_length(segments), sizes, fractions, name)
     key = (arrays, tuple(chosen.tolist()), settings)
     task = _TASKS.get(key)
     if task is None:
@@ -104,39 +111,58 @@ def mosaic(
     return task
 
 
+def _fractions(test: float, validation: float) -> tuple[float, float]:
+    for name, value in (("test_fraction", test), ("validation_fraction", validation)):
+        if not 0 < value < 1:
+            raise InputError(
+                f"{name}: got {value!r}, expected a number between 0 and 1; 0.25 keeps a quarter "
+                "of the images"
+            )
+    return test, validation
+
+
 def _build(
     images: np.ndarray,
     y: np.ndarray,
     chosen: np.ndarray,
     segments: int,
-    train: int,
-    test: int,
-    test_fraction: float,
+    sizes: tuple[int, int, int],
+    fractions: tuple[float, float],
     name: str,
 ) -> Task:
-    held_out = _held_out(y, test_fraction)
-    order = np.concatenate([np.flatnonzero(~held_out), np.flatnonzero(held_out)])
-    pool, kind = images[order], y[order]
+    train, test, validation = sizes
+    part = np.full(len(y), _TRAIN)
+    part[_held_out(y, fractions[0])] = _TEST
+    if validation:
+        rest = np.flatnonzero(part == _TRAIN)
+        part[rest[_held_out(y[rest], fractions[1])]] = _VALIDATION
+    order = np.argsort(part, kind="stable")
+    pool, kind, part = images[order], y[order], part[order]
     pool.flags.writeable = False
-    seen = np.arange(len(order)) < np.count_nonzero(~held_out)
-    train_rows, test_rows = (_split_rows(kind, chosen, split) for split in (seen, ~seen))
+    rows = {which: _split_rows(kind, chosen, part == which) for which in set(part.tolist())}
+    spans = {"train": (_TRAIN, 0, train), "test": (_TEST, train, test)}
+    if validation:
+        spans["validation"] = (_VALIDATION, train + test, validation)
 
     def make(seed: SupportsIndex) -> dict[str, Data]:
         return {
-            "train": Data(_mosaics(train_rows, segments, seed, 0, train), pool),
-            "test": Data(_mosaics(test_rows, segments, seed, train, test), pool),
+            split: Data(_mosaics(rows[which], segments, seed, start, count), pool)
+            for split, (which, start, count) in spans.items()
         }
+
+    def told(split: str) -> str:
+        which, _, count = spans[split]
+        return f"{count} {split} mosaics of {np.count_nonzero(part == which)} images"
 
     return Task(
         name=name,
         segments=segments,
         classes=len(chosen),
         make=make,
-        template=template(Data(_mosaics(train_rows, segments, 0, 0, 1), pool)),
+        template=template(Data(_mosaics(rows[_TRAIN], segments, 0, 0, 1), pool)),
         summary=(
-            f"{train} training and {test} test mosaics of {segments} images, one of them of class "
-            f"{', '.join(map(str, chosen.tolist()))}; {np.count_nonzero(seen)} training and "
-            f"{np.count_nonzero(~seen)} test images"
+            f"{segments} images a mosaic, one of them of class "
+            f"{', '.join(map(str, chosen.tolist()))}; {', '.join(map(told, spans))}"
         ),
     )
 
@@ -170,7 +196,7 @@ def _split_rows(kind: np.ndarray, chosen: np.ndarray, split: np.ndarray) -> _Row
 
 
 def _held_out(y: np.ndarray, fraction: float) -> np.ndarray:
-    """Of each class, test images spread evenly over its images; at least one on either side."""
+    """Of each class, images spread evenly over its own; at least one on either side."""
     held_out = np.zeros(len(y), bool)
     for kind in np.unique(y):
         members = np.flatnonzero(y == kind)

@@ -23,6 +23,7 @@ def orthogonal(
     train: SupportsIndex = 5000,
     test: SupportsIndex = 1000,
     points: SupportsIndex = 2000,
+    validation: SupportsIndex = 1000,
 ) -> Task:
     """Orthogonal foreground classes and a background on an axis of its own (PAPER 3.1).
 
@@ -32,8 +33,9 @@ def orthogonal(
 
     The base points are the same for every dataset seed (the authors left theirs unseeded). Bag
     ``j`` of dataset seed 0 is the published bag ``j``, drawn by ``np.random.seed(j)``. Test bags
-    go on counting where the training bags end, so a longer training set keeps all its earlier
-    bags and shifts the test set. Both splits draw from the same base points.
+    go on counting where the training bags end, and validation bags where those end, so a longer
+    training set keeps all its earlier bags and shifts the others. All splits draw from the same
+    base points.
 
     Args:
         classes: foreground classes; a point has ``classes + 1`` coordinates.
@@ -41,9 +43,10 @@ def orthogonal(
         train: training bags.
         test: test bags.
         points: base points of each class.
+        validation: validation bags; 0 for none.
 
     Returns:
-        A task with splits "train" and "test". Equal arguments give the same object.
+        A task with splits "train", "validation" and "test". Equal arguments give the same object.
 
     Raises:
         InputError: fewer than 2 classes or segments, or a size below 1.
@@ -54,6 +57,7 @@ def orthogonal(
         whole("train", train, low=1),
         whole("test", test, low=1),
         whole("points", points, low=1),
+        whole("validation", validation, low=0),
     )
 
 
@@ -78,7 +82,9 @@ def orthogonal_population(classes: SupportsIndex = 3, segments: SupportsIndex = 
 
 
 @functools.lru_cache(maxsize=32)
-def _orthogonal(classes: int, segments: int, train: int, test: int, points: int) -> Task:
+def _orthogonal(
+    classes: int, segments: int, train: int, test: int, points: int, validation: int
+) -> Task:
     pool = _base_points(classes, points)
 
     def bags(seed: SupportsIndex, start: int, count: int) -> Data:
@@ -96,7 +102,8 @@ def _orthogonal(classes: int, segments: int, train: int, test: int, points: int)
         return Data(unpadded(indices, label, _first_is_foreground(count, segments)), pool)
 
     def make(seed: SupportsIndex) -> dict[str, Data]:
-        return {"train": bags(seed, 0, train), "test": bags(seed, train, test)}
+        made = {"train": bags(seed, 0, train), "test": bags(seed, train, test)}
+        return made | ({"validation": bags(seed, train + test, validation)} if validation else {})
 
     return Task(
         name="orthogonal",
@@ -106,8 +113,9 @@ def _orthogonal(classes: int, segments: int, train: int, test: int, points: int)
         make=make,
         template=template(bags(0, 0, 1)),
         summary=(
-            f"{classes} orthogonal classes and a background axis; {train} training and {test} "
-            f"test bags of {segments} segments, foreground first; {points} points a class"
+            f"{classes} orthogonal classes and a background axis; {train} training, {test} test "
+            f"and {validation} validation bags of {segments} segments, foreground first; {points} "
+            "points a class"
         ),
     )
 

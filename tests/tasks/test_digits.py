@@ -29,14 +29,16 @@ def test_the_pool_is_scikit_learns_digits_scaled_to_plus_minus_one():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_no_image_is_in_both_training_and_test_mosaics(seed):
-    made = digits(train=3000, test=3000).make(seed)
+def test_no_image_is_in_mosaics_of_two_splits(seed):
+    made = digits(train=3000, test=3000, validation=3000).make(seed)
     numbers = image_numbers(made["train"].pool)
     shown = {split: set(numbers[data.examples.segments].ravel()) for split, data in made.items()}
-    assert not shown["train"] & shown["test"]
-    # A quarter of each class, rounded: 450 of 1,797; nearly every image is drawn at this size.
+    assert sum(map(len, shown.values())) == len(set.union(*shown.values()))
+    # A quarter of each class, rounded: 450 of 1,797; an eighth of the rest: 169; nearly every image
+    # is drawn at this size.
     assert 440 <= len(shown["test"]) <= 450
-    assert 1300 <= len(shown["train"]) <= 1347
+    assert 160 <= len(shown["validation"]) <= 169
+    assert 1140 <= len(shown["train"]) <= 1178
 
 
 def test_every_mosaic_hides_one_foreground_digit_which_is_its_label():
@@ -50,7 +52,7 @@ def test_every_mosaic_hides_one_foreground_digit_which_is_its_label():
 
 def test_the_first_four_mosaics_are_what_four_random_states_give():
     data = digits().make(0)["train"]
-    kinds = LABELS[image_numbers(data.pool)][:1347]
+    kinds = LABELS[image_numbers(data.pool)][:1178]
     foreground, background = np.flatnonzero(kinds <= 2), np.flatnonzero(kinds > 2)
     for i in range(4):
         np.random.seed(i)
@@ -70,7 +72,7 @@ def test_labels_are_balanced():
 def test_made_data_is_sound_and_has_the_shapes_of_the_template():
     task = digits()
     assert (task.name, task.segments, task.classes, task.solvable) == ("digits", 5, 3, False)
-    assert "2048 training" in task.summary
+    assert "2048 train mosaics of 1178 images" in task.summary
     for split, data in task.make(2).items():
         check(data, f"digits, {split}", task.classes)
         assert data.examples.segments.dtype == data.examples.label.dtype == np.int32

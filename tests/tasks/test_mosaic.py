@@ -11,10 +11,11 @@ COUNT = 80
 Y = np.tile([7, 3, 5, 9], COUNT // 4)
 X = np.arange(COUNT, dtype=float)[:, None] + np.array([0.0, 0.5])  # image i starts with i
 FOREGROUND = (9, 5)
+SIZES = {"segments": 4, "train": 60, "test": 25, "validation": 15}
 
 
 def small(**changes: object):
-    arguments = {"foreground": FOREGROUND, "segments": 4, "train": 60, "test": 25, **changes}
+    arguments = {"foreground": FOREGROUND, **SIZES, **changes}
     return mosaic(X, Y, **arguments)
 
 
@@ -23,11 +24,10 @@ def images_of(data) -> np.ndarray:
     return data.pool[data.examples.segments][..., 0].astype(int)
 
 
-def split_images(data) -> tuple[np.ndarray, np.ndarray]:
-    """The image numbers of the two parts of the pool, each in original order."""
+def split_images(data) -> list[np.ndarray]:
+    """The image numbers of the parts of the pool (training, validation, test), in their order."""
     numbers = data.pool[:, 0].astype(int)
-    (end,) = np.flatnonzero(np.diff(numbers) < 0) + 1
-    return numbers[:end], numbers[end:]
+    return np.split(numbers, np.flatnonzero(np.diff(numbers) < 0) + 1)
 
 
 def published_mosaic(images: np.ndarray, i: int, segments: int) -> tuple[list[int], int, int]:
@@ -46,10 +46,11 @@ def published_mosaic(images: np.ndarray, i: int, segments: int) -> tuple[list[in
 @pytest.mark.parametrize("segments", [2, 4, 9])
 def test_the_mosaics_of_dataset_seed_0_are_the_published_draws(segments):
     made = small(segments=segments).make(0)
-    train_images, test_images = split_images(made["train"])
+    train_images, validation_images, test_images = split_images(made["train"])
     for split, images, start, count in (
         ("train", train_images, 0, 60),
         ("test", test_images, 60, 25),
+        ("validation", validation_images, 85, 15),
     ):
         data = made[split]
         for row in range(count):
@@ -61,7 +62,7 @@ def test_the_mosaics_of_dataset_seed_0_are_the_published_draws(segments):
 
 def test_the_first_four_mosaics_are_what_four_random_states_give():
     data = small().make(0)["train"]
-    images, _ = split_images(data)
+    images, *_ = split_images(data)
     background = images[~np.isin(Y[images], FOREGROUND)]
     foreground = images[np.isin(Y[images], FOREGROUND)]
     for i in range(4):
@@ -74,7 +75,7 @@ def test_the_first_four_mosaics_are_what_four_random_states_give():
 
 def test_another_dataset_seed_draws_from_the_pair_of_seed_and_mosaic():
     data = small().make(11)["train"]
-    images, _ = split_images(data)
+    images, *_ = split_images(data)
     background = images[~np.isin(Y[images], FOREGROUND)]
     for i in range(5):
         drawn = np.random.RandomState([11, i]).randint(0, len(background), 3)
@@ -82,32 +83,47 @@ def test_another_dataset_seed_draws_from_the_pair_of_seed_and_mosaic():
         np.testing.assert_array_equal(shown, background[drawn])
 
 
-def test_training_and_test_images_are_disjoint_and_together_all_images():
+def test_the_images_of_the_splits_are_disjoint_and_together_all_images():
     for seed in (0, 1):
-        made = small(train=400, test=400).make(seed)
-        assert made["train"].pool is made["test"].pool
-        train_images, test_images = split_images(made["train"])
-        np.testing.assert_array_equal(np.sort(np.r_[train_images, test_images]), np.arange(COUNT))
-        assert set(images_of(made["train"]).ravel()) == set(train_images), "all are used, no other"
-        assert set(images_of(made["test"]).ravel()) == set(test_images)
+        made = small(train=400, test=400, validation=400).make(seed)
+        assert made["train"].pool is made["test"].pool is made["validation"].pool
+        parts = split_images(made["train"])
+        np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(COUNT))
+        for split, images in zip(("train", "validation", "test"), parts, strict=True):
+            assert set(images_of(made[split]).ravel()) == set(images), "all are used, no other"
+
+
+def test_without_validation_its_images_are_for_training_and_the_test_stays_as_it_is():
+    without, made = small(validation=0).make(0), small().make(0)
+    assert list(without) == ["train", "test"]
+    train_images, test_images = split_images(without["train"])
+    parts = split_images(made["train"])
+    np.testing.assert_array_equal(train_images, np.sort(np.concatenate(parts[:2])))
+    np.testing.assert_array_equal(test_images, parts[2])
+    np.testing.assert_array_equal(images_of(without["test"]), images_of(made["test"]))
 
 
 def test_images_are_divided_class_by_class():
-    train_images, test_images = split_images(small(test_fraction=0.3).make(0)["train"])
-    np.testing.assert_array_equal(np.unique(Y[train_images], return_counts=True)[1], 14)
-    np.testing.assert_array_equal(np.unique(Y[test_images], return_counts=True)[1], 6)
+    made = small(test_fraction=0.3, validation_fraction=0.5).make(0)
+    for images, count in zip(split_images(made["train"]), (7, 7, 6), strict=True):
+        np.testing.assert_array_equal(np.unique(Y[images], return_counts=True)[1], count)
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_each_class_has_an_image_on_either_side_even_at_extreme_fractions(fraction):
-    made = small(test_fraction=fraction).make(0)
+def test_each_class_has_an_image_in_every_split_even_at_extreme_fractions(fraction):
+    made = small(test_fraction=min(fraction, 0.9), validation_fraction=fraction).make(0)
     for images in split_images(made["train"]):
         assert set(Y[images]) == set(Y)
 
 
-def test_two_images_of_a_class_are_enough():
-    made = mosaic(X[:8], Y[:8], FOREGROUND, train=6, test=6).make(0)
-    assert not set(images_of(made["train"]).ravel()) & set(images_of(made["test"]).ravel())
+@pytest.mark.parametrize("validation", [0, 6])
+def test_as_many_images_of_a_class_as_there_are_splits_are_enough(validation):
+    splits = 3 if validation else 2
+    count = 4 * splits
+    task = mosaic(X[:count], Y[:count], FOREGROUND, train=6, test=6, validation=validation)
+    shown = [set(images_of(data).ravel()) for data in task.make(0).values()]
+    assert len(shown) == splits
+    assert sum(map(len, shown)) == len(set.union(*shown))
 
 
 def test_one_foreground_image_a_mosaic_carries_the_label():
@@ -159,7 +175,7 @@ def test_classes_may_be_strings():
     names = np.array(["ant", "bee", "cat", "dog"])[Y // 2 - 1]
     kinds = {3: "ant", 5: "bee", 7: "cat", 9: "dog"}
     for y in (names, names.astype(object), names.tolist()):
-        made = mosaic(X, y, (kinds[9], kinds[5]), segments=4, train=60, test=25).make(0)
+        made = mosaic(X, y, (kinds[9], kinds[5]), **SIZES).make(0)
         for split, data in small().make(0).items():
             np.testing.assert_array_equal(images_of(made[split]), images_of(data))
             np.testing.assert_array_equal(made[split].examples.label, data.examples.label)
@@ -172,7 +188,7 @@ def test_float32_images_stay_float32_and_whole_numbers_become_float64():
 
 def test_the_callers_arrays_are_neither_changed_nor_shared():
     images, kinds = X.copy(), Y.copy()
-    task = mosaic(images, kinds, FOREGROUND, segments=4, train=60, test=25)
+    task = mosaic(images, kinds, FOREGROUND, **SIZES)
     before = task.make(0)["train"]
     np.testing.assert_array_equal(images, X)
     np.testing.assert_array_equal(kinds, Y)
@@ -187,10 +203,10 @@ def test_the_callers_arrays_are_neither_changed_nor_shared():
 
 def test_equal_calls_give_one_task_while_it_is_in_use():
     task = small()
-    assert mosaic(X.copy(), Y.tolist(), [5, 9], segments=4, train=60, test=25) is task
-    assert mosaic(np.asfortranarray(X), Y, FOREGROUND, segments=4, train=60, test=25) is task
-    assert mosaic(X + 1, Y, FOREGROUND, segments=4, train=60, test=25) is not task
-    assert mosaic(X, Y[::-1], FOREGROUND, segments=4, train=60, test=25) is not task
+    assert mosaic(X.copy(), Y.tolist(), [5, 9], **SIZES) is task
+    assert mosaic(np.asfortranarray(X), Y, FOREGROUND, **SIZES) is task
+    assert mosaic(X + 1, Y, FOREGROUND, **SIZES) is not task
+    assert mosaic(X, Y[::-1], FOREGROUND, **SIZES) is not task
     for changed in (
         {"segments": 3},
         {"train": 61},
@@ -232,7 +248,11 @@ def test_drawing_leaves_numpys_own_generator_alone():
         ({"X": [[1.0], [1.0, 2.0]]}, "got items of different shapes"),
         ({"y": Y.astype(float)}, "y: got float64 of shape \\(80,\\), expected integers or strings"),
         ({"y": np.stack([Y, Y])}, "y: got int64 of shape \\(2, 80\\)"),
-        ({"y": np.r_[Y[:-1], 8]}, "got 1 of class 8, expected at least 2"),
+        ({"y": np.r_[Y[:-1], 8]}, "got 1 of class 8, expected at least 3"),
+        (
+            {"X": X[:4], "y": Y[:4], "validation": 0},
+            "got 1 of class 3, expected at least 2 of each class to divide among the splits",
+        ),
         ({"foreground": (5, 4)}, "got class 4, expected classes of the data: 3, 5, 7, 9; pick"),
         ({"foreground": ("5", 9)}, "got class '5', expected classes of the data"),
         ({"foreground": ()}, "foreground: got \\(\\), expected at least 2 different classes"),
@@ -246,6 +266,8 @@ def test_drawing_leaves_numpys_own_generator_alone():
         ({"test_fraction": 0.0}, "test_fraction: got 0.0, expected a number between 0 and 1"),
         ({"test_fraction": 1.0}, "test_fraction: got 1.0, expected"),
         ({"test_fraction": float("nan")}, "test_fraction: got nan"),
+        ({"validation": -1}, "validation: got -1, expected an integer >= 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction: got 1.0, expected"),
     ],
 )
 def test_what_makes_no_mosaic_is_refused_in_one_line(changes, message):

@@ -31,11 +31,14 @@ def assert_published(examples, row: int, j: int) -> None:
 
 
 def test_the_bags_of_dataset_seed_0_are_the_published_draws_call_by_call():
-    made = orthogonal(CLASSES, SEGMENTS, train=300, test=20, points=POINTS).make(0)
+    made = orthogonal(CLASSES, SEGMENTS, train=300, test=20, points=POINTS, validation=9).make(0)
     for j in range(300):
         assert_published(made["train"].examples, j, j)
     for j in range(20):
         assert_published(made["test"].examples, j, 300 + j)
+    for j in range(9):
+        assert_published(made["validation"].examples, j, 320 + j)
+    assert list(orthogonal(validation=0).make(0)) == ["train", "test"]
 
 
 def test_the_first_four_bags_are_what_four_random_states_give():
