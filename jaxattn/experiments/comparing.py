@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib.pyplot as plt
 import xarray as xr
 
 from jaxattn import plots
@@ -117,21 +116,9 @@ def companion(settings: Settings) -> Settings | None:
 
 def draw(results: xr.Dataset, solved: xr.Dataset | None, folder: Path) -> list[Path]:
     """Every figure that the results allow, as PNG and SVG."""
-    axes: dict[str, Callable[[xr.Dataset], Any]] = {
-        "focus": plots.focus,
-        "accuracy": plots.accuracy,
-    }
-    if "flow" in results["process"]:
-        axes["beside_flow"] = plots.beside_flow
     written = []
-    for name, figure in axes.items():
-        drawn = figure(results).figure
-        written += plots.save(drawn, folder, name)
-        plt.close(drawn)
-    written += plots.save(plots.overview(results), folder, "overview")
-    population = results if solved is None else solved
-    if "theory" in population["process"]:
-        written += plots.save(plots.population(population), folder, "population")
+    for drawing in plots.gallery(results, solved):
+        written += plots.save(drawing.draw(), folder, drawing.name)
     return written
 
 
