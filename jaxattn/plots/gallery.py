@@ -170,8 +170,8 @@ def _ends(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
             "error_cells",
             "Right for the right reason?",
             "Examples by whether most attention is on the foreground (focus) and whether the "
-            f"answer is right, at the end of training, as one stacked bar a paradigm; {story.where}. "
-            f"Parts are means over {story.over}, whiskers 95 % intervals. {parts}.",
+            "answer is right, at the end of training, as one stacked bar a paradigm; "
+            f"{story.where}. Parts are means over {story.over}, whiskers 95 % intervals. {parts}.",
             partial(_own_figure, error_cells, ds),
         )
     if maps := story.runs("answer_map"):
@@ -196,8 +196,8 @@ def _ends(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
                 f"distribution_{measure}",
                 title,
                 f"{title.split(',')[0]} of every seed at the end of training, a point each, and a "
-                f"box of their quartiles with whiskers from 10 to 90 %; {story.where}, {story.over}. "
-                f"Medians, with lowest and highest: {spread}{unit}.",
+                "box of their quartiles with whiskers from 10 to 90 %; "
+                f"{story.where}, {story.over}. Medians, with lowest and highest: {spread}{unit}.",
                 partial(_own_figure, partial(distribution, measure=measure), ds),
             )
 
@@ -234,8 +234,8 @@ def _pictures(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
             "The attention on one example",
             "The segments of the first example as pictures, and below each a bar and a number: the "
             "attention on it before, during and after training of one seed, a row a paradigm; "
-            f"{story.where}. The foreground has a frame: what learnt where to look has its bar full "
-            "and the others empty.",
+            f"{story.where}. The foreground has a frame: once a paradigm knows where to look, the "
+            "bar below it is full and the others are empty.",
             partial(_own_figure, attention_on_images, ds),
         )
 
@@ -261,9 +261,9 @@ def _flow(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
             "beside_flow",
             "Training beside its gradient flow",
             "Attention on the foreground against time, the optimiser's clock, of the seeds that "
-            "have a flow: wide pale lines are medians of training, thin ones its seeds, dashed lines "
-            f"medians of the flow; {story.where}. Where they lie on each other, training follows the "
-            f"flow. Training and flow end at: {ends}.",
+            "have a flow: wide pale lines are medians of training, thin ones its seeds, dashed "
+            f"lines medians of the flow; {story.where}. Where they lie on each other, training "
+            f"follows the flow. Training and flow end at: {ends}.",
             partial(_own_figure, beside_flow, ds),
         )
 
@@ -274,9 +274,9 @@ def _population(ds: xr.Dataset) -> Iterator[Drawing]:
         yield Drawing(
             "population",
             "The solvable setting: training, flow and theory",
-            "The logit gap mu (left), the score gap nu (middle) and the attention on the foreground "
-            f"(right) against time; {setting_words(setting)}. Wide pale lines are the exact reduced "
-            "system, dashed lines the gradient flow of all parameters, markers training: where they "
-            "agree one sees one curve.",
+            "The logit gap mu (left), the score gap nu (middle) and the attention on the "
+            f"foreground (right) against time; {setting_words(setting)}. Wide pale lines are the "
+            "exact reduced system, dashed lines the gradient flow of all parameters, markers "
+            "training: where they agree one sees one curve.",
             partial(population, ds),
         )
