@@ -135,4 +135,5 @@ def _cells(ax: Axes, shares: np.ndarray) -> None:
             va="center",
             fontsize=SMALL,
             color="white" if share > 30 else "0.1",
+            in_layout=False,
         )

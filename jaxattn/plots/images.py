@@ -95,13 +95,13 @@ def attention_on_images(
     setting = choose(ds, learning_rate, paradigms)
     split = split_of(setting.ds, split)
     saves = _saves(setting, axis, at)
-    mosaic = _mosaic(setting.ds, split, shown)
+    mosaic = _mosaic(ds, split, shown)
     drawn = [runs(setting, "attention_shown", name, split=split) for name in setting.paradigms]
-    seed = _seed(setting.ds, drawn, seed)
+    seed = _seed(ds, drawn, seed)
     across, down = mosaic.step
     wide, high = across * len(saves) - _GAP, down * len(drawn) - _GAP
     ax = new_axes(height=1.3 + 5.6 * high / wide) if ax is None else ax
-    every = width_of(ax) / wide >= _ROOM
+    every = bool(width_of(ax) / wide >= _ROOM)
     for place, one in enumerate(drawn):
         colour, top = style_in(setting, one.paradigm).colour, place * down
         if seed not in one.seeds:
@@ -120,7 +120,7 @@ def attention_on_images(
         label.set_color(style_in(setting, name).colour)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    whose = "" if setting.ds["picture_seen"].values.all() else ", the first, whose data these are"
+    whose = "" if ds["picture_seen"].values.all() else ", the first, whose data these are"
     there = any(seed in one.seeds for one in drawn)
     set_title(
         ax,
@@ -212,6 +212,7 @@ def _draw(
                 va="top",
                 fontsize=SMALL,
                 fontweight="bold" if on else "normal",
+                in_layout=False,
             )
 
 
