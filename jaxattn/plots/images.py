@@ -105,7 +105,8 @@ def attention_on_images(
     for place, one in enumerate(drawn):
         colour, top = style_in(setting, one.paradigm).colour, place * down
         if seed not in one.seeds:
-            ax.text(0, top + mosaic.tall / 2, "did not finish", fontsize=SMALL, color=colour)
+            middle = top + (down - _GAP) / 2
+            ax.text(0, middle, "did not finish", fontsize=SMALL, color=colour, va="center")
             continue
         run = one.values[one.seeds == seed][0, :, shown]
         for left, (save, _) in zip(np.arange(len(saves)) * across, saves, strict=True):

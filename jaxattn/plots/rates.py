@@ -89,6 +89,8 @@ def rate_sensitivity(
         else:
             ax.vlines(x, low, high, color=style.colour, lw=1.2)
     dress(ax, "learning rate", f"{label_of(variable.attrs, measure)}, at the end")
+    if rates.size == 1:
+        ax.set_xlim(rates[0] / 1.3, rates[0] * 1.3)
     if rates.size <= _NUMBERED:
         ax.xaxis.set_major_locator(FixedLocator(list(rates)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
