@@ -22,6 +22,7 @@ from jaxattn.jobs import (
     times_of,
 )
 from jaxattn.measures import first_crossing
+from jaxattn.pictures import pictures_of
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import assemble, block, canonical_json
@@ -74,7 +75,7 @@ def compare(
 
     Returns:
         A Dataset with dims paradigm, process (train, and flow and theory where asked for or
-        exact), the swept hyperparameters, seed, save, split, inference, cell, quantile, part.
+        exact), the swept hyperparameters, seed, save, split, inference, and those of the measures.
 
     Raises:
         InputError: anything that cannot be done, before anything is compiled.
@@ -113,7 +114,10 @@ def run(
         ds = _assembled(settings, jobs, results, exact, pending)
         sizes = [learnt[name] for name in ds["process"].values]
         learnt_from = ("process", sizes, {"long_name": "examples learnt from"})
-        return _derive(ds.assign_coords({**coords, "learning_examples": learnt_from}), settings)
+        ds = ds.assign_coords({**coords, "learning_examples": learnt_from})
+        # What has run has checked its data.
+        pictures = pictures_of(settings, sources, jobs[0])
+        return _derive(ds, settings).assign(pictures.data_vars)
 
     # Not a `with`, which would wait: what a device has begun cannot be cancelled.
     waiter = ThreadPoolExecutor(1)

@@ -133,6 +133,8 @@ class Task:
     solvable: bool = False
     """True where the reduced (mu, nu) system of `jaxattn.theory` is exact."""
     default_model: str = "mlp"
+    picture: tuple[int, ...] | None = None
+    """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
 
 
 class Keys(NamedTuple):

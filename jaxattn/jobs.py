@@ -148,12 +148,14 @@ class Sources:
     def of(self, job: Job, rows: np.ndarray) -> Splits:
         """Data of the rows ``[tile, row]``; stacked in that shape where seeds vary the data."""
         if "data" not in self._settings.varied():
-            return self._splits(0, job)
+            return self.splits(0, job)
         seeds = job.plan.seed_of(rows)
-        tiles = [stack_data([self._splits(int(seed), job) for seed in tile]) for tile in seeds]
+        tiles = [stack_data([self.splits(int(seed), job) for seed in tile]) for tile in seeds]
         return stack_data(tiles)
 
-    def _splits(self, seed: int, job: Job) -> Splits:
+    def splits(self, seed: int, job: Job) -> Splits:
+        """Data of one seed; those of seed 0 where seeds do not vary the data."""
+        seed = seed if "data" in self._settings.varied() else 0
         key = (seed, job.process)
         if key not in self._made:
             settings, task = self._settings, self._settings.made_task()

@@ -1,7 +1,7 @@
 """What is measured of an attention network, and the two times a path is summed up by.
 
-Everything is a mean over examples by weight; measures of the focus are taken over the examples
-whose foreground is known, and are NaN where none is.
+Everything but `attention_shown` is a mean over examples by weight; measures of the focus are taken
+over the examples whose foreground is known, and are NaN where none is.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,14 @@ from jaxattn.contracts import Example, MeasureSpec
 from jaxattn.inference import INFERENCE_RULES, infer
 
 __all__ = [
+    "BINS",
     "CELLS",
     "DECILES",
+    "EDGES",
     "MEASURES",
+    "SHOWN",
     "View",
+    "attention_shown",
     "first_crossing",
     "measure_examples",
 ]
@@ -29,6 +33,15 @@ CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
 """Focus true / false x prediction true / false (PAPER 1.6)."""
 
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
+
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of the bins of `answer_map`, for the attention and for the answer alike (PAPER 3.5)."""
+
+BINS = tuple(round(low + 0.1, 1) for low in EDGES[:-1])
+"""Their centres. A bin holds its lower edge; the last one holds 1 too."""
+
+SHOWN = 4
+"""Examples of each split, the first ones, whose attention is kept segment by segment."""
 
 _BY_RULE = (("inference",), (INFERENCE_RULES,))
 
@@ -42,6 +55,13 @@ MEASURES = (
         unit="%",
         long_name="share of examples by focus and prediction true or false",
     ),
+    MeasureSpec(
+        "answer_map",
+        ("inference", "attention_bin", "answer_bin"),
+        (INFERENCE_RULES, BINS, BINS),
+        unit="%",
+        long_name="share of examples by attention on the foreground and chance of the right class",
+    ),
     MeasureSpec("focus_accuracy", unit="%", long_name="most attention is on the foreground"),
     MeasureSpec("attention_foreground", long_name="attention on the foreground, mean"),
     MeasureSpec(
@@ -54,6 +74,17 @@ MEASURES = (
     MeasureSpec("mu", long_name="logit gap of the right class, foreground read alone"),
     MeasureSpec("nu", long_name="score gap between foreground and background"),
 )
+"""The labels of what is a mean over examples."""
+
+
+def attention_shown(segments: int) -> MeasureSpec:
+    """The labels of the attention of the first `SHOWN` examples, bags of so many segments."""
+    return MeasureSpec(
+        "attention_shown",
+        ("shown", "segment"),
+        (tuple(range(SHOWN)), tuple(range(segments))),
+        long_name="attention on each segment of the first examples",
+    )
 
 
 class View(NamedTuple):
@@ -81,31 +112,52 @@ def _of_one(view: View, example: Example) -> dict[str, Array]:
     def mean_score(at: Array) -> Array:
         return jnp.sum(jnp.where(at, view.scores, 0.0)) / jnp.sum(at, dtype=dtype)
 
+    attention = jnp.exp(view.log_attention)
+    attention_on = jnp.sum(jnp.where(on, attention, 0.0))
+    attention_bins = _bin(attention_on)[None, :, None]
+    answer_bins = jax.vmap(_bin)(jnp.exp(answers[:, example.label]))[:, None, :]
     return {
         "loss": -answers[:, example.label],
         "accuracy": 100 * right.astype(dtype),
         "error_cell": 100 * jnp.stack(cells, axis=-1).astype(dtype),
+        "answer_map": 100 * attention_bins * answer_bins,
         "focus_accuracy": 100 * focus_true.astype(dtype),
-        "attention_foreground": jnp.sum(jnp.where(on, jnp.exp(view.log_attention), 0.0)),
+        "attention_foreground": attention_on,
         "attention_entropy": entropy(view.log_attention),
         "mu": read_on[example.label] - others,
         "nu": mean_score(on) - mean_score(off),
+        "attention_shown": attention,
     }
 
 
-_OF_FOCUS = ("error_cell", "focus_accuracy", "attention_foreground", "mu", "nu")
+def _bin(share: Float[Array, ""]) -> Float[Array, " bin"]:
+    """1 in the bin of the share and 0 in the others; NaN is in none."""
+    # What rounding puts beyond 0 or 1 belongs to the first or last bin.
+    low = jnp.asarray((-jnp.inf, *EDGES[1:-1]), share.dtype)
+    high = jnp.asarray((*EDGES[1:-1], jnp.inf), share.dtype)
+    return ((low <= share) & (share < high)).astype(share.dtype)
+
+
+def _shown(values: Float[Array, "example segment"], weight: Float[Array, " example"]) -> Array:
+    """The first `SHOWN` rows; NaN for an example that does not count or is not there."""
+    counted = jnp.where(weight[:SHOWN, None] > 0, values[:SHOWN], jnp.nan)
+    return jnp.pad(counted, ((0, SHOWN - counted.shape[0]), (0, 0)), constant_values=jnp.nan)
+
+
+_OF_FOCUS = ("error_cell", "answer_map", "focus_accuracy", "attention_foreground", "mu", "nu")
 
 
 def measure_examples(
     see: Callable[[Example], View], batch: Example
 ) -> dict[str, Float[Array, "..."]]:
-    """The `MEASURES` of a batch of examples.
+    """The `MEASURES` of a batch of examples, and the `attention_shown` of its first ones.
 
     Args:
         see: one example to its `View`.
         batch: examples with a leading axis; weights may be zero but not all of them.
     """
     one = jax.vmap(lambda example: _of_one(see(example), example))(batch)
+    shown = _shown(one.pop("attention_shown"), batch.weight)
     known = jnp.any(batch.foreground & batch.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.
     gap = known & jnp.any(~batch.foreground & batch.mask, axis=-1)
@@ -120,7 +172,8 @@ def measure_examples(
     means = {name: mean(name, values) for name, values in one.items()}
     counted = jnp.where(known & (batch.weight > 0), one["attention_foreground"], jnp.nan)
     levels = jnp.asarray(DECILES, dtype=counted.dtype)
-    return means | {"attention_foreground_decile": jnp.nanquantile(counted, levels)}
+    deciles = jnp.nanquantile(counted, levels)
+    return means | {"attention_foreground_decile": deciles, "attention_shown": shown}
 
 
 def first_crossing(

@@ -21,7 +21,7 @@ from jaxattn.contracts import (
     Problem,
     Task,
 )
-from jaxattn.measures import MEASURES, View, measure_examples
+from jaxattn.measures import MEASURES, View, attention_shown, measure_examples
 from jaxattn.models import MODELS
 from jaxattn.names import resolve
 from jaxattn.paradigms import PARADIGMS, as_paradigm
@@ -115,7 +115,7 @@ def _attention_problem(
         discontinuities=paradigm.discontinuities or _no_jumps,
         state=paradigm.init,
         hypers=_union(model.hypers, attention.hypers, paradigm.hypers),
-        measures=MEASURES,
+        measures=(*MEASURES, attention_shown(template.mask.shape[-1])),
         name=paradigm.name,
         natural_inference=paradigm.natural_inference,
         precision=precision,

@@ -11,11 +11,15 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Status, Trajectory
-from jaxattn.measures import MEASURES
+from jaxattn.measures import MEASURES, SHOWN, attention_shown
 from jaxattn.store import assemble, block, canonical_json
 
 NATURAL = {"soft": "average-input", "lvml": "average-output"}
 STEPS = 200
+SEGMENTS = 5
+SHARES = {"error_cell": -1, "answer_map": (-2, -1), "attention_shown": -1}
+"""Measures that are parts of a whole, and the axes along which they add up to it."""
+LABELS = (*MEASURES, attention_shown(SEGMENTS))
 
 
 def example_result(
@@ -27,8 +31,10 @@ def example_result(
     temperatures: Sequence[float] = (),
     splits: Sequence[str] = ("train", "test"),
     saves: int = 11,
+    picture: tuple[int, ...] = (8, 8),
+    vary: Sequence[str] = ("init",),
 ) -> xr.Dataset:
-    """Every asked row done; `end` makes some of them end otherwise."""
+    """Every asked row done; `end` makes some of them end otherwise. No `picture`: no pictures."""
     axes: dict[str, Sequence[float]] = {"learning_rate": list(learning_rates)}
     if temperatures:
         axes["temperature"] = list(temperatures)
@@ -49,7 +55,7 @@ def example_result(
         "schedule": "constant",
         "order": "shuffled",
         "batch_size": 256,
-        "vary": ["init"],
+        "vary": list(vary),
         "paradigms": list(paradigms),
         "seeds": list(range(seeds)),
         "hypers": {**axes, "switch_time": None},
@@ -63,6 +69,10 @@ def example_result(
         time=(("learning_rate", "save"), time, {"units": "time", "long_name": "time"}),
         natural_inference=("paradigm", natural),
     )
+    if picture:
+        ds = ds.assign(
+            _pictures(rng, splits, picture, [i == 0 or "data" not in vary for i in range(seeds)])
+        )
     if "hybrid" in paradigms:
         ds = ds.assign_coords(switch_time=("learning_rate", 0.25 * time[:, -1]))
     return ds
@@ -77,6 +87,19 @@ def end(ds: xr.Dataset, status: Status, **at: object) -> xr.Dataset:
         if "save" in values.dims:
             ds[name].loc[where] = np.nan
     return ds
+
+
+def _pictures(
+    rng: np.random.Generator, splits: Sequence[str], picture: tuple[int, ...], seen: list[bool]
+) -> dict[str, tuple]:
+    shape = (len(splits), SHOWN, SEGMENTS)
+    dims = ("split", "shown", "segment")
+    pixel = ("height", "width", "colour")[: len(picture)]
+    return {
+        "picture": ((*dims, *pixel), rng.normal(size=(*shape, *picture)).astype(np.float32)),
+        "picture_foreground": (dims, np.arange(SEGMENTS) == rng.integers(0, 5, (*shape[:2], 1))),
+        "picture_seen": ("seed", seen),
+    }
 
 
 def _block(
@@ -98,11 +121,13 @@ def _block(
 
     scale = {"%": 100.0, "nat": 2.0}
     measures = {"objective": 2 - 2 * curves(), "gradient_norm": 1 - curves(2)}
-    for split, spec in product(splits, MEASURES):
+    for split, spec in product(splits, LABELS):
         values = curves(*(len(labels) for labels in spec.coords))
+        if spec.name in SHARES:
+            values = values / values.sum(axis=SHARES[spec.name], keepdims=True)
         measures[f"{split}/{spec.name}"] = scale.get(spec.unit, 1.0) * values
     done = np.full(shape, int(Status.DONE))
     ones = np.ones(shape, dtype=int)
     work = {"gradients": STEPS * ones, "steps": STEPS * ones, "rejected": 0 * ones}
     made = Trajectory(step, step, measures, done, done.astype(float), work)
-    return block(made, lead, MEASURES, ["classify", "focus"])
+    return block(made, lead, LABELS, ["classify", "focus"])

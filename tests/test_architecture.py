@@ -38,6 +38,7 @@ FLOORS = {
     "settings": 4,
     "sweep": 4,
     "jobs": 5,
+    "pictures": 5,
     "stopwatch": 5,
     "store": 5,
     "comparison": 6,

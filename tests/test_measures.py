@@ -8,19 +8,33 @@ from hypothesis import strategies as st
 from jaxattn.attention import softmax
 from jaxattn.contracts import Example
 from jaxattn.inference import INFERENCE_RULES
-from jaxattn.measures import CELLS, DECILES, MEASURES, View, first_crossing, measure_examples
+from jaxattn.measures import (
+    BINS,
+    CELLS,
+    DECILES,
+    EDGES,
+    MEASURES,
+    SHOWN,
+    View,
+    attention_shown,
+    first_crossing,
+    measure_examples,
+)
 
 COUNT, SEGMENTS, CLASSES = 12, 4, 3
 
+LABELS = (*MEASURES, attention_shown(SEGMENTS))
+
 FOCUS = (
     "error_cell",
+    "answer_map",
     "focus_accuracy",
     "attention_foreground",
     "attention_foreground_decile",
     "mu",
     "nu",
 )
-OTHERS = ("loss", "accuracy", "attention_entropy")
+OTHERS = ("loss", "accuracy", "attention_entropy", "attention_shown")
 
 # Percentages up to 100 are means of COUNT numbers; each sum, product and quotient rounds once.
 TOLERANCE = 100 * 4 * COUNT * EPS
@@ -58,7 +72,7 @@ def chance(logits):
 def spelt_out(batch: Example) -> dict[str, np.ndarray]:
     """Every measure by a loop over the examples."""
     sums, total = {}, 0
-    on_all = []
+    on_all, attention = [], []
     for i in range(COUNT):
         scores, logits = (leaf[i] for leaf in batch.segments)
         mask, on, label = batch.mask[i], batch.foreground[i], batch.label[i]
@@ -74,10 +88,12 @@ def spelt_out(batch: Example) -> dict[str, np.ndarray]:
         f = int(focused)
         cells = [[f * r, (1 - f) * r, f * (1 - r), (1 - f) * (1 - r)] for r in right]
         alone = logits[on][0]
+        answered = [np.histogram2d([a[on].sum()], [p[label]], [EDGES, EDGES])[0] for p in read]
         row = {
             "loss": [-np.log(p[label]) for p in read],
             "accuracy": [100 * r for r in right],
             "error_cell": 100 * np.array(cells),
+            "answer_map": 100 * np.array(answered),
             "focus_accuracy": 100 * focused,
             "attention_foreground": a[on].sum(),
             "attention_entropy": -sum(w * np.log(w) for w in a if w > 0),
@@ -85,25 +101,28 @@ def spelt_out(batch: Example) -> dict[str, np.ndarray]:
             "nu": scores[on][0] - scores[mask & ~on].mean(),
         }
         on_all.append(a[on].sum())
+        attention.append(a)
         for name, value in row.items():
             sums[name] = sums.get(name, 0) + batch.weight[i] * np.asarray(value)
         total += batch.weight[i]
     means = {name: value / total for name, value in sums.items()}
-    return means | {"attention_foreground_decile": np.quantile(on_all, DECILES)}
+    shown = np.array(attention[:SHOWN])
+    deciles = np.quantile(on_all, DECILES)
+    return means | {"attention_foreground_decile": deciles, "attention_shown": shown}
 
 
 def test_every_measure_is_its_definition(rng):
     for _ in range(5):
         batch = batch_of(rng)
         found, expected = measured(batch), spelt_out(batch)
-        assert found.keys() == expected.keys() == {spec.name for spec in MEASURES}
+        assert found.keys() == expected.keys() == {spec.name for spec in LABELS}
         for name, value in found.items():
             np.testing.assert_allclose(value, expected[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
 
 def test_every_measure_has_the_shape_its_labels_say(rng):
     found = measured(batch_of(rng))
-    for spec in MEASURES:
+    for spec in LABELS:
         assert found[spec.name].shape == tuple(len(values) for values in spec.coords)
         assert len(spec.dims) == len(spec.coords)
         assert found[spec.name].dtype == PRECISION
@@ -134,6 +153,7 @@ def test_permuting_segments_changes_no_measure(random):
         foreground=batch.foreground[:, order],
     )
     a, b = measured(batch), measured(permuted)
+    a["attention_shown"] = a["attention_shown"][:, order]
     for name in a:
         np.testing.assert_allclose(a[name], b[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
@@ -152,6 +172,8 @@ def test_padding_changes_no_measure(rng, filling):
         foreground=lengthen(batch.foreground, False),
     )
     a, b = measured(batch), measured(padded)
+    np.testing.assert_array_equal(b["attention_shown"][:, SEGMENTS:], 0)
+    b["attention_shown"] = b["attention_shown"][:, :SEGMENTS]
     for name in a:
         np.testing.assert_allclose(a[name], b[name], rtol=0, atol=TOLERANCE, err_msg=name)
 
@@ -215,6 +237,67 @@ def test_means_are_weighted_and_percentages_exact():
     np.testing.assert_array_equal(found["error_cell"][0], [75, 0, 0, 25])
     np.testing.assert_allclose(found["mu"], 9, rtol=10 * EPS)
     np.testing.assert_allclose(found["nu"], 2.5, rtol=10 * EPS)
+
+
+def answers_of(attention: list[float], chance: list[float], weight: list[float]) -> Example:
+    """Bags of two segments: so much attention on the first, so sure of the right of two classes."""
+    a, s = np.array(attention), np.array(chance)
+    with np.errstate(divide="ignore"):
+        scores = np.log(np.stack([a, 1 - a], axis=-1))
+        logits = np.log(np.stack([s, 1 - s], axis=-1))[:, None].repeat(2, axis=1)
+    return Example(
+        segments=(scores.astype(PRECISION), logits.astype(PRECISION)),
+        mask=np.ones((len(a), 2), bool),
+        label=np.zeros(len(a), np.int32),
+        foreground=np.tile([True, False], (len(a), 1)),
+        weight=np.array(weight, PRECISION),
+    )
+
+
+def test_exactly_0_is_in_the_first_bin_and_exactly_1_in_the_last() -> None:
+    # Scores of 0 and -inf make shares of exactly 1 and 0, which no rounding moves.
+    found = measured(answers_of([1.0, 0.0], [1.0, 0.0], [1, 1]))["answer_map"]
+    expected = np.zeros((5, 5))
+    expected[4, 4] = expected[0, 0] = 50
+    for rule in found[:2]:  # the average of infinite logits, weighted by 0, is unknown
+        np.testing.assert_array_equal(rule, expected)
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+def test_a_share_is_in_the_bin_between_its_edges(place: int) -> None:
+    assert EDGES == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    assert BINS == (0.1, 0.3, 0.5, 0.7, 0.9)
+    # A few roundings of a logarithm and a softmax off the edge, on either side of it.
+    near = [EDGES[place] - 100 * EPS, EDGES[place] + 100 * EPS]
+    for attention, chance in ((near, [0.5, 0.5]), ([0.5, 0.5], near)):
+        found = np.asarray(measured(answers_of(attention, chance, [1, 1]))["answer_map"])
+        if chance is near:
+            found = found.swapaxes(1, 2)
+        for rule in found:
+            assert rule[place - 1, 2] == rule[place, 2] == 50
+
+
+def test_the_attention_of_the_first_examples_is_nan_where_there_is_none(rng) -> None:
+    batch = batch_of(rng)
+    whole = measured(batch)["attention_shown"]
+    few = jax.tree.map(lambda leaf: leaf[:2], batch)
+    for part in (few, batch._replace(weight=batch.weight * (np.arange(COUNT) < 2))):
+        found = measured(part)["attention_shown"]
+        assert found.shape == (SHOWN, SEGMENTS)
+        np.testing.assert_allclose(found[:2], whole[:2], rtol=0, atol=TOLERANCE)
+        assert np.all(np.isnan(found[2:]))
+
+
+def test_the_map_of_answers_is_weighted_and_sums_to_100_of_what_is_known(rng) -> None:
+    batch = answers_of([0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [3, 1, 4])
+    known = np.array([[True], [True], [False]])
+    found = measured(batch._replace(foreground=batch.foreground & known))["answer_map"]
+    for rule in found:
+        assert rule[4, 4] == 75
+        assert rule[0, 0] == 25
+    for _ in range(5):
+        cells = measured(batch_of(rng))["answer_map"]
+        np.testing.assert_allclose(cells.sum(axis=(1, 2)), 100, rtol=0, atol=TOLERANCE)
 
 
 TIME = np.array([0.0, 1.0, 3.0, 4.0])

@@ -376,6 +376,14 @@ def test_the_overview_says_below_what_was_run_and_what_was_left_out(whole: xr.Da
         assert words in caption
 
 
+def test_the_panels_of_the_population_say_once_below_what_their_time_is() -> None:
+    ds = example_result(theory=True)
+    ds["time"].attrs["long_name"] = "time: the optimiser's clock"
+    figure = plots.population(ds)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["time"] * 3
+    assert figure.get_supxlabel().endswith("; time: the optimiser's clock")
+
+
 def test_a_figure_needs_no_description_of_the_run(whole: xr.Dataset) -> None:
     bare = whole.drop_attrs()
     assert "learning rate 0.05" in said(plots.focus(bare))

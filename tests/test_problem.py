@@ -93,12 +93,14 @@ def assert_alike(a, b):
         np.testing.assert_allclose(one, other, rtol=0, atol=10 * TOLERANCE)
 
 
+ORDER = np.array([2, 0, 3, 1])
+
+
 def permuted(batch):
-    order = np.array([2, 0, 3, 1])
     return batch._replace(
-        segments=batch.segments[:, order],
-        mask=batch.mask[:, order],
-        foreground=batch.foreground[:, order],
+        segments=batch.segments[:, ORDER],
+        mask=batch.mask[:, ORDER],
+        foreground=batch.foreground[:, ORDER],
     )
 
 
@@ -110,10 +112,18 @@ def test_padding_changes_no_loss_or_gradient(compiled, batch):
     assert_alike(compiled.slope(batch), compiled.slope(masked_out(batch, 0.0)))
 
 
-@pytest.mark.parametrize("change", [permuted, lambda batch: masked_out(batch, 0.0)])
-def test_permuting_or_padding_segments_changes_no_measure(measured, batch, change):
+@pytest.mark.parametrize(
+    ("change", "follow"),
+    [
+        (permuted, lambda attention: attention[:, ORDER]),
+        (lambda batch: masked_out(batch, 0.0), lambda attention: lengthen(attention, 0)),
+    ],
+    ids=["permuted", "padded"],
+)
+def test_permuting_or_padding_segments_changes_no_measure(measured, batch, change, follow):
     a, b = (measured.measure(measured.params, each, hyper()) for each in (batch, change(batch)))
-    assert_alike(a, b)
+    # What is said of each segment goes with it, and nothing of it to the padding.
+    assert_alike(a | {"attention_shown": follow(a["attention_shown"])}, b)
 
 
 def test_what_lies_in_the_padding_changes_no_bit(compiled, measured, batch):

@@ -44,6 +44,15 @@ def test_equal_results_are_equal_files(ds: xr.Dataset, tmp_path: Path) -> None:
     assert a == b
 
 
+def test_absent_rows_and_repeated_shares_cost_no_bytes_and_lose_none(tmp_path: Path) -> None:
+    ds = example_result(flow_seeds=1)
+    ds["answer_map"] = ds["answer_map"].round(-1)
+    write_results(ds, tmp_path)
+    # Five flows of six are absent, and the map has few values.
+    assert (tmp_path / RESULTS).stat().st_size < 0.5 * ds.nbytes
+    np.testing.assert_array_equal(open_run(tmp_path)["answer_map"], ds["answer_map"])
+
+
 def test_the_hash_sees_values_names_and_attributes(ds: xr.Dataset) -> None:
     changed = ds.copy(deep=True)
     changed["objective"].values.flat[0] += 1e-6

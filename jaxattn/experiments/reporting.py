@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import xarray as xr
 
@@ -15,7 +14,6 @@ from jaxattn import plots
 from jaxattn.contracts import InputError, Status
 from jaxattn.findings import Finding, findings
 from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
-from jaxattn.plots.gallery import gallery
 from jaxattn.sentences import listed
 from jaxattn.statistics import differences
 from jaxattn.store import RESULTS, open_run, spec_of, write_bytes
@@ -32,6 +30,9 @@ PAPER = """@inproceedings{vashisht2023dynamics,
   year      = {2023},
   doi       = {10.3233/FAIA230541}
 }"""
+_PANELS = ("focus", "accuracy")
+"""What the overview shows side by side: files of their own, and on the page once."""
+
 _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
 
@@ -64,12 +65,12 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
     solved = folder / "population" / RESULTS
     run = _run_facts(folder)
     figures = []
-    for drawing in gallery(results, open_run(solved) if solved.is_file() else None):
-        drawn = drawing.draw()
-        pictures = [
-            path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)
-        ]
-        plt.close(drawn)
+    drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
+    for drawing in drawings:
+        paths = plots.save(drawing.draw(), folder / "figures", drawing.name)
+        if drawing.name in _PANELS and drawings[0].name == "overview":
+            continue
+        pictures = [path.read_bytes() for path in paths]
         # Lines are small as SVG, thousands of dots as PNG.
         content, kind = min(
             zip(pictures, ("png", "svg+xml"), strict=True), key=lambda one: len(one[0])

@@ -6,23 +6,37 @@ first value of any other swept axis; select before drawing to see others, as in
 ``focus(ds.sel(temperature=2.0))``.
 """
 
+from jaxattn.plots.answers import answer_map, answer_maps
+from jaxattn.plots.cells import error_cells
 from jaxattn.plots.curves import accuracy, focus, learning
+from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
+from jaxattn.plots.gallery import Drawing, gallery
+from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
 from jaxattn.plots.processes import beside_flow, mu_nu, population
+from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
 from jaxattn.plots.style import COLOURS, Style, style_of
 
 __all__ = [
     "COLOURS",
+    "Drawing",
     "Style",
     "accuracy",
+    "answer_map",
+    "answer_maps",
+    "attention_on_images",
     "beside_flow",
+    "distribution",
+    "error_cells",
     "focus",
+    "gallery",
     "learning",
     "mu_nu",
     "overview",
     "population",
+    "rate_sensitivity",
     "save",
     "style_of",
     "theory_figure",

@@ -20,14 +20,14 @@ from jaxattn.plots.rows import (
 )
 from jaxattn.plots.style import dress, label_of, legend_below, new_axes, set_title
 
-__all__ = ["BAND", "BAND_WORDS", "accuracy", "focus", "learning"]
+__all__ = ["BAND", "BAND_WORDS", "UNKNOWN", "accuracy", "focus", "learning"]
 
 BAND = (0.1, 0.9)
 """Quantiles over seeds between which the band lies."""
 
 BAND_WORDS = "median and {:.0f} to {:.0f} % band".format(*(100 * share for share in BAND))
 
-_UNKNOWN = "nothing to see: no values, or NaN throughout"
+UNKNOWN = "nothing to see: no values, or NaN throughout"
 
 
 def focus(
@@ -119,7 +119,7 @@ def learning(
         f"{BAND_WORDS} over {seeds_words(drawn)}",
         "in brackets: how it answers" if by_rule and not inference else "",
         left_out(drawn),
-        "" if any(np.isfinite(one.values).any() for one in drawn) else _UNKNOWN,
+        "" if any(np.isfinite(one.values).any() for one in drawn) else UNKNOWN,
     )
     legend_below(ax, columns=2 if by_rule and not inference else 5)
     return ax

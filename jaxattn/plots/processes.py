@@ -206,8 +206,11 @@ def population(
     for ax, quantity in zip(axes, QUANTITIES, strict=True):
         mu_nu(ds, ax, quantity, learning_rate, split, log)
         set_title(ax)
+        ax.set_xlabel("time")  # what it is, the caption says once
     lost = left_out(_reduced_curves(setting, "mu", split_of(setting.ds, split, first="train")))
-    one_legend(figure, axes, columns=8, caption="; ".join(filter(None, [run_words(setting), lost])))
+    clock = label_of(setting.ds["time"].attrs, "time")
+    said = [run_words(setting), lost, clock if clock != "time" else ""]
+    one_legend(figure, axes, columns=8, caption="; ".join(part for part in said if part))
     return figure
 
 

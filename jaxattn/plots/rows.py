@@ -16,14 +16,17 @@ from jaxattn.store import ABSENT, spec_of
 __all__ = [
     "AXES",
     "Curves",
+    "Moment",
     "Setting",
     "choose",
     "curves",
     "curves_of_all",
     "left_out",
+    "moment",
     "names_of",
     "paired",
     "run_words",
+    "runs",
     "seeds_words",
     "setting_words",
     "split_of",
@@ -35,6 +38,8 @@ AXES = ("step", "time", "gradients")
 """What training can be drawn against."""
 
 _ROW = ("paradigm", "process", "seed")
+_CURVE = (*_ROW, "save", "split", "inference")
+"""Axes that leave one curve a seed once the paradigm, the split and so on are chosen."""
 
 
 class Setting(NamedTuple):
@@ -46,13 +51,20 @@ class Setting(NamedTuple):
     """Those to draw."""
 
 
+class Moment(NamedTuple):
+    """One save of a setting, and what to call it."""
+
+    save: int
+    words: str
+
+
 class Curves(NamedTuple):
     """One measure of one paradigm under one process, of the seeds that are done."""
 
     paradigm: str
     process: str
     seeds: Int[np.ndarray, " seed"]
-    values: Float[np.ndarray, "seed save"]
+    values: Float[np.ndarray, "seed save ..."]
     asked: int
     """Seeds that were asked for; those not in `seeds` were left out."""
     missing: tuple[str, ...]
@@ -180,6 +192,31 @@ def curves(
     Raises:
         InputError: no such measure, process or inference rule, or a measure with a further axis.
     """
+    found = runs(setting, measure, paradigm, process, split=split, inference=inference)
+    ds = setting.ds
+    if further := [str(dim) for dim in ds[measure].dims if dim not in _CURVE]:
+        label = ds[further[0]].values.tolist()[0] if further[0] in ds.coords else 0
+        raise InputError(
+            f"measure: got {measure!r}, which has the axis {further[0]!r}, expected one curve a "
+            f"seed; select first: ds.sel({further[0]}={label!r})."
+        )
+    return found
+
+
+def runs(
+    setting: Setting,
+    measure: str,
+    paradigm: str,
+    process: str = "train",
+    *,
+    split: str = "",
+    inference: str | None = None,
+) -> Curves:
+    """`curves` of a measure that may have further axes: its values are ``[seed, save, ...]``.
+
+    Raises:
+        InputError: no such measure, process or inference rule.
+    """
     ds = setting.ds
     along = {str(name): None for name in ds.data_vars if "save" in ds[name].dims}
     resolve("measure", along, measure)
@@ -192,12 +229,6 @@ def curves(
         rule = inference or str(rows["natural_inference"].item())
         resolve("inference rule", dict.fromkeys(names_of(ds, "inference")), rule)
         values = values.sel(inference=rule)
-    if further := [str(dim) for dim in values.dims if dim not in ("seed", "save")]:
-        label = ds[further[0]].values.tolist()[0] if further[0] in ds.coords else 0
-        raise InputError(
-            f"measure: got {measure!r}, which has the axis {further[0]!r}, expected one curve a "
-            f"seed; select first: ds.sel({further[0]}={label!r})."
-        )
     status = rows["status"].values.astype(int)
     asked = np.flatnonzero(status != ABSENT)[: 1 if process == "theory" else None]
     done = asked[status[asked] == Status.DONE]
@@ -206,7 +237,7 @@ def curves(
         paradigm,
         process,
         np.asarray(ds["seed"].values[done]),
-        values.transpose("seed", "save").values[done].astype(float),
+        values.transpose("seed", "save", ...).values[done].astype(float),
         asked.size,
         tuple(words.get(code, str(code)) for code in status[asked] if code != Status.DONE),
     )
@@ -215,6 +246,27 @@ def curves(
 def curves_of_all(setting: Setting, measure: str, **options: Any) -> list[Curves]:
     """`curves` of each paradigm to draw."""
     return [curves(setting, measure, paradigm, **options) for paradigm in setting.paradigms]
+
+
+def moment(setting: Setting, axis: str = "step", at: float | None = None) -> Moment:
+    """The save at `at` on an axis of `AXES`; by default the last.
+
+    Raises:
+        InputError: no such axis, or nothing was saved there.
+    """
+    resolve("axis", dict.fromkeys(AXES), axis)
+    saved = setting.ds[axis].values
+    if at is None:
+        return Moment(saved.size - 1, f"at the end, {axis} {saved[-1]:g}")
+    found = np.flatnonzero(np.isclose(saved, at, rtol=1e-6, atol=0.0))
+    if not found.size:
+        nearest = np.sort(saved[np.argsort(abs(saved - at))[:2]])
+        near = " or ".join(f"{value:g}" for value in nearest)
+        raise InputError(
+            f"at: got {axis} {at:g}, expected one that was saved, such as {near}; pick one of "
+            f'ds["{axis}"] or run the comparison with a save there.'
+        )
+    return Moment(int(found[0]), f"at {axis} {saved[found[0]]:g}")
 
 
 def paired(train: Curves, flow: Curves) -> tuple[Curves, Curves]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -13,17 +14,22 @@ from matplotlib.transforms import ScaledTranslation
 
 __all__ = [
     "COLOURS",
+    "COLUMN",
     "SMALL",
     "SYMBOLS",
     "Style",
     "dress",
     "label_of",
     "legend_below",
+    "name_ticks",
     "new_axes",
+    "new_grid",
     "new_panels",
     "one_legend",
+    "set_caption",
     "set_title",
     "style_of",
+    "width_of",
 ]
 
 COLOURS: Mapping[str, str] = {
@@ -91,9 +97,9 @@ def style_of(paradigm: str, all_paradigms: Sequence[str] = ()) -> Style:
     )
 
 
-def new_axes() -> Axes:
+def new_axes(height: float = COLUMN[1]) -> Axes:
     """Axes of a new pyplot figure, which a notebook shows by itself."""
-    return plt.subplots(figsize=COLUMN, layout="constrained")[1]
+    return plt.subplots(figsize=(COLUMN[0], height), layout="constrained")[1]
 
 
 def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -101,6 +107,12 @@ def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     width = {2: 8.4, 3: 10.2}[count]
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes."""
+    figure = Figure(figsize=(COLUMN[0], height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def label_of(attributes: Mapping[str, Any], name: str) -> str:
@@ -125,12 +137,26 @@ def dress(ax: Axes, x_label: str, y_label: str) -> None:
         spine.set_color("0.6")
 
 
-def set_title(ax: Axes, *parts: str) -> None:
+def name_ticks(ax: Axes, names: Sequence[str]) -> None:
+    """A name at 0, 1, 2, ... of the x axis, and nothing else there."""
+    ax.set_xticks(range(len(names)), names, fontsize=TEXT)
+    ax.tick_params(axis="x", length=0, labelcolor="black")
+    ax.grid(False, axis="x")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+
+
+def set_title(ax: Axes, *parts: str, colour: str = "black") -> None:
     """A left-aligned title: the first part on its own line, the others after it."""
     first, *rest = [part for part in parts if part] or [""]
     wide = _inches(ax)[0]
     lines = [_wrapped(text, wide, TEXT) for text in (first, "; ".join(rest)) if text]
-    ax.set_title("\n".join(lines), loc="left", fontsize=TEXT)
+    ax.set_title("\n".join(lines), loc="left", fontsize=TEXT, color=colour)
+
+
+def set_caption(figure: Figure, caption: str) -> None:
+    """Small text below all axes."""
+    text = _wrapped(caption, figure.get_size_inches()[0], SMALL)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="0.25")
 
 
 def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 4) -> Legend | None:
@@ -140,7 +166,8 @@ def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 
         return None
     figure = ax.get_figure(root=True)
     assert figure is not None
-    lines = ax.get_xlabel().count("\n")
+    names = (label.get_text().count("\n") for label in ax.get_xticklabels())
+    lines = ax.get_xlabel().count("\n") + max(names, default=0)
     below = ScaledTranslation(0, -(34 + 11 * lines) / 72, figure.dpi_scale_trans)
     return ax.legend(
         handles=list(found),
@@ -163,9 +190,7 @@ def one_legend(
     for legend in legends:
         legend.remove()
     if caption:
-        width = figure.get_size_inches()[0]
-        text = _wrapped(caption, width, SMALL)
-        figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="0.25")
+        set_caption(figure, caption)
     if not handles:
         return None
     return figure.legend(
@@ -185,6 +210,11 @@ def _fitting(labels: list[str], columns: int, inches: float) -> int:
         if letters * _LETTER * TEXT <= 1.2 * inches * 72:
             return count
     return 1
+
+
+def width_of(ax: Axes) -> float:
+    """Inches, before the layout makes room for labels."""
+    return _inches(ax)[0]
 
 
 def _inches(ax: Axes) -> tuple[float, float]:

@@ -61,4 +61,5 @@ def _digits(
     images, labels = load_digits(return_X_y=True)
     pixels = (images / 16 - 0.5) / 0.5
     task = mosaic(pixels, labels, foreground, segments, train, test, validation, name="digits")
-    return dataclasses.replace(task, summary=f"handwritten digits, 8x8: {task.summary}")
+    summary = f"handwritten digits, 8x8: {task.summary}"
+    return dataclasses.replace(task, summary=summary, picture=(8, 8))

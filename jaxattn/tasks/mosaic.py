@@ -63,7 +63,8 @@ def mosaic(
 
     Args:
         X: images or vectors ``[image, ...]``, copied. float32 stays float32, anything else
-            becomes float64; a segment keeps the shape ``[...]``.
+            becomes float64; a segment keeps the shape ``[...]``, and is shown as a picture where
+            that is ``[height, width]`` or ``[height, width, 3]``.
         y: class of each image ``[image]``, integers or strings.
         foreground: the classes to tell apart, at least 2, and not all there are.
         segments: images of a mosaic, at least 2.
@@ -164,7 +165,13 @@ def _build(
             f"{segments} images a mosaic, one of them of class "
             f"{', '.join(map(str, chosen.tolist()))}; {', '.join(map(told, spans))}"
         ),
+        picture=_picture(images.shape[1:]),
     )
+
+
+def _picture(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Shapes of segments that are pictures: grey, or of three colours."""
+    return shape if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 3) else None
 
 
 def _mosaics(rows: _Rows, segments: int, seed: SupportsIndex, start: int, count: int) -> Example:

@@ -1,0 +1,82 @@
+"""The pictures behind a result: what the first examples of each split look like."""
+
+import math
+
+import jax
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Data, InputError, Task
+from jaxattn.data import head
+from jaxattn.jobs import Job, Sources
+from jaxattn.measures import SHOWN
+from jaxattn.settings import Settings
+
+__all__ = ["pictures_of"]
+
+
+def pictures_of(settings: Settings, sources: Sources, job: Job) -> xr.Dataset:
+    """The examples whose ``attention_shown`` is measured, so that it can be drawn on them.
+
+    They are those of the first seed; where seeds vary the data, the others have seen others.
+
+    Args:
+        settings: of the comparison.
+        sources: the data of its rows.
+        job: any of its jobs.
+
+    Returns:
+        ``picture [split, shown, segment, height, width(, colour)]``, float32, NaN where there is
+        no segment; ``picture_foreground [split, shown, segment]``; ``picture_seen [seed]``: whether
+        these are a seed's data. Empty where the task has no pictures.
+
+    Raises:
+        InputError: segments that are not of the shape the task says.
+    """
+    task, first = settings.made_task(), settings.seeds[0]
+    if task.picture is None:
+        return xr.Dataset()
+    splits = sources.splits(first, job).evaluate
+    shape = (len(splits), SHOWN, task.segments)
+    picture = np.full((*shape, *task.picture), np.nan, np.float32)
+    foreground = np.zeros(shape, bool)
+    for place, data in enumerate(splits.values()):
+        shown = head(data, SHOWN)
+        pixels = _pixels(shown, task)
+        mask = np.asarray(shown.examples.mask)
+        picture[place, : len(mask)][mask] = pixels[mask]
+        foreground[place, : len(mask)] = shown.examples.foreground
+    seen = [seed == first or "data" not in settings.varied() for seed in settings.seeds]
+    dims, pixel = ("split", "shown", "segment"), ("height", "width", "colour")[: len(task.picture)]
+    words = {"units": "1", "long_name": "segments of the first examples, as pictures"}
+    return xr.Dataset(
+        {
+            "picture": ((*dims, *pixel), picture, words),
+            "picture_foreground": (dims, foreground, {"long_name": "the segment is foreground"}),
+            "picture_seen": ("seed", seen, {"long_name": "the pictures are of this seed's data"}),
+        },
+        {
+            "split": list(splits),
+            "shown": np.arange(SHOWN),
+            "segment": np.arange(task.segments),
+            "seed": np.asarray(settings.seeds, np.int64),
+        },
+    )
+
+
+def _pixels(data: Data, task: Task) -> np.ndarray:
+    """Every segment as a picture, ``[bag, segment, *picture]``."""
+    assert task.picture is not None
+    leaves = jax.tree.leaves(data.examples.segments)
+    if data.pool is not None:
+        rows = zip(jax.tree.leaves(data.pool), leaves, strict=True)
+        leaves = [np.asarray(pool)[indices] for pool, indices in rows]
+    shapes = [leaf.shape[2:] for leaf in leaves]
+    if [math.prod(shape) for shape in shapes] != [math.prod(task.picture)]:
+        found = " and ".join(map(str, shapes))
+        raise InputError(
+            f"{task.name}: got segments of shape {found} and the picture {task.picture}, expected "
+            "one array with as many numbers a segment as a picture has; correct Task.picture or "
+            "leave it out."
+        )
+    return np.asarray(leaves[0]).reshape(*leaves[0].shape[:2], *task.picture)

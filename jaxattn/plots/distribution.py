@@ -1,0 +1,123 @@
+"""How far seeds lie apart: a measure of every seed at one save, paradigms side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from jaxattn.plots.curves import BAND, UNKNOWN
+from jaxattn.plots.rows import (
+    choose,
+    curves_of_all,
+    left_out,
+    moment,
+    seeds_words,
+    setting_words,
+    split_of,
+    style_in,
+)
+from jaxattn.plots.style import dress, label_of, name_ticks, new_axes, set_title
+
+__all__ = ["distribution"]
+
+_BOX = 0.3
+_CLOUD = 0.32
+"""Width of the cloud of points; the box stands beside it."""
+_GOLDEN = 0.6180339887498949
+
+
+def distribution(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    measure: str = "accuracy",
+    axis: str = "step",
+    at: float | None = None,
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+    inference: str | None = None,
+) -> Axes:
+    """A measure of every seed at one save: a point a seed, and a box of their quantiles.
+
+    The box holds the middle half of the seeds, its line is the median, its whiskers reach from
+    10 to 90 %.
+
+    Args:
+        ds: a result.
+        ax: where to draw; by default on a new figure.
+        measure: a variable of the result with one value a seed and save.
+        axis: step, time or gradients: what `at` is a value of.
+        at: which save; by default the last.
+        split: by default test where there is one.
+        learning_rate: as for `jaxattn.plots.learning`.
+        paradigms: which to draw; by default all.
+        inference: an inference rule for all; by default each paradigm's own.
+
+    Raises:
+        InputError: a name, a learning rate or a save that the result does not have.
+    """
+    setting = choose(ds, learning_rate, paradigms)
+    split, here = split_of(setting.ds, split), moment(setting, axis, at)
+    drawn = curves_of_all(setting, measure, split=split, inference=inference)
+    variable, known = setting.ds[measure], False
+    ax = new_axes() if ax is None else ax
+    for place, one in enumerate(drawn):
+        values = one.values[:, here.save]
+        values = values[np.isfinite(values)]
+        if not values.size:
+            continue
+        known, style = True, style_in(setting, one.paradigm)
+        # Multiples of the golden ratio spread evenly, however many there are; the same each time.
+        spread = (np.arange(values.size) * _GOLDEN % 1 - 0.5) * _CLOUD
+        ax.plot(
+            place - _CLOUD / 2 - 0.04 + spread,
+            values,
+            linestyle="none",
+            marker=style.marker,
+            color=style.colour,
+            markersize=6.0 if values.size <= 32 else 3.6,
+            alpha=0.75 if values.size <= 32 else 0.5,
+            mew=0,
+        )
+        if values.size > 1:
+            _box(ax, place + _BOX / 2 + 0.06, values, style.colour)
+    dress(ax, "", label_of(variable.attrs, measure))
+    by_rule = "inference" in variable.dims and inference is None
+    own = setting.ds["natural_inference"]
+    names = [
+        f"{name}\n({own.sel(paradigm=name).item()})" if by_rule else name
+        for name in setting.paradigms
+    ]
+    name_ticks(ax, names)
+    ax.set_xlabel("paradigm (how it answers)" if by_rule else "paradigm", fontsize=9.0)
+    set_title(
+        ax,
+        setting_words(
+            setting,
+            f"{split} split" if "split" in variable.dims else "",
+            f"answers by {inference}" if inference and "inference" in variable.dims else "",
+            here.words,
+        ),
+        f"a point a seed, {seeds_words(drawn)}",
+        "box: median and quartiles, whiskers 10 to 90 %",
+        left_out(drawn),
+        "" if known else UNKNOWN,
+    )
+    return ax
+
+
+def _box(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
+    low, q1, median, q3, high = np.quantile(values, (BAND[0], 0.25, 0.5, 0.75, BAND[1]))
+    line = {"color": colour, "linewidth": 1.4}
+    ax.bxp(
+        [{"med": median, "q1": q1, "q3": q3, "whislo": low, "whishi": high}],
+        positions=[x],
+        widths=[_BOX],
+        showfliers=False,
+        manage_ticks=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={"color": colour, "linewidth": 2.6},
+    )

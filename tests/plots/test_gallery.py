@@ -1,0 +1,124 @@
+"""A gallery holds the figures that a result allows, and no other."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+from example_results import end, example_result
+from matplotlib.figure import Figure
+
+from jaxattn import plots
+from jaxattn.contracts import InputError, Status
+
+EVERY = [
+    "overview",
+    "focus",
+    "accuracy",
+    "error_cells",
+    "answer_maps",
+    "distribution_attention_foreground",
+    "distribution_accuracy",
+    "rate_sensitivity",
+    "attention_on_images",
+    "beside_flow",
+    "population",
+]
+
+
+def names(ds: xr.Dataset, solved: xr.Dataset | None = None) -> list[str]:
+    return [drawing.name for drawing in plots.gallery(ds, solved)]
+
+
+def without(*gone: str) -> list[str]:
+    return [name for name in EVERY if name not in gone]
+
+
+@pytest.fixture(scope="module")
+def whole() -> xr.Dataset:
+    return example_result(flow_seeds=2, theory=True, saves=5)
+
+
+def test_a_result_that_has_everything_has_every_figure_in_order(whole: xr.Dataset) -> None:
+    assert names(whole) == EVERY
+    assert names(example_result(flow_seeds=2), solved=whole) == EVERY
+
+
+def test_a_figure_that_a_result_cannot_give_is_not_there(whole: xr.Dataset) -> None:
+    assert names(example_result(theory=True)) == without("beside_flow")
+    assert names(example_result(flow_seeds=1)) == without("population")
+    assert names(whole.sel(learning_rate=[0.05])) == without("rate_sensitivity")
+    assert names(whole.drop_vars("picture")) == without("attention_on_images")
+    one = example_result(seeds=1, flow_seeds=1, theory=True)
+    assert names(one) == without("distribution_attention_foreground", "distribution_accuracy")
+    lost = end(whole, Status.DIVERGED, seed=[0, 1])
+    assert names(lost) == without("beside_flow")
+
+
+def test_an_unknown_foreground_leaves_the_figures_of_the_answers() -> None:
+    ds = example_result(flow_seeds=1)
+    for name in ("attention_foreground", "error_cell", "answer_map", "mu", "nu"):
+        ds[name][:] = np.nan
+    assert names(ds) == [
+        "accuracy",
+        "distribution_accuracy",
+        "rate_sensitivity",
+        "attention_on_images",
+    ]
+
+
+def test_a_result_of_which_every_run_failed_has_no_figures() -> None:
+    assert names(end(example_result(), Status.DIVERGED)) == []
+    ds = example_result(flow_seeds=2, theory=True)
+    ds["status"][:] = int(Status.SOLVER_FAILED)
+    assert names(ds) == []
+    assert names(ds.sel(process=["flow"])) == []
+
+
+def test_every_figure_is_drawn_whole_and_known_to_nobody_else(
+    whole: xr.Dataset, tmp_path: Path
+) -> None:
+    for drawing in plots.gallery(end(whole, Status.DIVERGED, paradigm="hard", seed=3)):
+        figure = drawing.draw()
+        assert isinstance(figure, Figure)
+        assert any(ax.has_data() for ax in figure.axes)
+        assert drawing.draw() is not figure
+        figure.savefig(tmp_path / f"{drawing.name}.png", dpi=40)
+    assert not plt.get_fignums()
+
+
+def test_captions_say_what_is_shown_and_its_numbers(whole: xr.Dataset) -> None:
+    ds = end(whole, Status.DIVERGED, paradigm="hard", seed=3)
+    captions = {drawing.name: drawing.caption for drawing in plots.gallery(ds)}
+    for name, caption in captions.items():
+        assert caption.endswith(".")
+        assert len(caption.split()) > 30, name
+        assert "nan" not in caption.split()
+        if name not in ("population", "rate_sensitivity"):
+            assert "digits, learning rate 0.05, test split" in caption
+    at = {"process": "train", "learning_rate": 0.05, "split": "test", "paradigm": "lvml"}
+    median = float(ds["attention_foreground"].sel(at).isel(save=-1).median("seed"))
+    assert f"lvml {median:.2f}" in captions["focus"]
+    assert "5 to 6 seeds (left out 1 of 24 runs: 1 diverged)" in captions["accuracy"]
+    cells = ds["error_cell"].sel(at).sel(inference="average-output").isel(save=-1).mean("seed")
+    assert f"lvml: {float(cells[0]):.0f} % focus and answer true" in captions["error_cells"]
+
+
+def test_titles_are_short_and_names_are_their_own(whole: xr.Dataset) -> None:
+    drawings = plots.gallery(whole)
+    assert len({drawing.name for drawing in drawings}) == len(drawings)
+    assert len({drawing.title for drawing in drawings}) == len(drawings)
+    assert all(len(drawing.title) <= 60 for drawing in drawings)
+
+
+def test_a_paradigm_of_which_nothing_is_done_is_not_in_the_captions(whole: xr.Dataset) -> None:
+    ds = end(whole, Status.DIVERGED, paradigm="hard")
+    captions = {drawing.name: drawing.caption for drawing in plots.gallery(ds)}
+    assert "hard" not in captions["focus"].split("ends at")[1]
+    assert "hard" not in captions["error_cells"]
+
+
+def test_what_is_no_result_is_refused() -> None:
+    with pytest.raises(InputError, match=r"expected what jaxattn\.compare"):
+        plots.gallery(xr.Dataset())

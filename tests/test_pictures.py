@@ -1,0 +1,100 @@
+"""The pictures of a result are the examples whose attention it holds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import PRECISION
+
+from jaxattn.comparison import compare
+from jaxattn.contracts import Data, InputError
+from jaxattn.data import everything
+from jaxattn.jobs import Sources, plan_jobs
+from jaxattn.measures import SHOWN
+from jaxattn.pictures import pictures_of
+from jaxattn.settings import Settings
+from jaxattn.tasks import digits, mosaic, orthogonal
+
+TASK = digits(train=8, test=3)
+
+
+def settings_of(task: object = TASK, **more: object) -> Settings:
+    given = {"paradigms": ("soft",), "hypers": {}, "seeds": (3, 5), "steps": 2, "saves": 2}
+    return Settings(task=task, precision=PRECISION, **{**given, **more})
+
+
+def pictured(settings: Settings) -> xr.Dataset:
+    """Without compiling anything."""
+    return pictures_of(settings, Sources(settings), plan_jobs(settings)[0])
+
+
+@pytest.mark.parametrize(("vary", "seed"), [(("init",), 0), (("data",), 3)])
+def test_they_are_the_first_examples_of_each_split_of_the_first_seed(vary, seed) -> None:
+    found = pictured(settings_of(vary=vary))
+    made = TASK.make(seed)
+    for split, count in (("train", SHOWN), ("test", 3)):
+        examples = everything(made[split], "float32")
+        pictures = found["picture"].sel(split=split).values
+        expected = np.asarray(examples.segments)[:count].reshape(count, 5, 8, 8)
+        np.testing.assert_array_equal(pictures[:count], expected)
+        assert np.isnan(pictures[count:]).all()
+        foreground = found["picture_foreground"].sel(split=split).values
+        np.testing.assert_array_equal(foreground[:count], examples.foreground[:count])
+        assert not foreground[count:].any()
+    assert found["picture"].dtype == np.float32
+
+
+def test_seeds_that_vary_the_data_have_seen_other_pictures_than_the_first() -> None:
+    assert pictured(settings_of(vary=("init",)))["picture_seen"].values.tolist() == [True, True]
+    assert pictured(settings_of(vary=("data",)))["picture_seen"].values.tolist() == [True, False]
+
+
+def test_no_more_examples_are_shown_than_are_measured() -> None:
+    pictures = pictured(settings_of(evaluate=2))["picture"]
+    assert np.isfinite(pictures[:, :2]).all()
+    assert np.isnan(pictures[:, 2:]).all()
+
+
+def test_masked_out_segments_have_no_picture() -> None:
+    def make(seed: int) -> dict[str, Data]:
+        data = TASK.make(seed)["train"]
+        mask = data.examples.mask.copy()
+        mask[1, ~data.examples.foreground[1]] = False
+        return {"train": data._replace(examples=data.examples._replace(mask=mask))}
+
+    pictures = pictured(settings_of(replace(TASK, make=make)))["picture"].values[0]
+    assert np.isfinite(pictures[0]).all()
+    assert np.isfinite(pictures[1]).all(axis=(1, 2)).sum() == 1
+
+
+def test_a_task_without_pictures_adds_nothing() -> None:
+    assert not pictured(settings_of(orthogonal(classes=3, segments=3, train=8, test=8))).variables
+
+
+def test_segments_that_do_not_fit_the_picture_are_refused() -> None:
+    with pytest.raises(InputError, match=r"got segments of shape \(64,\) and the picture \(8, 9\)"):
+        pictured(settings_of(replace(TASK, picture=(8, 9))))
+
+
+@pytest.mark.parametrize(
+    ("shape", "picture"),
+    [((4, 6), (4, 6)), ((4, 6, 3), (4, 6, 3)), ((24,), None), ((4, 6, 1), None)],
+)
+def test_images_are_pictures_where_they_are_grey_or_of_three_colours(rng, shape, picture) -> None:
+    task = mosaic(rng.normal(size=(12, *shape)), np.arange(12) % 3, (0, 1), train=4, test=4)
+    assert task.picture == picture
+    assert ("picture" in pictured(settings_of(task))) == (picture is not None)
+
+
+def test_a_result_holds_the_attention_on_its_pictures() -> None:
+    ds = compare(TASK, paradigms=("soft",), seeds=2, steps=2, saves=2, batch_size=4)
+    assert ds["picture"].dims == ("split", "shown", "segment", "height", "width")
+    attention = ds["attention_shown"].squeeze(["paradigm", "process", "learning_rate"])
+    sums = attention.sum("segment", skipna=False).transpose("split", ...).values
+    # Of float32 shares; and the test split has three examples.
+    np.testing.assert_allclose(sums[0], 1, atol=1e-6)
+    np.testing.assert_allclose(sums[1, ..., :3], 1, atol=1e-6)
+    assert np.isnan(sums[1, ..., 3]).all()
+    assert ds["attention_shown"].dtype == np.float32
+    assert ds["picture_seen"].values.all()
