@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
+from jaxattn.intervals import interval
 from jaxattn.measures import CELLS
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.rows import (
@@ -21,7 +22,6 @@ from jaxattn.plots.rows import (
     style_in,
 )
 from jaxattn.plots.style import SMALL, dress, legend_below, name_ticks, new_axes, set_title
-from jaxattn.statistics import interval
 
 __all__ = ["CELL_WORDS", "error_cells"]
 

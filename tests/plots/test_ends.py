@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from jaxattn import plots
 from jaxattn.contracts import InputError, Status
+from jaxattn.intervals import interval
 from jaxattn.measures import CELLS, EDGES
-from jaxattn.statistics import interval
 
 RATE = 0.05
 FIGURES: dict[str, Callable[..., Axes]] = {
