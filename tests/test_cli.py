@@ -302,7 +302,7 @@ def test_run_json_tells_times_apart_versions_devices_and_the_command(
 @pytest.mark.parametrize(
     "name",
     [
-        *("focus", "accuracy", "overview", "population", "beside_flow"),
+        *("focus", "accuracy", "overview", "population"),
         *("error_cells", "answer_maps", "attention_on_images"),
     ],
 )
