@@ -138,7 +138,9 @@ def _bin(share: Float[Array, ""]) -> Float[Array, " bin"]:
     return ((low <= share) & (share < high)).astype(share.dtype)
 
 
-def _shown(values: Float[Array, "example segment"], weight: Float[Array, " example"]) -> Array:
+def _shown(
+    values: Float[Array, "example segment"], weight: Float[Array | np.ndarray, " example"]
+) -> Array:
     """The first `SHOWN` rows; NaN for an example that does not count or is not there."""
     counted = jnp.where(weight[:SHOWN, None] > 0, values[:SHOWN], jnp.nan)
     return jnp.pad(counted, ((0, SHOWN - counted.shape[0]), (0, 0)), constant_values=jnp.nan)

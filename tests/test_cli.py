@@ -302,7 +302,13 @@ def test_run_json_tells_times_apart_versions_devices_and_the_command(
     assert (told["rows"], told["failed"]) == (4, 0)
 
 
-@pytest.mark.parametrize("name", ["focus", "accuracy", "overview", "population"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("focus", "accuracy", "overview", "population"),
+        *("error_cells", "answer_maps", "attention_on_images"),
+    ],
+)
 def test_every_figure_is_there_as_png_and_svg(
     name: str, compared: tuple[Path, Answer, Answer]
 ) -> None:
