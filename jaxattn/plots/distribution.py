@@ -24,6 +24,8 @@ __all__ = ["distribution"]
 _BOX = 0.3
 _CLOUD = 0.32
 """Width of the cloud of points; the box stands beside it."""
+_CLOSEST = 0.01
+"""The least height of the axes, as a share of the values."""
 _GOLDEN = 0.6180339887498949
 
 
@@ -83,6 +85,7 @@ def distribution(
         if values.size > 1:
             _box(ax, place + _BOX / 2 + 0.06, values, style.colour)
     dress(ax, "", label_of(variable.attrs, measure))
+    _no_closer(ax)
     by_rule = "inference" in variable.dims and inference is None
     own = setting.ds["natural_inference"]
     names = [
@@ -105,6 +108,15 @@ def distribution(
         "" if known else UNKNOWN,
     )
     return ax
+
+
+def _no_closer(ax: Axes) -> None:
+    """Differences of a ten-thousandth of the values, such as roundings, look like none."""
+    low, high = ax.get_ylim()
+    middle, least = (low + high) / 2, _CLOSEST * max(abs(low), abs(high))
+    if high - low < least:
+        ax.set_ylim(middle - least / 2, middle + least / 2)
+    ax.ticklabel_format(axis="y", useOffset=False)
 
 
 def _box(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:

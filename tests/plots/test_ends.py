@@ -176,6 +176,14 @@ def test_every_seed_has_its_point_beside_the_quantiles_of_all(count: int) -> Non
     assert f"{count} seeds" in said(ax)
 
 
+def test_seeds_that_differ_by_rounding_are_not_drawn_far_apart(whole: xr.Dataset) -> None:
+    ds = whole.copy(deep=True)
+    ds["attention_foreground"][:] = 0.05 + 1e-6 * ds["attention_foreground"]
+    low, high = plots.distribution(ds, measure="attention_foreground").get_ylim()
+    assert high - low >= 0.01 * 0.05
+    assert low < 0.05 < high
+
+
 def test_points_of_the_accuracy_are_read_by_each_paradigms_own_rule(whole: xr.Dataset) -> None:
     ax = plots.distribution(whole, at=100.0)
     (points,) = [one for one in ax.lines if one.get_marker() == "o"]
