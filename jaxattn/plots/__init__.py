@@ -8,6 +8,7 @@ first value of any other swept axis; select before drawing to see others, as in
 
 from jaxattn.plots.curves import accuracy, focus, learning
 from jaxattn.plots.files import save
+from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.overview import overview
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.reduced import theory_figure, theory_panels
@@ -18,6 +19,8 @@ __all__ = [
     "Style",
     "accuracy",
     "beside_flow",
+    "finished_rows",
+    "fixed_focus",
     "focus",
     "learning",
     "mu_nu",
