@@ -111,6 +111,29 @@ class Theory:
 
 
 @dataclass
+class Reproduce:
+    """Run a published experiment: results, figures, and what was found in sentences.
+
+    Example: jaxattn reproduce fixed-focus --scale smoke --out runs/fixed-focus
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain."""
+    scale: str = "small"
+    """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
+    seeds: int | None = None
+    """How many seeds; by default the scale's own."""
+    out: Path | None = None
+    """Directory for results and figures; by default runs/NAME."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
 class Doctor:
     """Say what this installation is and whether it computes right.
 
@@ -126,6 +149,7 @@ class Doctor:
 Command = (
     Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Theory, tyro.conf.subcommand("theory")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 
@@ -153,7 +177,7 @@ def console() -> NoReturn:
     sys.exit(code)
 
 
-def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor":
+def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Reproduce | Doctor":
     """The command that these words (by default the process's own) ask for.
 
     Raises:
@@ -168,7 +192,7 @@ def parse(arguments: Sequence[str] | None = None) -> "Compare | Theory | Doctor"
     )
 
 
-def _run(command: "Compare | Theory | Doctor") -> int:
+def _run(command: "Compare | Theory | Reproduce | Doctor") -> int:
     # Imports jax, which takes a second in which a person may press Ctrl-C.
     from jaxattn.contracts import InputError
 
@@ -306,6 +330,20 @@ def _theory(asked: Theory) -> int:
     return 3 if failed else 0
 
 
+def _reproduce(asked: Reproduce) -> int:
+    from jaxattn.experiments import reproduce
+    from jaxattn.terminal import Reporter, ending, numbers_table
+
+    out = asked.out or Path("runs") / asked.name
+    with Reporter() as reporter:
+        found = reproduce(asked.name, asked.scale, out, asked.overwrite, reporter.tell, asked.seeds)
+    if asked.json:
+        _print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
+    else:
+        _show(numbers_table(found.numbers), *found.findings, *ending(found.failed, out))
+    return 3 if found.failed else 0
+
+
 def _doctor(asked: Doctor) -> int:
     from jaxattn.doctor import examine
     from jaxattn.terminal import doctor_table
@@ -318,7 +356,12 @@ def _doctor(asked: Doctor) -> int:
     return 0 if found["self_test"]["passed"] else 3
 
 
-_RUN: dict[type, Callable[[Any], int]] = {Compare: _compare, Theory: _theory, Doctor: _doctor}
+_RUN: dict[type, Callable[[Any], int]] = {
+    Compare: _compare,
+    Theory: _theory,
+    Reproduce: _reproduce,
+    Doctor: _doctor,
+}
 
 
 def _show(*parts: Any) -> None:

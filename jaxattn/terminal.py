@@ -17,7 +17,15 @@ from rich.table import Table
 from jaxattn import comparison
 from jaxattn.summaries import best_and_first
 
-__all__ = ["Reporter", "doctor_table", "findings", "results_table", "theory_table"]
+__all__ = [
+    "Reporter",
+    "doctor_table",
+    "ending",
+    "findings",
+    "numbers_table",
+    "results_table",
+    "theory_table",
+]
 
 LINE_EVERY = 2.0
 """Seconds between plain progress lines where there is no terminal."""
@@ -152,11 +160,41 @@ def findings(table: pd.DataFrame, ds: xr.Dataset, failed: int, folder: Path) -> 
             if best[key] is not None
         ]
         lines.append(f"learning rate {rate:g}: " + "; ".join(said) + ".")
-    if failed:
-        runs = "run" if failed == 1 else "runs"
-        lines.append(f"{failed} {runs} failed (diverged or not solved), left out above.")
-    lines.append(f"results, figures and run.json are in {folder}.")
-    return lines
+    return lines + ending(failed, folder)
+
+
+def ending(failed: int, folder: Path) -> list[str]:
+    """The last lines of a command: what failed, and where everything is."""
+    runs = "run" if failed == 1 else "runs"
+    said = [f"{failed} {runs} failed (diverged or not solved), left out above."] if failed else []
+    return [*said, f"results, figures and run.json are in {folder}."]
+
+
+def numbers_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """The numbers behind an experiment's figures, a dict a line.
+
+    A dict inside a line becomes one column ``median [low, high]`` and one for each further key.
+    """
+    rows = [_side_by_side(line) for line in lines]
+    shown = Table(title="at the end: median [10 %, 90 %] over seeds", title_justify="left")
+    for name in dict.fromkeys(name for row in rows for name in row):
+        shown.add_column(name.replace("_", " "))
+    for row in rows:
+        shown.add_row(*row.values())
+    return shown
+
+
+def _side_by_side(line: Mapping[str, Any]) -> dict[str, str]:
+    row = {}
+    for name, value in line.items():
+        if not isinstance(value, Mapping):
+            row[name] = str(value)
+            continue
+        rest = dict(value)
+        middle, low, high = (rest.pop(key) for key in ("median", "low", "high"))
+        row[name] = "-" if middle is None else f"{middle:.4f} [{low:.4f}, {high:.4f}]"
+        row |= {f"{name}_{key}": f"{number:.4g}" for key, number in rest.items()}
+    return row
 
 
 def theory_table(paths: Mapping[str, Any]) -> Table:

@@ -28,6 +28,7 @@ FLOORS = {
     "batches": 2,
     "measures": 2,
     "models": 2,
+    "pieces": 2,
     "probe": 2,
     "problem": 2,
     "tasks": 2,

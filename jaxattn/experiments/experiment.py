@@ -18,7 +18,7 @@ the published size."""
 
 
 class Listeners(NamedTuple):
-    """Who hears of a running experiment: progress after every chunk, results when a part is done."""
+    """Who hears of a running experiment: progress by chunk, results by part, and a stopwatch."""
 
     tell: Callable[[Progress], None]
     keep: Callable[[xr.Dataset], None]

@@ -42,10 +42,11 @@ def _ends(one: xr.Dataset, paradigm: str, alpha: float, split: str) -> dict[str,
             of_seeds = dict(zip(of_seeds, ends, strict=True))
         found[name] = {**of_seeds, "ceiling": float(one[f"{name}_limit"])}
         found["seeds"] = len(rows)
-    if found["seeds"]:
-        middle = np.median(rows, axis=0)
-        peak = int(np.argmax(middle))
-        found["gap"] |= {"peak": float(middle[peak]), "peak_epoch": int(one["epoch"][peak])}
+    if not found["seeds"]:
+        return found | {"gap": {**found["gap"], "peak": np.nan, "peak_epoch": np.nan}}
+    middle = np.median(rows, axis=0)
+    peak = int(np.argmax(middle))
+    found["gap"] |= {"peak": float(middle[peak]), "peak_epoch": int(one["epoch"][peak])}
     return found
 
 

@@ -1,6 +1,7 @@
 """The fixed-focus figure: the loss and what more attention would gain, by paradigm and alpha."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,7 +19,7 @@ from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
 
 __all__ = ["finished_rows", "fixed_focus"]
 
-_ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"gap $L(\alpha) - L(\alpha + 0.01)$"}
+_ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"$L(\alpha)-L(\alpha+0.01)$"}
 _DASHES = (0, (3.5, 2))
 _DOTS = (0, (1, 1.6))
 
@@ -77,7 +78,9 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
 
 def _palette(count: int) -> list[str]:
     """From light to dark, without the yellow end, which white paper swallows."""
-    return [to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.8, 0, count))]
+    return [
+        to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.8, 0, count))
+    ]
 
 
 def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
@@ -96,24 +99,25 @@ def _label_limits(
     ax: Axes, limits: Float[np.ndarray, " alpha"], colours: Sequence[str], measure: str
 ) -> None:
     """Thin lines with their values to the right of the axes; equal limits share one in grey."""
-    for value in np.unique(limits):
-        same = np.flatnonzero(limits == value)
+    # Equal but for rounding: 0.01 log(C), say, as a difference at each alpha.
+    for value in np.unique(limits.round(12)):
+        same = np.flatnonzero(np.isclose(limits, value, rtol=0, atol=1e-12))
         colour = colours[same[0]] if len(same) == 1 else "0.35"
         ax.axhline(value, color=colour, lw=0.9, linestyle=_DOTS, zorder=1)
         ax.annotate(
-            f"{value:.{2 if measure == 'loss' else 4}f}",
+            f"{abs(value):.{2 if measure == 'loss' else 4}f}",
             (1.0, value),
             (3, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             va="center",
             fontsize=SMALL,
-            color=colour,
+            color="0.25",
         )
 
 
 def _keys(alphas: Sequence[float], colours: Sequence[str]) -> list[Line2D]:
-    how = {
+    how: dict[str, dict[str, Any]] = {
         "minibatches after their steps": {"lw": 1.7},
         "all bags": {"lw": 1.0, "linestyle": _DASHES},
         "limit, its value at the right": {"lw": 0.9, "linestyle": _DOTS},

@@ -62,18 +62,18 @@ def _speed(margin: Number, classes: Number) -> Result:
 
 def _soft_speed(mu: Number, alpha: Number, classes: Number) -> Result:
     """``alpha / (e^(alpha mu) + C - 1)``."""
-    return alpha * _speed(jnp.multiply(alpha, mu), classes)
+    return jnp.multiply(alpha, _speed(jnp.multiply(alpha, mu), classes))
 
 
 def _hard_speed(mu: Number, alpha: Number, classes: Number) -> Result:
     """``alpha / (e^mu + C - 1)``."""
-    return alpha * _speed(mu, classes)
+    return jnp.multiply(alpha, _speed(mu, classes))
 
 
 def _lvml_speed(mu: Number, alpha: Number, classes: Number) -> Result:
     """``(alpha beta / Z) / (e^mu + C - 1)``; ``beta / Z`` is at most C where beta is above 1/C."""
     surprise = jnp.exp(_lvml_loss(mu, alpha, classes) - jax.nn.softplus(_wrong(mu, classes)))
-    return alpha * surprise * _speed(mu, classes)
+    return jnp.multiply(alpha, surprise) * _speed(mu, classes)
 
 
 SPEEDS: dict[str, Formula] = {"soft": _soft_speed, "hard": _hard_speed, "lvml": _lvml_speed}
@@ -92,7 +92,7 @@ def _hard_limit(alpha: Number, classes: Number) -> Result:
 
 def _lvml_limit(alpha: Number, classes: Number) -> Result:
     """``-log(alpha + (1-alpha) / C)``."""
-    return -jnp.log(alpha + jnp.subtract(1.0, alpha) / classes)
+    return jnp.log(1.0 / (alpha + jnp.subtract(1.0, alpha) / classes))
 
 
 LIMITS: dict[str, Callable[[Number, Number], Result]] = {
@@ -109,9 +109,7 @@ def ahead_of(alpha: Number, ahead: Number = AHEAD) -> Result:
     return jnp.minimum(jnp.add(alpha, ahead), 1.0)
 
 
-def gap(
-    paradigm: str, mu: Number, alpha: Number, classes: Number, ahead: Number = AHEAD
-) -> Result:
+def gap(paradigm: str, mu: Number, alpha: Number, classes: Number, ahead: Number = AHEAD) -> Result:
     """``L(alpha) - L(min(alpha + ahead, 1))`` at the same mu.
 
     Args:
