@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array
@@ -43,12 +44,23 @@ from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
 
-__all__ = ["FIXED_FOCUS", "FixedFocus", "losses_of", "problem_of", "train"]
+__all__ = [
+    "FIXED_FOCUS",
+    "FixedFocus",
+    "data_of",
+    "labelled",
+    "losses_of",
+    "problem_of",
+    "run",
+    "train",
+]
 
 ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0)
 RATES = {"soft": 0.05, "hard": 0.01, "lvml": 0.05}
 MOMENTUM = 0.9
 """As published (PAPER 3.1), with a learning rate for each paradigm."""
+
+PRECISION = "float32"
 
 PIECE = 256
 """Bags of a piece when all of them are measured: twice as fast as all at once."""
@@ -96,13 +108,14 @@ def losses_of(problem: Problem, params: Params, batch: Example, hyper: Hyper) ->
     """``L(alpha)`` and ``L(min(alpha + 0.01, 1))`` on these examples at the same parameters."""
 
     def at(alpha: Array) -> Array:
-        return problem.loss(params, batch, hyper | {"alpha": alpha}, 0.0, None, ())[0]
+        start = jnp.zeros_like(alpha)  # these losses do not change with time
+        return problem.loss(params, batch, hyper | {"alpha": alpha}, start, None, ())[0]
 
     return {"loss": at(hyper["alpha"]), "loss_ahead": at(ahead_of(hyper["alpha"]))}
 
 
 @lru_cache(maxsize=32)
-def problem_of(task: Task, paradigm: str, precision: str = "float32") -> Problem:
+def problem_of(task: Task, paradigm: str, precision: str = PRECISION) -> Problem:
     """Linear classification with bias, started as PyTorch does, under an imposed attention."""
     model = linear(task.classes, bias=True, start="uniform")
     problem = in_pieces(attention_problem(task, model, paradigm, "imposed", precision), PIECE)
@@ -135,12 +148,13 @@ def _plan(config: FixedFocus, paradigm: str, tile: int) -> Plan:
     )
 
 
-def _data(config: FixedFocus, precision: str) -> Splits:
+def data_of(config: FixedFocus) -> Splits:
+    """The bags to learn from, all of which are measured."""
     made = config.task.make(0)["train"]
     check(made, f"{config.task.name}, train", config.task.classes)
 
     def cast(leaf: Any) -> np.ndarray:
-        return leaf.astype(precision) if leaf.dtype.kind == "f" else np.asarray(leaf)
+        return leaf.astype(PRECISION) if leaf.dtype.kind == "f" else np.asarray(leaf)
 
     bags = jax.tree.map(cast, made)
     return Splits(bags, {"train": bags})
@@ -186,16 +200,22 @@ def run(config: FixedFocus, to: Listeners) -> xr.Dataset:
         split "minibatch" is as published: the unweighted mean over an epoch's minibatches of the
         loss on the minibatch just used, after its step; "train" is all bags at the epoch's end.
     """
-    data, found = _data(config, "float32"), {}
+    data, found = data_of(config), {}
     for place, paradigm in enumerate(RATES):
         rows = place * len(ALPHAS) * config.seeds
         found[paradigm] = train(config, paradigm, data, rows, to)
-        ds = _labelled(config, found)
+        ds = labelled(config, found)
         to.keep(ds)
     return ds
 
 
-def _labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
+def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
+    """The paradigms found so far as one Dataset, with their gaps and the limits of both losses.
+
+    Args:
+        config: the size.
+        found: NumPy arrays ``[alpha, seed, ...]`` by paradigm.
+    """
     axes = {"alpha": ALPHAS, "seed": range(config.seeds)}
     problem = problem_of(config.task, "soft")
     parts = part_names(jax.eval_shape(problem.init, jax.random.key(0), {}))
@@ -234,7 +254,7 @@ def _spec(config: FixedFocus, paradigms: list[str]) -> dict[str, Any]:
         "optimiser": "momentum",
         "order": "fixed",
         "vary": ["init"],
-        "precision": "float32",
+        "precision": PRECISION,
     }
 
 

@@ -92,7 +92,7 @@ def _course(paradigm: str, lines: Sequence[dict[str, Any]], last: int) -> str:
     return f"{paradigm}: the gain by 0.01 more attention {'; '.join(parts)}."
 
 
-def _range(values: Sequence[float], form: str) -> str:
+def _range(values: Sequence[int | float], form: str) -> str:
     low, high = (format(value, form) for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 

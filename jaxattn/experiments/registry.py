@@ -14,7 +14,7 @@ from jaxattn import plots
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError
 from jaxattn.experiments.comparing import count_failed, environment
-from jaxattn.experiments.experiment import SCALES, Experiment, Listeners
+from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
 from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
@@ -60,7 +60,7 @@ def reproduce(
         InputError: an unknown name or scale, no seeds, or a folder in use; nothing is written.
     """
     experiment: Experiment = resolve("experiment", EXPERIMENTS, name)
-    config = experiment.scales[resolve("scale", dict.fromkeys(SCALES, scale), scale)]
+    config = resolve("scale", experiment.scales, scale)
     if seeds is not None:
         if seeds < 1:
             raise InputError(f"seeds: got {seeds}, expected at least 1.")
