@@ -117,7 +117,7 @@ class Reproduce:
     Example: jaxattn reproduce fixed-focus --scale smoke --out runs/fixed-focus
     """
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """fixed-focus: what is learnt at a fixed attention, and what more attention would gain."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
