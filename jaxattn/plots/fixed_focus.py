@@ -100,8 +100,8 @@ def _label_limits(
 ) -> None:
     """Thin lines with their values to the right of the axes; equal limits share one in grey."""
     # Equal but for rounding: 0.01 log(C), say, as a difference at each alpha.
-    for value in np.unique(limits.round(12)):
-        same = np.flatnonzero(np.isclose(limits, value, rtol=0, atol=1e-12))
+    for value in np.unique(limits.round(6)):
+        same = np.flatnonzero(np.isclose(limits, value, rtol=0, atol=1e-6))
         colour = colours[same[0]] if len(same) == 1 else "0.35"
         ax.axhline(value, color=colour, lw=0.9, linestyle=_DOTS, zorder=1)
         ax.annotate(

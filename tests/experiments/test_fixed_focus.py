@@ -4,6 +4,7 @@ import chex
 import numpy as np
 import pytest
 from example_fixed_focus import CONFIG, FALLS, RISES, example_fixed_focus
+from helpers import EPS
 
 from jaxattn.contracts import Status
 from jaxattn.experiments import fixed_focus
@@ -115,8 +116,8 @@ def test_numbers_are_medians_and_bands_over_the_seeds_that_finished():
     ends = 0.02 * np.linspace(0.995, 1.005, 5)[1:]
     found = [line["gap"][key] for key in ("median", "low", "high")]
     np.testing.assert_allclose(found, np.quantile(ends, (0.5, 0.1, 0.9)), rtol=1e-12)
-    np.testing.assert_allclose(line["gap"]["ceiling"], 0.01 * np.log(5), rtol=1e-12)
-    np.testing.assert_allclose(line["loss"]["ceiling"], 0.6 * np.log(5), rtol=1e-12)
+    np.testing.assert_allclose(line["gap"]["ceiling"], 0.01 * np.log(5), atol=10 * EPS)
+    np.testing.assert_allclose(line["loss"]["ceiling"], 0.6 * np.log(5), rtol=10 * EPS)
     assert line["gap"]["peak_epoch"] == 10
 
 
