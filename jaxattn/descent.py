@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.batches import Order, make_batches
 from jaxattn.contracts import Hyper, HyperSpec, Keys, Params, Problem, Splits, Trajectory
-from jaxattn.data import everything
+from jaxattn.data import everything, size
 from jaxattn.names import resolve
 from jaxattn.probe import make_probe, row_status
 
@@ -162,6 +162,7 @@ def make_train(
     saves: tuple[int, ...],
     order: Order,
     keep_params: bool = False,
+    watch: Callable[..., dict[str, Array]] | None = None,
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """Training as a pure function ``train(params, hyper, data, keys) -> Trajectory``.
 
@@ -171,6 +172,10 @@ def make_train(
         saves: steps at which to measure, increasing from 0; the last one ends the run.
         order: how minibatches are drawn.
         keep_params: whether the trajectory holds the parameters at every save.
+        watch: ``watch(params, batch, hyper, time) -> {name: scalar}``, of the minibatch just used
+            after its step. What it gives, averaged over the steps since the save before, is
+            measured as ``minibatch/<name>``; at step 0 it is the average over one pass through the
+            minibatches before training.
 
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
@@ -207,10 +212,37 @@ def make_train(
             updates, optimiser_state = transform_at(step).update(gradient, optimiser_state, params)
             return optax.apply_updates(params, updates), optimiser_state, state
 
-        def to_save(carry: tuple, span: tuple[Array, Array]) -> tuple[tuple, tuple]:
-            carry = jax.lax.fori_loop(span[0], span[1], advance, carry)
-            return carry, probe(carry[0], hyper, evaluate, clock[span[1]], keys.sample, carry[2])
+        def look(params: Params, step: Array, trained: bool) -> dict[str, Array]:
+            if watch is None:
+                return {}
+            seen = watch(params, batch_at(step), hyper, clock[step + 1] if trained else clock[0])
+            return {f"minibatch/{name}": value for name, value in seen.items()}
 
+        def look_before() -> dict[str, Array]:
+            if watch is None:
+                return {}
+            count = size(data.learn)
+            one_pass = jnp.arange(-(-count // order.examples(count)), dtype=jnp.int32)
+            seen = jax.lax.map(lambda step: look(params, step, False), one_pass)
+            return jax.tree.map(lambda values: jnp.mean(values, axis=0), seen)
+
+        def advance_and_look(step: Array, carry: tuple) -> tuple:
+            trained = advance(step, carry[0])
+            seen = look(trained[0], step, True)
+            return trained, jax.tree.map(jnp.add, carry[1], seen)
+
+        def to_save(carry: tuple, span: tuple[Array, Array]) -> tuple[tuple, tuple]:
+            def mean(total: Array, before: Array) -> Array:
+                steps = span[1] - span[0]
+                return jnp.where(steps > 0, total / jnp.maximum(steps, 1), before)
+
+            none = jax.tree.map(jnp.zeros_like, before)
+            carry, total = jax.lax.fori_loop(*span, advance_and_look, (carry, none))
+            watched = jax.tree.map(mean, total, before)
+            found, kept = probe(carry[0], hyper, evaluate, clock[span[1]], keys.sample, carry[2])
+            return carry, (found | watched, kept)
+
+        before = look_before()
         ends = jnp.asarray(saves, dtype=jnp.int32)
         starts = jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]])
         start = (params, fresh, problem.state(params))

@@ -28,6 +28,7 @@ __all__ = [
     "learning_examples",
     "plan_jobs",
     "theory_blocks",
+    "tiles_at_once",
     "times_of",
 ]
 
@@ -81,7 +82,7 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
         constants,
         tile=FLOW_TILE if flows else problem.tile,
-        at_once=_at_once(devices),
+        at_once=tiles_at_once(devices),
     )
     made = (
         make_flow(
@@ -106,7 +107,7 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
     )
 
 
-def _at_once(devices: Sequence[jax.Device]) -> int:
+def tiles_at_once(devices: Sequence[jax.Device]) -> int:
     """Tiles of one call: the next one waits while a device works, and a CPU works on many."""
     cores = (os.cpu_count() or 1) if devices[0].platform == "cpu" else 0
     return max(2 * len(devices), cores)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,7 +18,15 @@ from jaxattn import comparison
 from jaxattn.findings import Finding
 from jaxattn.summaries import own_rule
 
-__all__ = ["Reporter", "doctor_table", "results_table", "sentences", "theory_table"]
+__all__ = [
+    "Reporter",
+    "doctor_table",
+    "ending",
+    "numbers_table",
+    "results_table",
+    "sentences",
+    "theory_table",
+]
 
 ASKED_FIRST = ("learning_rate", "time_to_focus", "attention_foreground", "accuracy")
 """What the terminal says of each setting; the report says the rest."""
@@ -151,6 +160,40 @@ def sentences(found: Sequence[Finding]) -> list[str]:
         last = one.setting
         lines.append(f"  {one.text}" if one.setting else one.text)
     return lines
+
+
+def ending(failed: int, folder: Path) -> list[str]:
+    """The last lines of a command: what failed, and where everything is."""
+    runs = "run" if failed == 1 else "runs"
+    said = [f"{failed} {runs} failed (diverged or not solved), left out above."] if failed else []
+    return [*said, f"results, figures and run.json are in {folder}."]
+
+
+def numbers_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """The numbers behind an experiment's figures, a dict a line.
+
+    A dict inside a line becomes one column ``median [low, high]`` and one for each further key.
+    """
+    rows = [_side_by_side(line) for line in lines]
+    shown = Table(title="at the end: median [10 %, 90 %] over seeds", title_justify="left")
+    for name in dict.fromkeys(name for row in rows for name in row):
+        shown.add_column(name.replace("_", " "))
+    for row in rows:
+        shown.add_row(*row.values())
+    return shown
+
+
+def _side_by_side(line: Mapping[str, Any]) -> dict[str, str]:
+    row = {}
+    for name, value in line.items():
+        if not isinstance(value, Mapping):
+            row[name] = str(value)
+            continue
+        rest = dict(value)
+        middle, low, high = (rest.pop(key) for key in ("median", "low", "high"))
+        row[name] = "-" if middle is None else f"{middle:.4f} [{low:.4f}, {high:.4f}]"
+        row |= {f"{name}_{key}": f"{number:.4g}" for key, number in rest.items()}
+    return row
 
 
 def theory_table(paths: Mapping[str, Any]) -> Table:

@@ -79,6 +79,11 @@ REFUSED = {
     "theory --t-end 0": "t_end: got 0.0, expected a positive number",
     "theory --switch-time -1": "switch time: got -1.0, expected a number at least 0",
     "theory --paradigms": "paradigms: got none, expected at least one of soft,",
+    # experiments
+    "reproduce fixed-focsu": "did you mean 'fixed-focus'?",
+    "reproduce fixed-focus --scale papre": "did you mean 'paper'?",
+    "reproduce fixed-focus --scale smoke --seeds 0": "seeds: got 0, expected at least 1",
+    "reproduce fixed-focus --scale smoke --out full": "--out: got 'full', which holds 'mine.txt'",
     # folders
     "compare digits --out full": "--out: got 'full', which holds 'mine.txt'",
     "theory --points 2 --out full": "--out: got 'full', which holds 'mine.txt'",
@@ -90,6 +95,7 @@ UNREADABLE = {
     "compare digits --steps many": "--steps",
     "compare digits --seed 3": "--seed",
     "compair digits": "compair",
+    "reproduce": "NAME",
     "": "compare",
 }
 """What the parser itself refuses, in a box of its own."""
@@ -470,7 +476,7 @@ def test_theory_that_the_solver_gives_up_on_exits_3_with_null_for_nan(
 
 
 def test_help_answers_without_jax_and_every_command_shows_an_example(tmp_path: Path) -> None:
-    commands = ("compare", "theory", "doctor")
+    commands = ("compare", "theory", "reproduce", "doctor")
     asked = [("--help",), *((name, "--help") for name in commands)]
     (general, *each), modules = run_many(asked, tmp_path)
     assert {"jax", "numpy", "xarray", "matplotlib", "rich.progress"} & set(modules) == set()

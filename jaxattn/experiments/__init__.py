@@ -2,5 +2,6 @@
 
 from jaxattn.experiments.comparing import companion, compare_into
 from jaxattn.experiments.published import theory_into
+from jaxattn.experiments.registry import EXPERIMENTS, reproduce
 
-__all__ = ["companion", "compare_into", "theory_into"]
+__all__ = ["EXPERIMENTS", "companion", "compare_into", "reproduce", "theory_into"]

@@ -3,6 +3,8 @@
 from functools import lru_cache
 
 import flax.linen as nn
+import jax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxattn.contracts import InputError, Model
@@ -10,10 +12,21 @@ from jaxattn.models.pair import pair
 
 __all__ = ["linear"]
 
+
+def _within(bound: float) -> nn.initializers.Initializer:
+    def init(key: Array, shape: tuple[int, ...], dtype: DTypeLike = float) -> Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+ZEROS = nn.initializers.zeros
 STARTS = {
-    "zeros": nn.initializers.zeros,
-    "normal": nn.initializers.lecun_normal(),
+    "zeros": lambda inputs: (ZEROS, ZEROS),
+    "normal": lambda inputs: (nn.initializers.lecun_normal(), ZEROS),
+    "uniform": lambda inputs: (_within(inputs**-0.5), _within(inputs**-0.5)),
 }
+"""From the number of inputs, how weights and bias start."""
 
 
 class _Linear(nn.Module):
@@ -24,10 +37,12 @@ class _Linear(nn.Module):
     @nn.compact
     def __call__(self, segment: Array) -> Float[Array, " feature"]:
         segment = segment.reshape(-1)
+        weights, bias = STARTS[self.start](segment.size)
         return nn.Dense(
             self.features,
             use_bias=self.bias,
-            kernel_init=STARTS[self.start],
+            kernel_init=weights,
+            bias_init=bias,
             param_dtype=segment.dtype,
         )(segment)
 
@@ -39,7 +54,9 @@ def linear(classes: int, bias: bool = False, start: str = "zeros") -> Model:
     Args:
         classes: number of logits.
         bias: whether the classification model has one (PAPER 2: yes; the theory: no).
-        start: ``zeros``, where the closed forms start, or ``normal`` (variance 1 / inputs).
+        start: ``zeros``, where the closed forms start; ``normal`` (variance 1 / inputs, bias 0);
+            or ``uniform``, weights and bias between -1 and 1 over the root of the inputs, which is
+            how PyTorch starts a linear layer (PAPER 2).
 
     Raises:
         InputError: an unknown start.

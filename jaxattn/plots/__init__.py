@@ -11,6 +11,7 @@ from jaxattn.plots.cells import error_cells
 from jaxattn.plots.curves import accuracy, focus, learning
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
+from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
@@ -30,6 +31,8 @@ __all__ = [
     "beside_flow",
     "distribution",
     "error_cells",
+    "finished_rows",
+    "fixed_focus",
     "focus",
     "gallery",
     "learning",

@@ -1,5 +1,6 @@
 """What is known exactly of the solvable setting; nothing in here solves an equation in time."""
 
+from jaxattn.theory import fixed_focus
 from jaxattn.theory.equations import (
     CLASS_POTENTIALS,
     FIELDS,
@@ -18,6 +19,7 @@ __all__ = [
     "attention",
     "attention_potential",
     "attention_potential_slope",
+    "fixed_focus",
     "invariant",
     "right_class",
 ]

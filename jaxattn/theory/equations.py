@@ -5,7 +5,7 @@ likely), the others 0; linear scores ``u . x``, linear logits ``W^T x``, zero st
 ``u = nu (1, ..., 1)`` and ``W_cc - W_cc' = mu`` stay true under gradient flow on the population
 loss, which is therefore *exactly* a flow of two numbers. With u on the ray ``nu (1, ..., 1)`` and
 W on its own symmetric ray, ``d nu/dt = -(1/C) dL/dnu`` (C coordinates move alike) and
-``d mu/dt = -(C/(C-1)) dL/dmu``; the losses below give the fields. Source: sections 3 and 4 of the
+``d mu/dt = -(1/(C-1)) dL/dmu``; the losses below give the fields. Source: sections 3 and 4 of the
 paper that the README cites; the forms here are rewritten so that no exponential overflows.
 
 Notation: ``alpha`` is the attention on the foreground, ``beta`` the probability of the right class

@@ -13,6 +13,7 @@ EVERY = {
     "linear": linear(CLASSES),
     "linear, normal start": linear(CLASSES, start="normal"),
     "linear, bias": linear(CLASSES, bias=True),
+    "linear, bias, uniform start": linear(CLASSES, bias=True, start="uniform"),
     "mlp": mlp(CLASSES, width=7, depth=2),
     "mlp, depth 0": mlp(CLASSES, depth=0),
 }
@@ -115,6 +116,18 @@ def test_starts_have_variance_one_over_the_inputs(example):
         assert first.shape == (400, 50)
         # 20,000 draws: their standard deviation is known to 1 / sqrt(40,000) = 0.5 %.
         np.testing.assert_allclose(np.std(first) * np.sqrt(400), 1, atol=0.03)
+
+
+def test_a_uniform_start_fills_weights_and_bias_up_to_one_over_the_root_of_the_inputs(example):
+    wide = example._replace(segments=jnp.zeros((SEGMENTS, 400), PRECISION))
+    params = start(linear(2000, bias=True, start="uniform"), KEYS[0], wide)["classify"]["Dense_0"]
+    for leaf in (params["kernel"], params["bias"]):
+        # Of 2,000 draws and more, the largest is within 10 / 2000 of the bound but by e^-5.
+        scaled = np.asarray(leaf).ravel() * np.sqrt(400)
+        assert 0.99 < np.max(scaled) <= 1
+        assert -1 <= np.min(scaled) < -0.99
+        # A uniform law's standard deviation, known to 1.5 % of itself by 2,000 draws.
+        np.testing.assert_allclose(np.std(scaled), 1 / np.sqrt(3), rtol=0.05)
 
 
 def test_focus_and_classification_start_from_draws_of_their_own(example):

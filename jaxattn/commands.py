@@ -1,0 +1,162 @@
+"""What can be asked for on the command line: one dataclass a command, its words and defaults.
+
+Nothing heavy is imported here, so that ``--help`` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+__all__ = ["Command", "Compare", "Doctor", "Report", "Reproduce", "Theory"]
+
+
+@dataclass
+class Compare:
+    """Train every paradigm for many seeds on one task, draw and store what happened.
+
+    Example: jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800
+    """
+
+    task: Annotated[str, tyro.conf.Positional] = "digits"
+    """digits, orthogonal or orthogonal-population."""
+    model: str | None = None
+    """linear or mlp; by default the task's own."""
+    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
+    """Which of soft, hard, lvml, hybrid."""
+    seeds: int = 8
+    """How many seeds: 0, 1, ..."""
+    learning_rates: tuple[float, ...] = (0.05,)
+    """Learning rates, swept in one compiled call."""
+    steps: int = 800
+    """Training steps."""
+    saves: int = 41
+    """Points at which everything is measured, from step 0 to the last."""
+    optimiser: str = "sgd"
+    """sgd, momentum, adam or adamw."""
+    schedule: str = "constant"
+    """Learning rate over the run: constant, cosine, linear or exponential."""
+    batch_size: int = 256
+    """Examples a step; 0 takes the whole learning set."""
+    order: str = "shuffled"
+    """fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement."""
+    vary: tuple[str, ...] = ()
+    """What a seed changes: init, data. By default init, or data where the start is not random."""
+    attention: str = "softmax"
+    """softmax, or imposed (fixed focus: alpha on the foreground)."""
+    segments: int | None = None
+    """Segments of a bag; by default the task's own."""
+    classes: int | None = None
+    """Classes of an orthogonal task."""
+    foreground: tuple[int, ...] = ()
+    """Foreground classes of an image task, such as 0 1 2."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of each run."""
+    hypers: tuple[str, ...] = ()
+    """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
+    flow_seeds: int = 2
+    """Integrate the gradient flow beside the first so many seeds; 0 for none."""
+    flow_examples: int = 512
+    """The flow learns from the first so many training examples."""
+    precision: str = "float32"
+    """Of training; flows and theory always run in float64."""
+    out: Path | None = None
+    """Directory for results and figures; by default runs/TASK."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Theory:
+    """Solve the reduced (mu, nu) system of the solvable setting against time.
+
+    Example: jaxattn theory --segments 100 --classes 1000 --t-end 4e5 --out runs/theory
+    """
+
+    segments: int = 100
+    """Segments of a bag, at least 2."""
+    classes: int = 1000
+    """Classes, at least 2."""
+    t_end: float = 4e5
+    """Last time, in steps times learning rate."""
+    points: int = 400
+    """Times: 0, then log-spaced."""
+    paradigms: tuple[str, ...] = ("soft", "hard", "lvml")
+    """Which of soft, hard, lvml, hybrid."""
+    switch_time: float = float("inf")
+    """When the hybrid turns from soft to hard."""
+    out: Path | None = None
+    """Directory for figures and numbers; without it nothing is written."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Report:
+    """Write report.html for a run: findings, figures and tables on one page of its own.
+
+    Every compare writes one; this makes it anew, also of a run that was interrupted.
+
+    Example: jaxattn report runs/digits
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Directory of a run."""
+    json: bool = False
+    """Print the findings as one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Reproduce:
+    """Run a published experiment: results, figures, and what was found in sentences.
+
+    Example: jaxattn reproduce fixed-focus --scale smoke --out runs/fixed-focus
+    """
+
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain."""
+    scale: str = "small"
+    """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
+    seeds: int | None = None
+    """How many seeds; by default the scale's own."""
+    out: Path | None = None
+    """Directory for results and figures; by default runs/NAME."""
+    overwrite: bool = False
+    """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Doctor:
+    """Say what this installation is and whether it computes right.
+
+    Example: jaxattn doctor
+    """
+
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+Command = (
+    Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Theory, tyro.conf.subcommand("theory")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)

@@ -1,0 +1,45 @@
+"""What an experiment is: sizes to run it at, how it is run, and what is said and drawn of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jaxattn.comparison import Progress
+from jaxattn.stopwatch import Stopwatch
+
+__all__ = ["SCALES", "Experiment", "Listeners"]
+
+SCALES = ("smoke", "small", "paper")
+"""Under a minute on two CPU cores, compilation included; an honest version for a CPU, of minutes;
+the published size."""
+
+
+class Listeners(NamedTuple):
+    """Who hears of a running experiment: progress by chunk, results by part, and a stopwatch."""
+
+    tell: Callable[[Progress], None]
+    keep: Callable[[xr.Dataset], None]
+    watch: Stopwatch
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named experiment.
+
+    - ``scales``: for each of `SCALES` a frozen dataclass with at least the field ``seeds``
+    - ``run(config, listeners) -> Dataset``
+    - ``figures(ds) -> {file name: Figure}``
+    - ``numbers(ds) -> [{...}]``: the numbers behind the figures, a plain dict a line
+    - ``findings(ds) -> [sentence]``, made from the numbers alone
+    """
+
+    name: str
+    summary: str
+    scales: Mapping[str, Any]
+    run: Callable[[Any, Listeners], xr.Dataset]
+    figures: Callable[[xr.Dataset], Mapping[str, Figure]]
+    numbers: Callable[[xr.Dataset], list[dict[str, Any]]]
+    findings: Callable[[xr.Dataset], list[str]]

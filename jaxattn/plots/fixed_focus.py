@@ -1,0 +1,145 @@
+"""The fixed-focus figure: the loss and what more attention would gain, by paradigm and alpha."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.plots.curves import BAND, BAND_WORDS
+from jaxattn.plots.rows import spec_of
+from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
+
+__all__ = ["finished_rows", "fixed_focus"]
+
+_ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"$L(\alpha)-L(\alpha+0.01)$"}
+_DASHES = (0, (3.5, 2))
+_DOTS = (0, (1, 1.6))
+
+
+def finished_rows(ds: xr.Dataset, name: str, split: str) -> Float[np.ndarray, "seed save"]:
+    """A measure of the seeds that finished, at one paradigm and alpha.
+
+    Args:
+        ds: a result of the experiment at one paradigm and alpha.
+        name: loss, loss_ahead or gap.
+        split: minibatch or train.
+    """
+    one = ds.sel(process="train")
+    done = (one["status"] == Status.DONE).values
+    return one[name].sel(split=split).transpose("seed", "save").values[done]
+
+
+def fixed_focus(ds: xr.Dataset) -> Figure:
+    """``L(alpha)`` above ``L(alpha) - L(alpha + 0.01)``, a column for each paradigm.
+
+    Solid: the mean over an epoch's minibatches just after their steps, median and band over seeds;
+    dashed: the median on all bags at the epoch's end; dotted: the limits as time goes to infinity.
+    Alpha has an ordered palette from light to dark (viridis), not the paradigms' colours.
+
+    Args:
+        ds: a result of the fixed-focus experiment, also half finished.
+
+    Raises:
+        InputError: another kind of result.
+    """
+    if not {"gap", "gap_limit", "loss_limit"} <= set(ds.data_vars):
+        raise InputError(
+            "fixed_focus: got another result, expected one of jaxattn reproduce fixed-focus."
+        )
+    names, alphas = list(map(str, ds["paradigm"].values)), list(map(float, ds["alpha"].values))
+    figure = Figure(figsize=(3.5 * len(names) + 0.8, 6.6), layout="constrained")
+    axes = figure.subplots(len(_ROWS), len(names), sharex=True, sharey="row", squeeze=False)
+    colours = _palette(len(alphas))
+    for column, name in enumerate(names):
+        for row, measure in enumerate(_ROWS):
+            ax = axes[row, column]
+            for alpha, colour in zip(alphas, colours, strict=True):
+                _draw(ax, ds.sel(paradigm=name, alpha=alpha), measure, colour)
+            _label_limits(ax, ds[f"{measure}_limit"].sel(paradigm=name).values, colours, measure)
+            dress(
+                ax,
+                label_of(ds["epoch"].attrs, "epoch") if row else "",
+                "" if column else f"{_ROWS[measure]} [nat]",
+            )
+        rate = float(ds["learning_rate"].sel(paradigm=name))
+        set_title(axes[0, column], f"{name}, learning rate {rate:g}")
+    axes[0, 0].legend(handles=_keys(alphas, colours))
+    one_legend(figure, list(axes.flat), columns=4, caption=_caption(ds))
+    return figure
+
+
+def _palette(count: int) -> list[str]:
+    """From light to dark, without the yellow end, which white paper swallows."""
+    return [
+        to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.8, 0, count))
+    ]
+
+
+def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
+    epoch = one["epoch"].values
+    each, whole = (finished_rows(one, measure, split) for split in ("minibatch", "train"))
+    if not len(each):
+        return
+    ax.plot(epoch, np.median(each, axis=0), color=colour, lw=1.7)
+    if len(each) > 1:
+        low, high = np.quantile(each, BAND, axis=0)
+        ax.fill_between(epoch, low, high, color=colour, alpha=0.2, linewidth=0)
+    ax.plot(epoch, np.median(whole, axis=0), color=colour, lw=1.0, linestyle=_DASHES)
+
+
+def _label_limits(
+    ax: Axes, limits: Float[np.ndarray, " alpha"], colours: Sequence[str], measure: str
+) -> None:
+    """Thin lines with their values to the right of the axes; equal limits share one in grey."""
+    # Equal but for rounding: 0.01 log(C), say, as a difference at each alpha.
+    for value in np.unique(limits.round(6)):
+        same = np.flatnonzero(np.isclose(limits, value, rtol=0, atol=1e-6))
+        colour = colours[same[0]] if len(same) == 1 else "0.35"
+        ax.axhline(value, color=colour, lw=0.9, linestyle=_DOTS, zorder=1)
+        ax.annotate(
+            f"{abs(value):.{2 if measure == 'loss' else 4}f}",
+            (1.0, value),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color="0.25",
+        )
+
+
+def _keys(alphas: Sequence[float], colours: Sequence[str]) -> list[Line2D]:
+    how: dict[str, dict[str, Any]] = {
+        "minibatches after their steps": {"lw": 1.7},
+        "all bags": {"lw": 1.0, "linestyle": _DASHES},
+        "limit, its value at the right": {"lw": 0.9, "linestyle": _DOTS},
+    }
+    return [
+        *(
+            Line2D([], [], color=colour, lw=2.2, label=rf"$\alpha$ = {alpha:g}")
+            for alpha, colour in zip(alphas, colours, strict=True)
+        ),
+        *(Line2D([], [], color="0.3", label=label, **look) for label, look in how.items()),
+    ]
+
+
+def _caption(ds: xr.Dataset) -> str:
+    spec, status = spec_of(ds), ds["status"].sel(process="train")
+    lost = int(((status >= 0) & (status != Status.DONE)).sum())
+    parts = [
+        f"{ds.sizes['seed']} seeds, which vary the initial parameters: {BAND_WORDS} of the mean "
+        "over an epoch's minibatches, each just after its step",
+        f"{spec.get('task')} task of {spec.get('classes')} classes, {spec.get('segments')} "
+        f"segments and {spec.get('bags')} bags",
+        f"linear classifier, momentum 0.9, batches of {spec.get('batch_size')} in fixed order",
+        f"{lost} runs that failed are left out" if lost else "",
+    ]
+    return f"{'; '.join(part for part in parts if part)}."

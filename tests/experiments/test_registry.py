@@ -1,0 +1,160 @@
+"""Experiments by name: what `reproduce` writes, refuses and says, and the command that calls it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import SCRIPT, run
+from example_fixed_focus import RISES, example_fixed_focus
+from matplotlib.figure import Figure
+
+from jaxattn.cli import main
+from jaxattn.comparison import Progress
+from jaxattn.contracts import InputError, Status
+from jaxattn.experiments import EXPERIMENTS, registry, reproduce
+from jaxattn.experiments.experiment import SCALES, Experiment
+from jaxattn.experiments.fixed_focus_findings import findings, numbers
+from jaxattn.store import content_hash, open_run
+
+
+@dataclass(frozen=True)
+class Size:
+    seeds: int = 5
+    failed: int = 0
+    interrupted: bool = False
+
+
+def ran(size, to):
+    to.tell(Progress("hard", "train", 1, 1, 0))
+    ds = example_fixed_focus({"hard": RISES}, failed=size.failed)
+    to.keep(ds)
+    if size.interrupted:
+        raise KeyboardInterrupt
+    return ds.isel(seed=slice(size.seeds))
+
+
+MADE_UP = Experiment(
+    name="made-up",
+    summary="nothing is trained",
+    scales={"smoke": Size(), "small": Size(failed=2), "paper": Size(interrupted=True)},
+    run=ran,
+    figures=lambda ds: {"empty": Figure()},
+    numbers=numbers,
+    findings=findings,
+)
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    monkeypatch.setitem(registry.EXPERIMENTS, "made-up", MADE_UP)
+
+
+def go(folder, name="made-up", scale="smoke", overwrite=False, seeds=None):
+    told = []
+    return reproduce(name, scale, folder, overwrite, told.append, seeds), told
+
+
+def test_every_experiment_is_listed_under_its_name_with_all_scales():
+    for name, one in EXPERIMENTS.items():
+        assert name == one.name
+        assert tuple(one.scales) == SCALES
+        assert one.summary
+        assert all(config.seeds > 0 for config in one.scales.values())
+
+
+def test_a_run_leaves_results_figures_and_what_it_ran_on(made_up, tmp_path):
+    outcome, told = go(tmp_path / "run")
+    found = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*")}
+    assert found == {"results.nc", "run.json", "figures/empty.png", "figures/empty.svg"}
+    assert open_run(tmp_path / "run").equals(outcome.results)
+    assert len(told) == 1
+    run_json = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run_json["experiment"], run_json["scale"]) == ("made-up", "smoke")
+    assert run_json["config"]["seeds"] == 5
+    assert run_json["findings"] == outcome.findings
+    assert run_json["content_hash"] == content_hash(outcome.results)
+    assert (run_json["rows"], run_json["failed"], outcome.failed) == (25, 0, 0)
+
+
+def test_the_number_of_seeds_can_be_chosen(made_up, tmp_path):
+    outcome, _ = go(tmp_path / "run", seeds=2)
+    assert outcome.results.sizes["seed"] == 2
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["seeds"] == 2
+
+
+def test_what_an_interrupted_run_kept_is_readable(made_up, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "run", scale="paper")
+    assert np.all(open_run(tmp_path / "run")["status"] == Status.DONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"name": "made-pu"}, "did you mean 'made-up'"),
+        ({"scale": "smok"}, "unknown scale: got 'smok', .*did you mean 'smoke'"),
+        ({"seeds": 0}, "seeds: got 0, expected at least 1"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_and_nothing_is_written(made_up, tmp_path, asked, message):
+    with pytest.raises(InputError, match=message):
+        go(tmp_path / "run", **asked)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_kept_unless_it_may_be_overwritten(made_up, tmp_path):
+    go(tmp_path)
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(InputError, match="add --overwrite"):
+        go(tmp_path, seeds=2)
+    assert (tmp_path / "run.json").read_bytes() == before
+    go(tmp_path, seeds=2, overwrite=True)
+    assert open_run(tmp_path).sizes["seed"] == 2
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize(("scale", "code"), [("smoke", 0), ("small", 3)])
+def test_the_command_says_what_was_found_and_exits_3_where_rows_failed(
+    made_up, tmp_path, monkeypatch, capsys, scale, code
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EQX_ON_ERROR", "nan")  # set by the command, and put back by this
+    words = ["reproduce", "made-up", "--scale", scale, "--no-cache"]
+    assert main([*words, "--json"]) == code
+    said = json.loads(capsys.readouterr().out)
+    assert set(said) == {"numbers", "findings", "failed"}
+    assert said["failed"] == (10 if code else 0)
+    assert said["findings"][0].startswith("hard: ")
+    assert {line["seeds"] for line in said["numbers"]} == {3 if code else 5}
+    assert main([*words, "--overwrite"]) == code
+    shown = capsys.readouterr().out
+    assert said["findings"][0] in shown
+    middle = said["numbers"][0]["gap"]["median"]
+    assert f" {middle:.4f} [" in shown
+    assert ("10 runs failed" in shown) == bool(code)
+    assert f"results, figures and run.json are in {Path('runs/made-up')}." in shown
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_the_smoke_command_of_fixed_focus_trains_draws_and_prints_one_json_object(tmp_path):
+    # One seed: what takes time is to compile the three paradigms.
+    words = "reproduce fixed-focus --scale smoke --seeds 1 --json --out run"
+    code, out, err = run([SCRIPT, *words.split()], tmp_path)
+    assert code == 0, err
+    said = json.loads(out)
+    assert out.count("\n") == 1
+    assert {(x["paradigm"], x["alpha"]) for x in said["numbers"]} == {
+        (name, alpha) for name in ("soft", "hard", "lvml") for alpha in (0.2, 0.4, 0.6, 0.8, 1.0)
+    }
+    for line in said["numbers"]:
+        assert line["seeds"] == 1
+        assert line["loss"]["ceiling"] - 0.01 < line["loss"]["median"] < np.log(5) + 0.2
+    assert said["failed"] == 0
+    assert (tmp_path / "run/figures/fixed_focus.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        open_run(tmp_path / "run").sizes["save"]
+        == EXPERIMENTS["fixed-focus"].scales["smoke"].epochs + 1
+    )
