@@ -1,6 +1,7 @@
 # make demo   the four paradigms on real digits: figures and a table in runs/demo
 # make test   lint, types and the default tests
-# Both make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
+# make bench  what it costs, on this machine: runs/bench/report.md (about ten minutes)
+# All make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import platformdirs' 2>/dev/null && echo yes)
 
-.PHONY: demo test test-slow test-x32 lint format clean venv $(VENV) FORCE
+.PHONY: demo test test-slow test-x32 bench lint format clean venv $(VENV) FORCE
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -27,6 +28,15 @@ test-slow: $(STAMP)
 # The same tests with JAX's own default of 32 bits; what needs 64 is skipped.
 test-x32: $(STAMP)
 	JAXATTN_TEST_X64=0 $(BIN)/pytest -n 2 -m "not slow"
+
+# PyTorch is installed for this target alone. A page per run: the last one is kept. Settings that
+# guard old releases of OpenBLAS slow today's, so the benchmarks (and nothing else) drop them.
+bench: $(STAMP)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt -e '.[bench]'
+	@mkdir -p runs/bench
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/pytest benchmarks -c benchmarks/pytest.ini \
+	  --benchmark-json=runs/bench/results.json
+	$(BIN)/python benchmarks/report.py runs/bench/results.json runs/bench/report.md
 
 lint: $(STAMP)
 	$(BIN)/ruff check

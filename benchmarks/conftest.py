@@ -1,0 +1,75 @@
+"""What every benchmark shares: its peers timed in turn with it, and facts about the machine."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+Work = Callable[[], Any]
+
+
+def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:
+    names = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OMP_NUM_THREADS", "XLA_FLAGS", "NPROC")
+    machine_info |= {
+        "cores": os.cpu_count(),
+        "load_at_start": os.getloadavg(),
+        "versions": {
+            "jax": jax.__version__,
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        "torch_threads": torch.get_num_threads(),
+        "environment": {name: os.environ[name] for name in names if name in os.environ},
+    }
+
+
+@pytest.fixture
+def in_turn(benchmark: Any) -> Callable[..., None]:
+    """Time something and its peers alternately, round by round, so that both meet the same load.
+
+    ``in_turn(work, {name: (peer, units)}, units=..., rounds=..., **facts)``: `units` is how many
+    times the thing compared (a seed-step, a figure) is done by one call. Each was called before.
+    """
+
+    def measure(
+        work: Work,
+        peers: dict[str, tuple[Work, float]],
+        *,
+        units: float,
+        rounds: int,
+        **facts: Any,
+    ) -> None:
+        seconds: dict[str, list[float]] = {name: [] for name in peers}
+
+        def time_peers() -> None:
+            for name, (peer, _) in peers.items():
+                began = time.perf_counter()
+                peer()
+                seconds[name].append(time.perf_counter() - began)
+
+        benchmark.extra_info |= {
+            **facts,
+            "units": units,
+            "peers": {
+                name: {"units": count, "seconds": seconds[name]}
+                for name, (_, count) in peers.items()
+            },
+        }
+        benchmark.pedantic(work, setup=time_peers, rounds=rounds, iterations=1)
+
+    return measure
+
+
+@pytest.fixture
+def in_64_bits() -> Any:
+    """Theory runs in float64; training is timed as it runs by default, with x64 off."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)

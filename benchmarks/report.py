@@ -1,0 +1,209 @@
+"""One page from the JSON of `make bench`: what each thing costs, beside its peers and its limit.
+
+python benchmarks/report.py runs/bench/results.json runs/bench/report.md
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Benchmark = dict[str, Any]
+PEER, BASE = "PyTorch eager", 64
+TARGETS = {"soft": 6.0, "hard": 2.5, "lvml": 2.5}  # times PyTorch, linear, at BASE seeds
+MORE_SEEDS = 1.1  # cost of a seed at 1,024 seeds over that at BASE
+
+
+def each(one: Benchmark) -> float:
+    """Median seconds of one unit: a seed-step, a figure."""
+    return median(one["stats"]["data"]) / one["extra_info"]["units"]
+
+
+def peer(one: Benchmark, name: str) -> float:
+    """The same of a peer, from the same rounds."""
+    found = one["extra_info"]["peers"][name]
+    return median(found["seconds"]) / found["units"]
+
+
+def times_as_fast(one: Benchmark, name: str) -> float:
+    """How often the work fits into its peer's time: the median over rounds of the paired ratio."""
+    found = one["extra_info"]["peers"][name]
+    scale = one["extra_info"]["units"] / found["units"]
+    pairs = zip(found["seconds"], one["stats"]["data"], strict=True)
+    return scale * median(theirs / ours for theirs, ours in pairs)
+
+
+def best_peer(one: Benchmark) -> str:
+    """Its PyTorch loop on the number of threads on which that was faster."""
+    loops = [name for name in one["extra_info"]["peers"] if name.startswith(PEER)]
+    return min(loops, key=lambda name: peer(one, name))
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(header), ["---" for _ in header], *map(list, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds to three digits, never as a power of ten."""
+    value = 1e3 * seconds
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def limits(benchmarks: list[Benchmark]) -> dict[str, float]:
+    """Operations and bytes a second, from the machine's own benchmarks."""
+    return {one["extra_info"]["limit"]: 1 / each(one) for one in asking(benchmarks, "machine")}
+
+
+def asking(benchmarks: list[Benchmark], question: str, **facts: Any) -> list[Benchmark]:
+    """Those that ask `question` and match these facts, in the order in which they ran."""
+    wanted = {"question": question, **facts}
+    return [
+        one
+        for one in benchmarks
+        if all(one["extra_info"].get(name) == value for name, value in wanted.items())
+    ]
+
+
+def _share(one: Benchmark, limit: dict[str, float], of: str) -> str:
+    """How much of what the machine does at best the work used, in per cent."""
+    return f"{100 * one['extra_info'][of] / limit[of] / each(one):.0f} %"
+
+
+def _machine(results: dict[str, Any], limit: dict[str, float]) -> str:
+    info = results["machine_info"]
+    versions = ", ".join(f"{name} {value}" for name, value in info["versions"].items())
+    load = info["load_at_start"][0]
+    return (
+        f"{info['cpu'].get('brand_raw', info['machine'])}, {info['cores']} cores; {versions}. "
+        f"Load average at the start: {load:.1f}"
+        + (" (**others were using the machine**).\n\n" if load > 1 else ".\n\n")
+        + f"In this run: sgemm {limit['operations'] / 1e9:.0f} GFLOP/s, memory "
+        f"{limit['bytes'] / 1e9:.1f} GB/s (triad)."
+    )
+
+
+def _targets(benchmarks: list[Benchmark]) -> str:
+    rows = []
+    for paradigm, least in TARGETS.items():
+        for one in asking(benchmarks, "seeds", case="linear", paradigm=paradigm):
+            if one["extra_info"]["seeds"] == BASE:
+                ratio = times_as_fast(one, best_peer(one))
+                rows.append(
+                    [
+                        f"{paradigm}, {BASE} seeds, times PyTorch",
+                        f">= {least:g}",
+                        f"{ratio:.2f}",
+                        "yes" if ratio >= least else "**no**",
+                    ]
+                )
+            if one["extra_info"]["seeds"] == 1024:
+                ratio = 1 / times_as_fast(one, f"{BASE} seeds")
+                rows.append(
+                    [
+                        f"{paradigm}, a seed of 1,024 over one of {BASE}",
+                        f"<= {MORE_SEEDS:g}",
+                        f"{ratio:.2f}",
+                        "yes" if ratio <= MORE_SEEDS else "**no**",
+                    ]
+                )
+    return table(("linear SDC, C = m = 20, batch 256", "target", "measured", "met"), rows)
+
+
+def _theory(benchmarks: list[Benchmark]) -> str:
+    rows = []
+    for one in asking(benchmarks, "theory"):
+        facts = one["extra_info"]
+        errors = facts["errors"]
+        rows.append(
+            [
+                f"jaxattn, rtol {facts['rtol']:.0e}",
+                ms(each(one)),
+                f"{errors['jaxattn']:.0e}",
+                "1",
+                f"{facts['compile_s']:.1f}",
+                f"{facts['first_call_s']:.1f}",
+            ]
+        )
+        for name in facts["peers"]:
+            ratio = times_as_fast(one, name)
+            rows.append([name, ms(peer(one, name)), f"{errors[name]:.0e}", f"{ratio:,.3g}", "", ""])
+    header = ("", "ms", "error", "times jaxattn's time", "compile, s", "first call, s")
+    return table(header, rows)
+
+
+def _training(found: list[Benchmark], limit: dict[str, float]) -> str:
+    def row(one: Benchmark) -> list[str]:
+        facts, name = one["extra_info"], best_peer(one)
+        base = f"{BASE} seeds"
+        more = f"{1 / times_as_fast(one, base):.2f}" if base in facts["peers"] else ""
+        return [
+            facts["paradigm"],
+            f"{facts['seeds']:,}",
+            ms(each(one)),
+            f"{ms(peer(one, name))} ({name.rsplit(' ', 1)[-1]})",
+            f"{times_as_fast(one, name):.1f}",
+            _share(one, limit, "operations"),
+            _share(one, limit, "bytes"),
+            more,
+            f"{facts['compile_s']:.1f}",
+            f"{facts['first_call_s']:.1f}",
+        ]
+
+    header = (
+        *("paradigm", "seeds", "ms a seed-step", "PyTorch, ms (threads)", "times as fast"),
+        *("of sgemm", "of memory", f"over {BASE} seeds", "compile, s", "first call, s"),
+    )
+    return table(header, map(row, found))
+
+
+def _fixed_focus(found: list[Benchmark]) -> str:
+    def row(one: Benchmark) -> list[str]:
+        steps, name = one["extra_info"]["steps_of_a_seed"], best_peer(one)
+        speeds = [1 / (steps * seconds) for seconds in (each(one), peer(one, name))]
+        return [one["extra_info"]["paradigm"], *(f"{speed:.3g}" for speed in speeds)]
+
+    return table(("paradigm", "seeds a second", "PyTorch"), map(row, found))
+
+
+def _tiles(found: list[Benchmark]) -> str:
+    def row(one: Benchmark) -> list[str]:
+        facts = one["extra_info"]
+        return [facts["case"], str(facts["tile"]), ms(each(one)), f"{facts['compile_s']:.1f}"]
+
+    return table(("model (hard, 32 rows)", "tile", "ms a row-step", "compile, s"), map(row, found))
+
+
+def page(results: dict[str, Any]) -> str:
+    """The whole page, Markdown, from pytest-benchmark's JSON."""
+    benchmarks = results["benchmarks"]
+    limit = limits(benchmarks)
+    parts = [
+        f"# What it costs\n\nMeasured {results['datetime'][:16].replace('T', ' ')} UTC by `make "
+        "bench`; benchmarks/README.md says what each figure means. All are medians; ratios are "
+        "medians over rounds in which both were run in turn.",
+        f"## The machine\n\n{_machine(results, limit)}",
+        f"## Targets\n\n{_targets(benchmarks)}",
+        "## The published theory figure\n\nThree paradigms, m = 100, C = 1000, t = 4e5, 4,000 "
+        "saves. The error is the largest of mu and nu at the end against the reference values; "
+        f"Euler's is taken where its steps end, at t = 1000.\n\n{_theory(benchmarks)}",
+    ]
+    for case in ("linear", "mlp"):
+        found = asking(benchmarks, "seeds", case=case)
+        parts.append(f"## Training, {case}\n\n{_training(found, limit)}")
+    found = asking(benchmarks, "fixed focus")
+    parts.append(
+        "## Fixed focus, linear\n\nOne seed is five alphas of 100 epochs of 20 steps, "
+        f"extrapolated from fewer steps.\n\n{_fixed_focus(found)}\n\n{_training(found, limit)}"
+    )
+    parts.append(f"## Tiles\n\n{_tiles(asking(benchmarks, 'tile'))}")
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    source, target = map(Path, sys.argv[1:])
+    target.write_text(page(json.loads(source.read_text())))
+    print(target)

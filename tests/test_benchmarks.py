@@ -1,0 +1,152 @@
+"""The page of `make bench` says what its JSON holds. No clock here, and no PyTorch."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+report, counting = load("report"), load("counting")
+
+PEERS = ("PyTorch eager, threads: 1", "PyTorch eager, threads: 2")
+
+
+def benchmark(question, data, units=1, **facts):
+    return {"stats": {"data": data}, "extra_info": {"question": question, "units": units, **facts}}
+
+
+def training(paradigm, seeds, seconds, peers, question="seeds", case="linear"):
+    """`seconds` and the peers' are those of one step of one seed, round by round."""
+    return benchmark(
+        question,
+        [each * seeds * 10 for each in seconds],
+        units=seeds * 10,
+        case=case,
+        paradigm=paradigm,
+        seeds=seeds,
+        tile=16,
+        compile_s=3.25,
+        first_call_s=4.5,
+        operations=2e6,
+        bytes=1e6,
+        steps_of_a_seed=1000,
+        peers={
+            name: {"units": 5, "seconds": [5 * each for each in series]}
+            for name, series in peers.items()
+        },
+    )
+
+
+def results(*more):
+    return {
+        "datetime": "2026-01-02T03:04:05",
+        "machine_info": {
+            "cpu": {"brand_raw": "A Processor"},
+            "machine": "x86_64",
+            "cores": 2,
+            "versions": {"jax": "0.0"},
+            "load_at_start": [0.2, 0.1, 0.1],
+        },
+        "benchmarks": [
+            benchmark("machine", [0.5, 0.25, 0.25], units=50e9, limit="operations"),
+            benchmark("machine", [1.0], units=10e9, limit="bytes"),
+            *more,
+        ],
+    }
+
+
+def line(page, *words):
+    found = [row for row in page.splitlines() if all(word in row for word in words)]
+    assert len(found) == 1, found
+    return [cell.strip() for cell in found[0].strip("|").split("|")]
+
+
+def test_a_ratio_is_the_median_of_rounds_run_in_turn():
+    # Load from the second round on, which the peer feels only in the third: a ratio of the two
+    # medians would say 1.
+    one = training("hard", 64, [1.0, 10.0, 10.0], {PEERS[0]: [3.0, 10.0, 30.0]})
+    assert report.times_as_fast(one, PEERS[0]) == pytest.approx(3.0)
+    assert report.each(one) == pytest.approx(10.0)
+    assert report.peer(one, PEERS[0]) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(1e-3, "yes"), (1.3e-3, "**no**")])
+def test_a_target_is_held_against_the_faster_of_the_peers(seconds, met):
+    peers = {PEERS[0]: [3e-3], PEERS[1]: [9e-3]}
+    page = report.page(results(training("hard", 64, [seconds], peers)))
+    cells = line(page, "times PyTorch", "hard")
+    assert cells[2:] == [f"{3e-3 / seconds:.2f}", met]
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(1.05e-3, "yes"), (1.2e-3, "**no**")])
+def test_the_cost_of_more_seeds_is_taken_from_the_same_rounds(seconds, met):
+    peers = {PEERS[0]: [3e-3], "64 seeds": [1e-3]}
+    page = report.page(results(training("lvml", 1024, [seconds], peers)))
+    assert line(page, "a seed of 1,024")[2:] == [f"{seconds / 1e-3:.2f}", met]
+
+
+def test_a_share_is_of_the_limit_measured_in_the_same_run():
+    page = report.page(results(training("soft", 4, [1e-4], {PEERS[0]: [5e-4]})))
+    assert "sgemm 200 GFLOP/s" in page
+    assert "memory 10.0 GB/s" in page
+    cells = line(page, "soft", "0.5 (1)")
+    # 2e6 operations in 1e-4 s are 20 GFLOP/s; 1e6 bytes are 10 GB/s.
+    assert cells == ["soft", "4", "0.1", "0.5 (1)", "5.0", "10 %", "100 %", "", "3.2", "4.5"]
+
+
+def test_euler_is_shown_extrapolated_and_with_an_error_of_its_own():
+    name = "NumPy Euler, extrapolated"
+    one = benchmark(
+        "theory",
+        [0.004],
+        rtol=1e-8,
+        compile_s=1.25,
+        first_call_s=1.5,
+        errors={"jaxattn": 2e-9, name: 3e-5},
+        peers={name: {"units": 0.0025, "seconds": [0.5]}},
+    )
+    page = report.page(results(one))
+    ours = line(page, "jaxattn, rtol 1e-08")
+    assert ours == ["jaxattn, rtol 1e-08", "4", "2e-09", "1", "1.2", "1.5"]
+    assert line(page, name) == [name, "200,000", "3e-05", "5e+04", "", ""]
+
+
+def test_a_seed_of_fixed_focus_is_all_of_its_steps():
+    one = training("hard", 16, [1e-4], {PEERS[0]: [5e-4]}, "fixed focus", "fixed-focus")
+    page = report.page(results(one))
+    assert line(page, "hard", "| 10 | 2 |") == ["hard", "10", "2"]
+
+
+def test_a_page_measured_beside_others_says_so():
+    busy = results()
+    assert "others were using" not in report.page(busy)
+    busy["machine_info"]["load_at_start"] = [3.1, 2.0, 1.0]
+    assert "others were using" in report.page(busy)
+
+
+def test_operations_of_a_linear_step_are_those_of_its_matrix_products():
+    sizes = {"batch": 256, "segments": 20, "features": 21, "classes": 20}
+    bags = 256 * 20
+    # Outputs and the kernel's gradient; the inputs are data and have none.
+    score, logits = 2 * 2 * bags * 21, 2 * 2 * bags * 21 * 20
+    assert counting.step("hard", **sizes).operations == score + logits
+    assert counting.step("lvml", **sizes) == counting.step("hard", **sizes)
+    # Soft reads one average a bag, whose gradient goes back to the attention.
+    mean, read = 2 * 2 * bags * 21, 3 * 2 * 256 * 21 * 20
+    assert counting.step("soft", **sizes).operations == score + mean + read
+
+
+def test_a_fixed_focus_pays_for_no_score():
+    sizes = {"batch": 8, "segments": 4, "features": 6, "classes": 3, "hidden": (5,)}
+    free = counting.step("hard", **sizes, learns_focus=False)
+    focus = 2 * 8 * 4 * (2 * 6 * 5 + 3 * 5 * 1)
+    assert counting.step("hard", **sizes).operations - free.operations == focus
