@@ -237,7 +237,10 @@ def test_a_comparison_prints_one_json_object_and_nothing_else(
     assert out.count("\n") == 1
     said = strict_json(out)
     assert said["failed"] == 0
-    assert set(said) == {"summary", "failed"}
+    assert set(said) == {"summary", "differences", "failed"}
+    pairs = {(row["paradigm_a"], row["paradigm_b"]) for row in said["differences"]}
+    assert pairs == {("soft", "hybrid")}
+    assert {row["split"] for row in said["differences"]} == {"test"}
     for row in said["summary"]:
         assert set(row) >= {
             "paradigm",
@@ -251,7 +254,7 @@ def test_a_comparison_prints_one_json_object_and_nothing_else(
             "seeds",
         }
     assert {row["paradigm"] for row in said["summary"]} == {"soft", "hybrid"}
-    assert {row["split"] for row in said["summary"]} == {"train", "test"}
+    assert {row["split"] for row in said["summary"]} == {"train", "validation", "test"}
     assert {row["seeds"] for row in said["summary"]} == {2}
 
 

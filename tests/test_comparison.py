@@ -56,10 +56,10 @@ def assert_same_rows(wide, narrow):
 
 
 def test_a_result_has_the_dimensions_of_what_was_asked(base):
-    expected = {"paradigm": 3, "process": 1, "learning_rate": 2, "seed": 4, "save": 3, "split": 2}
+    expected = {"paradigm": 3, "process": 1, "learning_rate": 2, "seed": 4, "save": 3, "split": 3}
     assert {dim: base.sizes[dim] for dim in expected} == expected
     assert base["process"].values.tolist() == ["train"]
-    assert base["split"].values.tolist() == ["train", "test"]
+    assert base["split"].values.tolist() == ["train", "validation", "test"]
     assert base["step"].values.tolist() == [0, 4, 8]
     assert base["gradients"].values.tolist() == [0, 64, 128]
     assert (base["status"] == Status.DONE).all()
