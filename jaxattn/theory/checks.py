@@ -1,0 +1,106 @@
+"""What a closed form accepts: a value outside is refused with a message, a traced one is NaN."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Real
+
+from jaxattn.contracts import InputError
+
+__all__ = [
+    "LARGEST_SIZE",
+    "LARGEST_START",
+    "LARGEST_STATE",
+    "LARGEST_TIME",
+    "checked",
+    "checked_start",
+    "checked_switch",
+    "checked_times",
+]
+
+Number = Real[ArrayLike, "..."]
+Result = Float[Array, "..."]
+
+LARGEST_SIZE = 1e9
+"""Of segments and of classes. The stated errors are measured up to 1e6."""
+LARGEST_START = 40.0
+"""Of mu0 and of nu0."""
+LARGEST_STATE = 80.0
+"""Of mu."""
+LARGEST_TIME = 1e15
+"""The stated errors are measured up to 1e12."""
+
+
+def checked(name: str, value: Number, low: float, high: float) -> Result:
+    """`value` as floats, where it lies in [low, high].
+
+    Where it is traced (under ``jit``, ``vmap`` or ``grad``) no one can be told: what lies outside
+    becomes NaN there, and so does every result that depends on it.
+
+    Raises:
+        InputError: a value outside, or not finite.
+    """
+    try:
+        plain = np.asarray(value, float)
+    except jax.errors.TracerArrayConversionError:
+        traced = jnp.asarray(value, float)
+        return jnp.where((traced >= low) & (traced <= high), traced, jnp.nan)
+    wrong = plain[~((plain >= low) & (plain <= high))]
+    if wrong.size:
+        raise InputError(f"bad {name}: got {wrong[0]:g}, expected a number in [{low:g}, {high:g}].")
+    return jnp.asarray(plain, float)
+
+
+def checked_start(
+    segments: Number, classes: Number, mu0: Number, nu0: Number
+) -> tuple[Result, Result, Result, Result]:
+    """Sizes and start of an orbit, each by `checked`."""
+    return (
+        checked("segments", segments, 2.0, LARGEST_SIZE),
+        checked("classes", classes, 2.0, LARGEST_SIZE),
+        checked("mu0", mu0, 0.0, LARGEST_START),
+        checked("nu0", nu0, 0.0, LARGEST_START),
+    )
+
+
+def checked_times(times: Number) -> Result:
+    """Times in [0, 1e15] which do not decrease along the last axis; traced ones all NaN if they do.
+
+    Raises:
+        InputError: negative, too large, not finite, or decreasing.
+    """
+    found = checked("times", times, 0.0, LARGEST_TIME)
+    if found.ndim == 0:
+        return found
+    falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
+    try:
+        unsorted = bool(np.any(np.asarray(falls)))
+    except jax.errors.TracerArrayConversionError:
+        return jnp.where(falls, jnp.nan, found)
+    if unsorted:
+        place = int(np.argmax(np.diff(np.asarray(found)) < 0.0))
+        raise InputError(
+            f"bad times: got {found.ravel()[place + 1]:g} after {found.ravel()[place]:g}, expected "
+            "times that do not decrease; sort them."
+        )
+    return found
+
+
+def checked_switch(switch_time: Number, times: Result) -> Result:
+    """A switch within the horizon, which the last of the `times` ends; NaN if traced and outside.
+
+    Raises:
+        InputError: outside, or not finite.
+    """
+    switch = checked("switch_time", switch_time, 0.0, LARGEST_TIME)
+    inside = switch <= times[..., -1] if times.ndim else switch <= times
+    try:
+        late = not np.all(np.asarray(inside))
+    except jax.errors.TracerArrayConversionError:
+        return jnp.where(inside, switch, jnp.nan)
+    if late:
+        raise InputError(
+            f"bad switch_time: got {np.max(np.asarray(switch)):g}, expected a number in "
+            f"[0, {np.max(np.asarray(times)):g}], up to the last of the times."
+        )
+    return switch
