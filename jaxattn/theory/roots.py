@@ -52,7 +52,11 @@ def increasing_root(
         value, slope = function(x, *held)
         low, high = jnp.where(value <= 0.0, x, low), jnp.where(value >= 0.0, x, high)
         newton = x - value / slope
-        moved = jnp.where((newton >= low) & (newton <= high), newton, (low + high) / 2.0)
+        # At the root a step may leave the bracket by rounding alone: to go to the middle from
+        # there would be to start over.
+        slack = unit * jnp.maximum(jnp.abs(x), floor)
+        inside = (newton >= low - slack) & (newton <= high + slack)
+        moved = jnp.where(inside, jnp.clip(newton, low, high), (low + high) / 2.0)
         # A NaN settles at once, and stays.
         moved = jnp.where(jnp.isnan(value), jnp.nan, moved)
         return low, high, moved, settled(moved, x), count + 1
