@@ -70,7 +70,7 @@ def rate_sensitivity(
             continue
         known, style = True, style_in(first, name)
         rule = str(first.ds["natural_inference"].sel(paradigm=name).item())
-        whole = np.asarray([not one.missing for one in found])
+        partly = np.asarray([bool(one.missing) for one in found], dtype=bool)
         # Points of one rate stand side by side, as no line would tell them apart.
         x = rates if rates.size > 1 else rates * 1.02 ** (place - (len(drawn) - 1) / 2)
         look: dict[str, Any] = {"color": style.colour, "markersize": 5.5, "mew": 1.3}
@@ -83,7 +83,7 @@ def rate_sensitivity(
             label=f"{name} ({rule})" if by_rule and not inference else name,
             **look,
         )
-        ax.plot(x[~whole], median[~whole], ls="none", marker=style.marker, mfc="white", **look)
+        ax.plot(x[partly], median[partly], ls="none", marker=style.marker, mfc="white", **look)
         if rates.size > 1:
             ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
         else:
