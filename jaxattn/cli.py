@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         SystemExit: 2 for what cannot be read, after saying why; 0 for ``--help``.
     """
     return tyro.cli(
-        Command,  # type: ignore[arg-type]
+        Command,  # type: ignore[arg-type]  # a union of Annotated types: tyro reads it, mypy not
         prog="jaxattn",
         description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis.",
         args=arguments,

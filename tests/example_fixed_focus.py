@@ -17,8 +17,13 @@ CONFIG = FixedFocus(classes=5, segments=4, bags=10, points=5, batch_size=4, epoc
 Course = Callable[[np.ndarray], np.ndarray]
 """The gap by the share of training that is done, in [0, 1]."""
 
-RISES: Course = lambda done: 0.02 * done  # noqa: E731
-FALLS: Course = lambda done: 0.04 * np.sqrt(done) * (1 - 0.9 * done)  # noqa: E731
+
+def rises(done: np.ndarray) -> np.ndarray:
+    return 0.02 * done
+
+
+def falls(done: np.ndarray) -> np.ndarray:
+    return 0.04 * np.sqrt(done) * (1 - 0.9 * done)
 
 
 def example_fixed_focus(

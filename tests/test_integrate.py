@@ -310,7 +310,10 @@ def test_everything_runs_in_the_dtype_of_the_start():
     @jit
     def fade(start):
         times, jumps = np.linspace(0.0, 1.0, 3), np.array([0.5])
-        field = lambda time, y, args: jax.tree.map(jnp.negative, y)  # noqa: E731
+
+        def field(time, y, args):
+            return jax.tree.map(jnp.negative, y)
+
         return integrate(field, start, times, jumps=jumps, rtol=1e-5, atol=1e-6)
 
     run = fade(start)

@@ -69,9 +69,14 @@ def test_the_reduced_field_is_the_gradient_of_the_full_loss_at_a_symmetric_point
 def _drifting(paradigm):
     def slopes(mu, nu, segments, classes):
         speed = theory.FIELDS[paradigm](mu, nu, segments, classes)
-        path = lambda mu, nu: theory.invariant(paradigm, mu, nu, segments, classes)  # noqa: E731
+
+        def path(mu, nu):
+            return theory.invariant(paradigm, mu, nu, segments, classes)
+
+        def level(nu):
+            return theory.attention_potential(nu, segments)
+
         _, whole = jax.jvp(path, (mu, nu), speed)
-        level = lambda nu: theory.attention_potential(nu, segments)  # noqa: E731
         _, part = jax.jvp(level, (nu,), (speed[1],))
         weight = jnp.exp(mu) + classes - 1.0
         return whole, part, weight * (1.0 + mu) / classes * speed[0]

@@ -61,9 +61,13 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
         InputError: no results there, or damaged ones.
         OSError: something cannot be written; what was there before is whole.
     """
-    results = open_run(folder)
+    run, results = _run_facts(folder), open_run(folder)
+    if "experiment" in run:
+        raise InputError(
+            f"report: got the folder of the experiment {run['experiment']}, expected one of "
+            "compare; what an experiment found is in its run.json, and drawn in its figures."
+        )
     solved = folder / "population" / RESULTS
-    run = _run_facts(folder)
     figures = []
     drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
     for drawing in drawings:

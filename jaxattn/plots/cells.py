@@ -60,7 +60,7 @@ def error_cells(
     """FTPT, FFPT, FTPF and FFPF as one stacked bar a paradigm.
 
     The parts are means over seeds, which add up to 100 %. A whisker is the 95 % interval of the
-    mean height of the edge it is at (`jaxattn.statistics.interval`): of FTPT, of FTPT + FFPT, which
+    mean height of the edge it is at (`jaxattn.intervals.interval`): of FTPT, of FTPT + FFPT, which
     is the accuracy, and of all but FFPF.
 
     Args:

@@ -213,7 +213,7 @@ def _held_out(y: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def _digest(array: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(array)).digest()  # type: ignore[arg-type]
+    return hashlib.blake2b(np.ascontiguousarray(array).data).digest()
 
 
 def _images(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 import chex
 import numpy as np
 import pytest
-from example_fixed_focus import CONFIG, FALLS, RISES, example_fixed_focus
+from example_fixed_focus import CONFIG, example_fixed_focus, falls, rises
 from helpers import EPS
 
 from jaxattn.contracts import Status
@@ -108,7 +108,7 @@ def test_the_paper_scale_is_the_published_size_and_all_scales_have_the_same_sett
 
 
 def test_numbers_are_medians_and_bands_over_the_seeds_that_finished():
-    ds = example_fixed_focus({"hard": RISES}, failed=1)
+    ds = example_fixed_focus({"hard": rises}, failed=1)
     lines = numbers(ds)
     assert len(lines) == len(ALPHAS) * 2
     line = next(x for x in lines if x["split"] == "train" and x["alpha"] == 0.4)
@@ -122,7 +122,7 @@ def test_numbers_are_medians_and_bands_over_the_seeds_that_finished():
 
 
 def test_findings_say_what_rises_what_falls_and_in_which_order():
-    ds = example_fixed_focus({"soft": FALLS, "hard": RISES, "lvml": lambda done: 0.01 * done})
+    ds = example_fixed_focus({"soft": falls, "hard": rises, "lvml": lambda done: 0.01 * done})
     soft, hard, lvml, order = findings(ds)
     # sqrt(x) (1 - 0.9 x) is largest at x = 1/2.7: of the epochs, at the fourth.
     peak = np.sqrt(0.4) * (1 - 0.9 * 0.4)
@@ -141,13 +141,13 @@ def test_findings_say_what_rises_what_falls_and_in_which_order():
 
 
 def test_findings_call_it_no_order_where_bands_overlap():
-    ds = example_fixed_focus({"soft": RISES, "hard": RISES})
+    ds = example_fixed_focus({"soft": rises, "hard": rises})
     assert findings(ds)[-1].endswith("soft ~ hard (~: bands over seeds overlap).")
 
 
 @pytest.mark.parametrize("failed", [CONFIG.seeds, CONFIG.seeds - 1])
 def test_findings_of_nothing_are_none_and_of_one_seed_are_its_own(failed):
-    ds = example_fixed_focus({"hard": RISES}, failed=failed)
+    ds = example_fixed_focus({"hard": rises}, failed=failed)
     said, lines = findings(ds), numbers(ds)
     if failed == CONFIG.seeds:
         assert said == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import SCRIPT, run
-from example_fixed_focus import RISES, example_fixed_focus
+from example_fixed_focus import example_fixed_focus, rises
 from matplotlib.figure import Figure
 
 from jaxattn.cli import main
@@ -28,7 +28,7 @@ class Size:
 
 def ran(size, to):
     to.tell(Progress("hard", "train", 1, 1, 0))
-    ds = example_fixed_focus({"hard": RISES}, failed=size.failed)
+    ds = example_fixed_focus({"hard": rises}, failed=size.failed)
     to.keep(ds)
     if size.interrupted:
         raise KeyboardInterrupt

@@ -115,6 +115,14 @@ def test_without_results_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_folder_of_an_experiment_is_refused_by_its_name_and_left_as_it_is(tmp_path):
+    write_results(example_result(paradigms=("soft",), seeds=2), tmp_path)
+    write_json(tmp_path / "run.json", {"experiment": "fixed-focus"})
+    with pytest.raises(InputError, match="experiment fixed-focus, expected one of compare"):
+        report_into(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"results.nc", "run.json"}
+
+
 def test_a_damaged_run_file_is_named_and_nothing_is_written(tmp_path):
     write_results(example_result(paradigms=("soft",), seeds=2), tmp_path)
     (tmp_path / "run.json").write_text("{")

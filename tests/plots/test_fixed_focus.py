@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from example_fixed_focus import FALLS, RISES, example_fixed_focus
+from example_fixed_focus import example_fixed_focus, falls, rises
 from example_results import example_result
 
 from jaxattn import plots
 from jaxattn.contracts import InputError
 
-COURSES = {"soft": FALLS, "hard": RISES, "lvml": RISES}
+COURSES = {"soft": falls, "hard": rises, "lvml": rises}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_one_seed_has_lines_and_no_band_and_none_has_limits_alone():
 
 
 def test_a_part_of_the_paradigms_can_be_drawn():
-    assert len(plots.fixed_focus(example_fixed_focus({"hard": RISES})).axes) == 2
+    assert len(plots.fixed_focus(example_fixed_focus({"hard": rises})).axes) == 2
 
 
 def test_another_kind_of_result_is_refused():

@@ -84,12 +84,13 @@ def test_a_hybrid_follows_soft_and_then_hard_attention():
 @pytest.mark.parametrize("paradigm", NAMES)
 def test_both_ways_have_the_derivatives_of_the_implicit_function(paradigm, rng):
     mu, *where = drawn(rng)
-    forward = lambda mu, m, c, mu0, nu0: nu_of_mu(  # noqa: E731
-        paradigm, mu, segments=m, classes=c, mu0=mu0, nu0=nu0
-    )
-    back = lambda nu, m, c, mu0, nu0: mu_of_nu(  # noqa: E731
-        paradigm, nu, segments=m, classes=c, mu0=mu0, nu0=nu0
-    )
+
+    def forward(mu, m, c, mu0, nu0):
+        return nu_of_mu(paradigm, mu, segments=m, classes=c, mu0=mu0, nu0=nu0)
+
+    def back(nu, m, c, mu0, nu0):
+        return mu_of_nu(paradigm, nu, segments=m, classes=c, mu0=mu0, nu0=nu0)
+
     nu, ahead = jit(jax.vmap(jax.value_and_grad(forward, argnums=(0, 1, 2, 3, 4))))(mu, *where)
     behind = jit(jax.vmap(jax.grad(back, argnums=(0, 1, 2, 3, 4))))(nu, *where)
     assert all(np.isfinite(part).all() for part in (*ahead, *behind))
@@ -124,13 +125,13 @@ def test_bad_requests_name_argument_value_and_range(ask, message):
         ask()
 
 
-def test_a_bad_row_that_is_traced_is_nan_and_leaves_the_others_alone():
+@pytest.mark.parametrize("function", [nu_of_mu, mu_of_nu])
+def test_a_bad_row_that_is_traced_is_nan_and_leaves_the_others_alone(function):
     segments = np.array([100.0, 1.0, 5.0])
-    mu = np.array([1.0, 1.0, -1.0])
-    for function in (nu_of_mu, mu_of_nu):
-        rows = jit(jax.vmap(lambda mu, m: function("hard", mu, segments=m, classes=9.0)))(  # noqa: B023
-            mu, segments
-        )
-        np.testing.assert_array_equal(np.isnan(rows), [False, True, True])
-        alone = function("hard", 1.0, segments=100.0, classes=9.0)
-        np.testing.assert_allclose(rows[0], alone, rtol=4e-15)
+    values = np.array([1.0, 1.0, -1.0])
+    rows = jit(jax.vmap(lambda value, m: function("hard", value, segments=m, classes=9.0)))(
+        values, segments
+    )
+    np.testing.assert_array_equal(np.isnan(rows), [False, True, True])
+    alone = function("hard", 1.0, segments=100.0, classes=9.0)
+    np.testing.assert_allclose(rows[0], alone, rtol=4e-15)

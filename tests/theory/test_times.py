@@ -186,7 +186,9 @@ def oracle_gradients(paradigm, row):
 
 
 def test_the_derivative_by_a_hybrids_switch_is_its_central_difference():
-    end = lambda switch: trajectory("hybrid", 4e5, **PUBLISHED, switch_time=switch).nu  # noqa: E731
+    def end(switch):
+        return trajectory("hybrid", 4e5, **PUBLISHED, switch_time=switch).nu
+
     for switch in (2e4, 1.3e5, 2e5):
         gap = 1e-4 * switch  # to fourth order, as the take-off bends it
         near, far = (end(switch + k * gap) - end(switch - k * gap) for k in (1, 2))
