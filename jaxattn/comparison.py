@@ -140,6 +140,7 @@ def run(
             failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
             so_far = partial(labelled, Status.RUNNING)
             tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
+        return labelled(Status.DONE)
     except KeyboardInterrupt:
         if results:
             so_far = partial(labelled, Status.INTERRUPTED)
@@ -147,7 +148,6 @@ def run(
         raise
     finally:
         waiter.shutdown(wait=False, cancel_futures=True)
-    return labelled(Status.DONE)
 
 
 def _wait(begun: Sequence[Trajectory], began: float) -> tuple[Trajectory, float, float]:

@@ -7,7 +7,7 @@ import optax
 import pytest
 import xarray as xr
 
-from jaxattn import compare, mosaic
+from jaxattn import compare, comparison, mosaic
 from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
 from jaxattn.experiments.comparing import count_failed
 from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
@@ -255,6 +255,24 @@ def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
     assert_same_rows(ds.sel(at), base.sel(at))
     unfinished = ds["objective"].where(ds["status"] == Status.INTERRUPTED, drop=True)
     assert np.isnan(unfinished).all()
+
+
+def test_an_interrupt_when_all_is_run_keeps_all_of_it(monkeypatch):
+    derive, calls, seen = comparison._derive, [], []
+
+    def interrupted_once(ds, settings):
+        calls.append(ds)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return derive(ds, settings)
+
+    monkeypatch.setattr(comparison, "_derive", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        small(seeds=1, on_chunk=lambda progress, so_far: seen.append((progress, so_far)))
+    progress, so_far = seen[-1]
+    assert progress.process == "interrupted"
+    assert progress.done == progress.total
+    assert (so_far()["status"] == Status.DONE).all()
 
 
 def test_an_interrupt_before_anything_is_finished_just_stops():

@@ -81,7 +81,12 @@ def _run_and_write(folder: Path, settings: Settings, watch: Stopwatch, tell: Tel
         tell(progress)
 
     ds = run(settings, on_chunk=on_chunk, stopwatch=watch)
-    write_results(ds, folder)
+    try:
+        write_results(ds, folder)
+    except KeyboardInterrupt:
+        # All is run by now: leaving the last partial results would lose finished rows.
+        write_results(ds, folder)
+        raise
     return ds
 
 
