@@ -1,7 +1,8 @@
-"""What is known exactly of the solvable setting; nothing in here solves an equation in time."""
+"""What is known exactly of the solvable setting, without a solver of differential equations."""
 
 from jaxattn.theory import fixed_focus
 from jaxattn.theory.equations import FIELDS, LOSSES, attention, gain, right_class
+from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 from jaxattn.theory.potentials import (
     CLASS_POTENTIALS,
     CLASS_RISES,
@@ -11,6 +12,7 @@ from jaxattn.theory.potentials import (
     invariant,
 )
 from jaxattn.theory.special import exp_dilogarithm, exp_excess, wright_omega
+from jaxattn.theory.times import State, time_of_mu, trajectory
 
 __all__ = [
     "CLASS_POTENTIALS",
@@ -18,6 +20,7 @@ __all__ = [
     "CLASS_SLOPES",
     "FIELDS",
     "LOSSES",
+    "State",
     "attention",
     "attention_potential",
     "attention_potential_slope",
@@ -25,7 +28,12 @@ __all__ = [
     "exp_excess",
     "fixed_focus",
     "gain",
+    "hybrid_nu_of_mu",
     "invariant",
+    "mu_of_nu",
+    "nu_of_mu",
     "right_class",
+    "time_of_mu",
+    "trajectory",
     "wright_omega",
 ]
