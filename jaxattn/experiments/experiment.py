@@ -1,13 +1,13 @@
 """What an experiment is: sizes to run it at, how it is run, and what is said and drawn of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import xarray as xr
-from matplotlib.figure import Figure
 
 from jaxattn.comparison import Progress
+from jaxattn.plots import Drawing
 from jaxattn.stopwatch import Stopwatch
 
 __all__ = ["SCALES", "Experiment", "Listeners"]
@@ -29,9 +29,9 @@ class Listeners(NamedTuple):
 class Experiment:
     """A named experiment.
 
-    - ``scales``: for each of `SCALES` a frozen dataclass with at least the field ``seeds``
-    - ``run(config, listeners) -> Dataset``
-    - ``figures(ds) -> {file name: Figure}``
+    - ``scales``: for each of `SCALES` a frozen dataclass, with ``seeds`` if there are any
+    - ``run(config, listeners) -> Dataset``, with a `Status` for each run in its ``status``
+    - ``figures(ds) -> [Drawing]``, in the order a reader should see them
     - ``numbers(ds) -> [{...}]``: the numbers behind the figures, a plain dict a line
     - ``findings(ds) -> [sentence]``, made from the numbers alone
     """
@@ -40,6 +40,6 @@ class Experiment:
     summary: str
     scales: Mapping[str, Any]
     run: Callable[[Any, Listeners], xr.Dataset]
-    figures: Callable[[xr.Dataset], Mapping[str, Figure]]
+    figures: Callable[[xr.Dataset], Sequence[Drawing]]
     numbers: Callable[[xr.Dataset], list[dict[str, Any]]]
     findings: Callable[[xr.Dataset], list[str]]

@@ -57,21 +57,27 @@ def reproduce(
         seeds: how many, in place of the scale's own.
 
     Raises:
-        InputError: an unknown name or scale, no seeds, or a folder in use; nothing is written.
+        InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
+            at random, or a folder in use; nothing is written.
     """
     experiment: Experiment = resolve("experiment", EXPERIMENTS, name)
     config = resolve("scale", experiment.scales, scale)
     if seeds is not None:
         if seeds < 1:
             raise InputError(f"seeds: got {seeds}, expected at least 1.")
+        if not hasattr(config, "seeds"):
+            raise InputError(
+                f"seeds: got {seeds}, but {experiment.name} draws nothing at random; leave it out."
+            )
         config = replace(config, seeds=seeds)
     watch = Stopwatch()
     prepare(folder, overwrite)
     results = experiment.run(config, Listeners(tell, lambda ds: write_results(ds, folder), watch))
     write_results(results, folder)
     with watch.running("figures"):
-        for file, figure in experiment.figures(results).items():
-            plots.save(figure, folder / "figures", file)
+        for drawing in experiment.figures(results):
+            figure = drawing.draw()
+            plots.save(figure, folder / "figures", drawing.name)
             plt.close(figure)
     outcome = Outcome(
         results, experiment.numbers(results), experiment.findings(results), count_failed(results)

@@ -1,7 +1,7 @@
 """Experiments by name: what `reproduce` writes, refuses and says, and the command that calls it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxattn.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
 from jaxattn.experiments.experiment import SCALES, Experiment
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
+from jaxattn.plots import Drawing
 from jaxattn.store import content_hash, open_run
 
 
@@ -40,7 +41,7 @@ MADE_UP = Experiment(
     summary="nothing is trained",
     scales={"smoke": Size(), "small": Size(failed=2), "paper": Size(interrupted=True)},
     run=ran,
-    figures=lambda ds: {"empty": Figure()},
+    figures=lambda ds: [Drawing("empty", "Nothing", "Nothing is drawn.", Figure)],
     numbers=numbers,
     findings=findings,
 )
@@ -61,7 +62,7 @@ def test_every_experiment_is_listed_under_its_name_with_all_scales():
         assert name == one.name
         assert tuple(one.scales) == SCALES
         assert one.summary
-        assert all(config.seeds > 0 for config in one.scales.values())
+        assert all(getattr(config, "seeds", 1) > 0 for config in one.scales.values())
 
 
 def test_a_run_leaves_results_figures_and_what_it_ran_on(made_up, tmp_path):
@@ -76,6 +77,17 @@ def test_a_run_leaves_results_figures_and_what_it_ran_on(made_up, tmp_path):
     assert run_json["findings"] == outcome.findings
     assert run_json["content_hash"] == content_hash(outcome.results)
     assert (run_json["rows"], run_json["failed"], outcome.failed) == (25, 0, 0)
+
+
+def test_seeds_are_refused_where_nothing_is_random(tmp_path):
+    @dataclass(frozen=True)
+    class Exact:
+        points: int = 5
+
+    exact = replace(MADE_UP, scales=dict.fromkeys(SCALES, Exact()))
+    with pytest.raises(InputError, match="seeds: got 3, but made-up draws nothing at random"):
+        go(tmp_path / "run", name=exact, seeds=3)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_number_of_seeds_can_be_chosen(made_up, tmp_path):
