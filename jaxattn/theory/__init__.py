@@ -1,6 +1,14 @@
 """What is known exactly of the solvable setting, without a solver of differential equations."""
 
 from jaxattn.theory import fixed_focus
+from jaxattn.theory.asymptotics import (
+    background_of_mu,
+    delay,
+    early_state,
+    late_background,
+    leading_background,
+)
+from jaxattn.theory.crossings import crossing_time
 from jaxattn.theory.equations import FIELDS, LOSSES, attention, gain, right_class
 from jaxattn.theory.fixed_times import FixedFocus, fixed_focus_time, fixed_focus_trajectory
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
@@ -26,6 +34,10 @@ __all__ = [
     "attention",
     "attention_potential",
     "attention_potential_slope",
+    "background_of_mu",
+    "crossing_time",
+    "delay",
+    "early_state",
     "exp_dilogarithm",
     "exp_excess",
     "fixed_focus",
@@ -34,6 +46,8 @@ __all__ = [
     "gain",
     "hybrid_nu_of_mu",
     "invariant",
+    "late_background",
+    "leading_background",
     "mu_of_nu",
     "nu_of_mu",
     "right_class",

@@ -61,7 +61,7 @@ def background_of_mu(paradigm: str, mu: Times, *, segments: Scalar, classes: Sca
     """``1 - alpha`` where the orbit from zero passes mu: ``1 / (1 + R(mu) + 1/(m-1) - nu(mu))``.
 
     Exact for all paradigms, and without the loss of digits of ``1 - alpha`` where alpha is near 1.
-    Domain: mu in [0, 80], m and C in [2, 1e9]. Error: ERR relative
+    Domain: mu in [0, 80], m and C in [2, 1e9]. Error: 1e-14 relative for m and C up to 1e6
     (`test_the_background_on_the_orbit_is_that_of_fifty_digits`).
 
     Args:
@@ -91,7 +91,8 @@ def early_state(paradigm: str, times: Times, *, segments: Scalar, classes: Scala
     LVML leads and hard attention lags: ``g = log(C beta)``, which drives hard attention's nu, is
     concave, while LVML's posterior is above alpha and multiplies both rates.
 
-    Domain: times in [0, m C], m and C in [2, 1e9]. Error: ERR
+    Domain: times in [0, m C], m and C in [2, 1e9]. Error, relative: mu 0.25 s^2 and nu 0.4 s^2 for
+    hard and soft attention, ``s^2`` both for LVML, for m and C up to 1e6
     (`test_the_early_series_is_right_to_the_order_it_is_said_to_be`).
 
     Args:
@@ -124,7 +125,9 @@ def leading_background(paradigm: str, times: Times, *, segments: Scalar, classes
     - LVML: ``C^2 / ((C-1) t)``
 
     "Soft splutters later on, hard does the opposite", as rates. Domain: times from where the law
-    is 1 to 1e15, m and C in [2, 1e9]. Error: ERR
+    is 1 to 1e15, m and C in [2, 1e9]. Error, relative, from ``t = 100 m C`` on, for m and C up to
+    1e6: soft ``log(1 + (m-1) q) / q`` with ``q = (C-1) log(t)^2/(2 C)``, the others
+    ``2 (m C/t) log t``
     (`test_the_late_laws_are_approached_as_they_are_said_to_be`).
 
     Args:
@@ -160,11 +163,11 @@ def delay(paradigm: str, *, segments: Scalar, classes: Scalar) -> Float[Array, "
     - hard: ``t_d = -1 + int_0^inf [(e^s + C-1) (m-1) e^-nu(s) - C/log C] ds``
     - LVML: ``t_d = -1 + int_0^inf [(m-1) e^-nu(s) (e^s + C-1)^2 e^-s / C - C/(C-1)] ds``
 
-    along the orbit ``nu(s)`` from zero: about ``m C`` times a number near 1. Soft attention has no
-    such constant: its apparent delay, t less ``e^v + (C-1) v - 1`` with ``v = alpha mu``, settles
-    near 1.25 m C for m and C of hundreds and more, and then falls without end.
+    along the orbit ``nu(s)`` from zero: between ``m C/3`` and ``3 m C``. Soft attention has no such
+    constant: its apparent delay, t less ``e^v + (C-1) v - 1`` with ``v = alpha mu``, stays near
+    1.25 m C for a while where m and C are large, and then falls without end.
 
-    Domain: m and C in [2, 1e6]. Error: ERR relative
+    Domain: m and C in [2, 1e9]. Error: 1e-13 relative, at six sizes up to 1e6
     (`test_the_delay_is_that_of_the_oracle`). Differentiable; ``vmap`` it over sizes.
 
     Args:
@@ -213,8 +216,10 @@ def late_background(
     - soft: ``1 / {q + 3 + 1/(m-1) - log[(m-1) q]}``, where ``q = (C-1) v^2/(2 C)`` and
       ``e^v + (C-1) v = 1 + t - t_d``
 
-    To the same order the first two are ``c / (t - t_d - (C-1+b) log t)``. Domain: times from where
-    the law is 1 to 1e15, m and C in [2, 1e6]. Error: ERR
+    The first two are ``c / (t - t_d - (C-1+b) log t)`` to the same order. Domain: times from where
+    the law is 1 to 1e15, m and C in [2, 1e9]. Error, relative, for m and C up to 1e6: soft
+    ``0.6 [log(1 + (m-1) q) / q]^2`` from ``t = 1000 m C`` on, q as in `leading_background`, the
+    others ``0.1 (m C/t) log(t)^2`` from ``100 m C`` on, at most (1e-7 of that for m = 1e6, C = 2)
     (`test_the_late_laws_are_approached_as_they_are_said_to_be`).
 
     Args:

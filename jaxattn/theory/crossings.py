@@ -42,11 +42,14 @@ def crossing_time(
 
     The zero of the difference of two `trajectory`, between ``0.01 m C`` and ``1000 m C``; the first
     if there are two, and NaN if there is none (the other way round is a question of its own: ask
-    for `second` and `first`). Found to a factor of 1.05 by sampling, which may miss two crossings
-    nearer to one another than that, and then by a safeguarded Newton's method.
+    for `second` and `first`). It is bracketed by sampling, a factor of 1.05 apart, which may miss two
+    crossings nearer to one another than that; then by sampling within the bracket, four times in
+    all, and sharpened by a Newton step, which gives it its derivatives too.
 
-    Domain: m and C in [2, 1e6]. Error: ERR relative
-    (`test_at_a_crossing_the_oracle_finds_both_alike`). Differentiable; ``vmap`` it over sizes.
+    Domain: m and C in [2, 1e6]. Error: that of the two trajectories, by the angle at which they
+    cross: 1e-12 relative for (m, C) = (100, 1000) and (5, 3), 1e-10 for (2, 1e6), where hard and
+    soft attention run alongside (`test_at_a_crossing_the_oracle_finds_both_alike`). Differentiable;
+    ``vmap`` it over sizes.
 
     Args:
         first: who passes: ``"soft"``, ``"hard"`` or ``"lvml"``.
