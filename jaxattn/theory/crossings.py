@@ -42,9 +42,9 @@ def crossing_time(
 
     The zero of the difference of two `trajectory`, between ``0.01 m C`` and ``1000 m C``; the first
     if there are two, and NaN if there is none (the other way round is a question of its own: ask
-    for `second` and `first`). It is bracketed by sampling, a factor of 1.05 apart, which may miss two
-    crossings nearer to one another than that; then by sampling within the bracket, four times in
-    all, and sharpened by a Newton step, which gives it its derivatives too.
+    for `second` and `first`). It is bracketed by sampling, a factor of 1.05 apart, which may miss
+    two crossings nearer to one another than that; then by sampling within the bracket, four times
+    in all, and sharpened by a Newton step, which gives it its derivatives too.
 
     Domain: m and C in [2, 1e6]. Error: that of the two trajectories, by the angle at which they
     cross: 1e-12 relative for (m, C) = (100, 1000) and (5, 3), 1e-10 for (2, 1e6), where hard and
