@@ -1,10 +1,11 @@
 """When one paradigm passes another: the crossings of their trajectories from zero.
 
-In the order of early time LVML is first and hard attention last, in mu and in nu, for C > 2. At
-the end hard attention has the largest nu and soft attention the least, while soft attention, which
-has to make up for what it reads of the background, has the largest mu. In between, in nu, hard
-attention passes both others; in mu soft attention passes LVML, and hard attention passes no one.
-For few segments or few classes soft attention's nu passes LVML's as well, and is passed again.
+Early, LVML is first and hard attention last, in mu and in nu, for C > 2. At the end hard attention
+has the largest nu and soft attention the least, while soft attention, which has to make up for what
+it reads of the background, has the largest mu. So hard attention's nu passes both others; its mu
+passes no one, and soft attention's mu passes LVML's. Soft attention's nu passes LVML's as well
+where there are few segments for the classes (2 or 3 for any, 15 for 100), and is passed again. For
+two classes soft attention leads LVML from the start.
 """
 
 import math
@@ -16,6 +17,7 @@ from jaxtyping import Array, ArrayLike, Float, Real
 
 from jaxattn.contracts import InputError
 from jaxattn.names import resolve
+from jaxattn.precision import needs_x64
 from jaxattn.theory.checks import checked
 from jaxattn.theory.equations import FIELDS
 from jaxattn.theory.times import trajectory
@@ -28,7 +30,7 @@ _NAMES = {name: name for name in FIELDS}
 _QUANTITIES = {"mu": 0, "nu": 1}
 _LARGEST = 1e6
 _EARLIEST, _LATEST = 1e-2, 1e3
-"""In units of m C. Every crossing of sizes in the domain lies between 1 and 92 of them."""
+"""In units of m C. At 256 sizes from 2 to 1e6 all crossings lay between 1.1 and 92 of them."""
 _GRID = 240
 """Times at which the order is looked at: a factor of 1.05 apart at first."""
 _ZOOMS = 4
@@ -59,9 +61,10 @@ def crossing_time(
         classes: C.
 
     Raises:
-        InputError: an argument outside its domain, an unknown name, or twice the same paradigm;
-            NaN where an argument is traced.
+        InputError: an argument outside its domain, an unknown name, or twice the same paradigm (NaN
+            where it is traced); JAX runs with x64 off, where rounding would pass for a crossing.
     """
+    needs_x64("crossing_time")
     first, second = (resolve("paradigm", _NAMES, name) for name in (first, second))
     place = resolve("quantity", _QUANTITIES, quantity)
     if first == second:

@@ -180,6 +180,26 @@ def test_derivatives_by_the_sizes_are_central_differences():
         np.testing.assert_allclose((ends[0] - ends[1]) / (2 * gap), slope, rtol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("paradigm", NAMES)
+def test_in_float32_the_laws_lose_digits_and_nothing_else(paradigm):
+    def row(m, c):
+        size, unit = {"segments": m, "classes": c}, m * c
+        said = [
+            background_of_mu(paradigm, 20.0, **size),
+            leading_background(paradigm, 1e3 * unit, **size),
+            late_background(paradigm, 1e3 * unit, **size),
+            *early_state(paradigm, 0.1 * unit, **size),
+        ]
+        return jnp.stack(said if paradigm == "soft" else [*said, delay(paradigm, **size)])
+
+    known = jit(jax.vmap(row))(*SIZES.T)
+    with jax.enable_x64(False):
+        found = jit(jax.vmap(row))(*jnp.asarray(SIZES.T, jnp.float32))
+        assert found.dtype == np.float32
+    np.testing.assert_allclose(np.asarray(found, float), known, rtol=3e-6)
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [

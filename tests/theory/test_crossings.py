@@ -124,3 +124,8 @@ def test_who_passes_whom_and_who_no_one():
 def test_bad_requests_name_argument_value_and_range(ask, message):
     with pytest.raises(InputError, match=message):
         ask()
+
+
+def test_without_x64_it_says_how_to_switch_it_on():
+    with jax.enable_x64(False), pytest.raises(InputError, match="JAX_ENABLE_X64=1"):
+        crossing_time("soft", "hard", segments=2, classes=2)
