@@ -112,7 +112,7 @@ STALE = (
     *("figures/old.png", "figures/old.svg"),
 )
 
-PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ seeds/s, \d+ s left)"
+PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ runs/s, \d+ s left)"
 
 
 def words_of(case: str, number: int) -> list[str]:

@@ -73,8 +73,8 @@ def test_progress_lines_tell_runs_per_second_and_the_time_left(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "train soft: 4/16 runs, 1.0 seeds/s, 12 s left",
-        "train soft: 16/16 runs, 2.0 seeds/s, 0 s left",
+        "train soft: 4/16 runs, 1.0 runs/s, 12 s left",
+        "train soft: 16/16 runs, 2.0 runs/s, 0 s left",
     ]
 
 
@@ -104,7 +104,7 @@ def test_failed_runs_are_counted_while_it_goes_on(
     with Reporter() as reporter:
         clock[0] += 1
         reporter.tell(at(4, failed=3))
-    assert ": 4/16 runs, 3 failed, 4.0 seeds/s" in capsys.readouterr().err
+    assert ": 4/16 runs, 3 failed, 4.0 runs/s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("total", [8, 16], ids=["of another size", "of the same size"])
@@ -117,7 +117,7 @@ def test_a_second_comparison_is_timed_from_the_end_of_the_first(
         clock[0] += 2
         reporter.tell(at(4, total))
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(f"train soft: 4/{total} runs, 2.0 seeds/s, {(total - 4) / 2:.0f} s left")
+    assert last.startswith(f"train soft: 4/{total} runs, 2.0 runs/s, {(total - 4) / 2:.0f} s left")
 
 
 def test_a_terminal_shows_a_live_bar_instead_of_lines(
