@@ -127,7 +127,7 @@ class Reproduce:
     Example: jaxattn reproduce fixed-focus --scale smoke --out runs/fixed-focus
     """
 
-    name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = None
+    name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """Which experiment, such as fixed-focus."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""

@@ -13,6 +13,7 @@ import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from jaxattn import comparison
 from jaxattn.findings import Finding
@@ -188,7 +189,7 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
         lines: of `Experiment.numbers`.
         ds: the results, for their units.
     """
-    sheet = numbers_sheet(lines, ds, MOST_LINES, "")
+    sheet = numbers_sheet(lines, ds, MOST_LINES, digits=3)
     hidden = len(lines) - len(sheet.rows)
     shown = Table(
         title=BAND_WORDS if has_bands(lines) else None,
@@ -200,9 +201,9 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
         caption_justify="left",
     )
     for name in sheet.columns:
-        shown.add_column(name)
+        shown.add_column(Text(name))  # as it is: to a console that reads markup [nat] is a style
     for row in sheet.rows:
-        shown.add_row(*(one.text for one in row))
+        shown.add_row(*(Text(one.text) for one in row))
     return shown
 
 

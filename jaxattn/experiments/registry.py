@@ -73,7 +73,7 @@ def reproduce(
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
             at random, or a folder in use; nothing is written.
     """
-    experiment: Experiment = resolve("experiment", EXPERIMENTS, name)
+    experiment = _known(name)
     config = resolve("scale", experiment.scales, scale)
     if seeds is not None:
         if seeds < 1:
@@ -113,6 +113,13 @@ def reproduce(
     )
     experiment_report_into(folder, experiment)
     return outcome
+
+
+def _known(name: str | Experiment) -> Experiment:
+    try:
+        return resolve("experiment", EXPERIMENTS, name)
+    except InputError as error:
+        raise InputError(f"{error} jaxattn reproduce, without a name, says what each is.") from None
 
 
 def report(folder: Path) -> Reported:

@@ -106,7 +106,10 @@ def how_it_ran(
 def plainly(value: Any) -> str:
     """A value as a person reads it; of a long list, its beginning and its end."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {plainly(one)}" for name, one in value.items())
+        nested = any(isinstance(one, Mapping | list) for one in value.values())
+        return ("; " if nested else ", ").join(
+            f"{name} {plainly(one)}" for name, one in value.items()
+        )
     if isinstance(value, list):
         shown = [plainly(one) for one in value]
         long = len(shown) > 12

@@ -15,11 +15,13 @@ BAND = ("median", "low", "high")
 
 BAND_WORDS = "median [10 %, 90 %] over the seeds that finished"
 
+_BAND_NOTE = (
+    "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by the "
+    "median."
+)
 _SAME_UNIT = {*BAND, "mean", "least", "most", "peak", "ceiling", "limit"}
 """What of a quantity has the quantity's unit; of all else (a count, a share, a p) it is not known.
 """
-
-_DIGITS = 4
 
 Path = tuple[str, ...]
 
@@ -30,7 +32,7 @@ def has_bands(lines: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def numbers_sheet(
-    lines: Sequence[Mapping[str, Any]], ds: xr.Dataset, most: int, rest: str
+    lines: Sequence[Mapping[str, Any]], ds: xr.Dataset, most: int, rest: str = "", digits: int = 4
 ) -> Sheet:
     """The numbers of an experiment: a dict inside a line becomes columns of its own.
 
@@ -42,6 +44,7 @@ def numbers_sheet(
         ds: the results, for their labels.
         most: how many lines are shown, from the first on.
         rest: where all of them are, said where some are not shown.
+        digits: significant ones.
     """
     flat = [dict(_leaves(line)) for line in lines[:most]]
     paths = dict.fromkeys(path for line in flat for path in line)
@@ -53,14 +56,12 @@ def numbers_sheet(
         if path not in inner or any(line.get(path) is not None for line in flat)
     ]
     cut = f"The first {len(flat)} of {len(lines)} lines; {rest}" if len(flat) < len(lines) else ""
-    bands = "Brackets: 10 to 90 % band over the seeds that finished, after their median, which "
-    bands += "columns sort by."
-    notes = [cut, bands if has_bands(lines[:most]) else "", _long_names(shown, ds)]
+    notes = [cut, _BAND_NOTE if has_bands(lines[:most]) else "", _long_names(shown, ds)]
     return Sheet(
         "Behind the figures",
         " ".join(note for note in notes if note),
         [_heading(path, ds) for path in shown],
-        [[_read(line.get(path)) for path in shown] for line in flat],
+        [[_read(line.get(path), digits) for path in shown] for line in flat],
     )
 
 
@@ -80,15 +81,15 @@ def _is_band(value: Any) -> bool:
     return isinstance(value, Mapping) and set(BAND) <= set(value)
 
 
-def _read(value: Any) -> Cell:
+def _read(value: Any, digits: int) -> Cell:
     if _is_band(value):
-        middle, low, high = (_read(value[key]) for key in BAND)
+        middle, low, high = (_read(value[key], digits) for key in BAND)
         missing = middle == cell(None)
         return middle if missing else Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
     if isinstance(value, float | np.floating) and np.isinf(value):
         sign = "\N{MINUS SIGN}" if value < 0 else ""
         return Cell(f"{sign}\N{INFINITY}", float(value))
-    return cell(value, _DIGITS)
+    return cell(value, digits)
 
 
 def _heading(path: Path, ds: xr.Dataset) -> str:
