@@ -66,7 +66,9 @@ def _page(
     run: Mapping[str, Any],
 ) -> Page:
     asked = {name: run[name] for name in ("experiment", "scale") if name in run}
-    asked |= {**run.get("config", {}), **spec_of(ds)}
+    asked |= run.get("config", {})
+    # Results may tell more of themselves, such as the optimiser.
+    asked = {**asked, **{k: value for k, value in spec_of(ds).items() if k not in asked}}
     lost = _lost(ds["status"])
     rest = "jaxattn report --json with this folder prints all, from results.nc."
     sheet = numbers_sheet(numbers, ds, MOST_LINES, rest)

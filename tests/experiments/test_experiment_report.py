@@ -1,5 +1,6 @@
 """The report of an experiment, from results made up: what it shows, and how it is made again."""
 
+import base64
 import json
 import re
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ def test_the_page_says_what_was_run_what_was_found_and_how_to_cite_and_run_it_ag
     assert run["findings"]
     assert "No run failed." in text
     assert "<dt>seeds</dt><dd>5</dd>" in text
-    assert "<dt>scale</dt><dd>smoke</dd>" in text
+    assert "<dt>experiment</dt><dd>drawn</dd>\n<dt>scale</dt><dd>smoke</dd>" in text
     assert "10.3233/FAIA230541" in text
     assert run["content_hash"] in text
     assert f"pip install jaxattn=={run['versions']['jaxattn']} " in text
@@ -94,10 +95,9 @@ def test_every_figure_is_on_the_page_with_its_caption_and_beside_it(whole):
     )
     assert f"<figcaption>{figure}</figcaption>" in text
     assert figure.startswith("Above, the loss L(alpha)")
-    assert {path.name for path in (folder / "figures").iterdir()} == {
-        "fixed_focus.png",
-        "fixed_focus.svg",
-    }
+    beside = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    assert set(beside) == {"fixed_focus.png", "fixed_focus.svg"}
+    assert base64.b64encode(min(beside.values(), key=len)).decode() in text
 
 
 def test_the_numbers_are_a_table_that_can_be_sorted_with_units(whole):
