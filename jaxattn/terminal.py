@@ -87,8 +87,8 @@ class Reporter:
             # A new part (the companion of a comparison, another part of an experiment) counts from
             # nothing, from where the last one ended.
             self._started, self._total = self._told, progress.total
-            if self._bar is not None:
-                self._bar.reset(self._task, total=progress.total)
+            if self._bar is not None and again:
+                self._bar.reset(self._task)  # of the same size, it would stay at its end
         elapsed = now - self._started
         # Runs and not seeds: exact parts have none.
         rate = f"{progress.done / elapsed:.1f} runs/s" if progress.done and elapsed > 0.5 else ""

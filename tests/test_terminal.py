@@ -169,6 +169,20 @@ def test_a_terminal_shows_a_live_bar_instead_of_lines(
     assert " left" not in err
 
 
+def test_the_live_bar_of_another_part_of_the_same_size_starts_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        reporter.tell(at(16))
+        (task,) = reporter._bar.tasks
+        assert task.finished
+        reporter.tell(at(4, paradigm=""))
+        assert (task.completed, task.finished) == (4, False)
+    assert "train" in capsys.readouterr().err
+
+
 # --- results --------------------------------------------------------------------------------------
 
 

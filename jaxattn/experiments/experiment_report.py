@@ -105,6 +105,8 @@ def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
         words += "; nothing in it is drawn at random"
     if "scale" in run:
         words += f"; scale {run['scale']}"
+    if not run:
+        words += "; without a run.json, as of a run that was interrupted or is not over"
     return f"{words}."
 
 

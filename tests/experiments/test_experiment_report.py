@@ -155,7 +155,7 @@ def test_an_interrupted_run_has_a_page_of_what_was_kept(known, tmp_path):
     assert not (tmp_path / "run" / "run.json").exists()
     text = report(tmp_path / "run").path.read_text()
     assert "<h1>made-up: nothing is trained</h1>" in text
-    assert f"25 runs: 5 alphas {TIMES} 5 seeds.<" in text
+    assert f"25 runs: 5 alphas {TIMES} 5 seeds; without a run.json, as of a run that was" in text
 
 
 def test_failed_runs_are_counted_setting_by_setting(tmp_path):
