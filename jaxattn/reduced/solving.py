@@ -1,21 +1,22 @@
-"""The reduced (mu, nu) system solved in time: the learning curves of the solvable setting."""
+"""The reduced system solved in time, by paradigm."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Real
+from jaxtyping import Array, ArrayLike, Float, Real
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.contracts import InputError
 from jaxattn.integrate import integrate
 from jaxattn.names import resolve
 from jaxattn.precision import needs_x64
+from jaxattn.reduced.path import ReducedPath, made_path
 
-__all__ = ["PARADIGMS", "ReducedPath", "log_times", "solve_reduced"]
+__all__ = ["PARADIGMS", "solve_reduced"]
 
 Scalar = Real[ArrayLike, ""]
 
@@ -24,49 +25,6 @@ PARADIGMS: dict[str, tuple[str, str]] = {
     "hybrid": ("soft", "hard"),
 }
 """By name: the paradigms whose field is in force before and from the switch on."""
-
-
-class ReducedPath(NamedTuple):
-    """The reduced system along time, at the times asked for.
-
-    `attention` is alpha, `right_class` is beta; `loss` is the population loss, in nats, of the
-    paradigm in force. `invariant_drift` is the largest ``|I(t) - I(0)| / A'(nu)`` on the path,
-    for the conserved ``I = A(nu) - R(mu)``: the distance from the exact orbit in units of nu. A
-    hybrid's second part is held against its own invariant at the switch. Where the run failed,
-    arrays hold NaN from `time_reached` on, and so does the drift.
-    """
-
-    time: Float[Array, " save"]
-    mu: Float[Array, " save"]
-    nu: Float[Array, " save"]
-    attention: Float[Array, " save"]
-    right_class: Float[Array, " save"]
-    loss: Float[Array, " save"]
-    invariant_drift: Float[Array, ""]
-    status: Int[Array, ""]
-    time_reached: Float[Array, ""]
-    work: dict[str, Int[Array, ""]]
-
-
-def log_times(t_end: float, points: int) -> Float[np.ndarray, " save"]:
-    """0, then log-spaced times up to `t_end`.
-
-    The first positive one is 1, before which mu moves by less than 1/C under every paradigm, or a
-    thousandth of `t_end` where that is less.
-
-    Args:
-        t_end: last time, positive.
-        points: how many times, 2 or more.
-
-    Raises:
-        InputError: either out of range.
-    """
-    if not (np.isfinite(t_end) and t_end > 0):
-        raise InputError(f"bad t_end: got {t_end}, expected a positive number.")
-    if points < 2:
-        raise InputError(f"too few points: got {points}, expected 2 or more.")
-    # Built from the end, which is there even where it is the only one.
-    return np.append(np.geomspace(t_end, min(1.0, 1e-3 * t_end), points - 1), 0.0)[::-1]
 
 
 def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> Array:
@@ -128,20 +86,9 @@ def _solve(
         invariant(after, *solution.values[place]),
     )
     drift = jnp.abs(invariant(code, mu, nu) - kept)
-    return ReducedPath(
-        time=times,
-        mu=mu,
-        nu=nu,
-        attention=theory.attention(nu, segments),
-        right_class=theory.right_class(mu, classes),
-        loss=_pick(theory.LOSSES, code, mu, nu, segments, classes),
-        invariant_drift=jnp.max(drift / theory.attention_potential_slope(nu, segments)),
-        status=solution.status,
-        time_reached=jnp.where(
-            solution.status == int(Status.DONE), times[-1], jnp.expm1(solution.time_reached)
-        ),
-        work=solution.work,
-    )
+    worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
+    loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
+    return made_path(times, (mu, nu), (segments, classes), loss, worst, solution)
 
 
 def solve_reduced(
