@@ -21,10 +21,14 @@ __all__ = ["PARADIGMS", "solve_reduced"]
 Scalar = Real[ArrayLike, ""]
 
 PARADIGMS: dict[str, tuple[str, str]] = {
-    **{name: (name, name) for name in theory.FIELDS},
+    **{name: (name, name) for name in theory.FLOW_OF},
     "hybrid": ("soft", "hard"),
 }
-"""By name: the paradigms whose field is in force before and from the switch on."""
+"""By name: the paradigms that are in force before and from the switch on."""
+
+_LOSSES = tuple(theory.LOSSES)
+_FLOWS = np.array([list(theory.FIELDS).index(theory.FLOW_OF[name]) for name in _LOSSES])
+"""The place among the fields of the field that descends each loss."""
 
 
 def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> Array:
@@ -35,7 +39,7 @@ def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> A
 
 def _field(clock: Array, state: Array, args: tuple[Array, ...]) -> Array:
     """The velocity in ``s = log(1 + t)``, which is ``1 + t = e^s`` times that in t."""
-    before, after, switch, segments, classes = args
+    (before, after), switch, segments, classes = args
     code = jnp.where(clock < switch, before, after)
     return jnp.exp(clock) * _pick(theory.FIELDS, code, state[0], state[1], segments, classes)
 
@@ -55,7 +59,7 @@ def _solve(
     solver: Any,
     max_steps: int,
 ) -> ReducedPath:
-    before, after = codes
+    before, after = flows = jnp.asarray(_FLOWS)[codes]
     start = jnp.where((segments >= 2) & (classes >= 2), start, jnp.nan)  # fails at once
     clock, switch = jnp.log1p(times), jnp.log1p(switch_time)
     # Save at the switch too: the second part of a hybrid has an invariant of its own there.
@@ -65,7 +69,7 @@ def _solve(
         _field,
         start,
         jnp.insert(clock, place, turn),
-        (before, after, switch, segments, classes),
+        (flows, switch, segments, classes),
         jumps=switch[None],
         rtol=rtol,
         atol=atol,
@@ -87,6 +91,7 @@ def _solve(
     )
     drift = jnp.abs(invariant(code, mu, nu) - kept)
     worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
+    code = jnp.where(times < switch_time, codes[0], codes[1])
     loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
     return made_path(times, (mu, nu), (segments, classes), loss, worst, solution)
 
@@ -114,7 +119,8 @@ def solve_reduced(
     paradigm.
 
     Args:
-        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, or ``"hybrid"``, soft and then hard.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, ``"em"`` (the flow of LVML, with a loss of its
+            own), or ``"hybrid"``, soft and then hard.
         times: when to save, increasing from 0 or later; see `log_times`. Learning time: gradient
             descent's steps times its learning rate.
         segments: m, 2 or more.
@@ -139,7 +145,7 @@ def solve_reduced(
     for name, size in (("segments", segments), ("classes", classes)):
         if isinstance(size, int | float | np.number) and not size >= 2:
             raise InputError(f"bad {name}: got {size}, expected 2 or more.")
-    codes = [list(theory.FIELDS).index(name) for name in resolve("paradigm", PARADIGMS, paradigm)]
+    codes = [_LOSSES.index(name) for name in resolve("paradigm", PARADIGMS, paradigm)]
     if codes[0] == codes[1]:
         switch_time = np.inf
 

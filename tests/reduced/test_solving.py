@@ -77,6 +77,17 @@ def test_what_is_read_off_the_path_is_that_of_the_state(paradigm):
     assert np.all(np.diff(run.loss) < 0)  # a gradient flow descends
 
 
+def test_em_follows_the_path_of_lvml_to_the_last_bit_and_has_a_loss_of_its_own():
+    em, lvml = path("em"), path("lvml")
+    for name in ("mu", "nu", "attention", "right_class", "invariant_drift"):
+        assert np.array_equal(getattr(em, name), getattr(lvml, name))
+    expected = theory.LOSSES["em"](em.mu, em.nu, 100.0, 1000.0)
+    np.testing.assert_allclose(em.loss, expected, rtol=1e-12)
+    # Nothing is known at first, of class and segment, and everything at last.
+    np.testing.assert_allclose(em.loss[0], np.log(100.0 * 1000.0), rtol=1e-14)
+    assert em.loss[-1] < 1e-2
+
+
 SERIES = {  # k and K of the early series, by segments m and classes C
     "soft": lambda m, c: (-1 + (1 - 1 / m), -1 + (1 - 3 / (2 * m))),
     "hard": lambda m, c: (-1.0, -1.0),
