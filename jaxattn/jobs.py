@@ -258,7 +258,14 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     blocks = {}
     for name in names:
         paths = [
-            solve_reduced(name, times, segments=task.segments, classes=task.classes, switch_time=at)
+            solve_reduced(
+                # A switch that a run does not reach leaves it soft attention.
+                "soft" if name == "hybrid" and at > times[-1] else name,
+                times,
+                segments=task.segments,
+                classes=task.classes,
+                switch_time=at,
+            )
             for times, at in zip(flat, switch, strict=True)
         ]
         blocks[name, "theory"] = _theory_block(axes, clock.shape, paths)
