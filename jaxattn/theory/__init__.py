@@ -1,7 +1,7 @@
 """What is known exactly of the solvable setting, without a solver of differential equations."""
 
 from jaxattn.theory import fixed_focus
-from jaxattn.theory.equations import FIELDS, LOSSES, attention, gain, right_class
+from jaxattn.theory.equations import FIELDS, FLOW_OF, LOSSES, attention, gain, right_class
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 from jaxattn.theory.potentials import (
     CLASS_POTENTIALS,
@@ -19,6 +19,7 @@ __all__ = [
     "CLASS_RISES",
     "CLASS_SLOPES",
     "FIELDS",
+    "FLOW_OF",
     "LOSSES",
     "State",
     "attention",
