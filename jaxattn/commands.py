@@ -88,8 +88,10 @@ class Theory:
     """Times: 0, then log-spaced."""
     paradigms: tuple[str, ...] = ("soft", "hard", "lvml")
     """Which of soft, hard, lvml, hybrid."""
-    switch_time: float = float("inf")
-    """When the hybrid turns from soft to hard."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of the time."""
+    method: str = "ode"
+    """ode solves it, closed-form needs no solver, both says how far the two are apart."""
     out: Path | None = None
     """Directory for figures and numbers; without it nothing is written."""
     overwrite: bool = False

@@ -33,6 +33,7 @@ FLOORS = {
     "problem": 2,
     "tasks": 2,
     "descent": 3,
+    "exact": 3,
     "flow": 3,
     "reduced": 3,
     "intervals": 4,

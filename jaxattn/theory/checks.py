@@ -13,6 +13,7 @@ __all__ = [
     "LARGEST_STATE",
     "LARGEST_TIME",
     "checked",
+    "checked_between",
     "checked_start",
     "checked_switch",
     "checked_times",
@@ -49,6 +50,26 @@ def checked(name: str, value: Number, low: float, high: float) -> Result:
     if wrong.size:
         raise InputError(f"bad {name}: got {wrong[0]:g}, expected a number in [{low:g}, {high:g}].")
     return jnp.asarray(plain, float)
+
+
+def checked_between(name: str, value: Result, low: Number, high: Number) -> Result:
+    """`checked` for bounds that depend on other arguments, and may be traced as `value` may.
+
+    Raises:
+        InputError: a value outside.
+    """
+    inside = (value >= low) & (value <= high)
+    try:
+        wrong = np.asarray(~inside)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.where(inside, value, jnp.nan)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        got, *ends = (np.broadcast_to(x, wrong.shape).flat[place] for x in (value, low, high))
+        raise InputError(
+            f"bad {name}: got {got:g}, expected a number in [{ends[0]:g}, {ends[1]:g}]."
+        )
+    return value
 
 
 def checked_start(
