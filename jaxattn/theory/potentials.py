@@ -18,6 +18,7 @@ from jaxattn.theory.equations import gain
 from jaxattn.theory.special import exp_dilogarithm, exp_excess, gauss_legendre
 
 __all__ = [
+    "CLASS_BENDS",
     "CLASS_POTENTIALS",
     "CLASS_RISES",
     "CLASS_SLOPES",
@@ -73,6 +74,30 @@ CLASS_SLOPES: dict[str, Callable[[Number, Number], Result]] = {
 """``R'(mu, classes) = nu' / (mu' (1 - alpha))`` by paradigm."""
 
 
+def _soft_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = (C-1) / C``."""
+    return jnp.broadcast_to(jnp.subtract(classes, 1.0) / classes, jnp.shape(mu))
+
+
+def _hard_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = (e^mu g + C - 1) / C``, as ``w g' = C - 1``."""
+    return (jnp.exp(mu) * gain(mu, classes) + jnp.subtract(classes, 1.0)) / classes
+
+
+def _lvml_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = ((C-1)/C^2) (e^mu + (C-1) e^-mu)``."""
+    others = jnp.subtract(classes, 1.0)
+    return others / classes / classes * (jnp.exp(mu) + others * jnp.exp(jnp.negative(mu)))
+
+
+CLASS_BENDS: dict[str, Callable[[Number, Number], Result]] = {
+    "soft": _soft_bend,
+    "hard": _hard_bend,
+    "lvml": _lvml_bend,
+}
+"""``R''(mu, classes)`` by paradigm, positive everywhere."""
+
+
 def _soft_rise(delta: Number, mu0: Number, classes: Number) -> Result:
     """``((C-1)/C) delta (mu0 + delta/2)``."""
     return jnp.subtract(classes, 1.0) / classes * delta * jnp.add(mu0, jnp.divide(delta, 2.0))
@@ -86,7 +111,7 @@ def _hard_rise(delta: Number, mu0: Number, classes: Number) -> Result:
     ``mu^2/2 + mu log(C/(C-1)) + Li2(-e^mu/(C-1)) - Li2(-1/(C-1))``: its slope is
     ``e^mu g + (C-1) + (C-1) (g - 1) = w g``, as ``w g' = C - 1``.
     """
-    delta, mu0 = jnp.broadcast_arrays(jnp.asarray(delta), jnp.asarray(mu0))
+    delta, mu0 = jnp.asarray(delta), jnp.asarray(mu0)
     others, base = jnp.subtract(classes, 1.0), jnp.log(jnp.subtract(classes, 1.0))
     near = jnp.abs(delta) < 1.0
     step = jnp.where(near, delta, 0.0)
