@@ -198,4 +198,6 @@ def cut(
     _, (edges, rate, bends) = jax.lax.scan(step, start, length=PANELS)
     turns = (_RULE.mean, _RULE.slope)
     mean, slope = (rate @ jnp.asarray(turn.T, base.dtype) for turn in turns)
-    return Panels(*edges, mean, slope, bends @ jnp.asarray(_RULE.bend.T, base.dtype))
+    bend = bends @ jnp.asarray(_RULE.bend.T, base.dtype)
+    edge, width, time, end, eta, odds, climb = edges
+    return Panels(edge, width, time, end, eta, odds, climb, mean, slope, bend)
