@@ -18,7 +18,7 @@ from jaxattn.theory.checks import LARGEST_START, LARGEST_STATE, checked, checked
 from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.potentials import CLASS_RISES, CLASS_SLOPES
 from jaxattn.theory.roots import increasing_root
-from jaxattn.theory.special import wright_omega
+from jaxattn.theory.special import exp_climb
 
 __all__ = ["focus_rise", "hybrid_nu_of_mu", "mu_of_nu", "nu_of_mu", "skill_rise"]
 
@@ -35,16 +35,7 @@ def focus_rise(height: Result, nu0: Result, segments: Result) -> Result:
 
     Domain: height >= 0, nu0 in [0, 690], m >= 2. Error: 2e-15 relative to eta, however small.
     """
-    base = nu0 - jnp.log(segments - 1.0)
-    share = jnp.exp(base)  # b
-    small = height / (1.0 + share)
-    # b e^eta = omega(height + b + log b); its logarithm cancels where eta is small, and there the
-    # linear start is right to eta/2 < 1e-3.
-    large = jnp.log(wright_omega(height + share + base)) - base
-    eta = jnp.where(small < 1e-3, small, large)
-    for _ in range(3):  # quadratic, from 1e-3: 1e-7, 1e-14, and the derivative of that
-        eta -= (eta + share * jnp.expm1(eta) - height) / (1.0 + share * jnp.exp(eta))
-    return eta
+    return exp_climb(height, jnp.exp(nu0 - jnp.log(segments - 1.0)))
 
 
 def skill_rise(paradigm: str, height: Result, mu0: Result, classes: Result) -> Result:
