@@ -125,7 +125,8 @@ class Reproduce:
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain."""
+    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain.
+    phase: over segments and classes, how soon each paradigm focuses, and which one leads when."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -15,6 +15,7 @@ from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
+from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
@@ -34,7 +35,10 @@ __all__ = [
     "finished_rows",
     "fixed_focus",
     "focus",
+    "focus_time_maps",
     "gallery",
+    "lead_time_maps",
+    "leader_maps",
     "learning",
     "mu_nu",
     "overview",
