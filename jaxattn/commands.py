@@ -126,6 +126,7 @@ class Reproduce:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """fixed-focus: what is learnt at a fixed attention, and what more attention would gain.
+    theory: the published theory figure by closed form and by ODE, and its phase portrait.
     phase: over segments and classes, how soon each paradigm focuses, and which one leads when."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""

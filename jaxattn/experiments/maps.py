@@ -27,8 +27,8 @@ Plane = Float[np.ndarray, "size size"]
 class State(NamedTuple):
     """The two numbers of the state, of equal shape."""
 
-    mu: np.ndarray | Array
-    nu: np.ndarray | Array
+    mu: np.ndarray
+    nu: np.ndarray
 
 
 class Turn(NamedTuple):
@@ -43,7 +43,7 @@ def _state(
 ) -> State:
     """State at these times since the start."""
     size = {"segments": segments, "classes": classes}
-    found = theory.trajectory(paradigm, times * (segments * classes), **size, mu0=mu0, nu0=nu0)
+    found: Any = theory.trajectory(paradigm, times * (segments * classes), **size, mu0=mu0, nu0=nu0)
     return State(*found)
 
 
