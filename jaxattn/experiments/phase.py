@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 
 from jaxattn import plots, theory
 from jaxattn.comparison import Progress
@@ -93,7 +93,7 @@ def find(paradigm: str, config: Phase, turn: Turn) -> Found:
     )
 
 
-def leaders(values: Map, largest: bool) -> Map:
+def leaders(values: Map, largest: bool) -> Int8[np.ndarray, "..."]:
     """Who has the largest (or smallest) value: ``[paradigm, ...] -> [...]``, -1 where it is a tie.
 
     NaN takes no part.
@@ -101,7 +101,9 @@ def leaders(values: Map, largest: bool) -> Map:
     order = np.where(np.isnan(values), -np.inf, values if largest else -values)
     best = np.argmax(order, axis=0)
     first, second = np.sort(order, axis=0)[::-1][:2]
-    ahead = first - second > TIE * np.abs(second)
+    alone = np.isneginf(second)
+    behind = np.where(alone, 0.0, second)
+    ahead = alone | (first > behind + TIE * np.abs(behind))
     return np.where(ahead & np.isfinite(first), best, -1).astype(np.int8)
 
 
