@@ -14,7 +14,7 @@ TIE = 1e-12
 
 
 def last_pass(
-    one: Callable[[Rows], Rows], other: Callable[[Rows], Rows], times: Rows, looks: int = 4
+    one: Callable[[Rows], Rows], other: Callable[[Rows], Rows], times: Rows, looks: int = 5
 ) -> Float[np.ndarray, " row"]:
     """The last time at which `one` takes the lead from `other`; NaN where it never does.
 

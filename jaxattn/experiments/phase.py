@@ -38,7 +38,7 @@ kappa), and kappa is largest, some 1e5 in the largest sizes, just where the focu
 
 _LOOKS = 48
 """Times of one look for the moment at which a paradigm takes the lead."""
-_LOOKED = (0.05, 500.0)
+_LOOKED = (0.1, 100.0)
 """When it is looked for, in m C. Hard attention and LVML have long since settled into the order of
 their late laws."""
 

@@ -1,8 +1,11 @@
 """The phase experiment: that its times and leaders are those of the theory, and what is said."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
+from commands import SCRIPT, run
 from example_phase import CONFIG, example_phase
 from helpers import jit
 from potentials_by_quadrature import class_rise, focus_potential
@@ -64,7 +67,7 @@ def test_where_one_takes_the_lead_both_have_the_same_nu_and_it_leads_soon_after(
     assert known.any()
     times = np.where(known, times, 1.0)
     mine, others = at_times(one, times), at_times(other, times)
-    # A straight line over one of 47^4 parts of four decades, where nu takes off.
+    # A straight line over one of 47^5 parts of three decades, where nu takes off.
     np.testing.assert_allclose(mine[known], others[known], rtol=1e-9)
     for late in (1.01, 3.0, 100.0):
         assert np.all((at_times(one, late * times) > at_times(other, late * times))[known])
@@ -184,3 +187,27 @@ def test_what_is_not_known_takes_no_part():
     assert "hard never takes the lead from soft on the map." in findings(never)
     lost = ds.assign(time_to_focus=ds["time_to_focus"] * np.nan)
     assert "soft: an attention of 0.5 takes an unknown number of m C." in findings(lost)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):
+    words = "reproduce phase --scale smoke --json --out run"
+    code, out, err = run([SCRIPT, *words.split()], tmp_path)
+    assert code == 0, err
+    said = json.loads(out)
+    assert said["failed"] == 0
+    assert said["findings"]
+    assert {tuple(line) for line in said["numbers"]} == {
+        ("what", "at", "paradigm", "low", "median", "high", "leads_three", "leads_all")
+    }
+    drawn = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
+    names = [
+        "leaders",
+        "first_to_focus",
+        "lead_times",
+        "time_to_focus_0.5",
+        "time_to_focus_0.9",
+        "time_to_focus_0.99",
+    ]
+    assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}

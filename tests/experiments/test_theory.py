@@ -1,8 +1,11 @@
 """The theory experiment: that it is the theory, and what is said of it."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
+from commands import SCRIPT, run
 from example_theory import UNIT, example_theory
 from helpers import jit
 from potentials_by_quadrature import class_rise, focus_potential
@@ -197,3 +200,20 @@ def test_what_was_not_solved_is_said_and_left_out():
     assert findings(example_theory(failed=every)) == []
     no_ode = dict.fromkeys(("soft", "hard", "lvml"), 1)
     assert findings(example_theory(failed=no_ode))[0].startswith("The ODE solver gave no answer")
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):
+    words = "reproduce theory --scale smoke --json --out run"
+    code, out, err = run([SCRIPT, *words.split()], tmp_path)
+    assert code == 0, err
+    said = json.loads(out)
+    assert said["failed"] == 0
+    assert said["findings"]
+    assert {tuple(line) for line in said["numbers"]} == {
+        ("paradigm", "what", "at", "value", "in_mC", "apart")
+    }
+    drawn = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
+    names = ["theory", "late_focus", "portrait"]
+    assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
