@@ -17,7 +17,7 @@ __all__ = ["phase_portrait"]
 
 _LIGHT_GREYS = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0, 0.45, 256)))
 
-_TIMES = (0.5, 1.0, 1.5, 3.0)
+_TIMES = (1.0, 1.5, 3.0)
 """In m C, marked on the orbits from zero where the run has got so far."""
 
 
@@ -116,14 +116,14 @@ def _draw_from_zero(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
             states.append((mu, nu))
         states.sort()
         ax.plot(*zip(*states, strict=True), color="0.4", lw=0.8, zorder=2)
-        ax.annotate(
-            f"{at:g}",
-            states[-1],
-            (6, -8),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color="0.25",
-        )
+        top = max(states, key=lambda state: state[1])
+        away: dict[str, Any] = {
+            "textcoords": "offset points",
+            "fontsize": SMALL,
+            "color": "0.25",
+            "ha": "right",
+        }
+        ax.annotate(f"{at:g}", top, (-5, 4), **away)
     set_title(ax, "from zero, at times [m C]")
     lines = [
         Line2D([], [], color=style_of(name, names).colour, lw=2.0, label=f"{name}, exact orbits")

@@ -59,6 +59,18 @@ def test_at_the_time_to_focus_the_attention_is_the_threshold(mapped, name):
 
 
 @pytest.mark.needs_x64
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("soft", np.sqrt(np.pi / 2)), ("hard", np.sqrt(np.pi / 2)), ("lvml", np.e - 2)],
+)
+def test_of_large_sizes_the_time_to_focus_is_the_blow_up_time_of_their_limit(mapped, name, limit):
+    # With s = t/(m C): mu' = e^nu, nu' = mu e^nu, and under LVML mu' = e^(mu+nu),
+    # nu' = (e^mu - 1) e^nu. What is left out is of order log(m)/m and 1/C, both below 1e-3.
+    times = mapped[0]["time_to_focus"].sel(paradigm=name).isel(segments=-1, classes=-1)
+    np.testing.assert_allclose(times.sel(threshold=0.5), limit, rtol=3e-3)
+
+
+@pytest.mark.needs_x64
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_where_one_takes_the_lead_both_have_the_same_nu_and_it_leads_soon_after(mapped, one, other):
     ds, _, _ = mapped
