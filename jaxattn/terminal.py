@@ -175,9 +175,7 @@ def numbers_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     A dict inside a line becomes one column ``median [low, high]`` and one for each further key.
     """
     rows = [_side_by_side(line) for line in lines]
-    over_seeds = any(isinstance(value, Mapping) for line in lines for value in line.values())
-    title = "at the end: median [10 %, 90 %] over seeds" if over_seeds else None
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title="at the end: median [10 %, 90 %] over seeds", title_justify="left")
     for name in dict.fromkeys(name for row in rows for name in row):
         shown.add_column(name.replace("_", " "))
     for row in rows:
@@ -189,19 +187,13 @@ def _side_by_side(line: Mapping[str, Any]) -> dict[str, str]:
     row = {}
     for name, value in line.items():
         if not isinstance(value, Mapping):
-            row[name] = _plainly(value)
+            row[name] = str(value)
             continue
         rest = dict(value)
         middle, low, high = (rest.pop(key) for key in ("median", "low", "high"))
         row[name] = "-" if middle is None else f"{middle:.4f} [{low:.4f}, {high:.4f}]"
         row |= {f"{name}_{key}": f"{number:.4g}" for key, number in rest.items()}
     return row
-
-
-def _plainly(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def theory_table(paths: Mapping[str, Any]) -> Table:

@@ -227,13 +227,16 @@ def _spec(config: Phase, paradigms: list[str]) -> dict[str, Any]:
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
-    """Who leads where, when the lead changes hands, and how soon each paradigm focuses."""
+    """Who leads where, when the lead changes hands, and how soon each paradigm focuses.
+
+    Of a run that was interrupted, what it got to.
+    """
     plane = (
         "Segments upward, classes to the right, both logarithmic; times in units of m C. "
         "Closed forms of the solvable setting from zero."
     )
     hybrid = f"The hybrid goes over from soft to hard at {float(ds['switch_time']):g} m C."
-    made = [
+    leading = [
         plots.Drawing(
             "leaders",
             "Who has the largest attention",
@@ -248,6 +251,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
             f"above each map; grey: all are there from the start. {hybrid} {plane}",
             partial(plots.leader_maps, ds, "threshold"),
         ),
+    ]
+    changing = [
         plots.Drawing(
             "lead_times",
             "When the lead changes hands",
@@ -256,17 +261,21 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
             partial(plots.lead_time_maps, ds),
         ),
     ]
-    for threshold in map(float, ds["threshold"].values):
-        made.append(
-            plots.Drawing(
-                f"time_to_focus_{threshold:g}",
-                f"Time to an attention of {threshold:g}",
-                f"How long each paradigm takes to an attention of {threshold:g} on the foreground; "
-                f"one scale of colours for all, with contours. {hybrid} {plane}",
-                partial(plots.focus_time_maps, ds, threshold),
-            )
+    times = [
+        plots.Drawing(
+            f"time_to_focus_{threshold:g}",
+            f"Time to an attention of {threshold:g}",
+            f"How long each paradigm takes to an attention of {threshold:g} on the foreground; "
+            f"one scale of colours for all, with contours. {hybrid} {plane}",
+            partial(plots.focus_time_maps, ds, threshold),
         )
-    return made
+        for threshold in map(float, ds["threshold"].values)
+    ]
+    return [
+        *(leading if "largest_attention" in ds else []),
+        *(changing if "takes_lead" in ds else []),
+        *times,
+    ]
 
 
 PHASE = Experiment(

@@ -21,16 +21,17 @@ def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
       the largest attention, among the three and with the hybrid; None for one that takes no part.
       Of a pair, the share on which the lead is taken at all.
 
-    Every line has the same keys.
+    Every line has the same keys. Of a run that was interrupted, what it got to.
     """
-    return [
+    lines = [
         *_of_paradigms(ds, "time to focus", "time_to_focus", "threshold", "first_to_focus"),
         *_of_paradigms(ds, "attention", "attention", "horizon", "largest_attention"),
-        *(
-            _line("takes the lead", None, str(pair), values, _share(np.isfinite(values)), None)
-            for pair, values in zip(ds["pair"].values, ds["takes_lead"].values, strict=True)
-        ),
     ]
+    if "takes_lead" in ds:
+        for pair, values in zip(ds["pair"].values, ds["takes_lead"].values, strict=True):
+            taken = _share(np.isfinite(values))
+            lines.append(_line("takes the lead", None, str(pair), values, taken, None))
+    return lines
 
 
 def _of_paradigms(
@@ -38,10 +39,12 @@ def _of_paradigms(
 ) -> list[dict[str, Any]]:
     lines = []
     for at in map(float, ds[axis].values):
-        codes = ds[winners].sel({axis: at})
         for code, paradigm in enumerate(map(str, ds["paradigm"].values)):
             values = ds[name].sel({"paradigm": paradigm, axis: at}).values
-            shares = {who: _share(codes.sel(among=who).values == code) for who in _WHO}
+            shares: dict[str, float | None] = dict.fromkeys(_WHO)
+            if winners in ds:
+                codes = ds[winners].sel({axis: at})
+                shares = {who: _share(codes.sel(among=who).values == code) for who in _WHO}
             three = None if paradigm == "hybrid" else shares["three"]
             lines.append(_line(what, at, paradigm, values, three, shares["all"]))
     return lines

@@ -255,10 +255,13 @@ def _spec(config: Published, ds: xr.Dataset) -> dict[str, Any]:
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
-    """The published curves and what follows from them, late laws, and the phase portrait."""
+    """The published curves and what follows from them, late laws, and the phase portrait.
+
+    Of a run that was interrupted, what it got to.
+    """
     where = f"Solvable setting from zero, {ds.attrs['segments']} segments, "
     where += f"{ds.attrs['classes']} classes."
-    return [
+    made = [
         plots.Drawing(
             "theory",
             "The published theory figure",
@@ -286,6 +289,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
             partial(plots.phase_portrait, ds),
         ),
     ]
+    needs = {"theory": "beta", "late_focus": "takes_lead", "portrait": "field_mu"}
+    return [one for one in made if needs[one.name] in ds]
 
 
 THEORY = Experiment(

@@ -1,7 +1,7 @@
 """The theory figure in numbers and in sentences, the sentences made from the numbers alone."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     - ``1 - alpha`` at the end; ``its law``, the leading one, there; ``its exponent``, the slope of
       its logarithm in that of time over the last two saves
     - ``takes the lead in mu`` and ``in nu`` from the paradigm ``at``, the last time; None if never
+
+    Of a run that was interrupted, what it got to.
     """
     unit = float(ds.attrs["segments"]) * float(ds.attrs["classes"])
     status = ds["status"].sel(process="closed-form")
@@ -61,18 +63,19 @@ def _of_one(one: xr.Dataset, name: str, unit: float) -> list[Line]:
         add(what, float(time[-1]), values[-1], time[-1] / unit, apart)
         if what in ("mu", "nu"):
             add(f"{what}, early", float(time[early]), values[early], time[early] / unit, None)
-    for threshold, at in zip(one["threshold"].values, one["time_to_focus"].values, strict=True):
-        add("time to alpha", float(threshold), at, at / unit, None)
+    if "time_to_focus" in one:
+        for threshold, at in zip(one["threshold"].values, one["time_to_focus"].values, strict=True):
+            add("time to alpha", float(threshold), at, at / unit, None)
     left = 1.0 - exact["alpha"].values[-2:]
     add("1 - alpha", float(time[-1]), left[-1], time[-1] / unit, None)
     add("its law", float(time[-1]), exact["late_law"].values[-1], time[-1] / unit, None)
     slope = np.diff(np.log(left))[0] / np.diff(np.log(time[-2:]))[0]
     add("its exponent", float(time[-1]), slope, time[-1] / unit, None)
-    for quantity in map(str, one["quantity"].values):
-        for other in map(str, one["other"].values):
+    if "takes_lead" in one:
+        for quantity, other in product(*(one[dim].values for dim in ("quantity", "other"))):
             if other != name:
                 at = float(one["takes_lead"].sel(quantity=quantity, other=other))
-                add(f"takes the lead in {quantity}", other, at, at / unit, None)
+                add(f"takes the lead in {quantity}", str(other), at, at / unit, None)
     return lines
 
 
@@ -115,8 +118,9 @@ def _order(lines: Sequence[Line], what: str, quantity: str) -> str:
 
 
 def _passes(lines: Sequence[Line], quantity: str) -> list[str]:
-    taken = [line for line in _of(lines, f"takes the lead in {quantity}") if line["value"]]
-    if not taken:
+    known = _of(lines, f"takes the lead in {quantity}")
+    taken = [line for line in known if line["value"]]
+    if known and not taken:
         return [f"{quantity}: nobody passes another before the end."]
     return [
         f"{quantity}: {line['paradigm']} takes the lead from {line['at']} at "

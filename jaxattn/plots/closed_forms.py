@@ -29,12 +29,12 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     far in mu and nu.
 
     Args:
-        ds: a result of the theory experiment; what was not solved is left out.
+        ds: a result of the theory experiment, also half finished; what was not solved is left out.
 
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "closed_forms")
+    _check(ds, "closed_forms", "beta")
     figure, axes = new_grid(3, 2, height=7.4)
     names = [str(name) for name in ds["paradigm"].values]
     time = ds["time"].values
@@ -68,7 +68,7 @@ def late_focus(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "late_focus")
+    _check(ds, "late_focus", "takes_lead")
     figure, axes = new_grid(1, 2, height=3.5)
     ahead, falls = axes[0]
     names = [str(name) for name in ds["paradigm"].values]
@@ -102,8 +102,8 @@ def late_focus(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def _check(ds: xr.Dataset, who: str) -> None:
-    if not {"late_law", "takes_lead", "beta"} <= set(ds.data_vars):
+def _check(ds: xr.Dataset, who: str, needed: str) -> None:
+    if not {"late_law", needed} <= set(ds.data_vars):
         raise InputError(f"{who}: got another result, expected one of jaxattn reproduce theory.")
 
 

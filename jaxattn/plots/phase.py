@@ -42,13 +42,13 @@ def focus_time_maps(ds: xr.Dataset, threshold: float | None = None) -> Figure:
     """How soon the attention reaches a threshold, in m C: a map for each paradigm, one scale.
 
     Args:
-        ds: a result of the phase experiment.
+        ds: a result of the phase experiment, also half finished.
         threshold: which; by default the middle one.
 
     Raises:
         InputError: another kind of result, or a threshold that it does not have.
     """
-    _check(ds, "focus_time_maps")
+    _check(ds, "focus_time_maps", "time_to_focus")
     known = [float(value) for value in ds["threshold"].values]
     threshold = known[len(known) // 2] if threshold is None else threshold
     if threshold not in known:
@@ -72,12 +72,12 @@ def lead_time_maps(ds: xr.Dataset) -> Figure:
     """When one paradigm takes the lead in attention from another for good, in m C.
 
     Args:
-        ds: a result of the phase experiment.
+        ds: a result of the phase experiment, finished.
 
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "lead_time_maps")
+    _check(ds, "lead_time_maps", "takes_lead", "pair")
     pairs = [str(pair) for pair in ds["pair"].values]
     figure, axes = new_grid(1, len(pairs), height=3.1)
     norm = _scale(ds["takes_lead"].values)
@@ -95,14 +95,14 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
     """Which paradigm leads where: above among the three, below with the hybrid.
 
     Args:
-        ds: a result of the phase experiment.
+        ds: a result of the phase experiment, finished.
         by: horizon, the largest attention then; or threshold, the first to have that attention.
 
     Raises:
         InputError: another kind of result, or neither of the two.
     """
-    _check(ds, "leader_maps")
     name, words = resolve("by", _BY, by)
+    _check(ds, "leader_maps", name)
     names = [str(paradigm) for paradigm in ds["paradigm"].values]
     colours = [_TIE, *(style_of(one, names).colour for one in names)]
     norm = BoundaryNorm(np.arange(-1.5, len(names)), len(colours))
@@ -129,8 +129,8 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
     return figure
 
 
-def _check(ds: xr.Dataset, who: str) -> None:
-    if not {"time_to_focus", "takes_lead", "first_to_focus"} <= set(ds.data_vars):
+def _check(ds: xr.Dataset, who: str, *needed: str) -> None:
+    if not {"segments", "classes", *needed} <= set(ds.variables):
         raise InputError(f"{who}: got another result, expected one of jaxattn reproduce phase.")
 
 

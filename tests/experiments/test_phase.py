@@ -201,6 +201,17 @@ def test_what_is_not_known_takes_no_part():
     assert "soft: an attention of 0.5 takes an unknown number of m C." in findings(lost)
 
 
+def test_of_an_interrupted_run_what_it_got_to_is_drawn_and_said():
+    half = example_phase().drop_dims(["among", "pair"]).sel(paradigm=["soft"])
+    drawn = PHASE.figures(half)
+    assert [one.name for one in drawn] == ["time_to_focus_0.5", "time_to_focus_0.9"]
+    drawn[0].draw()
+    assert {line["what"] for line in numbers(half)} == {"time to focus", "attention"}
+    said = findings(half)
+    assert len(said) == 2
+    assert said[0].startswith("soft: an attention of 0.5 takes 3.")
+
+
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):

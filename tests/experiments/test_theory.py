@@ -202,6 +202,17 @@ def test_what_was_not_solved_is_said_and_left_out():
     assert findings(example_theory(failed=no_ode))[0].startswith("The ODE solver gave no answer")
 
 
+def test_of_an_interrupted_run_what_it_got_to_is_drawn_and_said():
+    half = example_theory().drop_dims(["quantity", "threshold", "start", "at_mu", "at_nu"])
+    half = half.sel(paradigm=["soft"])
+    assert [one.name for one in THEORY.figures(half)] == ["theory"]
+    THEORY.figures(half)[0].draw()
+    assert {line["what"] for line in numbers(half)} >= {"mu", "nu, early", "its law"}
+    said = findings(half)
+    assert not [sentence for sentence in said if "passes" in sentence]
+    assert "mu at 10 m C: soft: 10." in said
+
+
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):
