@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from jaxattn.contracts import InputError
 from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
@@ -44,7 +45,8 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     figure, axes = new_grid(rows, 2, height=3.1 * rows + 0.6)
     speed = (ds["field_mu"] ** 2 + ds["field_nu"] ** 2) ** 0.5
     # Of the corner that is never visited, all that need be known is that nothing moves there.
-    norm = LogNorm(float(speed.quantile(0.02)), float(speed.max()))
+    slowest, fastest = float(speed.quantile(0.02)), float(speed.max())
+    norm = LogNorm(slowest, fastest)
     for ax, name in zip(axes.flat, names, strict=False):
         shown = _draw_field(ax, ds.sel(paradigm=name), speed.sel(paradigm=name).values, norm)
         style = style_of(name, names)
@@ -67,6 +69,10 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     bar = figure.colorbar(shown, ax=axes, location="bottom", aspect=45, pad=0.02, extend="min")
     bar.set_label("speed [1/time]", fontsize=SMALL + 1)
     bar.ax.tick_params(labelsize=SMALL)
+    few = fastest < 100 * slowest
+    bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
+    bar.ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
