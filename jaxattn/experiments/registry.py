@@ -15,8 +15,10 @@ from jaxattn.experiments.comparing import count_failed, environment
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.experiment_report import experiment_report_into
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
+from jaxattn.experiments.phase import PHASE
 from jaxattn.experiments.report_parts import run_facts
 from jaxattn.experiments.reporting import report_into
+from jaxattn.experiments.theory import THEORY
 from jaxattn.findings import Finding
 from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
@@ -24,7 +26,7 @@ from jaxattn.store import content_hash, open_run, prepare, write_json, write_res
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
-EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS,)}
+EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS, THEORY, PHASE)}
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
 
