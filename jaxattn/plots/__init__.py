@@ -19,6 +19,7 @@ from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
 from jaxattn.plots.style import COLOURS, Style, style_of
+from jaxattn.plots.switch import switch_curves, switch_scaling
 
 __all__ = [
     "COLOURS",
@@ -42,6 +43,8 @@ __all__ = [
     "rate_sensitivity",
     "save",
     "style_of",
+    "switch_curves",
+    "switch_scaling",
     "theory_figure",
     "theory_panels",
 ]
