@@ -126,7 +126,8 @@ class Reproduce:
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """fixed-focus: what is learnt at a fixed attention, and what more attention would gain;
-    switch: when a hybrid should turn from soft to hard attention."""
+    switch: when a hybrid should turn from soft to hard attention;
+    schedule: the best mixture of soft and hard attention over time."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -20,12 +20,20 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.contracts import Status
 from jaxattn.descent import as_optimiser
 from jaxattn.integrate import integrate
 from jaxattn.reduced import solve_mixture
 
-__all__ = ["Climb", "Costate", "cell_edges", "climb", "costate", "determinant", "focus_under"]
+__all__ = [
+    "AT_AN_END",
+    "Climb",
+    "Costate",
+    "cell_edges",
+    "climb",
+    "costate",
+    "determinant",
+    "focus_under",
+]
 
 Scalar = Real[Array, ""] | float
 Cells = Float[Array, "cell"]
@@ -34,6 +42,8 @@ State = Float[Array, "2"]
 
 _EARLIEST = 0.1
 """End of the first cell in units of segments x classes; before it the two fields hardly differ."""
+AT_AN_END = 0.01
+"""A share of soft attention this near to 0 or 1 counts as there."""
 _ERROR = 1e-9
 """Of one step, in mu and nu: the derivative by the share of an early cell is small, too."""
 _MOMENTS = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-14}
@@ -41,7 +51,10 @@ _MOMENTS = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-14}
 
 
 class Climb(NamedTuple):
-    """Where an ascent ended: shares by cell, nu at the horizon, and how the last solve ended."""
+    """Where an ascent ended: shares by cell, nu at the horizon, and how its last solve ended.
+
+    Shares within 0.01 of an end of [0, 1] are put there, unless that loses.
+    """
 
     share: Cells
     nu: Float[Array, ""]
@@ -86,7 +99,7 @@ def _stairs(time: Array, args: tuple[Cells, Edges]) -> Array:
 def focus_under(
     share: Cells, edges: Edges, *, segments: Scalar, classes: Scalar
 ) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """nu at the horizon, ``edges[-1]``, under these shares of soft attention; and the status.
+    """The nu at the horizon, ``edges[-1]``, under these shares of soft attention; and the status.
 
     Differentiable in forward mode. Error: 1e-7 in nu
     (`test_a_schedule_of_one_and_then_zero_is_the_hybrid_of_the_closed_form`).
@@ -127,25 +140,30 @@ def climb(
     hyper = {name: jnp.asarray(value) for name, value in _MOMENTS.items()}
     adam = as_optimiser("adam").make(hyper, lambda count: jnp.asarray(rate, float))
 
-    def end(logits: Cells) -> tuple[Array, tuple[Array, Array]]:
-        nu, status = focus_under(jax.nn.sigmoid(logits), edges, segments=segments, classes=classes)
-        return -nu, (nu, status)
+    def downhill(logits: Cells) -> Array:
+        return -focus_under(jax.nn.sigmoid(logits), edges, segments=segments, classes=classes)[0]
 
-    def step(_: int, carry: tuple[Cells, object, Array, Array]) -> tuple:
-        logits, state, *_ = carry
-        downhill, (nu, status) = jax.jacfwd(end, has_aux=True)(logits)
-        updates, state = adam.update(downhill, state, logits)
-        return logits + updates, state, nu, status
+    def step(_: int, carry: tuple) -> tuple:
+        logits, state = carry
+        updates, state = adam.update(jax.jacfwd(downhill)(logits), state, logits)
+        return logits + updates, state
 
-    nu, status = jnp.zeros(()), jnp.asarray(int(Status.RUNNING), jnp.int32)
-    logits, *_ = jax.lax.fori_loop(0, steps, step, (logits, adam.init(logits), nu, status))
+    logits, _ = jax.lax.fori_loop(0, steps, step, (logits, adam.init(logits)))
     share = jax.nn.sigmoid(logits)
-    return Climb(share, *focus_under(share, edges, segments=segments, classes=classes))
+    put = jnp.where(share > 1.0 - AT_AN_END, 1.0, jnp.where(share < AT_AN_END, 0.0, share))
+    both = jnp.stack([put, share])
+    nu, status = jax.vmap(
+        lambda share: focus_under(share, edges, segments=segments, classes=classes)
+    )(both)
+    better = jnp.argmax(nu)  # a NaN, where a solve failed, counts as largest and is seen
+    return Climb(both[better], nu[better], status[better])
 
 
 def _fields(state: State, size: tuple[Scalar, Scalar]) -> tuple[State, State]:
     """``f_hard`` and ``g``."""
-    soft, hard = (jnp.stack(theory.FIELDS[name](*state, *size)) for name in ("soft", "hard"))
+    soft, hard = (
+        jnp.stack(theory.FIELDS[name](state[0], state[1], *size)) for name in ("soft", "hard")
+    )
     return hard, soft - hard
 
 

@@ -16,6 +16,7 @@ from jaxattn.contracts import InputError
 from jaxattn.experiments.comparing import count_failed, environment
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
+from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
 from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
@@ -23,7 +24,7 @@ from jaxattn.store import content_hash, prepare, write_json, write_results
 
 __all__ = ["EXPERIMENTS", "Outcome", "reproduce"]
 
-EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS, SWITCH)}
+EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS, SWITCH, SCHEDULE)}
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
 

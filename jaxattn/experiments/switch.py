@@ -53,7 +53,8 @@ def _row(segments: Array, classes: Array, horizon: Array, points: int) -> dict[s
     hard = theory.trajectory("hard", end, **size).nu
     # The derivative vanishes inside to the rounding of nu, and nothing of the grid is higher.
     flat = jnp.abs(best.slope * best.switch) < 1e-6 * best.nu
-    found = (flat | ~best.inside) & (curve.slope[0] > 0) & (best.nu >= jnp.max(curve.nu))
+    rises = curve.nu[1] > curve.nu[0]
+    found = (flat | ~best.inside) & rises & (best.nu >= jnp.max(curve.nu))
     return {
         "switch_time": curve.switch / unit,
         "nu": curve.nu,

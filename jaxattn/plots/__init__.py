@@ -18,6 +18,7 @@ from jaxattn.plots.overview import overview
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
+from jaxattn.plots.schedule import schedule_shares, schedule_switching
 from jaxattn.plots.style import COLOURS, Style, style_of
 from jaxattn.plots.switch import switch_curves, switch_scaling
 
@@ -42,6 +43,8 @@ __all__ = [
     "population",
     "rate_sensitivity",
     "save",
+    "schedule_shares",
+    "schedule_switching",
     "style_of",
     "switch_curves",
     "switch_scaling",

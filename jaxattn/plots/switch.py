@@ -55,8 +55,8 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         Line2D([], [], color=colour, lw=2.2, label=f"horizon {horizon:g}")
         for horizon, colour in zip(horizons, palette(len(horizons)), strict=True)
     ]
-    best = Line2D([], [], color="0.3", marker="o", lw=0, markeredgecolor="white", label="best")
-    axes.flat[0].legend(handles=[*keys, best])
+    dot = Line2D([], [], color="0.3", marker="o", lw=0, markeredgecolor="white", label="best")
+    axes.flat[0].legend(handles=[*keys, dot])
     one_legend(figure, [axes.flat[0]], columns=4, caption=f"Horizons are in {_UNIT}, too.")
     return figure
 

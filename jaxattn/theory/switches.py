@@ -20,7 +20,15 @@ from jaxattn.theory.equations import FIELDS
 from jaxattn.theory.orbits import nu_of_mu
 from jaxattn.theory.times import time_of_mu, trajectory
 
-__all__ = ["BestSwitch", "Curve", "best_switch", "focus_at", "overtaking", "switch_curve"]
+__all__ = [
+    "BestSwitch",
+    "Curve",
+    "best_switch",
+    "curve_at",
+    "focus_at",
+    "overtaking",
+    "switch_curve",
+]
 
 Scalar = Real[Array, ""] | float
 
@@ -33,11 +41,10 @@ _FIRST_MU, _LAST_MU = 1e-3, 40.0
 
 
 class Curve(NamedTuple):
-    """The focus at a horizon by switch: nu and its derivative by the switch's time."""
+    """The focus at a horizon by switch; the last switch is the horizon."""
 
     switch: Float[Array, " switch"]
     nu: Float[Array, " switch"]
-    slope: Float[Array, " switch"]
 
 
 class BestSwitch(NamedTuple):
@@ -55,7 +62,7 @@ class BestSwitch(NamedTuple):
 def focus_at(
     switch: Scalar, horizon: Scalar, *, segments: Scalar, classes: Scalar
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """nu at the horizon of the hybrid that switches then, and its derivative by the switch.
+    """The nu at the horizon of the hybrid that switches then, and its derivative by the switch.
 
     Domain: 0 <= switch <= horizon, the rest as in `jaxattn.theory.trajectory`. Error: that of
     `trajectory` in nu; 1e-9 of the larger of the derivative and nu/T in the derivative
@@ -75,10 +82,11 @@ def focus_at(
 
 
 def switch_curve(horizon: Scalar, *, segments: Scalar, classes: Scalar, points: int = 64) -> Curve:
-    """`focus_at` on log-spaced switches up to the horizon.
+    """The nu at the horizon by switch, for log-spaced switches up to the horizon.
 
     They begin at a tenth of segments x classes, or of the horizon where that is less: before
     then no switch is the best one, as the fields hardly differ and soft attention is ahead.
+    Domain and error: as in `jaxattn.theory.trajectory`.
 
     Args:
         horizon: T.
@@ -86,50 +94,62 @@ def switch_curve(horizon: Scalar, *, segments: Scalar, classes: Scalar, points: 
         classes: C.
         points: how many.
     """
-    size = jnp.multiply(segments, classes)
-    first = jnp.minimum(_EARLIEST * size, _EARLIEST * horizon)
-    places = jnp.linspace(0.0, 1.0, points)
-    switch = jnp.minimum(first * (horizon / first) ** places, horizon)
-    switch = switch.at[-1].set(horizon)
+    first = _EARLIEST * jnp.minimum(jnp.multiply(segments, classes), horizon)
+    switch = first * (horizon / first) ** jnp.linspace(0.0, 1.0, points)
+    return curve_at(switch.at[-1].set(horizon), segments=segments, classes=classes)
 
-    def at(switch: Array) -> tuple[Array, Array]:
-        return focus_at(switch, horizon, segments=segments, classes=classes)
 
-    return Curve(switch, *jax.vmap(at)(switch))
+def curve_at(switch: Float[Array, " switch"], *, segments: Scalar, classes: Scalar) -> Curve:
+    """The nu at the horizon, which is the last of these switches, by switch.
+
+    Args:
+        switch: times, increasing.
+        segments: m.
+        classes: C.
+    """
+    horizon = switch[-1]
+
+    def end(switch: Array) -> Array:
+        size = {"segments": segments, "classes": classes}
+        return trajectory("hybrid", horizon, **size, switch_time=jnp.minimum(switch, horizon)).nu
+
+    return Curve(switch, jax.vmap(end)(switch))
 
 
 def best_switch(curve: Curve, *, segments: Scalar, classes: Scalar) -> BestSwitch:
     """The switch with the largest nu, where its derivative vanishes or at the horizon.
 
-    The highest point of the curve and its neighbours enclose a maximum, which bisection of the
+    The highest point of the curve and its neighbours enclose a maximum, which bisection by the
     derivative's sign finds. There may be two maxima, one inside and one at the horizon: the higher
     one counts, and a grid too coarse to tell them apart can pick the other.
 
-    Domain: as `focus_at`. Error: 1e-6 relative in the switch, as the derivative is flat there,
-    and that of `trajectory` in nu (`test_the_best_switch_is_that_of_a_fine_grid`).
+    Domain: as `focus_at`. Error: 1e-6 relative in the switch, as nu is flat there, and that of
+    `trajectory` in nu (`test_the_best_switch_is_where_the_derivative_vanishes_or_the_horizon`).
 
     Args:
-        curve: of `switch_curve`, whose last switch is the horizon.
+        curve: of `switch_curve` or `curve_at`.
         segments: m.
         classes: C.
     """
-    switch, nu, slope = curve
+    switch, nu = curve
     horizon, last = switch[-1], switch.size - 1
     top = jnp.argmax(nu)
     low, high = switch[jnp.maximum(top - 1, 0)], switch[jnp.minimum(top + 1, last)]
-    at_end = (top == last) & (slope[-1] >= 0.0)
 
     def halve(_: int, state: tuple[Array, ...]) -> tuple[Array, ...]:
-        low, high, *_ = state
+        low, high = state[:2]
         middle = jnp.minimum(jnp.sqrt(low * high), horizon)
         end, slope = focus_at(middle, horizon, segments=segments, classes=classes)
         low, high = jnp.where(slope > 0.0, middle, low), jnp.where(slope > 0.0, high, middle)
         return low, high, middle, end, slope
 
-    _, _, *found = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high, low, nu[0], slope[0]))
-    ends = (horizon, nu[-1], slope[-1])
-    chosen = (jnp.where(at_end, one, other) for one, other in zip(ends, found, strict=True))
-    return BestSwitch(*chosen, ~at_end)
+    state = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high, low, nu[0], nu[0]))
+    _, high, middle, end, slope = state
+    # Nowhere in the last bracket did nu fall: it rises up to the horizon.
+    at_end = (top == last) & (high == horizon)
+    return BestSwitch(
+        jnp.where(at_end, horizon, middle), jnp.where(at_end, nu[-1], end), slope, ~at_end
+    )
 
 
 def overtaking(*, segments: Scalar, classes: Scalar) -> Float[Array, ""]:
