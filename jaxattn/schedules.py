@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
 from jaxattn.descent import as_optimiser
@@ -33,9 +33,11 @@ __all__ = [
     "costate",
     "determinant",
     "focus_under",
+    "recut",
+    "within",
 ]
 
-Scalar = Real[Array, ""] | float
+Scalar = Real[ArrayLike, ""]
 Cells = Float[Array, "cell"]
 Edges = Float[Array, "edge"]
 State = Float[Array, "2"]
@@ -91,6 +93,42 @@ def cell_edges(horizon: Scalar, cells: int, *, segments: Scalar, classes: Scalar
     return jnp.concatenate([jnp.zeros((1,)), edges[:-1], jnp.asarray(horizon, float)[None]])
 
 
+def within(edges: Edges, each: int) -> Float[Array, " save"]:
+    """`each` times for every cell, evenly spaced from its start on, and the end of the last."""
+    places = jnp.arange(each * (edges.size - 1) + 1) / each
+    return jnp.interp(places, jnp.arange(edges.size, dtype=float), edges)
+
+
+def recut(share: Cells, edges: Edges) -> Edges:
+    """As many cells, half of them where the shares change most, on two of the old cells.
+
+    Outside these two, the old cells are merged evenly.
+
+    Args:
+        share: by cell.
+        edges: of the cells.
+    """
+    cells = share.size
+    fine = cells // 2
+    place = jnp.argmax(jnp.abs(jnp.diff(share)))
+    low, high = edges[place], edges[place + 2]
+    # Cells outside, counted from 0 along time, are merged evenly.
+    before, after = place, cells - 2 - place
+    index = jnp.arange(cells + 1)
+    kept = cells - fine
+    early = jnp.round(kept * before / (cells - 2)).astype(int)
+    early = jnp.clip(early, jnp.minimum(before, 1), kept - jnp.minimum(after, 1))
+    late = kept - early
+    places = jnp.where(
+        index <= early,
+        before * index / jnp.maximum(early, 1),
+        place + 2 + after * (index - early - fine) / jnp.maximum(late, 1),
+    )
+    outside = jnp.interp(places, index.astype(float), edges)
+    inside = low + (high - low) * (index - early) / fine
+    return jnp.where((index >= early) & (index <= early + fine), inside, outside)
+
+
 def _stairs(time: Array, args: tuple[Cells, Edges]) -> Array:
     share, edges = args
     return share[jnp.searchsorted(edges[1:-1], time, side="right")]
@@ -143,7 +181,7 @@ def climb(
     def downhill(logits: Cells) -> Array:
         return -focus_under(jax.nn.sigmoid(logits), edges, segments=segments, classes=classes)[0]
 
-    def step(_: int, carry: tuple) -> tuple:
+    def step(_: Array, carry: tuple) -> tuple:
         logits, state = carry
         updates, state = adam.update(jax.jacfwd(downhill)(logits), state, logits)
         return logits + updates, state

@@ -1,9 +1,10 @@
 """The best schedule: which mixture of soft and hard attention ends with most focus at a horizon.
 
 In the solvable setting, lambda(t) of ``lambda(t) L_soft + (1 - lambda(t)) L_hard`` is constant on
-cells of time and climbs from several starts by Adam, through the flow (`jaxattn.schedules`); the
-best of them is then held against Pontryagin's principle and against the best hybrid, which the
-closed form gives. Times are in units of segments x classes.
+cells of time and climbs from several starts by Adam, through the flow (`jaxattn.schedules`); then
+again, from the same starts, on cells that are fine where the best one changes most. The best is
+then held against Pontryagin's principle and against the best hybrid, which the closed form gives.
+Times are in units of segments x classes.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from jaxattn.contracts import Status
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
 from jaxattn.precision import needs_x64
-from jaxattn.schedules import cell_edges, climb, costate
+from jaxattn.schedules import Climb, cell_edges, climb, costate, recut, within
 from jaxattn.store import SCHEMA_VERSION, canonical_json
 from jaxattn.streams import streams
 from jaxattn.theory.switches import best_switch, curve_at
@@ -71,21 +72,23 @@ class Schedule:
         return chosen | drawn
 
 
-@partial(jax.jit, static_argnames=("cells", "steps"))
+@partial(jax.jit, static_argnames="steps")
 def _climbs(
     logits: Float[Array, "start cell"],
+    edges: Array,
     segments: Array,
     classes: Array,
-    horizon: Array,
     rate: Array,
-    cells: int,
     steps: int,
-) -> dict[str, Array]:
+) -> Climb:
     """All starts of one size and horizon."""
     size = {"segments": segments, "classes": classes}
-    edges = cell_edges(horizon * segments * classes, cells, **size)
-    found = jax.vmap(lambda start: climb(start, edges, rate, **size, steps=steps))(logits)
-    return {"edge_time": edges, "share": found.share, "nu": found.nu, "status": found.status}
+    return jax.vmap(lambda start: climb(start, edges, rate, **size, steps=steps))(logits)
+
+
+def _best(found: Climb) -> int:
+    """The place of the start that ended best, of those that were solved."""
+    return int(np.argmax(np.where(found.status == Status.DONE, found.nu, -np.inf)))
 
 
 @jax.jit
@@ -94,17 +97,15 @@ def _seen(
 ) -> dict[str, Array]:
     """The best schedule of one size and horizon by Pontryagin, and beside hybrids."""
     size, end = {"segments": segments, "classes": classes}, edges[-1]
-    inner = jnp.linspace(0.0, 1.0, _FINE, endpoint=False)
-    times = edges[:-1, None] + inner * jnp.diff(edges)[:, None]
-    path = costate(share, edges, jnp.append(times, end), **size)
+    times = within(edges, _FINE)
+    path = costate(share, edges, times, **size)
     gathered = path.gathered[::_FINE]
 
-    tried = cell_edges(end, _FINE * (share.size - 1) + 1, **size)[1:]
-    curve = curve_at(tried, **size)
+    curve = curve_at(times[1:], **size)
     best = best_switch(curve, **size)
     hard = theory.trajectory("hard", end, **size).nu
     return {
-        "time": jnp.append(times, end),
+        "time": times,
         "path_mu": path.mu,
         "path_nu": path.nu,
         "switching": path.switching,
@@ -112,7 +113,7 @@ def _seen(
         "by_share": gathered[:-1] - gathered[1:],
         "hybrid_switch": best.switch,
         "hybrid_nu": best.nu,
-        "edge_nu": jnp.maximum(jnp.max(curve.nu[::_FINE]), hard),
+        "edge_nu": jnp.maximum(jnp.max(curve.nu[_FINE - 1 :: _FINE]), hard),
         "soft_nu": curve.nu[-1],
         "hard_nu": hard,
         "seen": path.status,
@@ -133,7 +134,7 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
     starts = config.starts
     logits = jnp.asarray(np.stack(list(starts.values())))
     shape = (len(config.segments), len(config.classes), len(config.horizons))
-    found: dict[tuple[int, ...], dict[str, np.ndarray]] = {}
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
     failed = 0
     for place in np.ndindex(*shape):
         segments, classes, horizon = (
@@ -142,21 +143,27 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
                 (config.segments, config.classes, config.horizons), place, strict=True
             )
         )
+        size = {"segments": segments, "classes": classes}
         with to.watch.compiling("climb"), to.watch.running("climb"):
-            case = _climbs(
-                logits, segments, classes, horizon, config.rate, config.cells, config.steps
-            )
-            case = jax.tree.map(np.array, case)
-        case["best"] = np.argmax(np.where(case["status"] == Status.DONE, case["nu"], -np.inf))
+            edges = cell_edges(horizon * segments * classes, config.cells, **size)
+            for cut_anew in (True, False):
+                climbs = _climbs(
+                    logits, edges, segments, classes, jnp.asarray(config.rate), config.steps
+                )
+                climbs = jax.tree.map(np.array, climbs)
+                best = _best(climbs)
+                if cut_anew:
+                    edges = recut(jnp.asarray(climbs.share[best]), edges)
         with to.watch.compiling("costate"), to.watch.running("costate"):
-            share = case["share"][case["best"]]
-            seen = jax.tree.map(np.asarray, _seen(share, case["edge_time"], segments, classes))
+            seen = _seen(jnp.asarray(climbs.share[best]), edges, segments, classes)
+            seen = jax.tree.map(np.asarray, seen)
         if seen.pop("seen") != Status.DONE:
-            case["status"][case["best"]] = Status.SOLVER_FAILED
-        found[place] = case | seen
+            climbs.status[best] = Status.SOLVER_FAILED
+        case = {**climbs._asdict(), **seen, "best": best, "edge_time": edges}
         unit = float(segments * classes)
         for name in ("edge_time", "time", "hybrid_switch"):
-            found[place][name] = found[place][name] / unit
+            case[name] = np.asarray(case[name]) / unit
+        found[place] = case
         failed += int(np.sum(case["status"] != Status.DONE))
         done, total = len(found) * len(starts), int(np.prod(shape)) * len(starts)
         to.tell(Progress("mixture", "theory", done, total, failed))
@@ -184,7 +191,7 @@ _VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
 def _labelled(
     config: Schedule,
     starts: list[str],
-    found: Mapping[tuple[int, ...], dict[str, np.ndarray]],
+    found: Mapping[tuple[int, ...], Mapping[str, Any]],
     shape: tuple[int, ...],
 ) -> xr.Dataset:
     def whole(name: str) -> np.ndarray:
@@ -204,10 +211,8 @@ def _labelled(
         "horizon": ("horizon", list(config.horizons), {"units": _UNIT}),
         "start": starts,
     }
-    # In their own unit, times are the same for every size.
     for name, dim, text in (("edge_time", "edge", "edges of cells"), ("time", "save", "time")):
-        words = {"units": _UNIT, "long_name": text}
-        coords[name] = (("horizon", dim), whole(name)[0, 0], words)
+        coords[name] = ((*cases, dim), whole(name), {"units": _UNIT, "long_name": text})
     spec = {**asdict(config), "experiment": "schedule"}
     attributes = {"spec": canonical_json(spec), "schema_version": SCHEMA_VERSION}
     return xr.Dataset(variables, coords, attributes)

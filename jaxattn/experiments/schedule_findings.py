@@ -123,8 +123,8 @@ def _hybrid(lines: Sequence[Line]) -> str:
     )
     return (
         f"{text}: its nu at the horizon less the hybrid's is {min(over):.2g} to {max(over):.2g}, "
-        "what cells cost that are too wide for the switch; less that of the best hybrid which "
-        f"switches between two cells it is {min(edge):.2g} to {max(edge):.2g}."
+        "where it is short, cells are too wide for the switch; less that of the best hybrid "
+        f"which switches between two cells it is {min(edge):.2g} to {max(edge):.2g}."
     )
 
 

@@ -98,7 +98,21 @@ def findings(ds: xr.Dataset) -> list[str]:
     said = [_at_the_end(lines)]
     if late:
         said += [*_scaling(late, last), *_law(late), *_settles(lines, last), *_worth(late, last)]
-    return said
+    return [*said, _most(lines)]
+
+
+def _most(lines: Sequence[Line]) -> str:
+    """Where a hybrid is worth most against the better of its two parts."""
+
+    def worth(line: Line) -> float:
+        return float(min(line["missing_soft"], line["missing_hard"]) / line["missing"])
+
+    most = max(lines, key=worth)
+    return (
+        f"Against the better of soft and hard attention alone a hybrid gains most at horizon "
+        f"{most['horizon']:g} with {most['segments']} segments and {most['classes']} classes: "
+        f"they leave {worth(most):.3g} times as much attention off the foreground."
+    )
 
 
 def _range(values: Sequence[float], form: str = ".3g") -> str:

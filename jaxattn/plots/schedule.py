@@ -83,7 +83,7 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
             inside = (time >= edges[cell]) & (time <= edges[cell + 1])
             ax.plot(time[inside], height[inside], color=_WRONG, lw=2.4)
     for ax in axes:
-        ax.set_yscale("symlog", linthresh=_LINEAR)
+        ax.set_yscale("asinh", linear_width=_LINEAR)
         ax.set_yticks([-1, -0.1, -0.01, 0, 0.01, 0.1, 1])
         ax.yaxis.set_minor_locator(NullLocator())
         ax.axhline(0, color="0.4", lw=0.8, zorder=1)
@@ -116,9 +116,8 @@ def _cases(ds: xr.Dataset, axes: list[Axes]) -> Iterator[tuple[Axes, xr.Dataset,
 
 def _finish(figure: Figure, axes: list[Axes], ds: xr.Dataset, *more: Line2D) -> None:
     horizons = list(map(float, ds["horizon"].values))
-    first = float(ds["edge_time"].isel(edge=1).min())
     for ax in axes:
-        ax.set_xlim(first, 1.05 * max(horizons))
+        ax.set_xlim(min(0.1, 0.1 * min(horizons)), 1.05 * max(horizons))
     keys = [
         Line2D([], [], color=colour, lw=2.2, label=f"horizon {horizon:g}")
         for horizon, colour in zip(horizons, palette(len(horizons)), strict=True)

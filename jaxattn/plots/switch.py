@@ -45,6 +45,8 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
+        least = float(ds["missing"].sel(segments=segments, classes=classes).min())
+        ax.set_ylim(10.0 ** np.floor(np.log10(least)), 1.3)
         below = place + columns >= len(sizes)
         label = f"switch time, in {_UNIT}" if below else ""
         dress(ax, label, "" if place % columns else r"$1-\alpha$ at the horizon")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
 from jaxattn.theory.equations import FIELDS
 from jaxattn.theory.orbits import nu_of_mu
@@ -30,7 +30,7 @@ __all__ = [
     "switch_curve",
 ]
 
-Scalar = Real[Array, ""] | float
+Scalar = Real[ArrayLike, ""]
 
 _EARLIEST = 0.1
 """Of the grid, in units of segments x classes: long before attention takes off."""
@@ -136,7 +136,7 @@ def best_switch(curve: Curve, *, segments: Scalar, classes: Scalar) -> BestSwitc
     top = jnp.argmax(nu)
     low, high = switch[jnp.maximum(top - 1, 0)], switch[jnp.minimum(top + 1, last)]
 
-    def halve(_: int, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    def halve(_: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
         low, high = state[:2]
         middle = jnp.minimum(jnp.sqrt(low * high), horizon)
         end, slope = focus_at(middle, horizon, segments=segments, classes=classes)
@@ -172,7 +172,7 @@ def overtaking(*, segments: Scalar, classes: Scalar) -> Float[Array, ""]:
         state = (mu, nu, segments, classes)
         return FIELDS["hard"](*state)[1] - FIELDS["soft"](*state)[1]
 
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Array, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = jnp.sqrt(low * high)
         late = behind(middle) > 0.0
