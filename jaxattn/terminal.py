@@ -175,9 +175,7 @@ def numbers_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     A dict inside a line becomes one column ``median [low, high]`` and one for each further key.
     """
     rows = [_side_by_side(line) for line in lines]
-    seeds = any(isinstance(value, Mapping) for line in lines for value in line.values())
-    title = "at the end: median [10 %, 90 %] over seeds" if seeds else "the numbers"
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title="at the end: median [10 %, 90 %] over seeds", title_justify="left")
     for name in dict.fromkeys(name for row in rows for name in row):
         shown.add_column(name.replace("_", " "))
     for row in rows:
@@ -189,7 +187,7 @@ def _side_by_side(line: Mapping[str, Any]) -> dict[str, str]:
     row = {}
     for name, value in line.items():
         if not isinstance(value, Mapping):
-            row[name] = f"{value:.4g}" if isinstance(value, float) else str(value)
+            row[name] = str(value)
             continue
         rest = dict(value)
         middle, low, high = (rest.pop(key) for key in ("median", "low", "high"))

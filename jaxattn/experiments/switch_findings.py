@@ -19,7 +19,7 @@ FEW = 20
 Line = dict[str, Any]
 
 
-def law(classes: float) -> float:
+def law(classes: int | float) -> float:
     """``sqrt(pi C / (2 (C-1)))``: the best switch in units of segments x classes, many segments.
 
     Before the focus takes off, ``alpha = e^nu / m`` and ``nu = (C-1) mu^2 / (2C)`` under both
@@ -75,9 +75,9 @@ def _good(one: xr.Dataset) -> tuple[float, float]:
     before, after = bad[time[bad] < best], bad[time[bad] > best]
     low, high = float(time[0]), float(time[-1])
     if before.size:
-        low = _passes(time, worse, before[-1], before[-1] + 1)
+        low = _passes(time, worse, int(before[-1]), int(before[-1]) + 1)
     if after.size:
-        high = _passes(time, worse, after[0], after[0] - 1)
+        high = _passes(time, worse, int(after[0]), int(after[0]) - 1)
     return low, high
 
 
