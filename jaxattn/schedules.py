@@ -102,7 +102,8 @@ def within(edges: Edges, each: int) -> Float[Array, " save"]:
 def recut(share: Cells, edges: Edges) -> Edges:
     """As many cells, half of them where the shares change most, on two of the old cells.
 
-    Outside these two, the old cells are merged evenly.
+    Outside these two, the old cells are merged evenly. Where nothing changes, the two are the
+    last ones: what comes too late for the old cells would be there.
 
     Args:
         share: by cell.
@@ -110,7 +111,8 @@ def recut(share: Cells, edges: Edges) -> Edges:
     """
     cells = share.size
     fine = cells // 2
-    place = jnp.argmax(jnp.abs(jnp.diff(share)))
+    change = jnp.abs(jnp.diff(share))
+    place = jnp.where(jnp.max(change) > AT_AN_END, jnp.argmax(change), cells - 2)
     low, high = edges[place], edges[place + 2]
     # Cells outside, counted from 0 along time, are merged evenly.
     before, after = place, cells - 2 - place

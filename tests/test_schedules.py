@@ -8,7 +8,7 @@ from helpers import jit
 
 from jaxattn import theory
 from jaxattn.contracts import Status
-from jaxattn.schedules import cell_edges, climb, costate, determinant, focus_under, within
+from jaxattn.schedules import cell_edges, climb, costate, determinant, focus_under, recut, within
 
 pytestmark = pytest.mark.needs_x64
 
@@ -63,6 +63,19 @@ def test_cells_end_at_the_horizon_and_are_equal_in_the_logarithm(edges):
     np.testing.assert_allclose(np.diff(np.log(edges[1:]), n=2), 0, atol=1e-12)
     # A short horizon has its cells, too.
     np.testing.assert_allclose(cell_edges(5.0, 3, **SIZE), [0, 0.5, np.sqrt(2.5), 5], rtol=1e-14)
+
+
+@pytest.mark.parametrize("soft", range(13))
+def test_cells_are_cut_anew_where_the_shares_change_most(soft):
+    old = np.asarray(cell_edges(END, 12, **SIZE))
+    new = np.asarray(recut((jnp.arange(12) < soft).astype(float), jnp.asarray(old)))
+    assert new.shape == old.shape
+    assert (new[0], new[-1]) == (0, END)
+    assert np.all(np.diff(new) > 0)
+    place = soft - 1 if 0 < soft < 12 else 10
+    low, high = old[place], old[place + 2]
+    inside = new[(new >= low * (1 - 1e-12)) & (new <= high * (1 + 1e-12))]
+    np.testing.assert_allclose(inside, np.linspace(low, high, 7), rtol=1e-12)
 
 
 def test_a_schedule_of_one_and_then_zero_is_the_hybrid_of_the_closed_form(edges, focus, hybrid_end):

@@ -92,8 +92,9 @@ def _bang_bang(lines: Sequence[Line]) -> str:
     )
     if sum(between):
         some = "one cell" if max(between) == 1 else f"up to {max(between)} cells"
+        count = sum(n > 0 for n in between)
         text += (
-            f", and in {sum(n > 0 for n in between)} cases {some} in between, which leaves at "
+            f", and in {count} case{'s' * (count != 1)} {some} in between, which leaves at "
             f"least {least:.1f} % of the time at an end"
         )
     spread = max(x["spread"] for x in lines)

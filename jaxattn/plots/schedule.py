@@ -35,7 +35,7 @@ def schedule_shares(ds: xr.Dataset) -> Figure:
     for ax, case, colour in _cases(ds, axes):
         # Most of the time all lines lie on one another: the longer ones are the wider ones.
         place = int(np.flatnonzero(ds["horizon"].values == float(case["horizon"]))[0])
-        width = 1.4 + 3.6 * place / max(1, ds.sizes["horizon"] - 1)
+        width = 1.3 + 2.7 * place / max(1, ds.sizes["horizon"] - 1)
         edges = case["edge_time"].values
         for start in range(case.sizes["start"]):
             if int(case["status"][start]) != Status.DONE:
