@@ -12,52 +12,55 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.attention import average
-from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm
+from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
 
 __all__ = ["PARADIGMS", "as_paradigm", "hard", "hybrid", "lvml", "soft"]
 
-Read = Callable[[PyTree], Float[Array, " class"]]
 Loss = tuple[Float[Array, ""], tuple[()]]
+
+
+def _each(read: Reader, values: PyTree, label: Int[Array, ""]) -> Float[Array, " segment"]:
+    """Log probability of the label, by segment."""
+    return jax.vmap(read.log_probability, in_axes=(0, None))(values, label)
 
 
 def _soft(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    return -read(average(log_attention, values))[label], ()
+    return -read.log_probability(average(log_attention, values), label), ()
 
 
 def _hard(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    losses = -jax.vmap(read)(values)[:, label]
-    return jnp.sum(jnp.exp(log_attention) * losses), ()
+    return jnp.sum(jnp.exp(log_attention) * -_each(read, values, label)), ()
 
 
 def _lvml(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    return -jax.nn.logsumexp(log_attention + jax.vmap(read)(values)[:, label]), ()
+    return -jax.nn.logsumexp(log_attention + _each(read, values, label)), ()
 
 
 def _hybrid(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.contracts import Context, Paradigm
+from jaxattn.contracts import Context, Paradigm, Reader
 from jaxattn.paradigms import PARADIGMS, as_paradigm, hard, hybrid, lvml, soft
 
 SEGMENTS, FEATURES, CLASSES = 5, 4, 3
@@ -31,7 +31,7 @@ def context(time=0.0, **values) -> Context:
 
 
 def reader(weights):
-    return lambda value: jax.nn.log_softmax(value @ weights)
+    return Reader(lambda value: value @ weights)
 
 
 def loss_of(paradigm, log_attention, values, weights, label, context):
@@ -105,6 +105,32 @@ def test_permuting_segments_changes_no_loss(scores, values, weights, label, orde
         rtol=0,
         atol=LOSS_EPS,
     )
+
+
+@given(values, weights, labels)
+def test_one_class_is_read_as_all_are(values, weights, label):
+    read, value, label = reader(weights), values[0], jnp.asarray(label)
+
+    def of_one(weights):
+        return reader(weights).log_probability(value, label)
+
+    def of_all(weights):
+        return reader(weights)(value)[label]
+
+    np.testing.assert_allclose(
+        read.log_probability(value, label), read(value)[label], rtol=0, atol=LOSS_EPS
+    )
+    # A gradient is a probability times an entry of the value, at most 3.
+    np.testing.assert_allclose(
+        jax.grad(of_one)(weights), jax.grad(of_all)(weights), rtol=0, atol=3 * LOSS_EPS
+    )
+
+
+def test_a_loss_below_the_rounding_of_the_logits_keeps_its_digits():
+    logits = jnp.asarray([1000.0, 985.0, 985.0], "float32")
+    found = Reader(lambda value: value).log_probability(logits, jnp.asarray(0))
+    # Two additions to 1 lose half a unit each; the logits' own rounding is a hundred times that.
+    np.testing.assert_allclose(found, -np.log1p(2 * np.exp(-15.0)), rtol=0, atol=2**-23)
 
 
 def test_the_losses_are_what_their_formulas_say(rng):
