@@ -37,6 +37,7 @@ FLOORS = {
     "flow": 3,
     "reduced": 3,
     "intervals": 4,
+    "schedules": 4,
     "settings": 4,
     "sweep": 4,
     "jobs": 5,

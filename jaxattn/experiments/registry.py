@@ -18,6 +18,8 @@ from jaxattn.experiments.fixed_focus import FIXED_FOCUS
 from jaxattn.experiments.phase import PHASE
 from jaxattn.experiments.report_parts import run_facts
 from jaxattn.experiments.reporting import report_into
+from jaxattn.experiments.schedule import SCHEDULE
+from jaxattn.experiments.switch import SWITCH
 from jaxattn.experiments.theory import THEORY
 from jaxattn.findings import Finding
 from jaxattn.names import resolve
@@ -26,7 +28,9 @@ from jaxattn.store import content_hash, open_run, prepare, write_json, write_res
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
-EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS, THEORY, PHASE)}
+EXPERIMENTS: Mapping[str, Experiment] = {
+    one.name: one for one in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE)
+}
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
 

@@ -21,7 +21,9 @@ from jaxattn.plots.portrait import phase_portrait
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
+from jaxattn.plots.schedule import schedule_shares, schedule_switching
 from jaxattn.plots.style import COLOURS, Style, style_of
+from jaxattn.plots.switch import switch_curves, switch_scaling
 
 __all__ = [
     "COLOURS",
@@ -50,7 +52,11 @@ __all__ = [
     "population",
     "rate_sensitivity",
     "save",
+    "schedule_shares",
+    "schedule_switching",
     "style_of",
+    "switch_curves",
+    "switch_scaling",
     "theory_figure",
     "theory_panels",
 ]
