@@ -12,6 +12,7 @@ Whatever treats all classes alike keeps the flow from zero on ``u_c = nu``, ``W_
 Tests: against the flow of all parameters, in `tests/test_limits.py`.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -92,12 +93,12 @@ def solve_planar(
             "and 1: no other vectors are all equally correlated."
         )
     numbers = (segments, classes, correlation, variance)
-    switch = switch_time if before != after else np.inf
+    names = list(theory.FIELDS)
+    codes = [names.index(name) for name in (before, after)]
     return _solve(
-        before,
-        after,
+        jnp.asarray(codes, jnp.int32),
         jnp.asarray(times, jnp.float64),
-        tuple(jnp.asarray(value, jnp.float64) for value in (*numbers, switch)),
+        tuple(jnp.asarray(value, jnp.float64) for value in (*numbers, switch_time)),
         rtol,
         atol,
     )
@@ -108,33 +109,42 @@ def _known(value: Scalar) -> float | None:
     return float(value) if isinstance(value, int | float | np.number) else None
 
 
-@partial(jax.jit, static_argnames=("before", "after", "rtol", "atol"))
+def _velocity(name: str) -> Callable[..., Array]:
+    def velocity(mu: Array, nu: Array, numbers: tuple[Array, ...]) -> Array:
+        segments, classes, rho, variance, _ = numbers
+        others = classes - 1
+        pull = jax.grad(NOISE_LOSSES[name], argnums=(0, 1))(mu, nu, segments, classes, rho)
+        silent = jnp.stack(theory.FIELDS[name](mu, nu, segments, classes))
+        noise = -jnp.stack(pull) / jnp.stack([others, classes])
+        return jnp.stack([1 - rho, 1 + others * rho]) * (silent + variance * noise)
+
+    return velocity
+
+
+# One compiled program serves every paradigm, as in jaxattn.reduced.
+_VELOCITIES = [_velocity(name) for name in theory.FIELDS]
+
+
+@partial(jax.jit, static_argnames=("rtol", "atol"))
 def _solve(
-    before: str, after: str, times: Array, numbers: tuple[Array, ...], rtol: float, atol: float
+    codes: Array, times: Array, numbers: tuple[Array, ...], rtol: float, atol: float
 ) -> PlanarPath:
     segments, classes, rho, variance, switch = numbers
-    others = classes - 1
-    sound = (segments >= 2) & (classes >= 2) & (rho < 1) & (1 + others * rho > 0) & (variance >= 0)
-
-    def speed(name: str, state: Array) -> Array:
-        mu, nu = state
-        pull = jax.grad(NOISE_LOSSES[name], argnums=(0, 1))(mu, nu, segments, classes, rho)
-        noiseless = jnp.stack(theory.FIELDS[name](mu, nu, segments, classes))
-        noise = -jnp.stack(pull) / jnp.stack([others, classes])
-        return jnp.stack([1 - rho, 1 + others * rho]) * (noiseless + variance * noise)
+    together = 1 + (classes - 1) * rho
+    sound = (segments >= 2) & (classes >= 2) & (rho < 1) & (together > 0) & (variance >= 0)
+    turn = jnp.log1p(jnp.where(codes[0] == codes[1], jnp.inf, switch))
 
     def field(clock: Array, state: Array, _: None) -> Array:
         # In s = log(1 + t), as in jaxattn.reduced.
-        if before == after:
-            return jnp.exp(clock) * speed(before, state)
-        early = clock < jnp.log1p(switch)
-        return jnp.exp(clock) * jnp.where(early, speed(before, state), speed(after, state))
+        code = jnp.where(clock < turn, codes[0], codes[1])
+        each = [velocity(*state, numbers) for velocity in _VELOCITIES]
+        return jnp.exp(clock) * jax.lax.select_n(jnp.broadcast_to(code, (2,)), *each)
 
     solution = integrate(
         field,
         jnp.where(sound, jnp.zeros(2), jnp.nan),
         jnp.log1p(times),
-        jumps=jnp.log1p(switch)[None],
+        jumps=turn[None],
         rtol=rtol,
         atol=atol,
     )
