@@ -7,7 +7,7 @@ times, class by class, and against the paths of `jaxattn.planar` where there are
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
@@ -48,7 +48,6 @@ from jaxattn.planar import solve_planar
 from jaxattn.problem import attention_problem
 from jaxattn.store import ABSENT, assemble, block, canonical_json
 from jaxattn.streams import streams
-from jaxattn.sweep import fetch
 from jaxattn.tasks import orthogonal
 
 __all__ = ["DEPARTURES_EXPERIMENT", "PARADIGMS", "flows", "labelled", "problem_of", "run"]
@@ -88,7 +87,7 @@ def problem_of(classes: int, segments: int, paradigm: str) -> Problem:
         del hyper
         return jax.vmap(partial(of_one, params))(batch)
 
-    labels = tuple(spec._replace(coords=(tuple(range(classes)),)) for spec in MEASURES)
+    labels = tuple(replace(spec, coords=(tuple(range(classes)),)) for spec in MEASURES)
     return problem._replace(measure=measure, measures=labels)
 
 
@@ -141,7 +140,7 @@ def flows(
             with to.watch.compiling(paradigm):
                 begun = program(bags, silent)
             with to.watch.running(paradigm):
-                out = fetch(begun)
+                out = jax.device_get(begun)
             found += [jax.tree.map(lambda leaf, at=at: leaf[at], out) for at in range(len(tile))]
             places += [(names.index(row.departure), row.size, row.seed) for row in tile]
             failed += int(np.sum(out.status[: len(tile)] != Status.DONE))
@@ -187,7 +186,7 @@ def planar_paths(config: Departures, paradigm: str) -> dict[str, np.ndarray]:
 
     path = jax.tree.map(np.asarray, jax.vmap(solve)(jnp.asarray(solved)))
     most = max(map(len, amounts.values()))
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name in _NAMES:
         rows = np.full((len(DEPARTURES), most, len(times)), np.nan)
         values = getattr(path, name)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.distances import SMALL, Cells, Distance, distance, over_seeds, slope
+from jaxattn.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.curves import BAND
 
 __all__ = ["findings", "numbers"]
@@ -16,18 +16,19 @@ _MEASURES = ("mu", "nu", "attention")
 def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
     """One line for each paradigm and departure, with a part for mu, nu and the attention each.
 
-    At the largest size (``size``): median and `BAND` over seeds of the distance from the reduced
-    system, root mean square over classes, largest over time. ``slope`` with its 95 % interval over
-    seeds: the order in the size, fitted to sizes up to `SMALL` (all samples). ``average`` and
-    ``average_slope``: the same of the average of the classes. ``predicted`` by theory at the least
-    size, ``found`` there, and ``error``, the standard error of that over seeds (scrambles).
+    - at the largest size (``size``): median and `BAND` over seeds of the distance from the reduced
+      system, root mean square over classes, largest over time; ``rms`` over seeds
+    - ``slope`` with its 95 % interval over seeds: the order in the size, fitted to sizes up to
+      `SMALL` (of samples, to all); ``average`` and ``average_slope``: of the classes' average
+    - ``predicted`` by theory at the least size, ``found`` there, and ``error``, the standard error
+      of that over seeds (scrambles)
     """
     lines = []
     for paradigm in map(str, ds["paradigm"].values):
         for departure in map(str, ds["departure"].values):
             one = ds.sel(paradigm=paradigm)
             parts = {name: distance(one, departure, name) for name in _MEASURES}
-            line = {"paradigm": paradigm, "departure": departure}
+            line: dict[str, Any] = {"paradigm": paradigm, "departure": departure}
             line["size"] = float(parts["nu"].amount[-1])
             line["seeds"] = int(np.isfinite(parts["nu"].each[-1]).sum())
             lines.append(line | {name: _part(far, departure) for name, far in parts.items()})
@@ -48,6 +49,7 @@ def _part(far: Distance, departure: str) -> dict[str, Any]:
         "slope": float(each.mean),
         "slope_low": float(each.low),
         "slope_high": float(each.high),
+        "rms": float(far.typical[-1]),
         "average": float(over_seeds(far.average)[-1]),
         "average_slope": float(average.mean),
         "found": float(far.typical[0]),
@@ -61,4 +63,77 @@ def _there(cells: np.ndarray) -> np.ndarray:
 
 
 def findings(ds: xr.Dataset) -> list[str]:
-    return []
+    """How far, in which order of the size, and whether theory foresaw it: a sentence a departure.
+
+    From the numbers of nu alone. Paradigms without a finished row are left out.
+    """
+    lines = [line for line in numbers(ds) if line["seeds"]]
+    said = []
+    for departure in dict.fromkeys(line["departure"] for line in lines):
+        same = [line for line in lines if line["departure"] == departure]
+        nu = {line["paradigm"]: line["nu"] for line in same}
+        parts = [
+            f"{_WORDS[departure]} {same[0]['size']:.3g}: nu of the classes is off by "
+            f"{_listed(nu, 'median', '.3g')} (rms over classes, largest over time)",
+            f"by order {_range(nu, 'slope')} in that size{_sureness(nu)}",
+        ]
+        if all(_apart(part) for part in nu.values()):
+            parts.append(
+                f"their average by {_listed(nu, 'average', '.3g')}, order "
+                f"{_range(nu, 'average_slope')}"
+            )
+        if all(np.isfinite(part["predicted"]) for part in nu.values()):
+            off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
+            parts.append(
+                f"at the least size that is {_BY[departure]} to {max(off):.1g} of it{_error(nu)}"
+            )
+        said.append("; ".join(parts) + ".")
+    return said
+
+
+_WORDS = {
+    "frequency": "class frequencies unequal by",
+    "chain": "neighbouring classes correlated by",
+    "equal": "all classes correlated by",
+    "noise": "noise on the background of sigma",
+    "sample": "samples of 1/sqrt(bags)",
+}
+_BY = {
+    "equal": "what the exact path gives,",
+    "noise": "what order sigma^2 gives,",
+    "sample": "what class counts alone do to first order,",
+}
+_SAME = 0.02
+"""An average that is this close to the root mean square is no second thing to tell."""
+
+
+def _apart(part: dict[str, Any]) -> bool:
+    return bool(part["average"] < (1 - _SAME) * part["rms"])
+
+
+def _listed(parts: dict[str, dict[str, Any]], key: str, form: str) -> str:
+    return ", ".join(f"{name} {part[key]:{form}}" for name, part in parts.items())
+
+
+def _range(parts: dict[str, dict[str, Any]], key: str) -> str:
+    return _range_of([part[key] for part in parts.values()], ".2f")
+
+
+def _range_of(values: list[float], form: str) -> str:
+    low, high = (format(value, form) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _sureness(parts: dict[str, dict[str, Any]]) -> str:
+    """Intervals of the slopes, where seeds give some."""
+    if not all(np.isfinite(part["slope_low"]) for part in parts.values()):
+        return ""
+    each = (f"{n} {p['slope_low']:.2f} to {p['slope_high']:.2f}" for n, p in parts.items())
+    return f" (95 % intervals: {', '.join(each)})"
+
+
+def _error(parts: dict[str, dict[str, Any]]) -> str:
+    if not all(np.isfinite(part["error"]) for part in parts.values()):
+        return ""
+    shares = [part["error"] / part["found"] for part in parts.values()]
+    return f" (standard error {max(shares):.1g} of it)"

@@ -123,14 +123,13 @@ def rows_of(config: Departures) -> Iterator[Row]:
         noise = quasi_normal(classes, segments, config.points, seed)
         for size, amount in enumerate(config.noises):
             yield Row("noise", size, seed, _filled(_noisy(amount * noise), config.least), silent)
-    most = max(config.bags)
-    for seed in range(config.seeds):
-        made = orthogonal(classes, segments, most, 1, validation=0).make(seed)["train"]
-        pool: Any = made.pool
-        whole = made.examples._replace(segments=pool[np.asarray(made.examples.segments)])
-        for size, count in enumerate(sorted(config.bags, reverse=True)):
-            kept: Any = np.arange(most) < count
-            sample = whole._replace(weight=kept.astype(float))
+    # Size by size: rows of one shape stand together.
+    for size, count in enumerate(sorted(config.bags, reverse=True)):
+        task = orthogonal(classes, segments, count, 1, validation=0)
+        for seed in range(config.seeds):
+            made = task.make(seed)["train"]
+            pool: Any = made.pool
+            sample = made.examples._replace(segments=pool[np.asarray(made.examples.segments)])
             yield Row("sample", size, seed, _filled(sample, config.least), silent)
 
 
@@ -154,5 +153,5 @@ def _filled(bags: Example, least: int) -> Example:
     count = len(bags.weight)
     rows = np.minimum(np.arange(max(count, least)), count - 1)
     filled: Any = [np.asarray(leaf)[rows] for leaf in bags]
-    counts: Any = np.arange(len(rows)) < count
-    return Example(*filled)._replace(weight=np.where(counts, filled[-1], 0.0))
+    weight: Any = np.where(np.arange(len(rows)) < count, filled[-1], 0.0)
+    return Example(*filled)._replace(weight=weight)

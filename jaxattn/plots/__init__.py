@@ -9,6 +9,7 @@ first value of any other swept axis; select before drawing to see others, as in
 from jaxattn.plots.answers import answer_map, answer_maps
 from jaxattn.plots.cells import error_cells
 from jaxattn.plots.curves import accuracy, focus, learning
+from jaxattn.plots.departures import departing_classes, departures
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
 from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
@@ -29,6 +30,8 @@ __all__ = [
     "answer_maps",
     "attention_on_images",
     "beside_flow",
+    "departing_classes",
+    "departures",
     "distribution",
     "error_cells",
     "finished_rows",

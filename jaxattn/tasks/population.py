@@ -11,7 +11,8 @@ import functools
 from typing import Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
 from jaxattn.contracts import Data, InputError, Task
@@ -21,7 +22,7 @@ from jaxattn.tasks.bags import template, unpadded
 __all__ = ["foregrounds", "gram_population", "noisy_population", "quasi_normal"]
 
 
-def foregrounds(gram: Float[ArrayLike, "class class"]) -> Float[np.ndarray, "class class"]:
+def foregrounds(gram: ArrayLike) -> Float[np.ndarray, "class class"]:
     """One vector a class, in rows, with these inner products: the symmetric root of `gram`.
 
     The closest vectors to the orthonormal ones that have this Gram matrix; any others with it learn
