@@ -125,7 +125,9 @@ class Reproduce:
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain."""
+    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain.
+
+    departures: how far from the reduced system where classes, foregrounds or background differ."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -260,23 +260,32 @@ def labelled(
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
-    """How far by size, and the paths of the classes where they are most unequal."""
+    """How far by size, in nu and in the attention, and the classes in time where most unequal."""
     far = (
-        "Distance from the reduced system, largest over time, against the size of four departures; "
-        "above in nu, below in the attention. Filled: root mean square over classes. Hollow: the "
-        "distance of the classes' average. A colour and marker for each paradigm, the fitted "
-        "slopes in each panel. Black lines: the exact path for classes that are all equally "
-        "correlated, the path to order sigma^2 for noise, and what the sampled class counts alone "
-        "would do for samples."
+        "Distance from the reduced system in {what}, largest over time, against the size of five "
+        "departures, both logarithmic. Filled: root mean square over classes; hollow: the distance "
+        "of the classes' average, where it is another. A colour and a marker for each paradigm, "
+        "with the fitted slopes in each panel. Dotted: the exact path for classes that are all "
+        "correlated alike, the path to order sigma^2 for noise, and for samples what unequal class "
+        "counts alone do to first order."
     )
     paths = (
-        "nu of each class against time where class frequencies are most unequal, a panel for each "
-        "paradigm; the darker the line the more frequent the class. Dashed: the reduced system, "
-        "which is that of equal frequencies."
+        "The score gap nu of each class against time where class frequencies are most unequal, a "
+        "panel for each paradigm; the darker the line the more frequent the class. Dashed: the "
+        "reduced system, in which all are equally frequent."
     )
     return [
         plots.Drawing(
-            "departures", "How far from the reduced system", far, partial(plots.departures, ds)
+            "departures",
+            "How far from the reduced system",
+            far.format(what="the score gap nu"),
+            partial(plots.departures, ds),
+        ),
+        plots.Drawing(
+            "departures_attention",
+            "How far from the reduced system: attention",
+            far.format(what="the attention alpha on the foreground"),
+            partial(plots.departures, ds, "attention"),
         ),
         plots.Drawing(
             "departing_classes",

@@ -85,7 +85,7 @@ def findings(ds: xr.Dataset) -> list[str]:
         if all(np.isfinite(part["predicted"]) for part in nu.values()):
             off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
             parts.append(
-                f"at the least size that is {_BY[departure]} to {max(off):.1g} of it{_error(nu)}"
+                f"at the least size within {max(off):.1g} of {_BY[departure]} (relative{_error(nu)})"
             )
         said.append("; ".join(parts) + ".")
     return said
@@ -99,9 +99,9 @@ _WORDS = {
     "sample": "samples of 1/sqrt(bags)",
 }
 _BY = {
-    "equal": "what the exact path gives,",
-    "noise": "what order sigma^2 gives,",
-    "sample": "what class counts alone do to first order,",
+    "equal": "the exact path",
+    "noise": "the path to order sigma^2",
+    "sample": "what class counts alone do to first order",
 }
 _SAME = 0.02
 """An average that is this close to the root mean square is no second thing to tell."""
@@ -136,4 +136,4 @@ def _error(parts: dict[str, dict[str, Any]]) -> str:
     if not all(np.isfinite(part["error"]) for part in parts.values()):
         return ""
     shares = [part["error"] / part["found"] for part in parts.values()]
-    return f" (standard error {max(shares):.1g} of it)"
+    return f"; standard error {max(shares):.1g}"

@@ -14,6 +14,7 @@ from jaxattn import plots
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError
 from jaxattn.experiments.comparing import count_failed, environment
+from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
 from jaxattn.names import resolve
@@ -22,7 +23,9 @@ from jaxattn.store import content_hash, prepare, write_json, write_results
 
 __all__ = ["EXPERIMENTS", "Outcome", "reproduce"]
 
-EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS,)}
+EXPERIMENTS: Mapping[str, Experiment] = {
+    one.name: one for one in (FIXED_FOCUS, DEPARTURES_EXPERIMENT)
+}
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
 
