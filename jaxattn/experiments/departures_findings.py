@@ -84,9 +84,8 @@ def findings(ds: xr.Dataset) -> list[str]:
             )
         if all(np.isfinite(part["predicted"]) for part in nu.values()):
             off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
-            parts.append(
-                f"at the least size within {max(off):.1g} of {_BY[departure]} (relative{_error(nu)})"
-            )
+            near = f"within {max(off):.1g} of {_BY[departure]}"
+            parts.append(f"at the least size {near} (relative{_error(nu)})")
         said.append("; ".join(parts) + ".")
     return said
 

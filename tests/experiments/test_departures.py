@@ -146,7 +146,7 @@ def test_findings_say_how_far_in_which_order_and_whether_theory_foresaw_it():
     assert "average" not in chain, "all classes move alike there"
     assert re.search(r"within (0|\de-1\d) of the exact path \(relative\)\.$", equal)
     assert "by order 2.00 in that size (95 % intervals: soft 2.00 to 2.00" in noise
-    assert "within 0.1 of the path to order sigma^2 (relative; standard error 0.1)" in noise
+    assert "within 0.1 of the path to order sigma^2 (relative; standard error 0.09)" in noise
     assert " of what class counts alone do to first order (relative; standard error " in sample
 
 
