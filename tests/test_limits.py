@@ -127,6 +127,19 @@ def test_a_flow_from_zero_stays_in_the_plane_of_mu_and_nu_with(velocity, state, 
     np.testing.assert_allclose(w[-1], 0, **near)
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_what_was_learnt_of_noise_on_its_own_coordinate_is_unlearnt(velocity, state):
+    # The loss is even in it to second order and least at 0, so that rounding cannot grow.
+    _, fall = velocity
+    at = symmetric(*state, EYE, True)
+    learnt = 1e-4 * np.array([1.0, 2.0, -0.5, -1.5])  # of u, and of W with sum 0
+    at["focus"]["Dense_0"]["kernel"][-1] = learnt[0]
+    at["classify"]["Dense_0"]["kernel"][-1] = learnt[1:]
+    moved = fall(at, bags(noise=own_axis(0.4, -0.3, -0.1)))
+    u, w = (moved[part]["Dense_0"]["kernel"][-1] for part in ("focus", "classify"))
+    assert np.dot(np.concatenate([u, w]), learnt) < 0
+
+
 def test_noise_that_is_not_0_on_average_or_classes_unequally_frequent_leave_the_plane(velocity):
     _, fall = velocity
     at = symmetric(3.0, 2.5, EYE, True)
@@ -152,7 +165,7 @@ GRAM = np.array([[1.0, 0.3, -0.2], [0.3, 1.2, 0.1], [-0.2, 0.1, 0.8]])
 CORRELATIONS = (0.3, -0.2)
 SMALL = (0.01, 0.02, 0.04)
 NOISE = {"zero mean": own_axis(0.3, -0.1, -0.2), "mean": own_axis(0.3, -0.2)}
-SIGMAS = (0.05, 0.1)
+SIGMAS = (0.025, 0.05)
 
 
 def unequal(size):
@@ -258,20 +271,18 @@ def test_equally_correlated_foregrounds_give_a_path_of_two_speeds(solved, rho):
 
 def test_noise_like_normal_noise_gives_its_path_but_for_the_fourth_order(solved):
     _, rows, beside = solved
-    large = SIGMAS[-1]
     for key, silent in beside["published"].items():
-        error, effect = (
-            [np.abs(rows[f"sigma {sigma}"][key] - path[:, None]).max() for sigma, path in pairs]
-            for pairs in (
-                [(sigma, beside[f"sigma {sigma}"][key]) for sigma in SIGMAS],
-                [(sigma, silent) for sigma in SIGMAS],
-            )
-        )
-        assert np.ptp(rows[f"sigma {large}"][key], axis=-1).max() < SOLVED, "no class is favoured"
-        # Next to a leading order of sigma^p is one of sigma^(p+2): a tenth at the sizes here.
-        assert np.log2(effect[1] / effect[0]) == pytest.approx(2, abs=0.15)
-        assert np.log2(error[1] / error[0]) == pytest.approx(4, abs=0.3)
-        assert error[0] < 0.1 * effect[0]
+        effect, error = [], []
+        for sigma in SIGMAS:
+            found, path = rows[f"sigma {sigma}"][key], beside[f"sigma {sigma}"][key]
+            assert np.ptp(found, axis=-1).max() < SOLVED, "no class is favoured"
+            # At the end: on the way there, what hard attention's mu is off by changes its sign.
+            effect.append(abs(found[-1, 0] - silent[-1]))
+            error.append(abs(found[-1, 0] - path[-1]))
+        # What is left of the path is a share of sigma^2 nu^2 of it, a tenth at these sizes.
+        assert SOLVED < error[0] < 0.1 * effect[0]
+        assert np.log2(effect[1] / effect[0]) == pytest.approx(2, abs=0.2)
+        assert np.log2(error[1] / error[0]) == pytest.approx(4, abs=0.2)
 
 
 def test_only_inner_products_of_foregrounds_matter_and_the_order_of_classes_does_not(solved):
