@@ -15,7 +15,7 @@ from jaxtyping import Float
 from jaxattn.contracts import Status
 from jaxattn.intervals import Interval, interval
 
-__all__ = ["SMALL", "Distance", "distance", "slope"]
+__all__ = ["SMALL", "Distance", "distance", "over_seeds", "slope"]
 
 SMALL = 0.1
 """Orders are fitted to departures up to this size; samples, which are all small, are all used."""
@@ -56,7 +56,8 @@ def distance(one: xr.Dataset, departure: str, measure: str) -> Distance:
 
     For samples, ``predicted`` is what unequal class counts alone do. To first order in
     ``C pi_c - 1`` that is one factor for all directions, as classes can be interchanged: the factor
-    found for the least imbalance, times the root mean square ``sqrt((C-1)/N)`` of N draws.
+    found for the least imbalance, times the imbalance of the samples, root mean square over seeds
+    (expected: ``sqrt((C-1)/N)`` for N draws).
 
     Args:
         one: results at one paradigm.
@@ -75,7 +76,8 @@ def distance(one: xr.Dataset, departure: str, measure: str) -> Distance:
     if departure == "sample":
         least = distance(one, "frequency", measure)
         factor = least.each[0, 0] / least.amount[0]
-        predicted = factor * np.sqrt(one.sizes["class"] - 1) * amount
+        drawn = one["imbalance"].transpose("size", "seed").values[: amount.size]
+        predicted = factor * over_seeds(np.where(np.isfinite(off[:, :, 0, 0]), drawn, np.nan))
     return Distance(
         amount,
         np.max(np.sqrt(np.mean(off**2, axis=3)), axis=2),

@@ -5,6 +5,7 @@ import pytest
 from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
 
 from jaxattn.distances import SMALL, distance, slope
+from jaxattn.experiments.departures_rows import imbalances_of
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,12 @@ def test_what_theory_predicts_is_as_far_as_its_path(soft):
     assert np.isfinite(noise.each).sum(axis=1).tolist() == [2, 2]
 
 
-def test_samples_are_predicted_by_the_response_to_the_least_imbalance(soft):
+def test_samples_are_predicted_by_their_own_imbalance_and_the_response_to_the_least(soft):
     far = distance(soft, "sample", "nu")
     np.testing.assert_allclose(far.amount, [1 / 16, 1 / 8, 1 / 4])
     factor = np.hypot(FACTOR, AVERAGE * CONFIG.imbalances[0])
-    np.testing.assert_allclose(far.predicted, factor * np.sqrt(2) * far.amount, rtol=1e-12)
+    drawn = np.sqrt(np.mean(imbalances_of(CONFIG)[:, 1:] ** 2, axis=1))
+    np.testing.assert_allclose(far.predicted, factor * drawn, rtol=1e-12)
     assert np.isnan(far.each[:, 0]).all(), "the first seed failed"
     assert np.isfinite(far.each[:, 1:]).all()
 

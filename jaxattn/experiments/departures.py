@@ -39,6 +39,7 @@ from jaxattn.experiments.departures_rows import (
     Departures,
     Row,
     frequencies_at,
+    imbalances_of,
     rows_of,
 )
 from jaxattn.experiments.experiment import Experiment, Listeners
@@ -252,6 +253,10 @@ def labelled(
         np.stack(shares),
         {"units": "1", "long_name": "class frequency where frequencies are unequal"},
     )
+    drawn = np.full((most, ds.sizes["seed"]), np.nan)
+    drawn[: len(config.bags), : config.seeds] = imbalances_of(config)
+    words = {"units": "1", "long_name": "imbalance of class counts of a sample"}
+    ds["imbalance"] = (("size", "seed"), drawn, words)
     time = config.end / STEPS * np.asarray(config.saves)
     return ds.assign_coords(
         amount=(("departure", "size"), padded, {"long_name": "size of the departure"}),
@@ -266,8 +271,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "departures, both logarithmic. Filled: root mean square over classes; hollow: the distance "
         "of the classes' average, where it is another. A colour and a marker for each paradigm, "
         "with the fitted slopes in each panel. Dotted: the exact path for classes that are all "
-        "correlated alike, the path to order sigma^2 for noise, and for samples what unequal class "
-        "counts alone do to first order."
+        "correlated alike, the path to order sigma^2 for noise, and for samples what their unequal "
+        "class counts alone do to first order."
     )
     paths = (
         "The score gap nu of each class against time where class frequencies are most unequal, a "

@@ -84,8 +84,10 @@ def findings(ds: xr.Dataset) -> list[str]:
             )
         if all(np.isfinite(part["predicted"]) for part in nu.values()):
             off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
+            # The class counts are those of the very samples: chance is on both sides.
+            how_sure = _error(nu) if departure == "noise" else ""
             near = f"within {max(off):.1g} of {_BY[departure]}"
-            parts.append(f"at the least size {near} (relative{_error(nu)})")
+            parts.append(f"at the least size {near} (relative{how_sure})")
         said.append("; ".join(parts) + ".")
     return said
 

@@ -7,12 +7,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxattn.contracts import Example
+from jaxattn.contracts import Data, Example
 from jaxattn.tasks import orthogonal
 from jaxattn.tasks.bags import unpadded
 from jaxattn.tasks.population import gram_population, quasi_normal
 
-__all__ = ["DEPARTURES", "Departures", "Row", "frequencies_at", "gram_at", "rows_of"]
+__all__ = [
+    "DEPARTURES",
+    "STEPS",
+    "Departures",
+    "Row",
+    "frequencies_at",
+    "gram_at",
+    "imbalances_of",
+    "rows_of",
+]
 
 DEPARTURES = {
     "frequency": "imbalance of class frequencies",
@@ -24,6 +33,7 @@ DEPARTURES = {
 """What is departed from, and in what its size is measured."""
 
 STEPS, SAVES = 2000, 40
+"""Steps of the clock to the last time, and how many of them are saved at, log-spaced."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Departures:
 
     @property
     def saves(self) -> tuple[int, ...]:
-        """Log-spaced steps, `STEPS` of which reach the end."""
+        """The steps that are saved at."""
         spaced = np.rint(np.geomspace(1, STEPS, SAVES)).astype(int)
         return tuple(sorted({0, *spaced.tolist()}))
 
@@ -125,12 +135,28 @@ def rows_of(config: Departures) -> Iterator[Row]:
             yield Row("noise", size, seed, _filled(_noisy(amount * noise), config.least), silent)
     # Size by size: rows of one shape stand together.
     for size, count in enumerate(sorted(config.bags, reverse=True)):
-        task = orthogonal(classes, segments, count, 1, validation=0)
         for seed in range(config.seeds):
-            made = task.make(seed)["train"]
+            made = _sample(config, count, seed)
             pool: Any = made.pool
             sample = made.examples._replace(segments=pool[np.asarray(made.examples.segments)])
             yield Row("sample", size, seed, _filled(sample, config.least), silent)
+
+
+def imbalances_of(config: Departures) -> Float[np.ndarray, "size seed"]:
+    """Of the samples as they were drawn: root mean square of ``C p_c - 1``, p the class shares."""
+
+    def of_one(count: int, seed: int) -> float:
+        label = np.asarray(_sample(config, count, seed).examples.label)
+        share = np.bincount(label, minlength=config.classes) / count
+        return float(np.sqrt(np.mean((config.classes * share - 1) ** 2)))
+
+    sizes = sorted(config.bags, reverse=True)
+    return np.array([[of_one(count, seed) for seed in range(config.seeds)] for count in sizes])
+
+
+def _sample(config: Departures, count: int, seed: int) -> Data:
+    task = orthogonal(config.classes, config.segments, count, 1, validation=0)
+    return task.make(seed)["train"]
 
 
 def _with_axis(bags: Example) -> Example:
