@@ -14,24 +14,26 @@ _MEASURES = ("mu", "nu", "attention")
 
 
 def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
-    """One line for each paradigm and departure, with a part for mu, nu and the attention each.
+    """One line for each paradigm, departure and measure (mu, nu and the attention).
 
-    - at the largest size (``size``): median and `BAND` over seeds of the distance from the reduced
-      system, root mean square over classes, largest over time; ``rms`` over seeds
-    - ``slope`` with its 95 % interval over seeds: the order in the size, fitted to sizes up to
-      `SMALL` (of samples, to all); ``average`` and ``average_slope``: of the classes' average
+    ``off`` is the distance from the reduced system, root mean square over classes, largest over
+    time:
+
+    - at the largest size (``size``): median and `BAND` over seeds, ``rms`` over seeds
+    - ``order`` in the size with its 95 % interval over seeds, fitted to sizes up to `SMALL` (of
+      samples, to all); ``average`` and ``average_order``: of the average of the classes
     - ``predicted`` by theory at the least size, ``found`` there, and ``error``, the standard error
       of that over seeds (scrambles)
     """
     lines = []
     for paradigm in map(str, ds["paradigm"].values):
         for departure in map(str, ds["departure"].values):
-            one = ds.sel(paradigm=paradigm)
-            parts = {name: distance(one, departure, name) for name in _MEASURES}
-            line: dict[str, Any] = {"paradigm": paradigm, "departure": departure}
-            line["size"] = float(parts["nu"].amount[-1])
-            line["seeds"] = int(np.isfinite(parts["nu"].each[-1]).sum())
-            lines.append(line | {name: _part(far, departure) for name, far in parts.items()})
+            for measure in _MEASURES:
+                far = distance(ds.sel(paradigm=paradigm), departure, measure)
+                line: dict[str, Any] = {"paradigm": paradigm, "departure": departure}
+                line |= {"measure": measure, "size": round(float(far.amount[-1]), 6)}
+                line["seeds"] = int(np.isfinite(far.each[-1]).sum())
+                lines.append(line | {"off": _part(far, departure)})
     return lines
 
 
@@ -46,12 +48,12 @@ def _part(far: Distance, departure: str) -> dict[str, Any]:
     several = least.size > 1
     return {
         **of_seeds,
-        "slope": float(each.mean),
-        "slope_low": float(each.low),
-        "slope_high": float(each.high),
+        "order": float(each.mean),
+        "order_low": float(each.low),
+        "order_high": float(each.high),
         "rms": float(far.typical[-1]),
         "average": float(over_seeds(far.average)[-1]),
-        "average_slope": float(average.mean),
+        "average_order": float(average.mean),
         "found": float(far.typical[0]),
         "predicted": float(far.predicted[0]),
         "error": float(least.std(ddof=1) / np.sqrt(least.size)) if several else np.nan,
@@ -67,20 +69,20 @@ def findings(ds: xr.Dataset) -> list[str]:
 
     From the numbers of nu alone. Paradigms without a finished row are left out.
     """
-    lines = [line for line in numbers(ds) if line["seeds"]]
+    lines = [line for line in numbers(ds) if line["seeds"] and line["measure"] == "nu"]
     said = []
     for departure in dict.fromkeys(line["departure"] for line in lines):
         same = [line for line in lines if line["departure"] == departure]
-        nu = {line["paradigm"]: line["nu"] for line in same}
+        nu = {line["paradigm"]: line["off"] for line in same}
         parts = [
             f"{_WORDS[departure]} {same[0]['size']:.3g}: nu of the classes is off by "
             f"{_listed(nu, 'median', '.3g')} (rms over classes, largest over time)",
-            f"by order {_range(nu, 'slope')} in that size{_sureness(nu)}",
+            f"by order {_range(nu, 'order')} in that size{_sureness(nu)}",
         ]
         if all(_apart(part) for part in nu.values()):
             parts.append(
                 f"their average by {_listed(nu, 'average', '.3g')}, order "
-                f"{_range(nu, 'average_slope')}"
+                f"{_range(nu, 'average_order')}"
             )
         if all(np.isfinite(part["predicted"]) for part in nu.values()):
             off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
@@ -126,10 +128,10 @@ def _range_of(values: list[float], form: str) -> str:
 
 
 def _sureness(parts: dict[str, dict[str, Any]]) -> str:
-    """Intervals of the slopes, where seeds give some."""
-    if not all(np.isfinite(part["slope_low"]) for part in parts.values()):
+    """Intervals of the orders, where seeds give some."""
+    if not all(np.isfinite(part["order_low"]) for part in parts.values()):
         return ""
-    each = (f"{n} {p['slope_low']:.2f} to {p['slope_high']:.2f}" for n, p in parts.items())
+    each = (f"{n} {p['order_low']:.2f} to {p['order_high']:.2f}" for n, p in parts.items())
     return f" (95 % intervals: {', '.join(each)})"
 
 

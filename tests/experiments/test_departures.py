@@ -129,17 +129,19 @@ def test_the_result_has_labels_and_units_and_knows_what_is_not_there(tmp_path):
 
 
 def test_numbers_are_the_ends_the_orders_and_what_was_foreseen():
-    lines = {(x["paradigm"], x["departure"]): x for x in numbers(example_departures())}
-    assert len(lines) == 2 * len(DEPARTURES)
-    line = lines["soft", "frequency"]
+    lines = {
+        (x["paradigm"], x["departure"], x["measure"]): x for x in numbers(example_departures())
+    }
+    assert len(lines) == 2 * len(DEPARTURES) * 3
+    line = lines["soft", "frequency", "nu"]
     assert (line["size"], line["seeds"]) == (0.4, 1)
-    nu = line["nu"]
+    nu = line["off"]
     assert nu["median"] == nu["low"] == nu["high"]
     assert nu["median"] == pytest.approx(np.hypot(FACTOR * 0.4, AVERAGE * 0.16))
     assert nu["average"] == pytest.approx(AVERAGE * 0.16)
-    assert nu["average_slope"] == pytest.approx(2)
+    assert nu["average_order"] == pytest.approx(2)
     assert np.isnan(nu["predicted"])
-    noise = lines["hard", "noise"]["mu"]
+    noise = lines["hard", "noise", "mu"]["off"]
     assert noise["predicted"] == pytest.approx(0.5 * 0.05**2)
     ends = 0.5 * 0.05**2 * np.square([1, 1.1])
     assert noise["found"] == pytest.approx(np.sqrt(np.mean(ends**2)))
@@ -165,7 +167,7 @@ def test_findings_of_nothing_are_none():
     assert len(findings(ds)) == len(DEPARTURES) - 1
     ds["status"][:] = int(Status.SOLVER_FAILED)
     assert findings(ds) == []
-    assert numbers(ds)[0]["nu"]["median"] is None
+    assert numbers(ds)[0]["off"]["median"] is None
 
 
 @pytest.mark.slow
@@ -176,13 +178,14 @@ def test_the_smoke_command_solves_draws_and_finds_the_orders(tmp_path):
     assert code == 0, err
     said = json.loads(out)
     assert said["failed"] == 0
-    lines = {(x["paradigm"], x["departure"]): x["nu"] for x in said["numbers"]}
+    of_nu = [line for line in said["numbers"] if line["measure"] == "nu"]
+    lines = {(line["paradigm"], line["departure"]): line["off"] for line in of_nu}
     assert {name for name, _ in lines} == set(PARADIGMS)
     for name in PARADIGMS:
-        assert lines[name, "frequency"]["slope"] == pytest.approx(1, abs=0.03)
-        assert lines[name, "frequency"]["average_slope"] == pytest.approx(2, abs=0.03)
-        assert lines[name, "noise"]["slope"] == pytest.approx(2, abs=0.15)
-        low, high = (lines[name, "sample"][key] for key in ("slope_low", "slope_high"))
+        assert lines[name, "frequency"]["order"] == pytest.approx(1, abs=0.03)
+        assert lines[name, "frequency"]["average_order"] == pytest.approx(2, abs=0.03)
+        assert lines[name, "noise"]["order"] == pytest.approx(2, abs=0.15)
+        low, high = (lines[name, "sample"][key] for key in ("order_low", "order_high"))
         assert low < 1 < high
         equal = lines[name, "equal"]
         assert equal["found"] == pytest.approx(equal["predicted"], rel=1e-6)
