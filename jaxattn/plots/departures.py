@@ -97,8 +97,9 @@ def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, f
     look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": 4.5}
     ax.plot(amount, typical, lw=1.2, linestyle=style.line, **look)
     if far.each.shape[1] > 1 and np.isfinite(far.each[:, 1:]).any():
-        low, high = np.nanquantile(far.each, BAND, axis=1)
-        ax.vlines(amount, low, high, color=style.colour, lw=1.2, alpha=0.6)
+        known = np.isfinite(typical)
+        low, high = np.nanquantile(far.each[known], BAND, axis=1)
+        ax.vlines(amount[known], low, high, color=style.colour, lw=1.2, alpha=0.6)
     if np.isfinite(far.predicted).all():
         ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=(0, (1, 1.6)), zorder=3)
     small = np.inf if departure == "sample" else SMALL

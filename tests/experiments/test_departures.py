@@ -2,7 +2,9 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ from jaxattn.experiments.departures_rows import (
 )
 from jaxattn.store import open_run, write_results
 from jaxattn.tasks.population import foregrounds
+
+PAGE = Path(__file__).parents[2] / "docs/departures.md"
 
 SIZES = Departures(
     classes=3,
@@ -191,3 +195,14 @@ def test_the_smoke_command_solves_draws_and_finds_the_orders(tmp_path):
         assert equal["found"] == pytest.approx(equal["predicted"], rel=1e-6)
     for figure in ("departures", "departures_attention", "departing_classes"):
         assert (tmp_path / f"run/figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_the_code_of_the_page_on_departures_runs_as_pasted(tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for code in blocks:
+        done, out, err = run([sys.executable, "-c", code], tmp_path)
+        assert done == 0, err
+        assert out
