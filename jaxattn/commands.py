@@ -130,7 +130,7 @@ class Reproduce:
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
-    """Which experiment, such as fixed-focus."""
+    """theory, fixed-focus, phase, switch, schedule or departures; none: say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -10,6 +10,7 @@ from jaxattn.plots.answers import answer_map, answer_maps
 from jaxattn.plots.cells import error_cells
 from jaxattn.plots.closed_forms import closed_forms, late_focus
 from jaxattn.plots.curves import accuracy, focus, learning
+from jaxattn.plots.departures import departing_classes, departures
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
 from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
@@ -35,6 +36,8 @@ __all__ = [
     "attention_on_images",
     "beside_flow",
     "closed_forms",
+    "departing_classes",
+    "departures",
     "distribution",
     "error_cells",
     "finished_rows",
