@@ -116,15 +116,15 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
     needs_x64("the phase diagram")
     found: dict[str, Found] = {}
     cells = config.points**2
-    with to.watch.compiling("soft"):
-        turn = turn_of(config.switch, config.sizes, _LOOKS)
-    for name in PARADIGMS:
-        with to.watch.compiling(name), to.watch.running(f"{name}, compilation included"):
-            found[name] = find(name, config, turn)
-        to.keep(labelled(config, found, {}))
-        done = cells * len(found)
-        failed = sum(int(np.sum(one.status != Status.DONE)) for one in found.values())
-        to.tell(Progress(name, "theory", done, cells * len(PARADIGMS), failed))
+    with to.watch.running("maps, compilation included"):
+        with to.watch.compiling("soft"):
+            turn = turn_of(config.switch, config.sizes, _LOOKS)
+        for name in PARADIGMS:
+            with to.watch.compiling(name):
+                found[name] = find(name, config, turn)
+            to.keep(labelled(config, found, {}))
+            failed = sum(int(np.sum(one.status != Status.DONE)) for one in found.values())
+            to.tell(Progress(name, "theory", cells * len(found), cells * len(PARADIGMS), failed))
 
     def curve(name: str) -> Callable[[np.ndarray], np.ndarray]:
         shape = (config.points, config.points, _LOOKS)
