@@ -40,7 +40,7 @@ _WORDS = {
 }
 
 _RTOL, _SOLVER = 1e-12, "tsit5"
-"""Of the ODE. One of order 8 takes fewer steps, and ten times as long to compile."""
+"""Of the ODE. One of order 8 takes fewer steps, and longer to compile."""
 
 Curve = Float[np.ndarray, " save"]
 
