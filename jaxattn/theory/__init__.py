@@ -9,7 +9,7 @@ from jaxattn.theory.asymptotics import (
     leading_background,
 )
 from jaxattn.theory.crossings import crossing_time
-from jaxattn.theory.equations import FIELDS, LOSSES, attention, gain, right_class
+from jaxattn.theory.equations import FIELDS, FLOW_OF, LOSSES, attention, gain, right_class
 from jaxattn.theory.fixed_times import FixedFocus, fixed_focus_time, fixed_focus_trajectory
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 from jaxattn.theory.potentials import (
@@ -28,6 +28,7 @@ __all__ = [
     "CLASS_RISES",
     "CLASS_SLOPES",
     "FIELDS",
+    "FLOW_OF",
     "LOSSES",
     "FixedFocus",
     "State",

@@ -93,13 +93,15 @@ def checked_times(times: Number) -> Result:
     found = checked("times", times, 0.0, LARGEST_TIME)
     if found.ndim == 0:
         return found
-    falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
     try:
-        unsorted = bool(np.any(np.asarray(falls)))
+        # By NumPy: a step of JAX outside a compiled program costs as much as thousands of numbers.
+        plain = np.asarray(found)
     except jax.errors.TracerArrayConversionError:
+        falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
         return jnp.where(falls, jnp.nan, found)
-    if unsorted:
-        place = int(np.argmax(np.diff(np.asarray(found)) < 0.0))
+    unsorted = np.diff(plain) < 0.0
+    if np.any(unsorted):
+        place = int(np.argmax(unsorted))
         raise InputError(
             f"bad times: got {found.ravel()[place + 1]:g} after {found.ravel()[place]:g}, expected "
             "times that do not decrease; sort them."
