@@ -2,6 +2,7 @@
 
 from jaxattn.theory import fixed_focus
 from jaxattn.theory.equations import FIELDS, FLOW_OF, LOSSES, attention, gain, right_class
+from jaxattn.theory.events import fit_mark, focus_mark, time_to_fit, time_to_focus
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 from jaxattn.theory.potentials import (
     CLASS_POTENTIALS,
@@ -27,7 +28,9 @@ __all__ = [
     "attention_potential_slope",
     "exp_dilogarithm",
     "exp_excess",
+    "fit_mark",
     "fixed_focus",
+    "focus_mark",
     "gain",
     "hybrid_nu_of_mu",
     "invariant",
@@ -35,6 +38,8 @@ __all__ = [
     "nu_of_mu",
     "right_class",
     "time_of_mu",
+    "time_to_fit",
+    "time_to_focus",
     "trajectory",
     "wright_omega",
 ]
