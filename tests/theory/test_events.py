@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import jit
@@ -37,17 +38,26 @@ def test_the_times_of_passage_are_those_of_the_oracle(paradigm):
 
 
 def test_a_level_is_passed_where_the_trajectory_says():
-    for paradigm, switch in (("soft", None), ("hard", None), ("hybrid", 1.3e5), ("hybrid", 1e3)):
-        given = {**PUBLISHED, "switch_time": switch}
-        for start in ({}, {"mu0": 0.3, "nu0": 1.0}):
-            time = time_to_focus(paradigm, 0.5, **given, **start)
-            times = np.array([time, 1e7])
-            state = theory.trajectory(paradigm, times, **given, **start)
-            np.testing.assert_allclose(theory.attention(state.nu[0], 100.0), 0.5, rtol=1e-12)
-            time = time_to_fit(paradigm, 0.9, **given, **start)
-            times = np.array([time, 1e7])
-            state = theory.trajectory(paradigm, times, **given, **start)
-            np.testing.assert_allclose(theory.right_class(state.mu[0], 1e3), 0.9, rtol=1e-12)
+    @jit
+    @jax.vmap
+    def back(switch, mu0, nu0):
+        given = {**PUBLISHED, "switch_time": switch, "mu0": mu0, "nu0": nu0}
+        times = [
+            ask("hybrid", level, **given)
+            for ask, level in ((time_to_focus, 0.5), (time_to_fit, 0.9))
+        ]
+        at = [trajectory_at(time, given) for time in times]
+        return theory.attention(at[0].nu, 100.0), theory.right_class(at[1].mu, 1000.0)
+
+    def trajectory_at(time, given):
+        # A second time, as the switch has to lie within the horizon.
+        path = theory.trajectory("hybrid", jnp.stack([time, jnp.asarray(1e7)]), **given)
+        return jax.tree.map(lambda leaf: leaf[0], path)
+
+    # Passed under soft attention, under hard attention from a late switch, and almost from zero.
+    focus, fit = back(np.array([1e7, 1.3e5, 1e3]), np.array([0.0, 0.3, 0.0]), np.zeros(3))
+    np.testing.assert_allclose(focus, 0.5, rtol=1e-12)
+    np.testing.assert_allclose(fit, 0.9, rtol=1e-12)
 
 
 def test_a_level_below_the_start_takes_no_time_and_one_beyond_the_clock_is_unknown():
@@ -59,24 +69,22 @@ def test_a_level_below_the_start_takes_no_time_and_one_beyond_the_clock_is_unkno
     np.testing.assert_allclose(theory.right_class(fit_mark(0.3, 7.0), 7.0), 0.3, rtol=1e-15)
 
 
-@pytest.mark.parametrize(("paradigm", "switch"), [("soft", None), ("hybrid", 1.3e5)])
-def test_the_time_to_focus_has_its_derivatives_by_the_implicit_function(paradigm, switch):
+@pytest.mark.slow
+def test_the_time_to_focus_has_its_derivatives_by_the_implicit_function():
     # t(a, m, C, t_s) is where alpha(t, m, C, t_s) = a: its slopes are those of the trajectory.
     def alpha(time, m, c, switch):
-        given = {} if switch is None else {"switch_time": switch}
         # A second time beyond the switch, which has to lie within the horizon.
-        ends = jax.numpy.stack([time, 1e6])
-        state = theory.trajectory(paradigm, ends, segments=m, classes=c, **given)
+        times = jnp.stack([time, jnp.asarray(1e6)])
+        state = theory.trajectory("hybrid", times, segments=m, classes=c, switch_time=switch)
         return theory.attention(state.nu[0], m)
 
     def time_to(level, m, c, switch):
-        return time_to_focus(paradigm, level, segments=m, classes=c, switch_time=switch)
+        return time_to_focus("hybrid", level, segments=m, classes=c, switch_time=switch)
 
-    place = (100.0, 1000.0, switch)
-    over = (1, 2) if switch is None else (1, 2, 3)
+    place = (100.0, 1000.0, 1.3e5)
     time = time_to(0.7, *place)
-    by_level, *found = jit(jax.grad(time_to, argnums=(0, *over)))(0.7, *place)
-    by_time, *slopes = jit(jax.jacfwd(alpha, argnums=(0, *over)))(time, *place)
+    by_level, *found = jit(jax.grad(time_to, argnums=(0, 1, 2, 3)))(0.7, *place)
+    by_time, *slopes = jit(jax.jacfwd(alpha, argnums=(0, 1, 2, 3)))(time, *place)
     np.testing.assert_allclose(by_level, 1 / by_time, rtol=1e-9)
     np.testing.assert_allclose(found, [-slope / by_time for slope in slopes], rtol=1e-9)
 
@@ -104,3 +112,11 @@ def test_a_bad_row_that_is_traced_is_nan_and_leaves_the_others_alone():
         level, m
     )
     assert np.array_equal(np.isnan(found), [False, True, True, True])
+
+
+def test_in_float32_digits_are_lost_and_nothing_else():
+    exact = time_to_focus("lvml", 0.5, **PUBLISHED)
+    with jax.enable_x64(False):
+        found = time_to_focus("lvml", 0.5, **PUBLISHED)
+        assert found.dtype == np.float32
+    np.testing.assert_allclose(found, exact, rtol=1e-5)
