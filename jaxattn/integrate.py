@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+import optimistix
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree, Shaped
 
 from jaxattn.contracts import InputError, Status
@@ -31,7 +32,8 @@ Function = Callable[[Array, Any, Any], PyTree]
 class Solution(NamedTuple):
     """A solved initial value problem.
 
-    `values` holds NaN in place of what was not reached. `work` counts ``gradients`` (evaluations
+    `values` holds NaN in place of what was not reached. `crossed` says whether the run ended at the
+    event it was to run until. `work` counts ``gradients`` (evaluations
     of the field), ``steps`` (accepted) and ``rejected``.
     """
 
@@ -39,6 +41,7 @@ class Solution(NamedTuple):
     status: Int[Array, ""]
     time_reached: Float[Array, ""]
     work: dict[str, Int[Array, ""]]
+    crossed: Bool[Array, ""]
 
 
 def _smallest_step(time: Array, span: Array) -> Array:
@@ -139,9 +142,19 @@ def _time(t: Any, y: PyTree, args: Any) -> Any:
     return t
 
 
+def _event(until: Function) -> diffrax.Event:
+    # The last step of Newton's method squares what is left, so the time is far better than this.
+    root_finder = optimistix.Newton(rtol=1e-10, atol=1e-10)
+    return diffrax.Event(lambda t, y, args, **_: until(t, y, args), root_finder, direction=True)
+
+
 def _all_finite(tree: PyTree) -> Bool[Array, ""]:
     checks = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
     return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
+
+
+def _rows_of(mask: Bool[Array, " save"], leaf: Array) -> Array:
+    return mask.reshape(mask.shape + (1,) * (leaf.ndim - 1))
 
 
 def _inside(jumps: Float[Array, " jump"], times: Float[Array, " save"]) -> Float[Array, " jump"]:
@@ -159,6 +172,7 @@ def integrate(
     *,
     jumps: Float[ArrayLike, " jump"] | None = None,
     save: Function | None = None,
+    until: Function | None = None,
     rtol: float | Array = 1e-8,
     atol: float | Array = 1e-10,
     solver: Any = "tsit5",
@@ -179,6 +193,9 @@ def integrate(
             At a jump the field must give its later value, where the run starts at one. Infinite,
             NaN and all others outside ``(times[0], times[-1])`` have no effect.
         save: ``save(t, y, args)``, floats, what to keep of a time; ``y`` itself unless told.
+        until: ``until(t, y, args)``, a number of order one; the run ends where it rises through 0,
+            found on the dense output by Newton's method, and `time_reached` is that time. One that
+            is above 0 at the start has to fall first.
         rtol: error of one step relative to ``y``, root mean square over the entries of `y0`.
         atol: the same, absolute; in the unit of ``y``.
         solver: ``"tsit5"``, ``"dopri8"``, or an adaptive diffrax solver.
@@ -186,9 +203,9 @@ def integrate(
 
     Returns:
         The saved values and how the run ended: ``Status.DONE`` where the solver succeeded *and*
-        reached ``times[-1]`` *and* every saved value is finite; else ``Status.SOLVER_FAILED``.
-        NaN or infinity in `y0` or `times`, decreasing times, a field that gives NaN and a
-        singularity end early in that way.
+        reached ``times[-1]``, or the event, *and* every value saved until then is finite; else
+        ``Status.SOLVER_FAILED``. NaN or infinity in `y0` or `times`, decreasing times, a field that
+        gives NaN and a singularity end early in that way.
 
     Raises:
         InputError: no such solver; no save time.
@@ -237,19 +254,19 @@ def integrate(
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
         max_steps=max_steps,
+        event=None if until is None else _event(until),
         throw=False,
     )
     saved_at, _ = solution.ts
     values, (end,) = solution.ys
     written = sound & jnp.isfinite(saved_at)
-    values = jax.tree.map(
-        lambda leaf: jnp.where(
-            written.reshape(written.shape + (1,) * (leaf.ndim - 1)), leaf, jnp.nan
-        ),
-        values,
+    values = jax.tree.map(lambda leaf: jnp.where(_rows_of(written, leaf), leaf, jnp.nan), values)
+    crossed = diffrax.is_event(solution.result)
+    reached = crossed | (diffrax.is_successful(solution.result) & (end == asked[-1]))
+    due = jax.tree.map(
+        lambda leaf: jnp.where(_rows_of(crossed & ~written, leaf), 0.0, leaf), values
     )
-    reached = diffrax.is_successful(solution.result) & (end == asked[-1])
-    done = sound & reached & _all_finite(values)
+    done = sound & reached & _all_finite(due)
     _, evaluations, *_ = solution.controller_state
     return Solution(
         values=values,
@@ -260,4 +277,5 @@ def integrate(
             "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),
             "rejected": jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32),
         },
+        crossed=sound & crossed,
     )

@@ -65,7 +65,12 @@ FLOORS = {
 SHELL = 5
 LONGEST_FILE = 400
 
-ONLY_HERE = {"flax": "models", "diffrax": "integrate", "optax": "descent"}
+ONLY_HERE = {
+    "flax": "models",
+    "diffrax": "integrate",
+    "optimistix": "integrate",
+    "optax": "descent",
+}
 SHELL_LIBRARIES = {
     *("xarray", "pandas", "matplotlib", "h5py", "h5netcdf"),
     *("os", "pathlib", "tempfile", "shutil", "io", "glob"),

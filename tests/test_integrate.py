@@ -333,6 +333,48 @@ def test_the_end_has_the_derivative_of_the_exact_solution():
     assert abs(slope + 2 * np.exp(-1.0)) < 1e-6
 
 
+@jit
+@jax.vmap
+def until_it_turned(angle, rate):
+    """A rotation that ends where it has turned by this angle, in (0, pi)."""
+
+    def passed(time, y, args):
+        return jnp.cos(args[1]) - y[1]
+
+    times = jnp.array([0.0, 1.0, 2.0])
+    return integrate(
+        lambda time, y, args: turning(time, y, args[0]), START, times, (rate, angle),
+        until=passed, rtol=1e-12, atol=1e-12,
+    )  # fmt: skip
+
+
+def test_a_run_ends_where_its_event_is_and_says_so():
+    angle, rate = np.array([0.5, 2.5, 3.0, 1.0]), np.array([1.0, 1.4, 1.0, NAN])
+    run = until_it_turned(angle, rate)
+    done, failed = int(Status.DONE), int(Status.SOLVER_FAILED)
+    assert np.array_equal(run.status, [done, done, done, failed])
+    assert np.array_equal(run.crossed, [True, True, False, False])
+    # The slope of what is watched is sin(angle); the dense output, of order 4, holds 1e-10.
+    np.testing.assert_allclose(run.time_reached[:2], angle[:2] / rate[:2], rtol=1e-9)
+    assert run.time_reached[2] == 2.0
+    # What lies beyond the event was not reached, and a run without one is whole.
+    missing = np.isnan(run.values[..., 0])
+    assert np.array_equal(missing[:3], [[False, True, True], [False, False, True], [False] * 3])
+
+
+def test_the_time_of_an_event_has_the_derivative_of_the_exact_solution():
+    def end(rate):
+        run = integrate(
+            lambda time, y, args: -args * y, jnp.ones(()), jnp.array([0.0, 2.0]), rate,
+            until=lambda time, y, args: 0.5 - y, rtol=1e-10, atol=1e-12,
+        )  # fmt: skip
+        return run.time_reached
+
+    value, slope = jit(lambda rate: jax.jvp(end, (rate,), (1.0,)))(0.7)
+    assert abs(value - np.log(2.0) / 0.7) < 1e-8
+    assert abs(slope + np.log(2.0) / 0.7**2) < 1e-7
+
+
 def test_bad_requests_say_what_was_got_and_expected():
     with pytest.raises(InputError, match="did you mean 'tsit5'"):
         integrate(turning, jnp.ones(2), np.array([0.0, 1.0]), 1.0, solver="tsit")

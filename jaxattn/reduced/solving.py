@@ -2,23 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Real
+from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
 from jaxattn.contracts import InputError
 from jaxattn.integrate import integrate
 from jaxattn.names import resolve
 from jaxattn.precision import needs_x64
-from jaxattn.reduced.clock import clock_from
+from jaxattn.reduced.clock import Clock, clock_from
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
 from jaxattn.theory.checks import checked_switch, checked_times
 
-__all__ = ["PARADIGMS", "solve_reduced"]
+__all__ = ["PARADIGMS", "Flow", "asked_for", "flow_of", "solve_reduced"]
 
 
 PARADIGMS: dict[str, tuple[str, str]] = {
@@ -38,6 +38,57 @@ def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> A
     return jax.lax.select_n(jnp.broadcast_to(code, options[0].shape), *options)
 
 
+def _velocity(code: Array, state: Array, size: tuple[Array, Array]) -> Array:
+    return _pick(theory.FIELDS, code, state[0], state[1], *size)
+
+
+def _field(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
+    (before, after), switch, clock, size = args
+    code = jnp.where(reading < switch, before, after)
+    return clock.pace(reading) * _velocity(code, state, size)
+
+
+class Flow(NamedTuple):
+    """What `integrate` is to solve: a field by a clock, and where it jumps."""
+
+    clock: Clock
+    switch: Float[Array, ""]
+    args: Any
+    field: Callable[..., Array] = _field
+
+
+def flow_of(
+    codes: Int[Array, "2"],
+    origin: Float[Array, ""],
+    start: Float[Array, "2"],
+    size: tuple[Array, Array],
+    switch_time: Float[Array, ""],
+) -> Flow:
+    """The flow from `start` at `origin` of what `asked_for` gives."""
+    before, after = flows = jnp.asarray(_FLOWS)[codes]
+    first = jnp.where(origin < switch_time, before, after)
+    clock = clock_from(origin, tuple(_velocity(first, start, size)))
+    switch = clock.at(switch_time)
+    return Flow(clock, switch, (flows, switch, clock, size))
+
+
+def asked_for(
+    paradigm: str, switch_time: Scalar | None, times: Float[Array, "*save"]
+) -> tuple[Int[Array, "2"], Float[Array, ""]]:
+    """Which losses are in force before and from the switch, and when that is.
+
+    Raises:
+        InputError: no such paradigm; a hybrid without a switch within the horizon.
+    """
+    before, after = resolve("paradigm", PARADIGMS, paradigm)
+    codes = jnp.asarray([_LOSSES.index(before), _LOSSES.index(after)], jnp.int32)
+    if before == after:
+        return codes, jnp.asarray(jnp.inf, jnp.float64)
+    if switch_time is None:
+        raise InputError(f"bad switch_time: got None for {paradigm}, expected a time.")
+    return codes, checked_switch(switch_time, times)
+
+
 # One compiled program serves every paradigm: which fields are in force is traced, as the
 # compilation costs a thousand times what evaluating all three costs.
 @partial(jax.jit, static_argnames=("solver", "max_steps"))
@@ -53,30 +104,18 @@ def _solve(
     solver: Any,
     max_steps: int,
 ) -> ReducedPath:
-    before, after = flows = jnp.asarray(_FLOWS)[codes]
-
-    def velocity(code: Array, state: Array, size: tuple[Array, Array]) -> Array:
-        return _pick(theory.FIELDS, code, state[0], state[1], *size)
-
     size = (segments, classes)
-    first = jnp.where(times[0] < switch_time, before, after)
-    clock = clock_from(times[0], tuple(velocity(first, start, size)))
-    readings, switch = clock.at(times), clock.at(switch_time)
-
-    def field(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
-        (before, after), switch, clock, size = args
-        code = jnp.where(reading < switch, before, after)
-        return clock.pace(reading) * velocity(code, state, size)
-
+    flow = flow_of(codes, times[0], start, size, switch_time)
+    readings = flow.clock.at(times)
     # Save at the switch too: the second part of a hybrid has an invariant of its own there.
-    turn = jnp.clip(switch, readings[0], readings[-1])
+    turn = jnp.clip(flow.switch, readings[0], readings[-1])
     place = jnp.searchsorted(readings, turn)
     solution = integrate(
-        field,
+        flow.field,
         jnp.where(jnp.isnan(switch_time), jnp.nan, start),
         jnp.insert(readings, place, turn),
-        (flows, switch, clock, size),
-        jumps=switch[None],
+        flow.args,
+        jumps=flow.switch[None],
         rtol=rtol,
         atol=atol,
         solver=solver,
@@ -84,6 +123,7 @@ def _solve(
     )
     rows = jnp.arange(times.size)
     mu, nu = solution.values[rows + (rows >= place)].T
+    before, after = flow.args[0]
     code = jnp.where(times < switch_time, before, after)
 
     def invariant(code: Array, mu: Array, nu: Array) -> Array:
@@ -99,7 +139,7 @@ def _solve(
     worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
     code = jnp.where(times < switch_time, codes[0], codes[1])
     loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
-    return made_path(times, clock, (mu, nu), size, loss, worst, solution)
+    return made_path(times, flow.clock, (mu, nu), size, loss, worst, solution)
 
 
 def solve_reduced(
@@ -124,7 +164,13 @@ def solve_reduced(
     ``jax.jacfwd``); a second call on as many times compiles nothing, whatever its paradigm.
 
     Domain: times in [0, 1e15], m and C in [2, 1e9], mu0 and nu0 in [0, 40].
-    Error: ERRORS
+    Error: at rtol 1e-12, 1e-8 max(1, kappa) relative to mu and nu, with
+    ``kappa = |d ln mu/d ln t|``, for m and C up to 1e6 and t in [1e-6, 1e9] from zero (measured
+    against 50 digits: 2e-12 max(1, kappa), on 1,491 points, `test_the_path_is_that_of_the_oracle`;
+    and against closed forms: 4e-11). At the default tolerance it is 4e-10 max(1, kappa). Forward
+    derivatives are right to 1e-6 at rtol 1e-12 and ``solver="dopri8"``
+    (`test_derivatives_of_both_doors_are_central_differences_of_the_oracle`): no step size controls
+    them. Float64 alone.
 
     Args:
         paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, ``"em"`` (the flow of LVML, with a loss of its
@@ -152,17 +198,11 @@ def solve_reduced(
     Source: equations and invariants in `jaxattn.theory.equations`.
     """
     needs_x64("theory")
-    before, after = resolve("paradigm", PARADIGMS, paradigm)
     size, start = checked_row(segments, classes, mu0, nu0)
     times = checked_times(times)
-    if before == after:
-        switch = jnp.asarray(jnp.inf, jnp.float64)
-    elif switch_time is None:
-        raise InputError("bad switch_time: got None for hybrid, expected a time.")
-    else:
-        switch = checked_switch(switch_time, times)
+    codes, switch = asked_for(paradigm, switch_time, times)
     return _solve(
-        jnp.asarray([_LOSSES.index(before), _LOSSES.index(after)], jnp.int32),
+        codes,
         times,
         start,
         *size,

@@ -10,6 +10,7 @@ from jaxattn.theory.asymptotics import (
 )
 from jaxattn.theory.crossings import crossing_time
 from jaxattn.theory.equations import FIELDS, FLOW_OF, LOSSES, attention, gain, right_class
+from jaxattn.theory.events import fit_mark, focus_mark, time_to_fit, time_to_focus
 from jaxattn.theory.fixed_times import FixedFocus, fixed_focus_time, fixed_focus_trajectory
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 from jaxattn.theory.potentials import (
@@ -41,9 +42,11 @@ __all__ = [
     "early_state",
     "exp_dilogarithm",
     "exp_excess",
+    "fit_mark",
     "fixed_focus",
     "fixed_focus_time",
     "fixed_focus_trajectory",
+    "focus_mark",
     "gain",
     "hybrid_nu_of_mu",
     "invariant",
@@ -53,6 +56,8 @@ __all__ = [
     "nu_of_mu",
     "right_class",
     "time_of_mu",
+    "time_to_fit",
+    "time_to_focus",
     "trajectory",
     "wright_omega",
 ]
