@@ -13,9 +13,9 @@ from jaxattn.theory.checks import (
     LARGEST_STATE,
     LARGEST_TIME,
     checked,
-    checked_start,
     checked_switch,
     checked_times,
+    sound_start,
 )
 from jaxattn.theory.panels import PACES, Panels, cut, series
 from jaxattn.theory.roots import increasing_root
@@ -134,12 +134,12 @@ def trajectory(
             traced, all of that row is NaN instead.
     """
     before, after = resolve("paradigm", _PARADIGMS, paradigm)
-    sizes = checked_start(segments, classes, mu0, nu0)
+    sizes = sound_start(segments, classes, mu0, nu0)
     times = checked_times(times)
     if (before == after) != (switch_time is None):
         expected = "none" if before == after else "a time within the horizon"
         raise InputError(f"bad switch_time: got {switch_time} for {paradigm}, expected {expected}.")
-    switch = jnp.zeros(()) if switch_time is None else checked_switch(switch_time, times)
+    switch = 0.0 if switch_time is None else checked_switch(switch_time, times)
     return _trajectory(before, after, times, *sizes, switch)
 
 
@@ -169,7 +169,7 @@ def time_of_mu(
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
     paradigm, _ = resolve("paradigm", _ONE, paradigm)
-    sizes = checked_start(segments, classes, mu0, nu0)
+    sizes = sound_start(segments, classes, mu0, nu0)
     delta = checked("mu - mu0", jnp.subtract(mu, mu0), 0.0, LARGEST_STATE)
     return _time_at(paradigm, delta, *sizes)
 
