@@ -13,6 +13,7 @@ __all__ = [
     "LARGEST_STATE",
     "LARGEST_TIME",
     "checked",
+    "checked_between",
     "checked_start",
     "checked_switch",
     "checked_times",
@@ -71,6 +72,26 @@ def sound_start(
         sound("mu0", mu0, 0.0, LARGEST_START),
         sound("nu0", nu0, 0.0, LARGEST_START),
     )
+
+
+def checked_between(name: str, value: Result, low: Number, high: Number) -> Result:
+    """`checked` for bounds that depend on other arguments, and may be traced as `value` may.
+
+    Raises:
+        InputError: a value outside.
+    """
+    inside = (value >= low) & (value <= high)
+    try:
+        wrong = np.asarray(~inside)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.where(inside, value, jnp.nan)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        got, *ends = (np.broadcast_to(x, wrong.shape).flat[place] for x in (value, low, high))
+        raise InputError(
+            f"bad {name}: got {got:g}, expected a number in [{ends[0]:g}, {ends[1]:g}]."
+        )
+    return value
 
 
 def checked_start(

@@ -15,6 +15,7 @@ from jaxtyping import Array, ArrayLike, Float, Real
 
 from jaxattn.names import resolve
 from jaxattn.theory.checks import LARGEST_START, LARGEST_STATE, checked, checked_start
+from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.potentials import CLASS_RISES, CLASS_SLOPES
 from jaxattn.theory.roots import increasing_root
 from jaxattn.theory.special import exp_climb
@@ -25,7 +26,6 @@ Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
 Size = Real[ArrayLike, "..."]
 
-_NAMES = {name: name for name in CLASS_RISES}
 _FAR = 100.0
 """Above every mu that an orbit in the domain reaches."""
 
@@ -78,7 +78,7 @@ def nu_of_mu(
     (`test_the_orbit_is_that_of_fifty_digits_both_ways`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: points on the orbit.
         segments: m.
         classes: C.
@@ -88,7 +88,7 @@ def nu_of_mu(
     Raises:
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
-    paradigm = resolve("paradigm", _NAMES, paradigm)
+    paradigm = resolve("paradigm", FLOW_OF, paradigm)
     segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
     delta = checked("mu - mu0", jnp.subtract(mu, mu0), 0.0, LARGEST_STATE)
     return nu0 + focus_rise(CLASS_RISES[paradigm](delta, mu0, classes), nu0, segments)
@@ -105,7 +105,7 @@ def mu_of_nu(
     mu0 = 0 (mu starts as the root of nu), and given as 0.
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         nu: points on the orbit.
         segments: m.
         classes: C.
@@ -115,7 +115,7 @@ def mu_of_nu(
     Raises:
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
-    paradigm = resolve("paradigm", _NAMES, paradigm)
+    paradigm = resolve("paradigm", FLOW_OF, paradigm)
     segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
     eta = checked("nu - nu0", jnp.subtract(nu, nu0), 0.0, 60.0)
     height = eta + jnp.exp(nu0 - jnp.log(segments - 1.0)) * jnp.expm1(eta)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.theory.equations import gain
+from jaxattn.theory.equations import FLOW_OF, gain
 from jaxattn.theory.special import exp_dilogarithm, exp_excess, gauss_legendre
 
 __all__ = [
@@ -183,10 +183,10 @@ def invariant(paradigm: str, mu: Number, nu: Number, segments: Number, classes: 
     """``A(nu) - R(mu)``, which gradient flow conserves; a hybrid each of its two, in its time.
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: as in `jaxattn.theory.right_class`.
         nu: as in `jaxattn.theory.attention`.
         segments: m >= 2.
         classes: C >= 2.
     """
-    return attention_potential(nu, segments) - CLASS_POTENTIALS[paradigm](mu, classes)
+    return attention_potential(nu, segments) - CLASS_POTENTIALS[FLOW_OF[paradigm]](mu, classes)

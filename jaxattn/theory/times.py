@@ -17,7 +17,8 @@ from jaxattn.theory.checks import (
     checked_times,
     sound_start,
 )
-from jaxattn.theory.panels import PACES, Panels, cut, series
+from jaxattn.theory.equations import FLOW_OF
+from jaxattn.theory.panels import Panels, cut, series
 from jaxattn.theory.roots import increasing_root
 from jaxattn.theory.special import exp_climb
 
@@ -26,7 +27,7 @@ __all__ = ["State", "time_of_mu", "trajectory"]
 Scalar = Real[ArrayLike, ""]
 Values = Float[Array, "*save"]
 
-_ONE = {name: (name, name) for name in PACES}
+_ONE = {name: (flow, flow) for name, flow in FLOW_OF.items()}
 _PARADIGMS = {**_ONE, "hybrid": ("soft", "hard")}
 
 
@@ -121,7 +122,7 @@ def trajectory(
     with x64 off, it is 1e-4 max(1, kappa) (`test_in_float32_digits_are_lost_and_nothing_else`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, or ``"hybrid"``: soft, then hard.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, ``"em"``, or ``"hybrid"``: soft, then hard.
         times: not decreasing.
         segments: m.
         classes: C.
@@ -158,7 +159,7 @@ def time_of_mu(
     `trajectory`. Error: 3e-14 relative (`test_time_is_that_of_the_oracle`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: points on the orbit.
         segments: m.
         classes: C.
