@@ -19,6 +19,8 @@ __all__ = [
     "checked_times",
     "sound",
     "sound_start",
+    "sound_switch",
+    "sound_times",
 ]
 
 Number = Real[ArrayLike, "..."]
@@ -102,7 +104,7 @@ def checked_start(
     return segments, classes, mu0, nu0
 
 
-def checked_times(times: Number) -> Sound:
+def sound_times(times: Number) -> Sound:
     """Times in [0, 1e15] which do not decrease along the last axis; traced ones all NaN if they do.
 
     Raises:
@@ -124,7 +126,12 @@ def checked_times(times: Number) -> Sound:
     return found
 
 
-def checked_switch(switch_time: Number, times: Sound) -> Sound:
+def checked_times(times: Number) -> Result:
+    """`sound_times`, as an array of JAX's."""
+    return jnp.asarray(sound_times(times))
+
+
+def sound_switch(switch_time: Number, times: Sound) -> Sound:
     """A switch within the horizon, which the last of the `times` ends; NaN if traced and outside.
 
     Raises:
@@ -142,3 +149,8 @@ def checked_switch(switch_time: Number, times: Sound) -> Sound:
             f"[0, {np.max(np.asarray(times)):g}], up to the last of the times."
         )
     return switch
+
+
+def checked_switch(switch_time: Number, times: Result) -> Result:
+    """`sound_switch`, as an array of JAX's."""
+    return jnp.asarray(sound_switch(switch_time, times))

@@ -13,9 +13,9 @@ from jaxattn.theory.checks import (
     LARGEST_STATE,
     LARGEST_TIME,
     checked,
-    checked_switch,
-    checked_times,
     sound_start,
+    sound_switch,
+    sound_times,
 )
 from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.panels import Panels, cut, series
@@ -71,8 +71,9 @@ def _from(
     height = step * (panel.climb + panel.width * x * series(panel.bend, x))
     mu = mu0 + (panel.edge + step)
     nu = nu0 + (panel.eta + exp_climb(height, panel.odds))
-    inside = time <= panels.end[-1]
-    return State(*(jnp.where(inside, value, jnp.nan) for value in (mu, nu)))
+    # A factor, as a choice between a value and NaN would leave a slope of 0.
+    valid = jnp.where(time <= panels.end[-1], 1.0, jnp.nan)
+    return State(valid * mu, valid * nu)
 
 
 @partial(jax.jit, static_argnames=("before", "after"))
@@ -136,11 +137,11 @@ def trajectory(
     """
     before, after = resolve("paradigm", _PARADIGMS, paradigm)
     sizes = sound_start(segments, classes, mu0, nu0)
-    times = checked_times(times)
+    times = sound_times(times)
     if (before == after) != (switch_time is None):
         expected = "none" if before == after else "a time within the horizon"
         raise InputError(f"bad switch_time: got {switch_time} for {paradigm}, expected {expected}.")
-    switch = 0.0 if switch_time is None else checked_switch(switch_time, times)
+    switch = 0.0 if switch_time is None else sound_switch(switch_time, times)
     return _trajectory(before, after, times, *sizes, switch)
 
 
