@@ -17,10 +17,17 @@ __all__ = [
     "checked_start",
     "checked_switch",
     "checked_times",
+    "sound",
+    "sound_start",
+    "sound_switch",
+    "sound_times",
 ]
 
 Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
+Sound = Result | Float[np.ndarray, "..."]
+"""JAX's where it is traced, else NumPy's: outside a compiled program each step of JAX's costs as
+much as thousands of numbers, and a compiled one takes NumPy's as they are."""
 
 LARGEST_SIZE = 1e9
 """Of segments and of classes. The stated errors are measured up to 1e6."""
@@ -32,7 +39,7 @@ LARGEST_TIME = 1e15
 """The stated errors are measured up to 1e12."""
 
 
-def checked(name: str, value: Number, low: float, high: float) -> Result:
+def sound(name: str, value: Number, low: float, high: float) -> Sound:
     """`value` as floats, where it lies in [low, high].
 
     Where it is traced (under ``jit``, ``vmap`` or ``grad``) no one can be told: what lies outside
@@ -49,7 +56,24 @@ def checked(name: str, value: Number, low: float, high: float) -> Result:
     wrong = plain[~((plain >= low) & (plain <= high))]
     if wrong.size:
         raise InputError(f"bad {name}: got {wrong[0]:g}, expected a number in [{low:g}, {high:g}].")
-    return jnp.asarray(plain, float)
+    return np.asarray(plain, jnp.result_type(float))
+
+
+def checked(name: str, value: Number, low: float, high: float) -> Result:
+    """`sound`, as an array of JAX's."""
+    return jnp.asarray(sound(name, value, low, high))
+
+
+def sound_start(
+    segments: Number, classes: Number, mu0: Number, nu0: Number
+) -> tuple[Sound, Sound, Sound, Sound]:
+    """Sizes and start of an orbit, each by `sound`."""
+    return (
+        sound("segments", segments, 2.0, LARGEST_SIZE),
+        sound("classes", classes, 2.0, LARGEST_SIZE),
+        sound("mu0", mu0, 0.0, LARGEST_START),
+        sound("nu0", nu0, 0.0, LARGEST_START),
+    )
 
 
 def checked_between(name: str, value: Result, low: Number, high: Number) -> Result:
@@ -76,30 +100,23 @@ def checked_start(
     segments: Number, classes: Number, mu0: Number, nu0: Number
 ) -> tuple[Result, Result, Result, Result]:
     """Sizes and start of an orbit, each by `checked`."""
-    return (
-        checked("segments", segments, 2.0, LARGEST_SIZE),
-        checked("classes", classes, 2.0, LARGEST_SIZE),
-        checked("mu0", mu0, 0.0, LARGEST_START),
-        checked("nu0", nu0, 0.0, LARGEST_START),
-    )
+    segments, classes, mu0, nu0 = map(jnp.asarray, sound_start(segments, classes, mu0, nu0))
+    return segments, classes, mu0, nu0
 
 
-def checked_times(times: Number) -> Result:
+def sound_times(times: Number) -> Sound:
     """Times in [0, 1e15] which do not decrease along the last axis; traced ones all NaN if they do.
 
     Raises:
         InputError: negative, too large, not finite, or decreasing.
     """
-    found = checked("times", times, 0.0, LARGEST_TIME)
+    found = sound("times", times, 0.0, LARGEST_TIME)
     if found.ndim == 0:
         return found
-    try:
-        # By NumPy: a step of JAX outside a compiled program costs as much as thousands of numbers.
-        plain = np.asarray(found)
-    except jax.errors.TracerArrayConversionError:
+    if not isinstance(found, np.ndarray):
         falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
         return jnp.where(falls, jnp.nan, found)
-    unsorted = np.diff(plain) < 0.0
+    unsorted = np.diff(found) < 0.0
     if np.any(unsorted):
         place = int(np.argmax(unsorted))
         raise InputError(
@@ -109,13 +126,18 @@ def checked_times(times: Number) -> Result:
     return found
 
 
-def checked_switch(switch_time: Number, times: Result) -> Result:
+def checked_times(times: Number) -> Result:
+    """`sound_times`, as an array of JAX's."""
+    return jnp.asarray(sound_times(times))
+
+
+def sound_switch(switch_time: Number, times: Sound) -> Sound:
     """A switch within the horizon, which the last of the `times` ends; NaN if traced and outside.
 
     Raises:
         InputError: outside, or not finite.
     """
-    switch = checked("switch_time", switch_time, 0.0, LARGEST_TIME)
+    switch = sound("switch_time", switch_time, 0.0, LARGEST_TIME)
     inside = switch <= times[..., -1] if times.ndim else switch <= times
     try:
         late = not np.all(np.asarray(inside))
@@ -127,3 +149,8 @@ def checked_switch(switch_time: Number, times: Result) -> Result:
             f"[0, {np.max(np.asarray(times)):g}], up to the last of the times."
         )
     return switch
+
+
+def checked_switch(switch_time: Number, times: Result) -> Result:
+    """`sound_switch`, as an array of JAX's."""
+    return jnp.asarray(sound_switch(switch_time, times))

@@ -2,8 +2,8 @@
 
 From a start (mu0, nu0), where both are at least 0, gradient flow moves along
 ``A(nu) - A(nu0) = R(mu) - R(mu0)`` (`jaxattn.theory.potentials`). From zero it is solved by
-``nu = q - omega(q - log(m-1))`` with ``q = R(mu) + 1/(m-1)`` and Wright's omega; written for the
-rise ``eta = nu - nu0``, and improved by Newton's method, it keeps its digits where nu is tiny.
+``nu = q - omega(q - log(m-1))`` with ``q = R(mu) + 1/(m-1)`` and Wright's omega; solved for the
+rise ``eta = nu - nu0`` itself (`exp_climb`), it keeps its digits where nu is tiny.
 
 A hybrid, soft attention up to a switch and hard attention after it, follows one orbit up to the
 state at the switch, and then the hard orbit that starts there.

@@ -13,9 +13,9 @@ from jaxattn.theory.checks import (
     LARGEST_STATE,
     LARGEST_TIME,
     checked,
-    checked_start,
-    checked_switch,
-    checked_times,
+    sound_start,
+    sound_switch,
+    sound_times,
 )
 from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.panels import Panels, cut, series
@@ -71,8 +71,9 @@ def _from(
     height = step * (panel.climb + panel.width * x * series(panel.bend, x))
     mu = mu0 + (panel.edge + step)
     nu = nu0 + (panel.eta + exp_climb(height, panel.odds))
-    inside = time <= panels.end[-1]
-    return State(*(jnp.where(inside, value, jnp.nan) for value in (mu, nu)))
+    # A factor, as a choice between a value and NaN would leave a slope of 0.
+    valid = jnp.where(time <= panels.end[-1], 1.0, jnp.nan)
+    return State(valid * mu, valid * nu)
 
 
 @partial(jax.jit, static_argnames=("before", "after"))
@@ -135,12 +136,12 @@ def trajectory(
             traced, all of that row is NaN instead.
     """
     before, after = resolve("paradigm", _PARADIGMS, paradigm)
-    sizes = checked_start(segments, classes, mu0, nu0)
-    times = checked_times(times)
+    sizes = sound_start(segments, classes, mu0, nu0)
+    times = sound_times(times)
     if (before == after) != (switch_time is None):
         expected = "none" if before == after else "a time within the horizon"
         raise InputError(f"bad switch_time: got {switch_time} for {paradigm}, expected {expected}.")
-    switch = jnp.zeros(()) if switch_time is None else checked_switch(switch_time, times)
+    switch = 0.0 if switch_time is None else sound_switch(switch_time, times)
     return _trajectory(before, after, times, *sizes, switch)
 
 
@@ -170,7 +171,7 @@ def time_of_mu(
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
     paradigm, _ = resolve("paradigm", _ONE, paradigm)
-    sizes = checked_start(segments, classes, mu0, nu0)
+    sizes = sound_start(segments, classes, mu0, nu0)
     delta = checked("mu - mu0", jnp.subtract(mu, mu0), 0.0, LARGEST_STATE)
     return _time_at(paradigm, delta, *sizes)
 

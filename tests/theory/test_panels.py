@@ -54,3 +54,12 @@ def test_rows_that_ask_for_different_panels_have_their_own_slopes():
     np.testing.assert_allclose(jit(jax.vmap(jax.grad(end)))(times), single, rtol=1e-12)
     total = jax.grad(lambda t: jnp.sum(jax.vmap(end)(t)))(times)
     np.testing.assert_allclose(total, single, rtol=1e-12)
+
+
+def test_a_row_outside_the_domain_has_no_slope_either():
+    def end(switch):
+        return theory.trajectory("hybrid", 4e5, segments=9.0, classes=9.0, switch_time=switch)
+
+    slopes = jit(jax.vmap(jax.jacfwd(end)))(jnp.array([1e5, 8e5, 2e5]))
+    for slope in slopes:
+        assert np.array_equal(np.isnan(slope), [False, True, False])
