@@ -189,14 +189,13 @@ def _theory(asked: Theory) -> int:
     from jaxattn.terminal import theory_table
 
     times = log_times(asked.t_end, asked.points)
-    paths = solve_published(
-        asked.paradigms, asked.segments, asked.classes, times, asked.switch_time
-    )
+    size = (asked.segments, asked.classes)
+    paths = solve_published(asked.paradigms, *size, times, asked.switch_time, asked.method)
     written = []
     if asked.out is not None:
-        written = theory_into(asked.out, paths, asked.segments, asked.classes, asked.overwrite)
+        written = theory_into(asked.out, paths, *size, asked.overwrite, asked.method)
     if asked.json:
-        _print_json(theory_json(paths, asked.segments, asked.classes))
+        _print_json(theory_json(paths, *size, asked.method))
     else:
         _show(theory_table(paths), *(f"wrote {path}" for path in written))
     failed = sum(int(path.status) != 1 for path in paths.values())

@@ -88,8 +88,10 @@ class Theory:
     """Times: 0, then log-spaced."""
     paradigms: tuple[str, ...] = ("soft", "hard", "lvml")
     """Which of soft, hard, lvml, hybrid."""
-    switch_time: float = float("inf")
-    """When the hybrid turns from soft to hard."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of the time."""
+    method: str = "ode"
+    """ode solves it, closed-form needs no solver, both says how far the two are apart."""
     out: Path | None = None
     """Directory for figures and numbers; without it nothing is written."""
     overwrite: bool = False
@@ -128,7 +130,7 @@ class Reproduce:
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
-    """Which experiment, such as fixed-focus."""
+    """theory, fixed-focus, phase, switch, schedule or departures; none: say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -216,14 +216,18 @@ def experiments_table(experiments: Mapping[str, Any]) -> Table:
 
 
 def theory_table(paths: Mapping[str, Any]) -> Table:
-    """End values of the reduced system."""
+    """End values of the reduced system, and the solver's distance from the closed form if known."""
     shown = Table(title=f"at time {float(next(iter(paths.values())).time[-1]):g}")
     for name in ("paradigm", "mu", "nu", "attention (alpha)", "right class (beta)", "drift"):
         shown.add_column(name)
+    compared = [name for name, path in paths.items() if hasattr(path, "ode_vs_closed_form")]
+    if compared:
+        shown.add_column("ODE - closed form")
     for name, path in paths.items():
         ends = (path.mu[-1], path.nu[-1], path.attention[-1], path.right_class[-1])
         drift = f"{float(path.invariant_drift):.1e}"
-        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), drift)
+        gap = [f"{float(path.ode_vs_closed_form):.1e}"] if name in compared else []
+        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), drift, *gap)
     return shown
 
 

@@ -77,7 +77,7 @@ REFUSED = {
     "theory --points 1": "points: got 1, expected 2 or more",
     "theory --t-end nan": "t_end: got nan, expected a positive number",
     "theory --t-end 0": "t_end: got 0.0, expected a positive number",
-    "theory --switch-time -1": "switch time: got -1.0, expected a number at least 0",
+    "theory --switch-time -1": "switch time: got -1.0, expected a number in [0, 400000]",
     "theory --paradigms": "paradigms: got none, expected at least one of soft,",
     # experiments
     "reproduce fixed-focsu": "did you mean 'fixed-focus'?",
@@ -430,7 +430,7 @@ def test_theory_prints_the_reference_values_and_an_invariant_that_is_kept(
     code, out, err = answered[1][THEORY]
     assert (code, err, out.count("\n")) == (0, "", 1)
     said = strict_json(out)
-    assert list(said) == ["segments", "classes", "paradigms"]
+    assert list(said) == ["segments", "classes", "method", "paradigms"]
     assert (said["segments"], said["classes"]) == (100, 1000)
     assert list(said["paradigms"]) == ["soft", "hard", "lvml"]
     for name, found in said["paradigms"].items():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxattn.contracts import Context, Paradigm, Reader
-from jaxattn.paradigms import PARADIGMS, as_paradigm, hard, hybrid, lvml, soft
+from jaxattn.paradigms import PARADIGMS, as_paradigm, em, hard, hybrid, lvml, soft
 
 SEGMENTS, FEATURES, CLASSES = 5, 4, 3
 ALL = (soft, hard, lvml)
@@ -93,6 +93,51 @@ def test_score_gradients_are_those_of_the_paper(scores, values, weights, label):
     # Gradients are sums of products of attention with losses, or with <pull, x>: pull is a
     # difference of columns of the weights, at most 6 an entry, times |x - mean| <= 6.
     np.testing.assert_allclose(automatic, said, rtol=0, atol=max(LOSS_EPS, 144 * 20 * EPS))
+
+
+@jax.jit
+def em_and_lvml(scores, values, weights, label):
+    """Loss and its gradients by scores, values and weights of both; and the responsibilities."""
+
+    def at(paradigm):
+        def loss(scores, values, weights):
+            log_attention = jax.nn.log_softmax(scores)
+            return loss_of(paradigm, log_attention, values, weights, label, context())
+
+        return jax.value_and_grad(loss, argnums=(0, 1, 2))(scores, values, weights)
+
+    a = jax.nn.softmax(scores)
+    likelihood = a * jnp.exp(jax.vmap(reader(weights))(values)[:, label])
+    return at(em), at(lvml), likelihood / jnp.sum(likelihood)
+
+
+@given(scores, values, weights, labels)
+def test_em_has_the_gradient_of_lvml_and_its_loss_plus_the_doubt_about_the_segment(
+    scores, values, weights, label
+):
+    (of_em, by_em), (of_lvml, by_lvml), share = em_and_lvml(scores, values, weights, label)
+    doubt = -np.sum(np.where(share > 0, share * np.log(np.where(share > 0, share, 1)), 0))
+    np.testing.assert_allclose(of_em, of_lvml + doubt, rtol=0, atol=LOSS_EPS)
+    # Both weigh the same slopes by the same shares, rounded in another order.
+    for mine, other in zip(by_em, by_lvml, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=100 * SEGMENTS * EPS)
+
+
+def test_em_gives_no_weight_to_a_segment_without_attention(rng):
+    x = rng.normal(size=(SEGMENTS, FEATURES)).astype(PRECISION)
+    w = rng.normal(size=(FEATURES, CLASSES)).astype(PRECISION)
+    scores = rng.normal(size=SEGMENTS).astype(PRECISION)
+    blind = jnp.where(jnp.arange(SEGMENTS) < 3, scores, -jnp.inf)
+
+    def loss(scores, x):
+        return loss_of(em, jax.nn.log_softmax(scores), x, w, 0, context())
+
+    value, slopes = jax.value_and_grad(loss, argnums=(0, 1))(blind, x)
+    kept, kept_slopes = jax.value_and_grad(loss, argnums=(0, 1))(scores[:3], x[:3])
+    np.testing.assert_allclose(value, kept, rtol=20 * EPS)
+    for all_of_them, those in zip(slopes, kept_slopes, strict=True):
+        np.testing.assert_allclose(all_of_them[:3], those, rtol=0, atol=20 * EPS)
+        assert not np.any(all_of_them[3:])
 
 
 @given(scores, values, weights, labels, st.permutations(range(SEGMENTS)))

@@ -306,6 +306,8 @@ def test_the_table_of_theory_has_the_ends_of_every_path() -> None:
     assert str(table.title) == "at time 400000"
     ends = ["12.5", "8.25", "0.75", "0.5", "3.0e-12"]
     assert drawn(table)[1:] == [["soft", *ends], ["lvml", *ends]]
+    path.ode_vs_closed_form = 4e-10
+    assert drawn(theory_table({"soft": path}))[1:] == [["soft", *ends, "4.0e-10"]]
 
 
 def test_the_table_of_doctor_says_failed_in_capitals() -> None:

@@ -12,13 +12,16 @@ import xarray as xr
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError
 from jaxattn.experiments.comparing import count_failed, environment
+from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.experiment_report import experiment_report_into
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
+from jaxattn.experiments.phase import PHASE
 from jaxattn.experiments.report_parts import run_facts
 from jaxattn.experiments.reporting import report_into
 from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
+from jaxattn.experiments.theory import THEORY
 from jaxattn.findings import Finding
 from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
@@ -26,7 +29,9 @@ from jaxattn.store import content_hash, open_run, prepare, write_json, write_res
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
-EXPERIMENTS: Mapping[str, Experiment] = {one.name: one for one in (FIXED_FOCUS, SWITCH, SCHEDULE)}
+EXPERIMENTS: Mapping[str, Experiment] = {
+    one.name: one for one in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
+}
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
 

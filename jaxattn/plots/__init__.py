@@ -8,13 +8,17 @@ first value of any other swept axis; select before drawing to see others, as in
 
 from jaxattn.plots.answers import answer_map, answer_maps
 from jaxattn.plots.cells import error_cells
+from jaxattn.plots.closed_forms import closed_forms, late_focus
 from jaxattn.plots.curves import accuracy, focus, learning
+from jaxattn.plots.departures import departing_classes, departures
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
 from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
+from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
+from jaxattn.plots.portrait import phase_portrait
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
@@ -31,15 +35,23 @@ __all__ = [
     "answer_maps",
     "attention_on_images",
     "beside_flow",
+    "closed_forms",
+    "departing_classes",
+    "departures",
     "distribution",
     "error_cells",
     "finished_rows",
     "fixed_focus",
     "focus",
+    "focus_time_maps",
     "gallery",
+    "late_focus",
+    "lead_time_maps",
+    "leader_maps",
     "learning",
     "mu_nu",
     "overview",
+    "phase_portrait",
     "population",
     "rate_sensitivity",
     "save",

@@ -12,12 +12,12 @@ from jaxattn import theory
 from jaxattn.contracts import InputError
 from jaxattn.integrate import integrate
 from jaxattn.precision import needs_x64
-from jaxattn.reduced.path import ReducedPath, made_path
-from jaxattn.theory.checks import checked_start, checked_times
+from jaxattn.reduced.clock import Clock, clock_from
+from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
+from jaxattn.theory.checks import checked_times
 
 __all__ = ["solve_mixture"]
 
-Scalar = Real[ArrayLike, ""]
 Share = Callable[[Array, Any], Scalar]
 
 
@@ -31,14 +31,16 @@ def _checked_share(share: Share, time: Array, args: PyTree) -> Array:
     return jnp.where((found >= 0.0) & (found <= 1.0), found, jnp.nan)
 
 
-def _on_its_side(time: Array, clock: Array, jumps: Array) -> Array:
-    """`time` moved by its rounding to that side of every jump on which `clock` is."""
-    exact, clock, jumps = jax.lax.stop_gradient((time, clock, jumps))
-    edges = jnp.log1p(jumps)
-    low = jnp.max(jnp.where(clock >= edges, jumps, -jnp.inf), initial=-jnp.inf)
+def _time(clock: Clock, reading: Array, jumps: Array, last: Array) -> Array:
+    """The time that the clock reads, no rounding of which crosses a jump, the start or the end."""
+    time = clock.time(reading)
+    exact, reading, jumps = jax.lax.stop_gradient((time, reading, jumps))
+    edges = clock.at(jumps)
+    low = jnp.max(jnp.where(reading >= edges, jumps, -jnp.inf), initial=-jnp.inf)
     before = jnp.nextafter(jumps, -jnp.inf)
-    high = jnp.min(jnp.where(clock < edges, before, jnp.inf), initial=jnp.inf)
-    return time + (jnp.clip(exact, low, high) - exact)
+    high = jnp.min(jnp.where(reading < edges, before, jnp.inf), initial=jnp.inf)
+    moved = jnp.clip(exact, jnp.maximum(low, clock.origin), jnp.minimum(high, last))
+    return time + jax.lax.stop_gradient(moved - exact)
 
 
 @partial(jax.jit, static_argnames=("share", "solver", "max_steps"))
@@ -59,22 +61,27 @@ def _solve(
         part = _checked_share(share, time, args)
         return part * soft + (1.0 - part) * hard
 
-    def field(clock: Array, state: Array, given: tuple[Any, ...]) -> Array:
-        args, first, last, jumps, segments, classes = given
-        time = _on_its_side(jnp.expm1(clock), clock, jumps)
-        time += jax.lax.stop_gradient(jnp.clip(time, first, last) - time)
+    def velocity(time: Array, state: Array, size: tuple[Array, Array], args: PyTree) -> Array:
         soft, hard = (
-            jnp.stack(theory.FIELDS[name](state[0], state[1], segments, classes))
+            jnp.stack(theory.FIELDS[name](state[0], state[1], size[0], size[1]))
             for name in ("soft", "hard")
         )
-        return jnp.exp(clock) * mixed(time, soft, hard, args)
+        return mixed(time, soft, hard, args)
+
+    size = (segments, classes)
+    clock = clock_from(times[0], tuple(velocity(times[0], start, size, args)))
+
+    def field(reading: Array, state: Array, given: tuple[Any, ...]) -> Array:
+        clock, jumps, last, size, args = given
+        time = _time(clock, reading, jumps, last)
+        return clock.pace(reading) * velocity(time, state, size, args)
 
     solution = integrate(
         field,
         start,
-        jnp.log1p(times),
-        (args, times[0], times[-1], jumps, segments, classes),
-        jumps=jnp.log1p(jumps),
+        clock.at(times),
+        (clock, jumps, times[-1], size, args),
+        jumps=clock.at(jumps),
         rtol=rtol,
         atol=atol,
         solver=solver,
@@ -83,13 +90,12 @@ def _solve(
     mu, nu = solution.values.T
     soft, hard = (theory.LOSSES[name](mu, nu, segments, classes) for name in ("soft", "hard"))
     loss = jax.vmap(mixed, in_axes=(0, 0, 0, None))(times, soft, hard, args)
-    drift = jnp.full((), jnp.nan)
-    return made_path(times, (mu, nu), (segments, classes), loss, drift, solution)
+    return made_path(times, clock, (mu, nu), size, loss, jnp.full((), jnp.nan), solution)
 
 
 def solve_mixture(
     share: Share,
-    times: Float[ArrayLike, " save"],
+    times: Real[ArrayLike, " save"],
     *,
     segments: Scalar,
     classes: Scalar,
@@ -98,7 +104,7 @@ def solve_mixture(
     mu0: Scalar = 0.0,
     nu0: Scalar = 0.0,
     rtol: Scalar = 1e-11,
-    atol: Scalar = 1e-11,
+    atol: Scalar = 1e-20,
     solver: Any = "tsit5",
     max_steps: int = 16_384,
 ) -> ReducedPath:
@@ -121,7 +127,7 @@ def solve_mixture(
         mu0: logit of the right class above the others' at ``times[0]``.
         nu0: score of the foreground above the background's at ``times[0]``.
         rtol: relative error of one step.
-        atol: absolute error of one step, in mu and nu.
+        atol: absolute error of one step, as in `solve_reduced`.
         solver: as in `jaxattn.integrate.integrate`.
         max_steps: steps after which the run gives up.
 
@@ -134,14 +140,13 @@ def solve_mixture(
             share that is not one number; JAX runs with x64 off.
     """
     needs_x64("theory")
-    segments, classes, *start = checked_start(segments, classes, mu0, nu0)
+    size, start = checked_row(segments, classes, mu0, nu0)
     return _solve(
         share,
-        jax.tree.map(jnp.asarray, args),
+        jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), args),
         checked_times(times),
-        jnp.stack(start),
-        segments,
-        classes,
+        start,
+        *size,
         jnp.asarray([] if jumps is None else jumps, jnp.float64),
         jnp.asarray(rtol, jnp.float64),
         jnp.asarray(atol, jnp.float64),

@@ -4,13 +4,17 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
 from jaxattn.contracts import InputError, Status
 from jaxattn.integrate import Solution
+from jaxattn.reduced.clock import Clock
+from jaxattn.theory.checks import checked_start
 
-__all__ = ["ReducedPath", "log_times", "made_path"]
+__all__ = ["ReducedPath", "Scalar", "checked_row", "log_times", "made_path"]
+
+Scalar = Real[ArrayLike, ""]
 
 
 class ReducedPath(NamedTuple):
@@ -57,15 +61,29 @@ def log_times(t_end: float, points: int) -> Float[np.ndarray, " save"]:
     return np.append(np.geomspace(t_end, min(1.0, 1e-3 * t_end), points - 1), 0.0)[::-1]
 
 
+def checked_row(
+    segments: Scalar, classes: Scalar, mu0: Scalar, nu0: Scalar
+) -> tuple[tuple[Array, Array], Float[Array, "2"]]:
+    """Sizes and start, checked; a traced row with a bad one starts at NaN, and so fails at once.
+
+    Raises:
+        InputError: one outside its domain, `jaxattn.theory.checks.checked_start`.
+    """
+    segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
+    sound = jnp.isfinite(segments) & jnp.isfinite(classes)
+    return (segments, classes), jnp.where(sound, jnp.stack([mu0, nu0]), jnp.nan)
+
+
 def made_path(
     times: Float[Array, " save"],
+    clock: Clock,
     state: tuple[Float[Array, " save"], Float[Array, " save"]],
     size: tuple[Array, Array],
     loss: Float[Array, " save"],
     drift: Float[Array, ""],
     solution: Solution,
 ) -> ReducedPath:
-    """The path of a solution in ``log(1 + t)``, whose `state` at the times is mu and nu."""
+    """The path of a solution by this clock, whose `state` at the times is mu and nu."""
     mu, nu = state
     segments, classes = size
     done = solution.status == int(Status.DONE)
@@ -78,6 +96,6 @@ def made_path(
         loss=loss,
         invariant_drift=drift,
         status=solution.status,
-        time_reached=jnp.where(done, times[-1], jnp.expm1(solution.time_reached)),
+        time_reached=jnp.where(done, times[-1], clock.time(solution.time_reached)),
         work=solution.work,
     )
