@@ -65,8 +65,8 @@ def focus_at(
     """The nu at the horizon of the hybrid that switches then, and its derivative by the switch.
 
     Domain: 0 <= switch <= horizon, the rest as in `jaxattn.theory.trajectory`. Error: that of
-    `trajectory` in nu; 1e-9 of the larger of the derivative and nu/T in the derivative
-    (`test_the_slope_by_the_switch_is_the_switching_function_of_the_adjoint_equation`).
+    `trajectory` in nu; 1e-6 relative in the derivative, and 1e-9 of nu over the switch
+    (`test_the_slope_by_the_switch_is_a_difference_of_nearby_switches`).
 
     Raises:
         InputError: an argument outside its domain; NaN where it is traced.
@@ -123,8 +123,9 @@ def best_switch(curve: Curve, *, segments: Scalar, classes: Scalar) -> BestSwitc
     derivative's sign finds. There may be two maxima, one inside and one at the horizon: the higher
     one counts, and a grid too coarse to tell them apart can pick the other.
 
-    Domain: as `focus_at`. Error: 1e-6 relative in the switch, as nu is flat there, and that of
-    `trajectory` in nu (`test_the_best_switch_is_where_the_derivative_vanishes_or_the_horizon`).
+    Domain: as `focus_at`. Error: that of `trajectory` in nu; the derivative by the logarithm of
+    the switch is below 1e-7 of nu, and the switch as exact as nu is curved there
+    (`test_the_best_switch_is_where_the_derivative_vanishes_or_the_horizon`).
 
     Args:
         curve: of `switch_curve` or `curve_at`.
@@ -159,7 +160,7 @@ def overtaking(*, segments: Scalar, classes: Scalar) -> Float[Array, ""]:
     orbit by bisection in mu. A hybrid that never turns hard can be best only up to there: at the
     horizon itself nothing but nu' counts. For m = 2 it is 0, as soft attention is behind at once.
 
-    Domain: m and C in [2, 1e6]. Error: 1e-6 relative
+    Domain: m and C in [2, 1e6]. Error: both forces are equal to 1e-6 of themselves
     (`test_soft_attention_is_overtaken_where_both_forces_are_equal`).
 
     Args:
