@@ -47,22 +47,31 @@ def in_turn(benchmark: Any) -> Callable[..., None]:
         **facts: Any,
     ) -> None:
         seconds: dict[str, list[float]] = {name: [] for name in peers}
+        processor: dict[str, list[float]] = {name: [] for name in peers}
+        own: list[float] = []
 
         def time_peers() -> None:
             for name, (peer, _) in peers.items():
-                began = time.perf_counter()
+                began, spent = time.perf_counter(), time.process_time()
                 peer()
                 seconds[name].append(time.perf_counter() - began)
+                processor[name].append(time.process_time() - spent)
+
+        def timed() -> None:
+            spent = time.process_time()
+            work()
+            own.append(time.process_time() - spent)
 
         benchmark.extra_info |= {
             **facts,
             "units": units,
+            "processor": own,
             "peers": {
-                name: {"units": count, "seconds": seconds[name]}
+                name: {"units": count, "seconds": seconds[name], "processor": processor[name]}
                 for name, (_, count) in peers.items()
             },
         }
-        benchmark.pedantic(work, setup=time_peers, rounds=rounds, iterations=1)
+        benchmark.pedantic(timed, setup=time_peers, rounds=rounds, iterations=1)
 
     return measure
 

@@ -1,6 +1,8 @@
 """One page from the JSON of `make bench`: what each thing costs, beside its peers and its limit.
 
 python benchmarks/report.py runs/bench/results.json runs/bench/report.md
+
+The figure of work and precision is written beside it.
 """
 
 import json
@@ -14,6 +16,11 @@ Benchmark = dict[str, Any]
 PEER, BASE = "PyTorch eager", 64
 TARGETS = {"soft": 6.0, "hard": 2.5, "lvml": 2.5}  # times PyTorch, linear, at BASE seeds
 MORE_SEEDS = 1.1  # cost of a seed at 1,024 seeds over that at BASE
+SIZES = {"100 times": 40.0, "end": 60.0}  # times scipy, 4,096 sizes
+ORBIT, IN_TIME, ONE_PATH = 10.0, 1.0, 1.0  # times the ODE, the ODE, LSODA
+IVP, COMPILED_LOOP = "scipy solve_ivp", "scipy odeint"
+LEVELS = (1e-6, 1e-9)
+FIGURE = "precision.png"
 
 
 def each(one: Benchmark) -> float:
@@ -27,12 +34,42 @@ def peer(one: Benchmark, name: str) -> float:
     return median(found["seconds"]) / found["units"]
 
 
-def times_as_fast(one: Benchmark, name: str) -> float:
-    """How often the work fits into its peer's time: the median over rounds of the paired ratio."""
+def times_as_fast(one: Benchmark, name: str, clock: str = "seconds") -> float:
+    """How often the work fits into its peer's time: the median over rounds of the paired ratio.
+
+    By the wall's clock or by the ``"processor"``'s, which others on the machine hardly touch.
+    """
     found = one["extra_info"]["peers"][name]
     scale = one["extra_info"]["units"] / found["units"]
-    pairs = zip(found["seconds"], one["stats"]["data"], strict=True)
+    own = one["stats"]["data"] if clock == "seconds" else one["extra_info"][clock]
+    pairs = zip(found[clock], own, strict=True)
     return scale * median(theirs / ours for theirs, ours in pairs)
+
+
+def between(one: Benchmark, slow: str, fast: str, clock: str = "seconds") -> float:
+    """`times_as_fast` of one peer against another."""
+    peers = one["extra_info"]["peers"]
+    scale = peers[fast]["units"] / peers[slow]["units"]
+    pairs = zip(peers[slow][clock], peers[fast][clock], strict=True)
+    return scale * median(theirs / ours for theirs, ours in pairs)
+
+
+def summed(parts: list[Benchmark], name: str, clock: str = "seconds") -> float:
+    """The same of several works one after the other: all their peers' time over all of theirs."""
+    medians = {"seconds": each, "processor": lambda one: _spent(one["extra_info"])}
+    ours = sum(medians[clock](one) for one in parts)
+    peers = [one["extra_info"]["peers"][name] for one in parts]
+    return sum(median(each[clock]) / each["units"] for each in peers) / ours
+
+
+def _spent(facts: dict[str, Any]) -> float:
+    return median(facts["processor"]) / facts["units"]
+
+
+def best_scipy(parts: list[Benchmark]) -> str:
+    """The `solve_ivp` method that took least time over all of these."""
+    names = [name for name in parts[0]["extra_info"]["peers"] if name.startswith(IVP)]
+    return min(names, key=lambda name: sum(peer(one, name) for one in parts))
 
 
 def best_peer(one: Benchmark) -> str:
@@ -113,6 +150,121 @@ def _targets(benchmarks: list[Benchmark]) -> str:
     return table(("linear SDC, C = m = 20, batch 256", "target", "measured", "met"), rows)
 
 
+Row = tuple[str, float, float, float]  # what, target, on the wall, by the processor
+
+
+def _size_targets(benchmarks: list[Benchmark]) -> list[Row]:
+    rows: list[Row] = []
+    for what, least in SIZES.items():
+        parts = asking(benchmarks, "sizes", what=what)
+        for name in (best_scipy(parts), COMPILED_LOOP) if parts else ():
+            both = (summed(parts, name, clock) for clock in ("seconds", "processor"))
+            rows.append((f"ODE, {what}, times {name}", least, *both))
+    clocks = ("seconds", "processor")
+    for one in asking(benchmarks, "closed form"):
+        paradigm = one["extra_info"]["paradigm"]
+        for name in (name for name in one["extra_info"]["peers"] if name.startswith("ODE")):
+            both = (between(one, name, "orbit", clock) for clock in clocks)
+            rows.append((f"orbit, {paradigm}, times {name}", ORBIT, *both))
+        both = (times_as_fast(one, "ODE, most accurate", clock) for clock in clocks)
+        rows.append((f"closed form in time, {paradigm}, times ODE, most accurate", IN_TIME, *both))
+    for one in asking(benchmarks, "one trajectory"):
+        paradigm = one["extra_info"]["paradigm"]
+        for name in one["extra_info"]["peers"]:
+            both = (times_as_fast(one, name, clock) for clock in clocks)
+            rows.append((f"one trajectory, {paradigm}, times {name}", ONE_PATH, *both))
+    return rows
+
+
+def _sizes(benchmarks: list[Benchmark]) -> str:
+    """Ratios to be reached, then what each of them is made of."""
+    targets = table(
+        ("4,096 sizes, three paradigms", "target", "wall", "processor", "met"),
+        (
+            [
+                what,
+                f">= {least:g}",
+                f"{wall:.3g}",
+                f"{processor:.3g}",
+                "yes" if min(wall, processor) >= least else "**no**",
+            ]
+            for what, least, wall, processor in _size_targets(benchmarks)
+        ),
+    )
+    rows = []
+    for question in ("sizes", "closed form", "one trajectory"):
+        for one in asking(benchmarks, question):
+            facts = one["extra_info"]
+            label = f"{facts['paradigm']}, {facts.get('what', question)}"
+            own = "jaxattn" if question == "sizes" else "closed form"
+            units = facts["units"]  # times of all rows, extrapolated where fewer were run
+            every = [(own, each(one), _spent(facts))]
+            every += [
+                (name, peer(one, name), median(found["processor"]) / found["units"])
+                for name, found in facts["peers"].items()
+            ]
+            for name, wall, processor in every:
+                found = facts["errors"].get(name)
+                rtol = facts.get("rtol", {}).get(name)
+                rows.append(
+                    [
+                        label,
+                        name,
+                        ms(units * wall),
+                        ms(units * processor),
+                        f"{rtol:.1e}" if rtol else "",
+                        f"{found['largest']:.0e}" if found else "",
+                        f"{found['rms']:.0e}" if found else "",
+                    ]
+                )
+    header = ("", "", "ms, wall", "ms, processor", "rtol", "largest error", "rms error")
+    return f"{targets}\n\n{table(header, rows)}"
+
+
+def _cheapest(points: list[dict[str, Any]], level: float) -> dict[str, Any] | None:
+    """Of one solver's points, the one that took least evaluations among those this accurate."""
+    good = [point for point in points if point["error"] <= level]
+    return min(good, key=lambda point: point["evaluations"], default=None)
+
+
+def _precision(found: list[Benchmark]) -> str:
+    paradigms = [one["extra_info"]["paradigm"] for one in found]
+    by_paradigm = [one["extra_info"]["points"] for one in found]
+    solvers = list(dict.fromkeys(point["solver"] for point in by_paradigm[0]))
+    parts = []
+    for level in LEVELS:
+        rows = []
+        for solver in solvers:
+            cells = [solver]
+            for points in by_paradigm:
+                best = _cheapest([each for each in points if each["solver"] == solver], level)
+                if best is None:
+                    cells += ["not reached", "", ""]
+                    continue
+                batch = best.get("processor_in_batch")
+                cells += [
+                    f"{best['evaluations']:,}",
+                    ms(best["processor"]),
+                    "" if batch is None else ms(batch),
+                ]
+            rows.append(cells)
+        header = [f"error {level:.0e}"]
+        for paradigm in paradigms:
+            header += [f"{paradigm}: evaluations", "ms", "ms in a batch"]
+        parts.append(table(header, rows))
+    closed = ", ".join(
+        f"{one['extra_info']['paradigm']} {ms(one['extra_info']['closed_form']['processor'])}"
+        for one in found
+    )
+    batch = found[0]["extra_info"]["batch"]
+    return (
+        f"![work and precision]({FIGURE})\n\nm = 100, C = 1000, 100 times to t = 4e5; the largest "
+        "error of mu and nu at any of them. Processor time of one solve, and of one of "
+        f"{batch} alike in a compiled batch. The closed form itself: {closed} ms.\n\n"
+        + "\n\n".join(parts)
+    )
+
+
 def _theory(benchmarks: list[Benchmark]) -> str:
     rows = []
     for one in asking(benchmarks, "theory"):
@@ -191,6 +343,13 @@ def page(results: dict[str, Any]) -> str:
         "saves. The error is the largest of mu and nu at the end against the reference values; "
         f"Euler's is taken where its steps end, at t = 1000.\n\n{_theory(benchmarks)}",
     ]
+    if asking(benchmarks, "sizes"):
+        parts.append(
+            "## 4,096 sizes\n\nm and C from 2 to 1,000, to t = 4e5 (benchmarks/README.md says how "
+            f"errors are made equal).\n\n{_sizes(benchmarks)}"
+        )
+    if found := asking(benchmarks, "work and precision"):
+        parts.append(f"## Work and precision\n\n{_precision(found)}")
     for case in ("linear", "mlp"):
         found = asking(benchmarks, "seeds", case=case)
         parts.append(f"## Training, {case}\n\n{_training(found, limit)}")
@@ -205,5 +364,11 @@ def page(results: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     source, target = map(Path, sys.argv[1:])
-    target.write_text(page(json.loads(source.read_text())))
+    everything = json.loads(source.read_text())
+    if found := asking(everything["benchmarks"], "work and precision"):
+        from drawing import work_and_precision
+
+        figure = work_and_precision([one["extra_info"] for one in found])
+        figure.savefig(target.with_name(FIGURE), dpi=150)
+    target.write_text(page(everything))
     print(target)

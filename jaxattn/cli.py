@@ -189,14 +189,13 @@ def _theory(asked: Theory) -> int:
     from jaxattn.terminal import theory_table
 
     times = log_times(asked.t_end, asked.points)
-    paths = solve_published(
-        asked.paradigms, asked.segments, asked.classes, times, asked.switch_time
-    )
+    size = (asked.segments, asked.classes)
+    paths = solve_published(asked.paradigms, *size, times, asked.switch_time, asked.method)
     written = []
     if asked.out is not None:
-        written = theory_into(asked.out, paths, asked.segments, asked.classes, asked.overwrite)
+        written = theory_into(asked.out, paths, *size, asked.overwrite, asked.method)
     if asked.json:
-        _print_json(theory_json(paths, asked.segments, asked.classes))
+        _print_json(theory_json(paths, *size, asked.method))
     else:
         _show(theory_table(paths), *(f"wrote {path}" for path in written))
     failed = sum(int(path.status) != 1 for path in paths.values())
@@ -204,28 +203,36 @@ def _theory(asked: Theory) -> int:
 
 
 def _report(asked: Report) -> int:
-    from jaxattn.experiments.reporting import report_into
+    from jaxattn.experiments import report
     from jaxattn.terminal import sentences
 
-    path, found = report_into(asked.folder)
+    made = report(asked.folder)
     if asked.json:
-        _print_json({"report": str(path), "findings": [one._asdict() for one in found]})
+        said = {"report": str(made.path), "findings": [one._asdict() for one in made.findings]}
+        _print_json({**said, "numbers": made.numbers} if made.numbers else said)
     else:
-        _show(*sentences(found), f"wrote {path}")
+        _show(*sentences(made.findings), f"wrote {made.path}")
     return 0
 
 
 def _reproduce(asked: Reproduce) -> int:
-    from jaxattn.experiments import reproduce
-    from jaxattn.terminal import Reporter, ending, numbers_table
+    from jaxattn.experiments import EXPERIMENTS, reproduce
+    from jaxattn.terminal import Reporter, ending, experiments_table, numbers_table
 
+    if asked.name is None:
+        if asked.json:
+            _print_json({"experiments": {one.name: one.summary for one in EXPERIMENTS.values()}})
+        else:
+            _show(experiments_table(EXPERIMENTS))
+        return 0
     out = asked.out or Path("runs") / asked.name
     with Reporter() as reporter:
         found = reproduce(asked.name, asked.scale, out, asked.overwrite, reporter.tell, asked.seeds)
     if asked.json:
         _print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
     else:
-        _show(numbers_table(found.numbers), *found.findings, *ending(found.failed, out))
+        table = numbers_table(found.numbers, found.results)
+        _show(table, *found.findings, *ending(found.failed, out))
     return 3 if found.failed else 0
 
 

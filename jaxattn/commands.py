@@ -88,8 +88,10 @@ class Theory:
     """Times: 0, then log-spaced."""
     paradigms: tuple[str, ...] = ("soft", "hard", "lvml")
     """Which of soft, hard, lvml, hybrid."""
-    switch_time: float = float("inf")
-    """When the hybrid turns from soft to hard."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of the time."""
+    method: str = "ode"
+    """ode solves it, closed-form needs no solver, both says how far the two are apart."""
     out: Path | None = None
     """Directory for figures and numbers; without it nothing is written."""
     overwrite: bool = False
@@ -104,7 +106,8 @@ class Theory:
 class Report:
     """Write report.html for a run: findings, figures and tables on one page of its own.
 
-    Every compare writes one; this makes it anew, also of a run that was interrupted.
+    Every compare and every reproduce writes one; this makes it and the figures anew from the
+    stored results, also of a run that was interrupted.
 
     Example: jaxattn report runs/digits
     """
@@ -112,22 +115,22 @@ class Report:
     folder: Annotated[Path, tyro.conf.Positional]
     """Directory of a run."""
     json: bool = False
-    """Print the findings as one JSON object (and nothing else) on standard output."""
+    """Print the findings, and an experiment's numbers, as one JSON object (and nothing else)."""
     cache: bool = True
     """Keep compiled code in the user's cache folder."""
 
 
 @dataclass
 class Reproduce:
-    """Run a published experiment: results, figures, and what was found in sentences.
+    """Run a published experiment: results, figures, a report, and what was found in sentences.
+
+    Without NAME: list all experiments, each with what it is about.
 
     Example: jaxattn reproduce fixed-focus --scale smoke --out runs/fixed-focus
     """
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """fixed-focus: what is learnt at a fixed attention, and what more attention would gain.
-
-    departures: how far from the reduced system where classes, foregrounds or background differ."""
+    name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
+    """theory, fixed-focus, phase, switch, schedule or departures; none: say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -16,10 +16,9 @@ from jaxattn.descent import make_train
 from jaxattn.flow import make_flow
 from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import part_names
-from jaxattn.reduced import solve_reduced
+from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, make_plan, make_row, make_runner, stack_data
-from jaxattn.theory import FIELDS
 
 __all__ = [
     "Job",
@@ -249,7 +248,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
         and settings.constants().get("temperature", 1.0) == 1.0
         and not {"temperature", "focus_rate"} & set(settings.hypers)
     )
-    names = [name for name in settings.names() if name in FIELDS or name == "hybrid"]
+    names = [name for name in settings.names() if name in PARADIGMS]
     if not exact:
         return {}
     axes, grid = settings.axes(), _grid(settings)
@@ -259,7 +258,14 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     blocks = {}
     for name in names:
         paths = [
-            solve_reduced(name, times, segments=task.segments, classes=task.classes, switch_time=at)
+            solve_reduced(
+                # A switch that a run does not reach leaves it soft attention.
+                "soft" if name == "hybrid" and at > times[-1] else name,
+                times,
+                segments=task.segments,
+                classes=task.classes,
+                switch_time=at,
+            )
             for times, at in zip(flat, switch, strict=True)
         ]
         blocks[name, "theory"] = _theory_block(axes, clock.shape, paths)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.attention import entropy
-from jaxattn.contracts import Example, MeasureSpec
+from jaxattn.contracts import Example, MeasureSpec, Reader
 from jaxattn.inference import INFERENCE_RULES, infer
 
 __all__ = [
@@ -93,7 +93,7 @@ class View(NamedTuple):
     scores: Float[Array, " segment"]
     log_attention: Float[Array, " segment"]
     values: PyTree
-    read: Callable[[PyTree], Float[Array, " class"]]
+    read: Reader
 
 
 def _of_one(view: View, example: Example) -> dict[str, Array]:

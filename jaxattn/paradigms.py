@@ -1,4 +1,4 @@
-"""Paradigms: the loss of one example under soft, hard, LVML and hybrid attention.
+"""Paradigms: the loss of one example under soft, hard, LVML, hybrid attention and EM.
 
 A paradigm sees the log attention of the segments, the values it weighs and `read`, which turns
 one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (ECAI 2023).
@@ -12,52 +12,70 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.attention import average
-from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm
+from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
 
-__all__ = ["PARADIGMS", "as_paradigm", "hard", "hybrid", "lvml", "soft"]
+__all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "lvml", "soft"]
 
-Read = Callable[[PyTree], Float[Array, " class"]]
 Loss = tuple[Float[Array, ""], tuple[()]]
+
+
+def _each(read: Reader, values: PyTree, label: Int[Array, ""]) -> Float[Array, " segment"]:
+    """Log probability of the label, by segment."""
+    return jax.vmap(read.log_probability, in_axes=(0, None))(values, label)
 
 
 def _soft(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    return -read(average(log_attention, values))[label], ()
+    return -read.log_probability(average(log_attention, values), label), ()
 
 
 def _hard(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    losses = -jax.vmap(read)(values)[:, label]
-    return jnp.sum(jnp.exp(log_attention) * losses), ()
+    return jnp.sum(jnp.exp(log_attention) * -_each(read, values, label)), ()
 
 
 def _lvml(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
     del context
-    return -jax.nn.logsumexp(log_attention + jax.vmap(read)(values)[:, label]), ()
+    return -jax.nn.logsumexp(log_attention + _each(read, values, label)), ()
+
+
+def _em(
+    log_attention: Float[Array, " segment"],
+    values: PyTree,
+    read: Reader,
+    label: Int[Array, ""],
+    context: Context,
+) -> Loss:
+    del context
+    joint = log_attention + _each(read, values, label)
+    responsibility = jax.nn.softmax(jax.lax.stop_gradient(joint))
+    # Where there is no attention both factors end at 0 * -inf, which counts as 0.
+    terms = responsibility * jnp.where(responsibility > 0, joint, 0)
+    return -jnp.sum(terms), ()
 
 
 def _hybrid(
     log_attention: Float[Array, " segment"],
     values: PyTree,
-    read: Read,
+    read: Reader,
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
@@ -97,7 +115,16 @@ hybrid = Paradigm(
 Training resets the optimiser state at the switch; a flow clips its step to it.
 """
 
-PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid)}
+em = Paradigm("em", _em, natural_inference="average-output")
+"""Expectation maximisation by gradient: ``-sum_j r_j log(a_j softmax(g(x_j))_y)``.
+
+The responsibilities ``r_j``, proportional to ``a_j softmax(g(x_j))_y``, are those of the current
+parameters, held constant. The gradient is therefore exactly LVML's (Fisher's identity), and every
+step by it the same; the value is LVML's plus the entropy of r, at most the logarithm of the number
+of segments above it, and need not fall along a path on which LVML's does.
+"""
+
+PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em)}
 
 
 def as_paradigm(function: Paradigm | Callable[..., Any], name: str = "") -> Paradigm:

@@ -19,6 +19,7 @@ from jaxattn.contracts import (
     Paradigm,
     Params,
     Problem,
+    Reader,
     Task,
 )
 from jaxattn.measures import MEASURES, View, attention_shown, measure_examples
@@ -81,9 +82,7 @@ def _attention_problem(
         values = model.represent(params, example, key)
         scores = model.score(params, example, values)
 
-        def read(value: PyTree) -> Float[Array, " class"]:
-            return jax.nn.log_softmax(model.classify(params, value))
-
+        read = Reader(lambda value: model.classify(params, value))
         return View(scores, attention.apply(scores, example, hyper), values, read)
 
     def init(key: Array, hyper: Hyper) -> Params:

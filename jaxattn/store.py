@@ -25,6 +25,7 @@ __all__ = [
     "plain",
     "prepare",
     "spec_of",
+    "status_attributes",
     "write_bytes",
     "write_json",
     "write_results",
@@ -101,11 +102,12 @@ def block(
     for name, count in trajectory.work.items():
         label = "evaluations" if name == "gradients" else name
         add(label, lead, np.asarray(count, dtype=float), *_UNITS[label])
-    variables["status"] = (lead, np.asarray(trajectory.status, np.int8), _status_attributes())
+    variables["status"] = (lead, np.asarray(trajectory.status, np.int8), status_attributes())
     return xr.Dataset(variables, coords)
 
 
-def _status_attributes() -> dict[str, Any]:
+def status_attributes() -> dict[str, Any]:
+    """What a `Status` in a Dataset says of itself."""
     return {
         "long_name": "how the row ended",
         "flag_values": np.asarray([ABSENT, *Status], dtype=np.int8),
@@ -161,7 +163,7 @@ def assemble(
         compat="override",
         combine_attrs="drop_conflicts",
     )
-    ds["status"] = ds["status"].astype(np.int8).assign_attrs(_status_attributes())
+    ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
     ds = ds.transpose("paradigm", "process", *axes, "save", "split", ...)
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)

@@ -13,15 +13,18 @@ import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from jaxattn import comparison
 from jaxattn.findings import Finding
+from jaxattn.page import BAND_WORDS, has_bands, numbers_sheet
 from jaxattn.summaries import own_rule
 
 __all__ = [
     "Reporter",
     "doctor_table",
     "ending",
+    "experiments_table",
     "numbers_table",
     "results_table",
     "sentences",
@@ -30,6 +33,9 @@ __all__ = [
 
 ASKED_FIRST = ("learning_rate", "time_to_focus", "attention_foreground", "accuracy")
 """What the terminal says of each setting; the report says the rest."""
+
+MOST_LINES = 40
+"""Of a table of numbers: what a person still reads."""
 
 LINE_EVERY = 2.0
 """Seconds between plain progress lines where there is no terminal."""
@@ -76,11 +82,16 @@ class Reporter:
     def tell(self, progress: comparison.Progress) -> None:
         """Show where things stand."""
         now = time.perf_counter()
-        if progress.total != self._total or progress.done < self._done:
-            # A new comparison (the companion) counts from nothing, from where the last one ended.
+        again = progress.done < self._done or progress.done == self._done == self._total
+        if progress.total != self._total or again:
+            # A new part (the companion of a comparison, another part of an experiment) counts from
+            # nothing, from where the last one ended.
             self._started, self._total = self._told, progress.total
+            if self._bar is not None and again:
+                self._bar.reset(self._task)  # of the same size, it would stay at its end
         elapsed = now - self._started
-        rate = f"{progress.done / elapsed:.1f} seeds/s" if elapsed > 0.5 else ""
+        # Runs and not seeds: exact parts have none.
+        rate = f"{progress.done / elapsed:.1f} runs/s" if progress.done and elapsed > 0.5 else ""
         failed = f", {progress.failed} failed" if progress.failed else ""
         label = f"{progress.process} {progress.paradigm}".strip()
         if self._bar is not None:
@@ -93,8 +104,10 @@ class Reporter:
                 rate=rate,
             )
         elif now - self._last >= LINE_EVERY or progress.done == progress.total:
-            left = elapsed / progress.done * (progress.total - progress.done)
-            pace = f"{rate}, {left:.0f} s left" if rate else "starting"
+            pace = "starting"
+            if rate:
+                left = elapsed / progress.done * (progress.total - progress.done)
+                pace = f"{rate}, {left:.0f} s left"
             print(
                 f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
@@ -166,45 +179,55 @@ def ending(failed: int, folder: Path) -> list[str]:
     """The last lines of a command: what failed, and where everything is."""
     runs = "run" if failed == 1 else "runs"
     said = [f"{failed} {runs} failed (diverged or not solved), left out above."] if failed else []
-    return [*said, f"results, figures and run.json are in {folder}."]
+    return [*said, f"report.html, results, figures and run.json are in {folder}."]
 
 
-def numbers_table(lines: Sequence[Mapping[str, Any]]) -> Table:
-    """The numbers behind an experiment's figures, a dict a line.
+def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
+    """The numbers behind an experiment's figures, a dict a line, from the first on.
 
-    A dict inside a line becomes one column ``median [low, high]`` and one for each further key.
+    Args:
+        lines: of `Experiment.numbers`.
+        ds: the results, for their units.
     """
-    rows = [_side_by_side(line) for line in lines]
-    shown = Table(title="at the end: median [10 %, 90 %] over seeds", title_justify="left")
-    for name in dict.fromkeys(name for row in rows for name in row):
-        shown.add_column(name.replace("_", " "))
-    for row in rows:
-        shown.add_row(*row.values())
+    sheet = numbers_sheet(lines, ds, MOST_LINES, digits=3)
+    hidden = len(lines) - len(sheet.rows)
+    shown = Table(
+        title=BAND_WORDS if has_bands(lines) else None,
+        title_justify="left",
+        caption=f"The first {MOST_LINES} of {len(lines)} lines; report.html shows more, and "
+        "--json prints all."
+        if hidden
+        else None,
+        caption_justify="left",
+    )
+    for name in sheet.columns:
+        shown.add_column(Text(name))  # as it is: to a console that reads markup [nat] is a style
+    for row in sheet.rows:
+        shown.add_row(*(Text(one.text) for one in row))
     return shown
 
 
-def _side_by_side(line: Mapping[str, Any]) -> dict[str, str]:
-    row = {}
-    for name, value in line.items():
-        if not isinstance(value, Mapping):
-            row[name] = str(value)
-            continue
-        rest = dict(value)
-        middle, low, high = (rest.pop(key) for key in ("median", "low", "high"))
-        row[name] = "-" if middle is None else f"{middle:.4f} [{low:.4f}, {high:.4f}]"
-        row |= {f"{name}_{key}": f"{number:.4g}" for key, number in rest.items()}
-    return row
+def experiments_table(experiments: Mapping[str, Any]) -> Table:
+    """Every experiment by name, and what it is about."""
+    shown = Table("name", "what it is about")
+    for name, one in experiments.items():
+        shown.add_row(name, one.summary)
+    return shown
 
 
 def theory_table(paths: Mapping[str, Any]) -> Table:
-    """End values of the reduced system."""
+    """End values of the reduced system, and the solver's distance from the closed form if known."""
     shown = Table(title=f"at time {float(next(iter(paths.values())).time[-1]):g}")
     for name in ("paradigm", "mu", "nu", "attention (alpha)", "right class (beta)", "drift"):
         shown.add_column(name)
+    compared = [name for name, path in paths.items() if hasattr(path, "ode_vs_closed_form")]
+    if compared:
+        shown.add_column("ODE - closed form")
     for name, path in paths.items():
         ends = (path.mu[-1], path.nu[-1], path.attention[-1], path.right_class[-1])
         drift = f"{float(path.invariant_drift):.1e}"
-        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), drift)
+        gap = [f"{float(path.ode_vs_closed_form):.1e}"] if name in compared else []
+        shown.add_row(name, *(f"{float(x):.10g}" for x in ends), drift, *gap)
     return shown
 
 

@@ -150,3 +150,96 @@ def test_a_fixed_focus_pays_for_no_score():
     free = counting.step("hard", **sizes, learns_focus=False)
     focus = 2 * 8 * 4 * (2 * 6 * 5 + 3 * 5 * 1)
     assert counting.step("hard", **sizes).operations - free.operations == focus
+
+
+SCIPY = "scipy solve_ivp, LSODA", "scipy solve_ivp, DOP853", "scipy odeint"
+ERROR = {"largest": 1e-6, "rms": 1e-8}
+
+
+def sizes(paradigm, what, ours, peers):
+    """`ours` and the peers' are seconds for all 4,096 rows, of which the peers ran 64."""
+    return benchmark(
+        "sizes",
+        [ours],
+        units=4096,
+        paradigm=paradigm,
+        what=what,
+        processor=[ours / 2],
+        rtol={"jaxattn": 1e-8},
+        errors={"jaxattn": ERROR},
+        peers={
+            name: {"units": 64, "seconds": [all_rows / 64], "processor": [all_rows / 64]}
+            for name, all_rows in zip(SCIPY, peers, strict=True)
+        },
+    )
+
+
+def test_many_sizes_are_held_against_the_best_of_scipys_methods_over_all_paradigms():
+    # LSODA is the slower one for one paradigm, and the faster one in all.
+    page = report.page(
+        results(
+            sizes("soft", "100 times", 0.1, [6.0, 5.0, 2.0]),
+            sizes("hard", "100 times", 0.1, [2.0, 9.0, 2.0]),
+        )
+    )
+    assert line(page, "ODE, 100 times", "LSODA", ">=")[1:] == [">= 40", "40", "80", "yes"]
+    assert line(page, "ODE, 100 times", "odeint", ">=")[1:] == [">= 40", "20", "40", "**no**"]
+    assert "DOP853" not in "".join(row for row in page.splitlines() if ">=" in row)
+    assert line(page, "soft, 100 times", "jaxattn") == [
+        *("soft, 100 times", "jaxattn", "100", "50", "1.0e-08", "1e-06", "1e-08"),
+    ]
+
+
+def test_an_orbit_is_held_against_the_ode_that_ran_beside_it():
+    peers = {"orbit": 0.01, "ODE, most accurate": 0.2, "ODE, LSODA's accuracy": 0.05}
+    one = benchmark(
+        "closed form",
+        [0.1],
+        units=4096,
+        paradigm="hard",
+        processor=[0.1],
+        errors={},
+        peers={
+            name: {"units": 4096, "seconds": [each], "processor": [each]}
+            for name, each in peers.items()
+        },
+    )
+    page = report.page(results(sizes("hard", "end", 1.0, [1, 2, 3]), one))
+    assert line(page, "orbit, hard", "most accurate")[1:] == [">= 10", "20", "20", "yes"]
+    assert line(page, "orbit, hard", "LSODA's")[1:] == [">= 10", "5", "5", "**no**"]
+    assert line(page, "closed form in time, hard")[1:] == [">= 1", "2", "2", "yes"]
+
+
+def precision():
+    def point(solver, error, evaluations, **more):
+        return {
+            "solver": solver, "rtol": 1e-8, "error": error, "evaluations": evaluations,
+            "seconds": 0.002, "processor": 0.001, **more,
+        }  # fmt: skip
+
+    return benchmark(
+        "work and precision",
+        [1.0],
+        paradigm="soft",
+        batch=256,
+        closed_form={"seconds": 0.002, "processor": 0.001},
+        points=[
+            point("tsit5", 1e-5, 100, processor_in_batch=1e-5),
+            point("tsit5", 2e-7, 1900, processor_in_batch=2e-5),
+            point("tsit5", 1e-8, 2500, processor_in_batch=3e-5),
+            point("scipy LSODA", 1e-10, 3000),
+        ],
+    )
+
+
+def test_work_is_that_of_the_cheapest_tolerance_which_is_as_accurate():
+    page = report.page(results(precision()))
+    first, second = (row for row in page.splitlines() if row.startswith("| tsit5"))
+    assert first == "| tsit5 | 1,900 | 1 | 0.02 |"
+    assert second == "| tsit5 | not reached |  |  |"
+
+
+def test_work_and_precision_are_drawn_with_a_line_for_each_solver():
+    figure = load("drawing").work_and_precision([precision()["extra_info"]] * 3)
+    assert [len(ax.lines) for ax in figure.axes] == [2] * 3 + [5] * 3  # batches, closed form
+    assert all(ax.xaxis_inverted() for ax in figure.axes)

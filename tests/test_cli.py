@@ -19,7 +19,7 @@ import jaxattn
 from jaxattn.cli import main
 from jaxattn.contracts import InputError, Status
 from jaxattn.doctor import REFERENCE
-from jaxattn.experiments import published
+from jaxattn.experiments import EXPERIMENTS, published
 from jaxattn.store import plain
 
 # A command switches 64 bits on by itself, so the leg without them would only repeat all this.
@@ -77,10 +77,11 @@ REFUSED = {
     "theory --points 1": "points: got 1, expected 2 or more",
     "theory --t-end nan": "t_end: got nan, expected a positive number",
     "theory --t-end 0": "t_end: got 0.0, expected a positive number",
-    "theory --switch-time -1": "switch time: got -1.0, expected a number at least 0",
+    "theory --switch-time -1": "switch time: got -1.0, expected a number in [0, 400000]",
     "theory --paradigms": "paradigms: got none, expected at least one of soft,",
     # experiments
     "reproduce fixed-focsu": "did you mean 'fixed-focus'?",
+    "reproduce fixed-focsu --json": "jaxattn reproduce, without a name, says what each is.",
     "reproduce fixed-focus --scale papre": "did you mean 'paper'?",
     "reproduce fixed-focus --scale smoke --seeds 0": "seeds: got 0, expected at least 1",
     "reproduce fixed-focus --scale smoke --out full": "--out: got 'full', which holds 'mine.txt'",
@@ -95,11 +96,11 @@ UNREADABLE = {
     "compare digits --steps many": "--steps",
     "compare digits --seed 3": "--seed",
     "compair digits": "compair",
-    "reproduce": "NAME",
     "": "compare",
 }
 """What the parser itself refuses, in a box of its own."""
 
+LIST, LIST_JSON = "reproduce", "reproduce --json"
 THEORY = "theory --segments 100 --classes 1000 --t-end 4e5 --json"
 AGAIN = f"compare orthogonal-population {SHORT} --out old --overwrite"
 DIVERGING = (
@@ -112,7 +113,7 @@ STALE = (
     *("figures/old.png", "figures/old.svg"),
 )
 
-PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ seeds/s, \d+ s left)"
+PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ runs/s, \d+ s left)"
 
 
 def words_of(case: str, number: int) -> list[str]:
@@ -132,7 +133,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
             (folder / name).write_text("mine")
         cases = {c: words_of(c, i) for i, c in enumerate([*REFUSED, *UNREADABLE])}
         cases |= {c: c.split() for c in (THEORY, f"{THEORY} --points 7")}
-        cases |= {c: c.split() for c in (AGAIN, DIVERGING)}
+        cases |= {c: c.split() for c in (AGAIN, DIVERGING, LIST, LIST_JSON)}
         answers, _ = run_many(list(cases.values()), folder)
         return dict(zip(cases, answers, strict=True))
 
@@ -429,7 +430,7 @@ def test_theory_prints_the_reference_values_and_an_invariant_that_is_kept(
     code, out, err = answered[1][THEORY]
     assert (code, err, out.count("\n")) == (0, "", 1)
     said = strict_json(out)
-    assert list(said) == ["segments", "classes", "paradigms"]
+    assert list(said) == ["segments", "classes", "method", "paradigms"]
     assert (said["segments"], said["classes"]) == (100, 1000)
     assert list(said["paradigms"]) == ["soft", "hard", "lvml"]
     for name, found in said["paradigms"].items():
@@ -474,6 +475,23 @@ def test_theory_that_the_solver_gives_up_on_exits_3_with_null_for_nan(
     assert found["hard"]["mu"] == [0, None, None]
     assert found["hard"]["invariant_drift"] is None
     assert None not in found["soft"]["mu"]
+
+
+# --- reproduce ------------------------------------------------------------------------------------
+
+
+def test_reproduce_without_a_name_lists_every_experiment_with_what_it_is_about(
+    answered: tuple[Path, dict[str, Answer]],
+) -> None:
+    folder, answers = answered
+    listed = {name: one.summary for name, one in EXPERIMENTS.items()}
+    code, out, err = answers[LIST]
+    assert (code, err) == (0, "")
+    for name, about in listed.items():
+        assert re.search(rf"\b{name} .*{re.escape(about)}", out)
+    code, out, err = answers[LIST_JSON]
+    assert (code, err, strict_json(out)) == (0, "", {"experiments": listed})
+    assert not (folder / "runs").exists()
 
 
 # --- help -----------------------------------------------------------------------------------------

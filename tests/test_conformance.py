@@ -86,6 +86,17 @@ def test_compiled_is_eager(case):
     assert distance(gradient, slope) <= 300 * case.eps
 
 
+@pytest.mark.parametrize("model", SMALL)
+def test_em_has_the_gradient_of_lvml_on_every_model(model):
+    em, lvml = (case_of(name, model, PRECISION) for name in ("em", "lvml"))
+    for scale in (1.0, 3.0):
+        (loss, _), gradient = em.slope(*em.arguments(scale=scale))
+        (other, _), slope = lvml.slope(*em.arguments(scale=scale))
+        # Gradients of order one; a few hundred operations, in another order.
+        assert distance(gradient, slope) <= 300 * em.eps
+        assert loss > other
+
+
 def test_it_is_traced_once_and_other_values_compile_nothing_new(case):
     doubled = jax.tree.map(lambda leaf: 2 * leaf, case.params)
     case.slope(*case.arguments())

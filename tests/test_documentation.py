@@ -11,11 +11,15 @@ import pytest
 from commands import ENVIRONMENT, run
 from nbclient import NotebookClient
 
+from jaxattn import theory
 from jaxattn.cli import parse
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-PAGES = sorted(path.name for path in ROOT.glob("*.md"))
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+)
+SHOWS = ["README.md", *(page for page in PAGES if page.startswith("docs/"))]
+"""Pages whose code is for the reader to run."""
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 NOTEBOOK_CPU_SECONDS = 90
@@ -28,14 +32,16 @@ AS_A_PERSON = {**ENVIRONMENT, "XLA_FLAGS": ""}
 pytestmark = pytest.mark.needs_x64
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of README in this language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = "README.md") -> list[str]:
+    """The fenced blocks of a page in this language."""
+    text = (ROOT / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def shown_commands() -> list[str]:
-    """The lines of README's shell blocks, continued ones whole, without comments."""
-    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    """The lines of the pages' shell blocks, continued ones whole, without comments."""
+    shown = "".join(block for page in SHOWS for block in blocks("bash", page))
+    lines = shown.replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ") for line in lines if line.strip() and line.strip()[0] != "#"]
 
 
@@ -60,21 +66,23 @@ def test_the_readme_has_python_to_paste_and_commands_to_type() -> None:
     }
 
 
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_python_of_the_readme_runs_as_pasted(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "number"), [(page, k) for page in SHOWS for k in range(len(blocks("python", page)))]
+)
+def test_python_of_a_page_runs_as_pasted(page: str, number: int, tmp_path: Path) -> None:
     code, _, err = run(
-        [sys.executable, "-c", blocks("python")[number]], tmp_path, environment=AS_A_PERSON
+        [sys.executable, "-c", blocks("python", page)[number]], tmp_path, environment=AS_A_PERSON
     )
     assert code == 0, err
 
 
 @pytest.mark.parametrize("command", commands_of("jaxattn"))
-def test_commands_of_the_readme_can_be_parsed(command: str) -> None:
+def test_commands_of_the_pages_can_be_parsed(command: str) -> None:
     parse(words_of(command)[1:])
 
 
 @pytest.mark.parametrize("command", commands_of("make"))
-def test_make_targets_of_the_readme_exist(command: str) -> None:
+def test_make_targets_of_the_pages_exist(command: str) -> None:
     (target, *_) = [word for word in words_of(command)[1:] if "=" not in word]
     assert re.search(rf"^{re.escape(target)}\b.*:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
@@ -82,7 +90,22 @@ def test_make_targets_of_the_readme_exist(command: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_links_to_are_there(page: str) -> None:
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", (ROOT / page).read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", SHOWS)
+def test_tests_that_a_page_names_as_proofs_are_there(page: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / page).read_text()))
+    written = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+    assert {name for name in named if f"def {name}(" not in written} == set()
+
+
+def test_the_table_of_closed_forms_names_what_is_there() -> None:
+    page = (ROOT / "docs" / "closed_forms.md").read_text()
+    table = page[page.index("## Functions") : page.index("## How to use it")]
+    names = re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)
+    assert "trajectory" in names
+    assert set(names) <= set(theory.__all__)
 
 
 def test_there_is_a_notebook() -> None:

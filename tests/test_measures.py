@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattn.attention import softmax
-from jaxattn.contracts import Example
+from jaxattn.contracts import Example, Reader
 from jaxattn.inference import INFERENCE_RULES
 from jaxattn.measures import (
     BINS,
@@ -59,7 +59,9 @@ def batch_of(rng: np.random.Generator) -> Example:
 
 def see(example: Example) -> View:
     scores, logits = example.segments
-    return View(scores, softmax.apply(scores, example, hyper()), logits, jax.nn.log_softmax)
+    return View(
+        scores, softmax.apply(scores, example, hyper()), logits, Reader(lambda value: value)
+    )
 
 
 measured = jit(lambda batch: measure_examples(see, batch))

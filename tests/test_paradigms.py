@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.contracts import Context, Paradigm
-from jaxattn.paradigms import PARADIGMS, as_paradigm, hard, hybrid, lvml, soft
+from jaxattn.contracts import Context, Paradigm, Reader
+from jaxattn.paradigms import PARADIGMS, as_paradigm, em, hard, hybrid, lvml, soft
 
 SEGMENTS, FEATURES, CLASSES = 5, 4, 3
 ALL = (soft, hard, lvml)
@@ -31,7 +31,7 @@ def context(time=0.0, **values) -> Context:
 
 
 def reader(weights):
-    return lambda value: jax.nn.log_softmax(value @ weights)
+    return Reader(lambda value: value @ weights)
 
 
 def loss_of(paradigm, log_attention, values, weights, label, context):
@@ -95,6 +95,51 @@ def test_score_gradients_are_those_of_the_paper(scores, values, weights, label):
     np.testing.assert_allclose(automatic, said, rtol=0, atol=max(LOSS_EPS, 144 * 20 * EPS))
 
 
+@jax.jit
+def em_and_lvml(scores, values, weights, label):
+    """Loss and its gradients by scores, values and weights of both; and the responsibilities."""
+
+    def at(paradigm):
+        def loss(scores, values, weights):
+            log_attention = jax.nn.log_softmax(scores)
+            return loss_of(paradigm, log_attention, values, weights, label, context())
+
+        return jax.value_and_grad(loss, argnums=(0, 1, 2))(scores, values, weights)
+
+    a = jax.nn.softmax(scores)
+    likelihood = a * jnp.exp(jax.vmap(reader(weights))(values)[:, label])
+    return at(em), at(lvml), likelihood / jnp.sum(likelihood)
+
+
+@given(scores, values, weights, labels)
+def test_em_has_the_gradient_of_lvml_and_its_loss_plus_the_doubt_about_the_segment(
+    scores, values, weights, label
+):
+    (of_em, by_em), (of_lvml, by_lvml), share = em_and_lvml(scores, values, weights, label)
+    doubt = -np.sum(np.where(share > 0, share * np.log(np.where(share > 0, share, 1)), 0))
+    np.testing.assert_allclose(of_em, of_lvml + doubt, rtol=0, atol=LOSS_EPS)
+    # Both weigh the same slopes by the same shares, rounded in another order.
+    for mine, other in zip(by_em, by_lvml, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=100 * SEGMENTS * EPS)
+
+
+def test_em_gives_no_weight_to_a_segment_without_attention(rng):
+    x = rng.normal(size=(SEGMENTS, FEATURES)).astype(PRECISION)
+    w = rng.normal(size=(FEATURES, CLASSES)).astype(PRECISION)
+    scores = rng.normal(size=SEGMENTS).astype(PRECISION)
+    blind = jnp.where(jnp.arange(SEGMENTS) < 3, scores, -jnp.inf)
+
+    def loss(scores, x):
+        return loss_of(em, jax.nn.log_softmax(scores), x, w, 0, context())
+
+    value, slopes = jax.value_and_grad(loss, argnums=(0, 1))(blind, x)
+    kept, kept_slopes = jax.value_and_grad(loss, argnums=(0, 1))(scores[:3], x[:3])
+    np.testing.assert_allclose(value, kept, rtol=20 * EPS)
+    for all_of_them, those in zip(slopes, kept_slopes, strict=True):
+        np.testing.assert_allclose(all_of_them[:3], those, rtol=0, atol=20 * EPS)
+        assert not np.any(all_of_them[3:])
+
+
 @given(scores, values, weights, labels, st.permutations(range(SEGMENTS)))
 def test_permuting_segments_changes_no_loss(scores, values, weights, label, order):
     order = np.array(order)
@@ -105,6 +150,32 @@ def test_permuting_segments_changes_no_loss(scores, values, weights, label, orde
         rtol=0,
         atol=LOSS_EPS,
     )
+
+
+@given(values, weights, labels)
+def test_one_class_is_read_as_all_are(values, weights, label):
+    read, value, label = reader(weights), values[0], jnp.asarray(label)
+
+    def of_one(weights):
+        return reader(weights).log_probability(value, label)
+
+    def of_all(weights):
+        return reader(weights)(value)[label]
+
+    np.testing.assert_allclose(
+        read.log_probability(value, label), read(value)[label], rtol=0, atol=LOSS_EPS
+    )
+    # A gradient is a probability times an entry of the value, at most 3.
+    np.testing.assert_allclose(
+        jax.grad(of_one)(weights), jax.grad(of_all)(weights), rtol=0, atol=3 * LOSS_EPS
+    )
+
+
+def test_a_loss_below_the_rounding_of_the_logits_keeps_its_digits():
+    logits = jnp.asarray([1000.0, 985.0, 985.0], "float32")
+    found = Reader(lambda value: value).log_probability(logits, jnp.asarray(0))
+    # Two additions to 1 lose half a unit each; the logits' own rounding is a hundred times that.
+    np.testing.assert_allclose(found, -np.log1p(2 * np.exp(-15.0)), rtol=0, atol=2**-23)
 
 
 def test_the_losses_are_what_their_formulas_say(rng):

@@ -279,9 +279,10 @@ def test_a_result_read_from_its_file_is_drawn_like_the_one_in_memory(
 
 
 def test_a_paradigm_has_the_same_colour_in_every_figure(whole: xr.Dataset) -> None:
+    every = example_result(tuple(plots.COLOURS), flow_seeds=2, theory=True)
     for name, colour in plots.COLOURS.items():
         for draw in (plots.focus, plots.accuracy, plots.beside_flow, plots.mu_nu):
-            ax = draw(whole, Figure().subplots(), paradigms=[name])
+            ax = draw(every, Figure().subplots(), paradigms=[name])
             assert {one.get_color() for one in ax.lines} == {colour}
     for ax in (plots.theory_figure(PATHS), plots.focus(whole)):
         for name in PATHS:
@@ -289,7 +290,7 @@ def test_a_paradigm_has_the_same_colour_in_every_figure(whole: xr.Dataset) -> No
 
 
 def test_custom_paradigms_get_colours_and_lines_of_their_own_whichever_are_drawn() -> None:
-    names = ("mine", "soft", "hard", "lvml", "hybrid", "yours", "theirs")
+    names = ("mine", "soft", "hard", "lvml", "hybrid", "em", "yours", "theirs")
     styles = [plots.style_of(name, names) for name in names]
     assert len({style.colour for style in styles}) == len(names)
     assert len({str(style.line) for style in styles}) == len(names)

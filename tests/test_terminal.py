@@ -16,7 +16,14 @@ from jaxattn.comparison import Progress
 from jaxattn.contracts import Status
 from jaxattn.findings import Finding, findings
 from jaxattn.summaries import summary
-from jaxattn.terminal import Reporter, doctor_table, results_table, sentences, theory_table
+from jaxattn.terminal import (
+    Reporter,
+    doctor_table,
+    numbers_table,
+    results_table,
+    sentences,
+    theory_table,
+)
 
 PARADIGMS = ("soft", "hard", "lvml", "hybrid")
 
@@ -73,8 +80,8 @@ def test_progress_lines_tell_runs_per_second_and_the_time_left(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "train soft: 4/16 runs, 1.0 seeds/s, 12 s left",
-        "train soft: 16/16 runs, 2.0 seeds/s, 0 s left",
+        "train soft: 4/16 runs, 1.0 runs/s, 12 s left",
+        "train soft: 16/16 runs, 2.0 runs/s, 0 s left",
     ]
 
 
@@ -104,7 +111,7 @@ def test_failed_runs_are_counted_while_it_goes_on(
     with Reporter() as reporter:
         clock[0] += 1
         reporter.tell(at(4, failed=3))
-    assert ": 4/16 runs, 3 failed, 4.0 seeds/s" in capsys.readouterr().err
+    assert ": 4/16 runs, 3 failed, 4.0 runs/s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("total", [8, 16], ids=["of another size", "of the same size"])
@@ -117,7 +124,33 @@ def test_a_second_comparison_is_timed_from_the_end_of_the_first(
         clock[0] += 2
         reporter.tell(at(4, total))
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(f"train soft: 4/{total} runs, 2.0 seeds/s, {(total - 4) / 2:.0f} s left")
+    assert last.startswith(f"train soft: 4/{total} runs, 2.0 runs/s, {(total - 4) / 2:.0f} s left")
+
+
+def test_a_part_of_the_same_size_that_ends_in_one_chunk_is_timed_by_itself(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 100
+        reporter.tell(at(1, 1))
+        clock[0] += 2
+        reporter.tell(at(1, 1, paradigm="hard"))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "train hard: 1/1 runs, 0.5 runs/s, 0 s left"
+
+
+def test_a_part_without_paradigm_that_has_only_begun_is_told_of_too(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 3
+        reporter.tell(Progress("", "theory", 0, 9, 0))
+        clock[0] += 3
+        reporter.tell(Progress("", "theory", 9, 9, 0))
+    assert capsys.readouterr().err.splitlines() == [
+        "theory: 0/9 runs, starting",
+        "theory: 9/9 runs, 1.5 runs/s, 0 s left",
+    ]
 
 
 def test_a_terminal_shows_a_live_bar_instead_of_lines(
@@ -134,6 +167,20 @@ def test_a_terminal_shows_a_live_bar_instead_of_lines(
     assert "train lvml, 2 failed" in err
     assert "8/16 runs" in err
     assert " left" not in err
+
+
+def test_the_live_bar_of_another_part_of_the_same_size_starts_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        reporter.tell(at(16))
+        (task,) = reporter._bar.tasks
+        assert task.finished
+        reporter.tell(at(4, paradigm=""))
+        assert (task.completed, task.finished) == (4, False)
+    assert "train" in capsys.readouterr().err
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -217,6 +264,32 @@ def test_sentences_stand_under_their_setting_and_only_those_that_are_asked_first
     ]
 
 
+# --- experiments ----------------------------------------------------------------------------------
+
+
+def test_numbers_have_units_and_dashes_and_a_title_where_there_are_bands() -> None:
+    ds = xr.Dataset({"loss": ((), 1.0, {"units": "nat"})})
+    band = {"median": 1.23456, "low": 1.0, "high": 2.0}
+    table = numbers_table([{"alpha": 0.5, "loss": band}, {"alpha": 1.0, "loss": None}], ds)
+    assert "median [10 %, 90 %]" in str(table.title)
+    assert drawn(table) == [
+        ["alpha", "loss [nat]"],
+        ["0.5", "1.23 [1, 2]"],
+        ["1", "\N{EN DASH}"],
+    ]
+    assert numbers_table([{"alpha": 0.5}], ds).title is None
+    assert table.caption is None
+
+
+def test_a_long_table_of_numbers_ends_with_where_the_rest_is() -> None:
+    table = numbers_table([{"line": at} for at in range(4096)], xr.Dataset())
+    rows = drawn(table)
+    assert [row[0] for row in rows[1:]] == [str(at) for at in range(terminal.MOST_LINES)]
+    assert str(table.caption).startswith(f"The first {terminal.MOST_LINES} of 4096 lines; ")
+    assert "report.html" in str(table.caption)
+    assert "--json" in str(table.caption)
+
+
 # --- the other commands ---------------------------------------------------------------------------
 
 
@@ -233,6 +306,8 @@ def test_the_table_of_theory_has_the_ends_of_every_path() -> None:
     assert str(table.title) == "at time 400000"
     ends = ["12.5", "8.25", "0.75", "0.5", "3.0e-12"]
     assert drawn(table)[1:] == [["soft", *ends], ["lvml", *ends]]
+    path.ode_vs_closed_form = 4e-10
+    assert drawn(theory_table({"soft": path}))[1:] == [["soft", *ends, "4.0e-10"]]
 
 
 def test_the_table_of_doctor_says_failed_in_capitals() -> None:

@@ -115,6 +115,19 @@ def test_the_class_potential_is_the_integral_of_its_definition(paradigm, classes
         assert abs(found - exact) < 2e-14 * abs(exact) + 2e-15
 
 
+@pytest.mark.parametrize(("segments", "classes"), [(2.0, 2.0), (5.0, 3.0), (1e3, 1e6)])
+def test_em_loses_more_than_lvml_by_its_doubt_about_the_foreground(segments, classes):
+    for mu, nu in [(0.0, 0.0), (0.7, 0.3), (2.0, 5.0), (16.0, 9.0)]:
+        size = (mu, nu, segments, classes)
+        with mpmath.workdps(30):
+            odds = mpmath.exp(nu) * classes * mpmath.exp(mu) / (mpmath.exp(mu) + classes - 1)
+            share = odds / (odds + segments - 1)
+            rest = (1 - share) / (segments - 1)
+            doubt = -share * mpmath.log(share) - (segments - 1) * rest * mpmath.log(rest)
+        more = theory.LOSSES["em"](*size) - theory.LOSSES["lvml"](*size)
+        np.testing.assert_allclose(more, float(doubt), rtol=0, atol=200 * EPS)
+
+
 def _textbook(paradigm, mu, nu, segments, classes):
     """The fields as one writes them, in mpmath numbers, which do not overflow."""
     mu, nu, c = mpmath.mpf(mu), mpmath.mpf(nu), mpmath.mpf(classes)

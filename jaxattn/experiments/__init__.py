@@ -2,6 +2,6 @@
 
 from jaxattn.experiments.comparing import companion, compare_into
 from jaxattn.experiments.published import theory_into
-from jaxattn.experiments.registry import EXPERIMENTS, reproduce
+from jaxattn.experiments.registry import EXPERIMENTS, report, reproduce
 
-__all__ = ["EXPERIMENTS", "companion", "compare_into", "reproduce", "theory_into"]
+__all__ = ["EXPERIMENTS", "companion", "compare_into", "report", "reproduce", "theory_into"]

@@ -32,7 +32,10 @@ class Experiment:
     - ``scales``: for each of `SCALES` a frozen dataclass, with ``seeds`` if there are any
     - ``run(config, listeners) -> Dataset``, with a `Status` for each run in its ``status``
     - ``figures(ds) -> [Drawing]``, in the order a reader should see them
-    - ``numbers(ds) -> [{...}]``: the numbers behind the figures, a plain dict a line
+    - ``numbers(ds) -> [{...}]``: the numbers behind the figures, a plain dict a line. In a table
+      a dict inside a line becomes columns of its own, ``median``, ``low`` and ``high`` of it (the
+      10 to 90 % band over seeds) one column, and a number named like a variable of ``ds`` has that
+      variable's unit
     - ``findings(ds) -> [sentence]``, made from the numbers alone
     """
 

@@ -7,24 +7,30 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import xarray as xr
 
-from jaxattn import plots
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError
 from jaxattn.experiments.comparing import count_failed, environment
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.experiment import Experiment, Listeners
+from jaxattn.experiments.experiment_report import experiment_report_into
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
+from jaxattn.experiments.phase import PHASE
+from jaxattn.experiments.report_parts import run_facts
+from jaxattn.experiments.reporting import report_into
+from jaxattn.experiments.schedule import SCHEDULE
+from jaxattn.experiments.switch import SWITCH
+from jaxattn.experiments.theory import THEORY
+from jaxattn.findings import Finding
 from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import content_hash, prepare, write_json, write_results
+from jaxattn.store import content_hash, open_run, prepare, write_json, write_results
 
-__all__ = ["EXPERIMENTS", "Outcome", "reproduce"]
+__all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    one.name: one for one in (FIXED_FOCUS, DEPARTURES_EXPERIMENT)
+    one.name: one for one in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
@@ -38,6 +44,17 @@ class Outcome(NamedTuple):
     failed: int
 
 
+class Reported(NamedTuple):
+    """Where a report is, what it says first, and all numbers of its table where it has one table.
+
+    `numbers` is empty for a comparison, which `jaxattn.summary` puts in numbers.
+    """
+
+    path: Path
+    findings: list[Finding]
+    numbers: list[dict[str, Any]]
+
+
 def reproduce(
     name: str | Experiment,
     scale: str,
@@ -46,7 +63,7 @@ def reproduce(
     tell: Callable[[Progress], None],
     seeds: int | None = None,
 ) -> Outcome:
-    """Run an experiment and write ``results.nc``, ``run.json`` and ``figures/``.
+    """Run an experiment and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
     ``results.nc`` is whole and readable as soon as a part of the experiment is done, whatever
     interrupts the rest.
@@ -63,7 +80,7 @@ def reproduce(
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
             at random, or a folder in use; nothing is written.
     """
-    experiment: Experiment = resolve("experiment", EXPERIMENTS, name)
+    experiment = _known(name)
     config = resolve("scale", experiment.scales, scale)
     if seeds is not None:
         if seeds < 1:
@@ -74,14 +91,15 @@ def reproduce(
             )
         config = replace(config, seeds=seeds)
     watch = Stopwatch()
+
+    def named(ds: xr.Dataset) -> xr.Dataset:
+        # Whose results they are must be known also where a run is interrupted.
+        return ds.assign_attrs(experiment=experiment.name)
+
     prepare(folder, overwrite)
-    results = experiment.run(config, Listeners(tell, lambda ds: write_results(ds, folder), watch))
+    listeners = Listeners(tell, lambda ds: write_results(named(ds), folder), watch)
+    results = named(experiment.run(config, listeners))
     write_results(results, folder)
-    with watch.running("figures"):
-        for drawing in experiment.figures(results):
-            figure = drawing.draw()
-            plots.save(figure, folder / "figures", drawing.name)
-            plt.close(figure)
     outcome = Outcome(
         results, experiment.numbers(results), experiment.findings(results), count_failed(results)
     )
@@ -100,4 +118,37 @@ def reproduce(
             **environment(),
         },
     )
+    experiment_report_into(folder, experiment)
     return outcome
+
+
+def _known(name: str | Experiment) -> Experiment:
+    try:
+        return resolve("experiment", EXPERIMENTS, name)
+    except InputError as error:
+        raise InputError(f"{error} jaxattn reproduce, without a name, says what each is.") from None
+
+
+def report(folder: Path) -> Reported:
+    """Write ``report.html`` and the figures again for a run of a comparison or of an experiment.
+
+    Args:
+        folder: of a run, finished or not.
+
+    Raises:
+        InputError: no results there, damaged ones, or those of an experiment that is not one of
+            `EXPERIMENTS`; nothing is written.
+        OSError: something cannot be written; what was there before is whole.
+    """
+    run = run_facts(folder)
+    # Before its run.json is written, an interrupted run says in its results what it is.
+    name = (run or open_run(folder).attrs).get("experiment")
+    if name is None:
+        return Reported(*report_into(folder), [])
+    if name not in EXPERIMENTS:
+        raise InputError(
+            f"report: got a run of the experiment {name!r}, expected one of "
+            f"{', '.join(sorted(EXPERIMENTS))}; report it with the jaxattn that ran it."
+        )
+    path, said, numbers = experiment_report_into(folder, EXPERIMENTS[name])
+    return Reported(path, [Finding("", "", sentence) for sentence in said], numbers)

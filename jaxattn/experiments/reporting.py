@@ -1,8 +1,6 @@
 """The report of a comparison: everything its results say, on one page."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,17 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn import plots
-from jaxattn.contracts import InputError, Status
+from jaxattn.contracts import InputError
+from jaxattn.experiments.report_parts import (
+    REPORT,
+    cited,
+    foot,
+    grid_words,
+    how_it_ran,
+    picture,
+    run_again,
+    run_facts,
+)
 from jaxattn.findings import Finding, findings
 from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
 from jaxattn.sentences import listed
@@ -19,17 +27,8 @@ from jaxattn.statistics import differences
 from jaxattn.store import RESULTS, open_run, spec_of, write_bytes
 from jaxattn.summaries import own_rule, summary
 
-__all__ = ["REPORT", "report_into"]
+__all__ = ["report_into"]
 
-REPORT = "report.html"
-
-PAPER = """@inproceedings{vashisht2023dynamics,
-  author    = {Vashisht, Rahul and Ramaswamy, Harish G.},
-  title     = {On the Learning Dynamics of Attention Networks},
-  booktitle = {ECAI 2023: 26th European Conference on Artificial Intelligence},
-  year      = {2023},
-  doi       = {10.3233/FAIA230541}
-}"""
 _PANELS = ("focus", "accuracy")
 """What the overview shows side by side: files of their own, and on the page once."""
 
@@ -58,47 +57,27 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
         Where the page is, and what it says first.
 
     Raises:
-        InputError: no results there, or damaged ones.
+        InputError: no results there, damaged ones, or those of an experiment.
         OSError: something cannot be written; what was there before is whole.
     """
-    run, results = _run_facts(folder), open_run(folder)
+    run, results = run_facts(folder), open_run(folder)
     if "experiment" in run:
         raise InputError(
             f"report: got the folder of the experiment {run['experiment']}, expected one of "
-            "compare; what an experiment found is in its run.json, and drawn in its figures."
+            "compare; jaxattn.experiments.report takes both."
         )
     solved = folder / "population" / RESULTS
-    figures = []
     drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
+    figures = []
     for drawing in drawings:
-        paths = plots.save(drawing.draw(), folder / "figures", drawing.name)
-        if drawing.name in _PANELS and drawings[0].name == "overview":
-            continue
-        pictures = [path.read_bytes() for path in paths]
-        # Lines are small as SVG, thousands of dots as PNG.
-        content, kind = min(
-            zip(pictures, ("png", "svg+xml"), strict=True), key=lambda one: len(one[0])
-        )
-        figures.append(Figure(drawing.title, drawing.caption, content, kind))
+        figure = picture(drawing, folder)
+        if drawing.name not in _PANELS or drawings[0].name != "overview":
+            figures.append(figure)
     table = differences(results)
     found = findings(results, table)
     path = folder / REPORT
     write_bytes(path, render(_page(results, table, found, figures, run)).encode())
     return path, found
-
-
-def _run_facts(folder: Path) -> dict[str, Any]:
-    """What ``run.json`` says; nothing where the run was interrupted before it was written."""
-    path = folder / "run.json"
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise InputError(
-            f"{path}: got a file that is not JSON ({error}), expected what a run writes; remove it "
-            "to do without, or run again."
-        ) from error
 
 
 def _page(
@@ -120,30 +99,22 @@ def _page(
             folds=[Fold("", lost)] if lost else (),
             lead="" if lost else "No run failed.",
         ),
-        Section("How it was run", facts=[*_facts(ds, spec, run)]),
-        Section("Run it again", code=[*_again(run)]),
-        Section("How to cite", code=[("The paper", PAPER), ("This software", _software())]),
+        Section("How it was run", facts=[*how_it_ran(spec, ds["status"], run)]),
+        run_again(run),
+        cited(),
     ]
     return Page(
         title=f"{spec.get('task', 'A comparison')}: {names} attention",
         lead=_lead(ds, spec),
         sections=[section for section in sections if any(section[1:])],
-        foot=f"Written by jaxattn {version('jaxattn')} from {RESULTS}"
-        + (
-            f", content hash {ds.attrs['content_hash'][:16]}."
-            if "content_hash" in ds.attrs
-            else "."
-        ),
+        foot=foot(ds),
     )
 
 
 def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
     rows = int((ds["status"].sel(process="train") >= 0).sum())
     counts = {str(dim): ds.sizes[dim] for dim in ds["status"].dims if dim != "process"}
-    grid = " \N{MULTIPLICATION SIGN} ".join(
-        f"{count} {name.replace('_', ' ')}{'s' * (count != 1)}" for name, count in counts.items()
-    )
-    words = [f"{rows} training runs: {grid}"]
+    words = [f"{rows} training runs: {grid_words(counts)}"]
     if "steps" in spec:
         size = spec.get("batch_size")
         batch = "full batch" if size is None else f"batches of {size}"
@@ -222,53 +193,3 @@ def _pairs(table: pd.DataFrame) -> list[Sheet]:
         "pairs in which a is later minus that in which it is sooner."
     )
     return [Sheet("Paired differences", note, [name.replace("_", " ") for name in columns], rows)]
-
-
-def _facts(
-    ds: xr.Dataset, spec: Mapping[str, Any], run: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    for name, value in spec.items():
-        if value is not None and value != {}:
-            yield name.replace("_", " "), _plainly(value)
-    status = ds["status"]
-    yield (
-        "runs that finished",
-        f"{int((status == Status.DONE).sum())} of {int((status >= 0).sum())}",
-    )
-    for what, seconds in run.get("seconds", {}).items():
-        spent = ", ".join(f"{kind} {value:.1f} s" for kind, value in seconds.items())
-        yield f"time: {what}", spent
-    for name in ("created", "python", "devices", "versions", "x64"):
-        if name in run:
-            yield name, _plainly(run[name])
-
-
-def _plainly(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plainly(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        shown = [_plainly(one) for one in value]
-        long = len(shown) > 12
-        return ", ".join([*shown[:3], "\N{HORIZONTAL ELLIPSIS}", shown[-1]] if long else shown)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _again(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "command" in run:
-        yield "Command", str(run["command"])
-    if "content_hash" in run:
-        yield (
-            "Equal results carry this hash (results.nc, attribute content_hash)",
-            str(run["content_hash"]),
-        )
-    if "versions" in run:
-        pins = " ".join(f"{name}=={number}" for name, number in run["versions"].items())
-        yield "The versions it ran with", f"pip install {pins}"
-
-
-def _software() -> str:
-    return (
-        "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"
-        "  title   = {jaxattn: a JAX toolkit to simulate the learning dynamics of attention "
-        f"networks}},\n  version = {{{version('jaxattn')}}},\n  license = {{Apache-2.0}}\n}}"
-    )

@@ -8,6 +8,7 @@ first value of any other swept axis; select before drawing to see others, as in
 
 from jaxattn.plots.answers import answer_map, answer_maps
 from jaxattn.plots.cells import error_cells
+from jaxattn.plots.closed_forms import closed_forms, late_focus
 from jaxattn.plots.curves import accuracy, focus, learning
 from jaxattn.plots.departures import departing_classes, departures
 from jaxattn.plots.distribution import distribution
@@ -16,10 +17,14 @@ from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
+from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
+from jaxattn.plots.portrait import phase_portrait
 from jaxattn.plots.processes import beside_flow, mu_nu, population
 from jaxattn.plots.rates import rate_sensitivity
 from jaxattn.plots.reduced import theory_figure, theory_panels
+from jaxattn.plots.schedule import schedule_shares, schedule_switching
 from jaxattn.plots.style import COLOURS, Style, style_of
+from jaxattn.plots.switch import switch_curves, switch_scaling
 
 __all__ = [
     "COLOURS",
@@ -30,6 +35,7 @@ __all__ = [
     "answer_maps",
     "attention_on_images",
     "beside_flow",
+    "closed_forms",
     "departing_classes",
     "departures",
     "distribution",
@@ -37,14 +43,23 @@ __all__ = [
     "finished_rows",
     "fixed_focus",
     "focus",
+    "focus_time_maps",
     "gallery",
+    "late_focus",
+    "lead_time_maps",
+    "leader_maps",
     "learning",
     "mu_nu",
     "overview",
+    "phase_portrait",
     "population",
     "rate_sensitivity",
     "save",
+    "schedule_shares",
+    "schedule_switching",
     "style_of",
+    "switch_curves",
+    "switch_scaling",
     "theory_figure",
     "theory_panels",
 ]

@@ -17,7 +17,7 @@ from jaxattn.plots.curves import BAND, BAND_WORDS
 from jaxattn.plots.rows import spec_of
 from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
 
-__all__ = ["finished_rows", "fixed_focus"]
+__all__ = ["finished_rows", "fixed_focus", "palette"]
 
 _ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"$L(\alpha)-L(\alpha+0.01)$"}
 _DASHES = (0, (3.5, 2))
@@ -57,7 +57,7 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
     names, alphas = list(map(str, ds["paradigm"].values)), list(map(float, ds["alpha"].values))
     figure = Figure(figsize=(3.5 * len(names) + 0.8, 6.6), layout="constrained")
     axes = figure.subplots(len(_ROWS), len(names), sharex=True, sharey="row", squeeze=False)
-    colours = _palette(len(alphas))
+    colours = palette(len(alphas))
     for column, name in enumerate(names):
         for row, measure in enumerate(_ROWS):
             ax = axes[row, column]
@@ -76,7 +76,7 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def _palette(count: int) -> list[str]:
+def palette(count: int) -> list[str]:
     """From light to dark, without the yellow end, which white paper swallows."""
     return [
         to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.8, 0, count))

@@ -37,20 +37,22 @@ COLOURS: Mapping[str, str] = {
     "hard": "#D55E00",
     "lvml": "#009E73",
     "hybrid": "#CC79A7",
+    "em": "#56B4E9",
 }
 """The paradigms' colours, from the palette of Okabe and Ito: told apart by colour-blind eyes."""
 
-_FURTHER = ("#E69F00", "#56B4E9", "#000000", "#8B7500", "#999999")
+_FURTHER = ("#E69F00", "#000000", "#8B7500", "#999999")
 _SOLID = (0, ())
 _LINES: Mapping[str, Any] = {
     "soft": _SOLID,
     "hard": (0, (5, 1.6)),
     "lvml": (0, (5, 1.4, 1.2, 1.4)),
     "hybrid": (0, (1.3, 1.3)),
+    "em": (0, (2, 2)),
 }
-_FURTHER_LINES = ((0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (2, 2)))
-_MARKERS = {"soft": "o", "hard": "s", "lvml": "^", "hybrid": "D"}
-_FURTHER_MARKERS = ("v", "P", "X", "<", ">", "*")
+_FURTHER_LINES = ((0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2, 2, 2)))
+_MARKERS = {"soft": "o", "hard": "s", "lvml": "^", "hybrid": "D", "em": "v"}
+_FURTHER_MARKERS = ("P", "X", "<", ">", "*")
 
 SYMBOLS = {"mu": r"$\mu$", "nu": r"$\nu$", "attention_foreground": r"$\alpha$"}
 """What the theory calls these measures."""

@@ -13,6 +13,7 @@ __all__ = [
     "LARGEST_STATE",
     "LARGEST_TIME",
     "checked",
+    "checked_between",
     "checked_start",
     "checked_switch",
     "checked_times",
@@ -51,6 +52,26 @@ def checked(name: str, value: Number, low: float, high: float) -> Result:
     return jnp.asarray(plain, float)
 
 
+def checked_between(name: str, value: Result, low: Number, high: Number) -> Result:
+    """`checked` for bounds that depend on other arguments, and may be traced as `value` may.
+
+    Raises:
+        InputError: a value outside.
+    """
+    inside = (value >= low) & (value <= high)
+    try:
+        wrong = np.asarray(~inside)
+    except jax.errors.TracerArrayConversionError:
+        return jnp.where(inside, value, jnp.nan)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        got, *ends = (np.broadcast_to(x, wrong.shape).flat[place] for x in (value, low, high))
+        raise InputError(
+            f"bad {name}: got {got:g}, expected a number in [{ends[0]:g}, {ends[1]:g}]."
+        )
+    return value
+
+
 def checked_start(
     segments: Number, classes: Number, mu0: Number, nu0: Number
 ) -> tuple[Result, Result, Result, Result]:
@@ -72,13 +93,15 @@ def checked_times(times: Number) -> Result:
     found = checked("times", times, 0.0, LARGEST_TIME)
     if found.ndim == 0:
         return found
-    falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
     try:
-        unsorted = bool(np.any(np.asarray(falls)))
+        # By NumPy: a step of JAX outside a compiled program costs as much as thousands of numbers.
+        plain = np.asarray(found)
     except jax.errors.TracerArrayConversionError:
+        falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
         return jnp.where(falls, jnp.nan, found)
-    if unsorted:
-        place = int(np.argmax(np.diff(np.asarray(found)) < 0.0))
+    unsorted = np.diff(plain) < 0.0
+    if np.any(unsorted):
+        place = int(np.argmax(unsorted))
         raise InputError(
             f"bad times: got {found.ravel()[place + 1]:g} after {found.ravel()[place]:g}, expected "
             "times that do not decrease; sort them."

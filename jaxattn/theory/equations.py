@@ -21,6 +21,7 @@ from jaxtyping import Array, ArrayLike, Float, Real
 
 __all__ = [
     "FIELDS",
+    "FLOW_OF",
     "LOSSES",
     "attention",
     "gain",
@@ -133,6 +134,9 @@ FIELDS: dict[str, Callable[[Number, Number, Number, Number], Velocity]] = {
 }
 """``(mu, nu, segments, classes) -> (mu', nu')`` by paradigm; finite for all of them finite."""
 
+FLOW_OF: dict[str, str] = {**{name: name for name in FIELDS}, "em": "lvml"}
+"""By paradigm, whose field its flow follows: the gradient of EM's loss is that of LVML."""
+
 
 def _soft_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Result:
     return jax.nn.softplus(-_skill(attention(nu, segments) * mu, classes))
@@ -152,9 +156,21 @@ def _lvml_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Res
     return -jnp.logaddexp(read, jax.nn.log_sigmoid(-focus) - guess)
 
 
+def _em_loss(mu: Number, nu: Number, segments: Number, classes: Number) -> Result:
+    """``-p log(alpha beta) - (1-p) log((1-alpha) / ((m-1) C))``, p the posterior as in LVML."""
+    focus, skill = _focus(nu, segments), _skill(mu, classes)
+    surer = focus + gain(mu, classes)
+    read = jax.nn.softplus(-focus) + jax.nn.softplus(-skill)
+    guess = jax.nn.softplus(focus) + jnp.log(_others(segments)) + jnp.log(classes)
+    return jax.nn.sigmoid(surer) * read + jax.nn.sigmoid(-surer) * guess
+
+
 LOSSES: dict[str, Callable[[Number, Number, Number, Number], Result]] = {
     "soft": _soft_loss,
     "hard": _hard_loss,
     "lvml": _lvml_loss,
+    "em": _em_loss,
 }
-"""``(mu, nu, segments, classes) -> population loss`` in nats, by paradigm."""
+"""``(mu, nu, segments, classes) -> population loss`` in nats, by paradigm.
+
+EM's, responsibilities held constant, is not what its flow descends: that is LVML's."""

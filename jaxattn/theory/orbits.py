@@ -15,9 +15,10 @@ from jaxtyping import Array, ArrayLike, Float, Real
 
 from jaxattn.names import resolve
 from jaxattn.theory.checks import LARGEST_START, LARGEST_STATE, checked, checked_start
+from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.potentials import CLASS_RISES, CLASS_SLOPES
 from jaxattn.theory.roots import increasing_root
-from jaxattn.theory.special import wright_omega
+from jaxattn.theory.special import exp_climb
 
 __all__ = ["focus_rise", "hybrid_nu_of_mu", "mu_of_nu", "nu_of_mu", "skill_rise"]
 
@@ -25,7 +26,6 @@ Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
 Size = Real[ArrayLike, "..."]
 
-_NAMES = {name: name for name in CLASS_RISES}
 _FAR = 100.0
 """Above every mu that an orbit in the domain reaches."""
 
@@ -35,16 +35,7 @@ def focus_rise(height: Result, nu0: Result, segments: Result) -> Result:
 
     Domain: height >= 0, nu0 in [0, 690], m >= 2. Error: 2e-15 relative to eta, however small.
     """
-    base = nu0 - jnp.log(segments - 1.0)
-    share = jnp.exp(base)  # b
-    small = height / (1.0 + share)
-    # b e^eta = omega(height + b + log b); its logarithm cancels where eta is small, and there the
-    # linear start is right to eta/2 < 1e-3.
-    large = jnp.log(wright_omega(height + share + base)) - base
-    eta = jnp.where(small < 1e-3, small, large)
-    for _ in range(3):  # quadratic, from 1e-3: 1e-7, 1e-14, and the derivative of that
-        eta -= (eta + share * jnp.expm1(eta) - height) / (1.0 + share * jnp.exp(eta))
-    return eta
+    return exp_climb(height, jnp.exp(nu0 - jnp.log(segments - 1.0)))
 
 
 def skill_rise(paradigm: str, height: Result, mu0: Result, classes: Result) -> Result:
@@ -87,7 +78,7 @@ def nu_of_mu(
     (`test_the_orbit_is_that_of_fifty_digits_both_ways`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: points on the orbit.
         segments: m.
         classes: C.
@@ -97,7 +88,7 @@ def nu_of_mu(
     Raises:
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
-    paradigm = resolve("paradigm", _NAMES, paradigm)
+    paradigm = resolve("paradigm", FLOW_OF, paradigm)
     segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
     delta = checked("mu - mu0", jnp.subtract(mu, mu0), 0.0, LARGEST_STATE)
     return nu0 + focus_rise(CLASS_RISES[paradigm](delta, mu0, classes), nu0, segments)
@@ -114,7 +105,7 @@ def mu_of_nu(
     mu0 = 0 (mu starts as the root of nu), and given as 0.
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         nu: points on the orbit.
         segments: m.
         classes: C.
@@ -124,7 +115,7 @@ def mu_of_nu(
     Raises:
         InputError: an argument outside its domain, or an unknown paradigm; NaN where it is traced.
     """
-    paradigm = resolve("paradigm", _NAMES, paradigm)
+    paradigm = resolve("paradigm", FLOW_OF, paradigm)
     segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
     eta = checked("nu - nu0", jnp.subtract(nu, nu0), 0.0, 60.0)
     height = eta + jnp.exp(nu0 - jnp.log(segments - 1.0)) * jnp.expm1(eta)

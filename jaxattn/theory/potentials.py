@@ -14,10 +14,11 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.theory.equations import gain
+from jaxattn.theory.equations import FLOW_OF, gain
 from jaxattn.theory.special import exp_dilogarithm, exp_excess, gauss_legendre
 
 __all__ = [
+    "CLASS_BENDS",
     "CLASS_POTENTIALS",
     "CLASS_RISES",
     "CLASS_SLOPES",
@@ -29,8 +30,8 @@ __all__ = [
 Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
 
-# R'' of hard attention has its singularity nearest to the real line pi away from it: over a step
-# of 1, eight points leave (pi 2 + sqrt(1 + (pi 2)^2))^-16 = 3e-18.
+# What is integrated for hard attention has its singularity nearest to the real line pi away from
+# it: over a step of 1, eight points leave (pi 2 + sqrt(1 + (pi 2)^2))^-16 = 3e-18.
 _NODES, _WEIGHTS = gauss_legendre(8)
 
 
@@ -73,35 +74,70 @@ CLASS_SLOPES: dict[str, Callable[[Number, Number], Result]] = {
 """``R'(mu, classes) = nu' / (mu' (1 - alpha))`` by paradigm."""
 
 
+def _soft_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = (C-1) / C``."""
+    return jnp.broadcast_to(jnp.subtract(classes, 1.0) / classes, jnp.shape(mu))
+
+
+def _hard_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = (e^mu g + C - 1) / C``, as ``w g' = C - 1``."""
+    return (jnp.exp(mu) * gain(mu, classes) + jnp.subtract(classes, 1.0)) / classes
+
+
+def _lvml_bend(mu: Number, classes: Number) -> Result:
+    """``R'' = ((C-1)/C^2) (e^mu + (C-1) e^-mu)``."""
+    others = jnp.subtract(classes, 1.0)
+    return others / classes / classes * (jnp.exp(mu) + others * jnp.exp(jnp.negative(mu)))
+
+
+CLASS_BENDS: dict[str, Callable[[Number, Number], Result]] = {
+    "soft": _soft_bend,
+    "hard": _hard_bend,
+    "lvml": _lvml_bend,
+}
+"""``R''(mu, classes)`` by paradigm, positive everywhere."""
+
+
 def _soft_rise(delta: Number, mu0: Number, classes: Number) -> Result:
     """``((C-1)/C) delta (mu0 + delta/2)``."""
     return jnp.subtract(classes, 1.0) / classes * delta * jnp.add(mu0, jnp.divide(delta, 2.0))
 
 
 def _hard_rise(delta: Number, mu0: Number, classes: Number) -> Result:
-    """Up to ``delta = 1`` by ``R = delta R'(mu0) + delta^2 int_0^1 (1-s) R''(mu0 + s delta) ds``.
+    """Up to ``delta = 1`` by parts: ``C (R - R(mu0)) = W g - (C-1) int W / w``.
 
-    ``C R'' = e^mu g + C - 1`` is positive and smooth. Beyond it by the difference of the primitive
-    ``C R = w g + (C-1) (G - mu)``, where ``G = int_0^mu g`` is
-    ``mu^2/2 + mu log(C/(C-1)) + Li2(-e^mu/(C-1)) - Li2(-1/(C-1))``: its slope is
-    ``e^mu g + (C-1) + (C-1) (g - 1) = w g``, as ``w g' = C - 1``.
+    For ``w g' = C - 1``, and ``W = e^mu0 (e^delta - 1) + (C-1) delta`` is the integral of w from
+    mu0. Its quotient by w is smooth and takes no logarithm, and what is subtracted is about half.
+    Beyond it by the difference of the primitive ``C R = w g + (C-1) (G - mu)``, where
+    ``G = int_0^mu g = mu^2/2 + mu log(C/(C-1)) + Li2(-e^mu/(C-1)) - Li2(-1/(C-1))``: its slope is
+    ``e^mu g + (C-1) + (C-1) (g - 1) = w g``.
     """
-    delta, mu0 = jnp.broadcast_arrays(jnp.asarray(delta), jnp.asarray(mu0))
+    delta, mu0 = jnp.asarray(delta), jnp.asarray(mu0)
     others, base = jnp.subtract(classes, 1.0), jnp.log(jnp.subtract(classes, 1.0))
     near = jnp.abs(delta) < 1.0
     step = jnp.where(near, delta, 0.0)
-    bend = jnp.zeros_like(step)
+    start = jnp.exp(mu0)
+
+    def weights_to(part: Array) -> tuple[Array, Array]:
+        """W and w."""
+        grown = start * jnp.expm1(part)
+        return grown + others * part, start + grown + others
+
+    mean = jnp.zeros_like(step)
     for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
-        mu = mu0 + node * step
-        bend += weight * (1.0 - node) * (jnp.exp(mu) * gain(mu, classes) + others)
-    small = step * _hard_slope(mu0, classes) + jnp.square(step) * bend / classes
+        above, below = weights_to(node * step)
+        mean += weight * above / below
+    better = gain(mu0 + delta, classes)
+    small = (weights_to(step)[0] * better - others * step * mean) / classes
 
-    def primitive(mu: Array) -> Array:
+    def bent(mu: Array) -> Array:
+        """``G - mu``."""
         area = jnp.square(mu) / 2.0 + mu * jnp.log1p(1.0 / others)
-        area += exp_dilogarithm(mu - base) - exp_dilogarithm(-base)
-        return _hard_slope(mu, classes) + others / classes * (area - mu)
+        return area + exp_dilogarithm(mu - base) - mu
 
-    large = primitive(mu0 + jnp.where(near, 1.0, delta)) - primitive(mu0)
+    end = jnp.exp(mu0 + delta) + others
+    large = end * better / classes - _hard_slope(mu0, classes)
+    large += others / classes * (bent(mu0 + delta) - bent(mu0))
     return jnp.where(near, small, large)
 
 
@@ -147,10 +183,10 @@ def invariant(paradigm: str, mu: Number, nu: Number, segments: Number, classes: 
     """``A(nu) - R(mu)``, which gradient flow conserves; a hybrid each of its two, in its time.
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: as in `jaxattn.theory.right_class`.
         nu: as in `jaxattn.theory.attention`.
         segments: m >= 2.
         classes: C >= 2.
     """
-    return attention_potential(nu, segments) - CLASS_POTENTIALS[paradigm](mu, classes)
+    return attention_potential(nu, segments) - CLASS_POTENTIALS[FLOW_OF[paradigm]](mu, classes)

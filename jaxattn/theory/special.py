@@ -8,7 +8,7 @@ import numpy as np
 from jax.scipy.special import spence
 from jaxtyping import Array, ArrayLike, Float, Real
 
-__all__ = ["exp_dilogarithm", "exp_excess", "gauss_legendre", "wright_omega"]
+__all__ = ["exp_climb", "exp_dilogarithm", "exp_excess", "gauss_legendre", "wright_omega"]
 
 Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
@@ -79,6 +79,43 @@ def _share(omega: Array) -> Array:
 def _share_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     grown = 1.0 + primals[0]
     return _share(primals[0]), tangents[0] / grown / grown
+
+
+@jax.custom_jvp
+def exp_climb(height: Number, share: Number) -> Result:
+    """The eta >= 0 with ``eta + share (e^eta - 1) = height``.
+
+    Domain: height >= 0, share in [1e-9, 1e300], eta up to 60. Error: 2e-15 relative to eta, however
+    small (`test_the_climb_of_an_exponential_keeps_its_digits`). Differentiable as often as one
+    likes, by the implicit function.
+
+    Method: each term alone bounds eta from above, and the smaller bound is right to 2.3. Two steps
+    of fourth order (A. S. Householder, The Numerical Treatment of a Single Nonlinear Equation,
+    1970) leave 4e-2 and 3e-8 of it, and one of Newton's the rounding.
+
+    Args:
+        height: what is climbed.
+        share: ``e^nu0 / (m-1)`` of an orbit, where eta is ``nu - nu0``.
+    """
+    height, share = jnp.asarray(height), jnp.asarray(share)
+    eta = jnp.minimum(height / (1.0 + share), jnp.log1p(height / share))
+    for _ in range(2):
+        grown = jnp.expm1(eta)
+        bend = share + share * grown
+        ratio, bent = (eta + share * grown - height) / (1.0 + bend), bend / (1.0 + bend)
+        turn = ratio * bent
+        eta -= ratio * (1.0 - turn / 2.0) / (1.0 - turn + ratio * turn / 6.0)
+    grown = jnp.expm1(eta)
+    return eta - (eta + share * grown - height) / (1.0 + share + share * grown)
+
+
+@exp_climb.defjvp
+def _exp_climb_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    eta, share = exp_climb(*primals), jnp.asarray(primals[1])
+    grown = jnp.expm1(eta)
+    return eta, (tangents[0] - grown * tangents[1]) / (1.0 + share + share * grown)
 
 
 _TAIL = [1.0 / math.factorial(power) for power in range(2, 20)]

@@ -17,17 +17,17 @@ from jaxattn.theory.checks import (
     checked_switch,
     checked_times,
 )
-from jaxattn.theory.orbits import focus_rise
-from jaxattn.theory.panels import PACES, Panels, cut, series
-from jaxattn.theory.potentials import CLASS_RISES
+from jaxattn.theory.equations import FLOW_OF
+from jaxattn.theory.panels import Panels, cut, series
 from jaxattn.theory.roots import increasing_root
+from jaxattn.theory.special import exp_climb
 
 __all__ = ["State", "time_of_mu", "trajectory"]
 
 Scalar = Real[ArrayLike, ""]
 Values = Float[Array, "*save"]
 
-_ONE = {name: (name, name) for name in PACES}
+_ONE = {name: (flow, flow) for name, flow in FLOW_OF.items()}
 _PARADIGMS = {**_ONE, "hybrid": ("soft", "hard")}
 
 
@@ -42,30 +42,37 @@ def _taken(panels: Panels, place: Array) -> Panels:
     return jax.tree.map(lambda leaf: leaf[place], panels)
 
 
-def _delta_at(panels: Panels, time: Values) -> Values:
-    """``mu - mu0`` at this time since the start; NaN beyond the last panel."""
-    place = jnp.searchsorted(jax.lax.stop_gradient(panels.end), time, side="right")
-    panel = _taken(panels, jnp.minimum(place, panels.end.size - 1))
-    span = panel.end - panel.time
-    wanted = (time - panel.time) / panel.width
+def _place(panel: Panels, time: Values) -> Values:
+    """Where in its panel, in [0, 1], a time since the start lies."""
+    part = (time - panel.time) / (panel.end - panel.time)
+    # The pace changes about as an exponential between its values at both ends.
+    first, last = (series(panel.slope, jnp.full_like(time, side)) for side in (0.0, 1.0))
+    growth = last / first
+    bent = jnp.log1p(part * (growth - 1.0)) / jnp.log(growth)
+    guess = jnp.where(jnp.abs(growth - 1.0) < 1e-3, part, bent)
 
     def gap(x: Values, wanted: Values, panel: Panels) -> tuple[Values, Values]:
         return x * series(panel.mean, x) - wanted, series(panel.slope, x)
 
-    low = jnp.zeros_like(wanted)
-    guess = jnp.clip((time - panel.time) / span, 0.0, 1.0)
-    x = increasing_root(gap, (wanted, panel), low, low + 1.0, guess)
-    delta = panel.edge + panel.width * x
-    return jnp.where(time <= panels.end[-1], delta, jnp.nan)
+    low = jnp.zeros_like(part)
+    wanted = (time - panel.time) / panel.width
+    return increasing_root(gap, (wanted, panel), low, low + 1.0, jnp.clip(guess, 0.0, 1.0))
 
 
 def _from(
     paradigm: str, time: Values, segments: Array, classes: Array, mu0: Array, nu0: Array
 ) -> State:
-    """The orbit from (mu0, nu0) at times since then."""
-    delta = _delta_at(cut(paradigm, segments, classes, mu0, nu0), time)
-    height = CLASS_RISES[paradigm](delta, mu0, classes)
-    return State(mu0 + delta, nu0 + focus_rise(height, nu0, segments))
+    """The orbit from (mu0, nu0) at times since then; NaN beyond the last panel."""
+    panels = cut(paradigm, segments, classes, mu0, nu0, last_time=jnp.max(time))
+    place = jnp.searchsorted(jax.lax.stop_gradient(panels.end), time, side="right")
+    panel = _taken(panels, jnp.minimum(place, panels.end.size - 1))
+    step = panel.width * _place(panel, time)
+    x = step / panel.width
+    height = step * (panel.climb + panel.width * x * series(panel.bend, x))
+    mu = mu0 + (panel.edge + step)
+    nu = nu0 + (panel.eta + exp_climb(height, panel.odds))
+    inside = time <= panels.end[-1]
+    return State(*(jnp.where(inside, value, jnp.nan) for value in (mu, nu)))
 
 
 @partial(jax.jit, static_argnames=("before", "after"))
@@ -82,8 +89,11 @@ def _trajectory(
     size = (segments, classes)
     if before == after:
         return _from(before, times, *size, mu0, nu0)
-    turn = _from(before, switch, *size, mu0, nu0)
-    first = _from(before, jnp.minimum(times, switch), *size, mu0, nu0)
+    # The switch first, and the times in the same panels.
+    asked = jnp.append(switch, jnp.minimum(times, switch))
+    found = _from(before, asked, *size, mu0, nu0)
+    turn = State(found.mu[0], found.nu[0])
+    first = State(*(value[1:].reshape(times.shape) for value in found))
     then = _from(after, jnp.maximum(times - switch, 0.0), *size, *turn)
     return jax.tree.map(lambda one, other: jnp.where(times < switch, one, other), first, then)
 
@@ -112,7 +122,7 @@ def trajectory(
     with x64 off, it is 1e-4 max(1, kappa) (`test_in_float32_digits_are_lost_and_nothing_else`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, or ``"hybrid"``: soft, then hard.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, ``"em"``, or ``"hybrid"``: soft, then hard.
         times: not decreasing.
         segments: m.
         classes: C.
@@ -149,7 +159,7 @@ def time_of_mu(
     `trajectory`. Error: 3e-14 relative (`test_time_is_that_of_the_oracle`).
 
     Args:
-        paradigm: ``"soft"``, ``"hard"`` or ``"lvml"``.
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"`` or ``"em"``.
         mu: points on the orbit.
         segments: m.
         classes: C.
@@ -169,7 +179,7 @@ def time_of_mu(
 def _time_at(
     paradigm: str, delta: Values, segments: Array, classes: Array, mu0: Array, nu0: Array
 ) -> Values:
-    panels = cut(paradigm, segments, classes, mu0, nu0)
+    panels = cut(paradigm, segments, classes, mu0, nu0, last_delta=jnp.max(delta))
     place = jnp.searchsorted(panels.edge, delta, side="right") - 1
     panel = _taken(panels, place)
     x = (delta - panel.edge) / panel.width

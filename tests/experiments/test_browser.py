@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_experiment import DRAWN
 from example_results import example_result
 
+from jaxattn.experiments import reproduce
 from jaxattn.experiments.reporting import report_into
 from jaxattn.store import write_results
 
@@ -46,9 +48,12 @@ document.body.dataset.found = JSON.stringify(found);
 </body>"""
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["comparison", "experiment"])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
+    if request.param == "experiment":
+        reproduce(DRAWN, "small", folder, False, lambda progress: None)
+        return folder / "report.html"
     write_results(example_result(flow_seeds=2), folder)
     return report_into(folder)[0]
 

@@ -7,44 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import SCRIPT, run
-from example_fixed_focus import example_fixed_focus, rises
-from matplotlib.figure import Figure
+from example_experiment import MADE_UP
 
 from jaxattn.cli import main
-from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
-from jaxattn.experiments.experiment import SCALES, Experiment
-from jaxattn.experiments.fixed_focus_findings import findings, numbers
-from jaxattn.plots import Drawing
+from jaxattn.experiments.experiment import SCALES
+from jaxattn.page import cell
 from jaxattn.store import content_hash, open_run
-
-
-@dataclass(frozen=True)
-class Size:
-    seeds: int = 5
-    failed: int = 0
-    interrupted: bool = False
-
-
-def ran(size, to):
-    to.tell(Progress("hard", "train", 1, 1, 0))
-    ds = example_fixed_focus({"hard": rises}, failed=size.failed)
-    to.keep(ds)
-    if size.interrupted:
-        raise KeyboardInterrupt
-    return ds.isel(seed=slice(size.seeds))
-
-
-MADE_UP = Experiment(
-    name="made-up",
-    summary="nothing is trained",
-    scales={"smoke": Size(), "small": Size(failed=2), "paper": Size(interrupted=True)},
-    run=ran,
-    figures=lambda ds: [Drawing("empty", "Nothing", "Nothing is drawn.", Figure)],
-    numbers=numbers,
-    findings=findings,
-)
 
 
 @pytest.fixture
@@ -68,7 +38,10 @@ def test_every_experiment_is_listed_under_its_name_with_all_scales():
 def test_a_run_leaves_results_figures_and_what_it_ran_on(made_up, tmp_path):
     outcome, told = go(tmp_path / "run")
     found = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*")}
-    assert found == {"results.nc", "run.json", "figures/empty.png", "figures/empty.svg"}
+    assert found == {
+        *("results.nc", "run.json", "report.html"),
+        *("figures/empty.png", "figures/empty.svg"),
+    }
     assert open_run(tmp_path / "run").equals(outcome.results)
     assert len(told) == 1
     run_json = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -144,7 +117,7 @@ def test_the_command_says_what_was_found_and_exits_3_where_rows_failed(
     shown = capsys.readouterr().out
     assert said["findings"][0] in shown
     middle = said["numbers"][0]["gap"]["median"]
-    assert f" {middle:.4f} [" in shown
+    assert f" {cell(middle).text} [" in shown
     assert ("10 runs failed" in shown) == bool(code)
     assert f"results, figures and run.json are in {Path('runs/made-up')}." in shown
 
@@ -166,6 +139,12 @@ def test_the_smoke_command_of_fixed_focus_trains_draws_and_prints_one_json_objec
         assert line["loss"]["ceiling"] - 0.01 < line["loss"]["median"] < np.log(5) + 0.2
     assert said["failed"] == 0
     assert (tmp_path / "run/figures/fixed_focus.png").read_bytes().startswith(b"\x89PNG")
+    made = (tmp_path / "run/report.html").read_bytes()
+    assert made.count(b"<img ") == 1
+    code, again, err = run([SCRIPT, "report", "run", "--json"], tmp_path)
+    assert code == 0, err
+    assert (tmp_path / "run/report.html").read_bytes() == made
+    assert json.loads(again)["numbers"] == said["numbers"]
     assert (
         open_run(tmp_path / "run").sizes["save"]
         == EXPERIMENTS["fixed-focus"].scales["smoke"].epochs + 1

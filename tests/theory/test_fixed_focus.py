@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from helpers import jit
@@ -101,6 +102,46 @@ def test_the_gap_is_a_hundredth_of_the_slope_of_the_loss_in_alpha(name):
     found = fixed_focus.gap(name, mu, alpha, CLASSES, ahead) / ahead
     # The second derivative is of order mu^2; the difference loses EPS / ahead.
     np.testing.assert_allclose(found, -slope, rtol=0, atol=10 * ahead)
+
+
+def test_the_force_is_minus_the_slope_of_the_loss_in_alpha(name):
+    alpha, classes = np.array([0.0, 0.01, 0.3, 0.9, 1.0])[:, None], np.array([2.0, 20.0, 1e6])
+    slope = jit(
+        jax.vmap(jax.vmap(jax.grad(fixed_focus.LOSSES[name], 1), (None, 0, None)), (None, None, 0))
+    )
+    for mu in (0.0, 1e-9, 0.5, 7.0, 40.0, 3000.0):
+        found = fixed_focus.FORCES[name](mu, np.broadcast_to(alpha, (5, 3)), classes[None])
+        expected = -slope(mu, alpha[:, 0], classes).T
+        # A slope is the difference of terms of order log(C), or mu, and keeps their EPS.
+        np.testing.assert_allclose(found, expected, rtol=2e-14, atol=20 * EPS * (1 + mu))
+
+
+def test_the_gap_keeps_its_digits_where_the_losses_are_all_but_equal(name):
+    alpha, classes = 0.4, 1000.0
+    gaps = jit(lambda mu: fixed_focus.gap(name, mu, alpha, classes))
+    for mu in (1e-12, 1e-6, 0.1, 5.0, 70.0):
+        with mpmath.workdps(60):
+            x, a, c = mpmath.mpf(mu), mpmath.mpf(alpha), mpmath.mpf(classes)
+            ahead = a + mpmath.mpf(fixed_focus.AHEAD)
+            exact = textbook_loss(name, x, a, c) - textbook_loss(name, x, ahead, c)
+            assert abs(float(gaps(mu)) - exact) < 1e-14 * exact
+
+
+def textbook_loss(name, mu, alpha, c):
+    if name == "soft":
+        return mpmath.log1p((c - 1) * mpmath.exp(-alpha * mu))
+    beta = mpmath.exp(mu) / (mpmath.exp(mu) + c - 1)
+    if name == "hard":
+        return -alpha * mpmath.log(beta) + (1 - alpha) * mpmath.log(c)
+    return -mpmath.log(alpha * beta + (1 - alpha) / c)
+
+
+def test_the_loss_keeps_its_digits_where_it_is_small(name):
+    for alpha, mu in ((1.0, 30.0), (1 - 1e-9, 30.0), (1 - 1e-9, 0.5), (0.3, 200.0), (0.3, 0.0)):
+        with mpmath.workdps(60):
+            exact = textbook_loss(name, *map(mpmath.mpf, (mu, alpha, CLASSES)))
+        found = float(fixed_focus.LOSSES[name](mu, alpha, CLASSES))
+        assert abs(found - exact) < 1e-14 * exact
 
 
 def test_there_is_nothing_to_gain_beyond_all_attention(name):

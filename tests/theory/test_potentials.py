@@ -7,7 +7,7 @@ from helpers import jit
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.theory.potentials import CLASS_RISES, CLASS_SLOPES
+from jaxattn.theory.potentials import CLASS_BENDS, CLASS_RISES, CLASS_SLOPES
 
 pytestmark = pytest.mark.needs_x64
 
@@ -55,6 +55,13 @@ def test_the_slope_of_the_class_potential_is_its_derivative_and_that_of_the_fiel
     mu_speed, nu_speed = theory.FIELDS[paradigm](mu, 0.4, 5.0, classes)
     background = 1 - theory.attention(0.4, 5.0)
     np.testing.assert_allclose(slope, nu_speed / mu_speed / background, rtol=1e-13)
+
+
+@pytest.mark.parametrize("paradigm", NAMES)
+def test_the_bend_of_the_class_potential_is_the_derivative_of_its_slope(paradigm, rng):
+    mu, classes = 10 ** rng.uniform(-9, 1.5, 300), sizes(rng, 300)
+    by_rule = jit(jax.vmap(jax.grad(CLASS_SLOPES[paradigm])))(mu, classes)
+    np.testing.assert_allclose(CLASS_BENDS[paradigm](mu, classes), by_rule, rtol=1e-13)
 
 
 @pytest.mark.parametrize("paradigm", NAMES)

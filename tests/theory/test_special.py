@@ -6,7 +6,13 @@ import pytest
 from helpers import EPS, jit
 from scipy.special import wrightomega
 
-from jaxattn.theory.special import exp_dilogarithm, exp_excess, gauss_legendre, wright_omega
+from jaxattn.theory.special import (
+    exp_climb,
+    exp_dilogarithm,
+    exp_excess,
+    gauss_legendre,
+    wright_omega,
+)
 
 pytestmark = pytest.mark.needs_x64
 
@@ -75,6 +81,43 @@ def test_wright_omega_reduced_over_many_rows_is_that_of_its_rows():
     x = np.linspace(-30.0, 30.0, 256 * 100).reshape(256, 100)
     largest = jax.jit(jax.vmap(lambda x: jnp.max(wright_omega(x) - x)))(x)
     np.testing.assert_allclose(largest, np.max(wrightomega(x) - x, axis=1), rtol=1e-13)
+
+
+@pytest.fixture
+def climbs(rng):
+    """Shares, and heights of etas that are known to all digits."""
+    share = 10 ** rng.uniform(-9, 30, 600)
+    eta = np.concatenate([10 ** rng.uniform(-200, 0, 200), rng.uniform(0, 60, 396), [0, 0, 60, 60]])
+    share[-4:] = [1e-9, 1e30, 1e-9, 1e30]
+    with mpmath.workdps(330):
+        height = [
+            float(e + mpmath.mpf(s) * mpmath.expm1(e)) for e, s in zip(eta, share, strict=True)
+        ]
+    return eta, np.array(height), share
+
+
+def test_the_climb_of_an_exponential_keeps_its_digits(climbs):
+    eta, height, share = climbs
+    # That the height is rounded changes eta by no more than itself, as eta is concave in it.
+    np.testing.assert_allclose(jit(exp_climb)(height, share), eta, rtol=2e-15, atol=0)
+    shifted = height + share + np.log(share)
+    grown = (eta > 1.0) & (share < 1.0)  # where the logarithms do not cancel
+    np.testing.assert_allclose(
+        np.log(wrightomega(shifted[grown]) / share[grown]), eta[grown], rtol=1e-13
+    )
+    assert np.isnan(exp_climb(np.nan, 1.0))
+    assert np.isnan(exp_climb(1.0, np.nan))
+
+
+def test_the_climb_of_an_exponential_has_two_derivatives_everywhere(climbs):
+    eta, height, share = climbs
+    bent = share * np.exp(eta)
+    steep = 1 + bent
+    by_both = jit(jax.vmap(jax.grad(exp_climb, argnums=(0, 1))))(height, share)
+    np.testing.assert_allclose(by_both[0], 1 / steep, rtol=1e-13)
+    np.testing.assert_allclose(by_both[1], -np.expm1(eta) / steep, rtol=1e-13)
+    bend = jit(jax.vmap(jax.grad(jax.grad(exp_climb))))(height, share)
+    np.testing.assert_allclose(bend, -bent / steep / steep / steep, rtol=1e-12)
 
 
 def test_what_is_left_of_the_exponential_keeps_its_digits(rng):

@@ -121,6 +121,14 @@ def test_an_orbit_begun_again_halfway_goes_on_as_it_would_have(paradigm):
         np.testing.assert_allclose(rest.nu, whole.nu, rtol=1e-14 * max(1.0, 10 * steep))
 
 
+def test_em_is_lvml_in_every_closed_form():
+    size = {**PUBLISHED, "mu0": 0.1, "nu0": 0.2}
+    for function, at in (
+        (trajectory, 2e5), (time_of_mu, 7.0), (theory.nu_of_mu, 7.0), (theory.mu_of_nu, 7.0)
+    ):  # fmt: skip
+        assert np.array_equal(function("em", at, **size), function("lvml", at, **size))
+
+
 def test_a_hybrid_is_soft_before_its_switch_and_hard_attention_from_that_state_after():
     times = np.append(np.geomspace(1e3, 4e5, 30), 4e5)
     switch = 1.4e5

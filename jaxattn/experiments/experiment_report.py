@@ -1,0 +1,134 @@
+"""The report of an experiment: everything its results say, on one page."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Status
+from jaxattn.experiments.experiment import Experiment
+from jaxattn.experiments.report_parts import (
+    REPORT,
+    cited,
+    foot,
+    grid_words,
+    how_it_ran,
+    picture,
+    plainly,
+    run_again,
+    run_facts,
+)
+from jaxattn.page import Figure, Fold, Page, Section, numbers_sheet, render
+from jaxattn.store import open_run, spec_of, write_bytes
+
+__all__ = ["experiment_report_into"]
+
+MOST_LINES = 1000
+"""Of the table; a page of that many stays well below what a browser sorts at once."""
+
+_MOST_SETTINGS = 12
+"""Settings of which it is said how their runs failed."""
+
+
+def experiment_report_into(
+    folder: Path, experiment: Experiment
+) -> tuple[Path, list[str], list[dict[str, Any]]]:
+    """Draw every figure and write ``report.html`` for the results of an experiment in a directory.
+
+    Args:
+        folder: of a run, finished or not: ``results.nc`` must be there, ``run.json`` may.
+        experiment: that was run there.
+
+    Returns:
+        Where the page is, the findings and the numbers.
+
+    Raises:
+        InputError: no results there, or damaged ones.
+        OSError: something cannot be written; what was there before is whole.
+    """
+    run, results = run_facts(folder), open_run(folder)
+    figures = [picture(drawing, folder) for drawing in experiment.figures(results)]
+    found, numbers = experiment.findings(results), experiment.numbers(results)
+    path = folder / REPORT
+    write_bytes(path, render(_page(experiment, results, found, numbers, figures, run)).encode())
+    return path, found, numbers
+
+
+def _page(
+    experiment: Experiment,
+    ds: xr.Dataset,
+    said: Sequence[str],
+    numbers: Sequence[Mapping[str, Any]],
+    figures: Sequence[Figure],
+    run: Mapping[str, Any],
+) -> Page:
+    asked = {name: run[name] for name in ("experiment", "scale") if name in run}
+    asked |= run.get("config", {})
+    # Results may tell more of themselves, such as the optimiser.
+    asked = {**asked, **{k: value for k, value in spec_of(ds).items() if k not in asked}}
+    lost = _lost(ds["status"])
+    rest = "jaxattn report --json with this folder prints all, from results.nc."
+    sheet = numbers_sheet(numbers, ds, MOST_LINES, rest)
+    sections = [
+        Section(
+            "Findings",
+            folds=[Fold("", said)] if said else (),
+            lead="" if said else "Of these results nothing can be said in a sentence.",
+        ),
+        Section("Figures", figures=figures),
+        Section("Numbers", sheets=[sheet] if numbers else ()),
+        Section(
+            "Failures",
+            folds=[Fold("", lost)] if lost else (),
+            lead="" if lost else "No run failed.",
+        ),
+        Section("How it was run", facts=[*how_it_ran(asked, ds["status"], run)]),
+        run_again(run),
+        cited(),
+    ]
+    return Page(
+        title=f"{experiment.name}: {experiment.summary}",
+        lead=_lead(ds["status"], run),
+        sections=[section for section in sections if any(section[1:])],
+        foot=foot(ds),
+    )
+
+
+def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
+    rows = int((status >= 0).sum())
+    sizes = {str(dim): size for dim, size in status.sizes.items() if size > 1}
+    words = f"{grid_words({'run': rows})}" + (f": {grid_words(sizes)}" if sizes else "")
+    if "config" in run and "seeds" not in run["config"]:
+        words += "; nothing in it is drawn at random"
+    if "scale" in run:
+        words += f"; scale {run['scale']}"
+    if not run:
+        words += "; without a run.json, as of a run that was interrupted or is not over"
+    return f"{words}."
+
+
+def _lost(status: xr.DataArray) -> list[str]:
+    """Runs that did not end well, by setting; nothing where all did."""
+    asked = int((status >= 0).sum())
+    places = np.argwhere(((status >= 0) & (status != Status.DONE)).values)
+    if not len(places):
+        return []
+    counts: Counter[tuple[str, str]] = Counter()
+    for place in places:
+        one = status[tuple(place)]
+        where = [
+            f"{str(dim).replace('_', ' ')} {plainly(status[dim][at].item())}"
+            for dim, at in zip(status.dims, place, strict=True)
+            if dim != "seed" and status.sizes[dim] > 1
+        ]
+        counts[", ".join(where), Status(int(one)).name.lower().replace("_", " ")] += 1
+    each = [
+        f"{where}: {count} {how}" if where else f"{count} {how}"
+        for (where, how), count in counts.items()
+    ]
+    more = len(each) - _MOST_SETTINGS
+    said = [f"{len(places)} of {asked} runs did not finish.", *each[:_MOST_SETTINGS]]
+    return [*said, f"And {more} settings more."] if more > 0 else said

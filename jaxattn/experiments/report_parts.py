@@ -1,0 +1,149 @@
+"""What the reports of a comparison and of an experiment have in common."""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import xarray as xr
+
+from jaxattn import plots
+from jaxattn.contracts import InputError, Status
+from jaxattn.page import Figure, Section
+from jaxattn.store import RESULTS
+
+__all__ = [
+    "REPORT",
+    "cited",
+    "foot",
+    "grid_words",
+    "how_it_ran",
+    "picture",
+    "plainly",
+    "run_again",
+    "run_facts",
+]
+
+REPORT = "report.html"
+
+PAPER = """@inproceedings{vashisht2023dynamics,
+  author    = {Vashisht, Rahul and Ramaswamy, Harish G.},
+  title     = {On the Learning Dynamics of Attention Networks},
+  booktitle = {ECAI 2023: 26th European Conference on Artificial Intelligence},
+  year      = {2023},
+  doi       = {10.3233/FAIA230541}
+}"""
+
+
+def run_facts(folder: Path) -> dict[str, Any]:
+    """What ``run.json`` says; nothing where the run was interrupted before it was written.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise InputError(
+            f"{path}: got a file that is not JSON ({error}), expected what a run writes; remove it "
+            "to do without, or run again."
+        ) from error
+
+
+def picture(drawing: plots.Drawing, folder: Path) -> Figure:
+    """Draw a figure, write it into the ``figures/`` of a run, and give it as it is on the page."""
+    drawn = drawing.draw()
+    pictures = [path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)]
+    plt.close(drawn)
+    # Lines are small as SVG, thousands of dots as PNG.
+    content, kind = min(zip(pictures, ("png", "svg+xml"), strict=True), key=lambda one: len(one[0]))
+    return Figure(drawing.title, drawing.caption, content, kind)
+
+
+def grid_words(sizes: Mapping[str, int]) -> str:
+    """Names and lengths of axes in words, such as ``2 paradigms x 6 seeds``."""
+    return " \N{MULTIPLICATION SIGN} ".join(
+        f"{count} {_counted(name.replace('_', ' '), count)}" for name, count in sizes.items()
+    )
+
+
+def _counted(noun: str, count: int) -> str:
+    if count == 1 or (noun.endswith("s") and not noun.endswith("ss")):
+        return noun
+    return noun + ("es" if noun.endswith("ss") else "s")
+
+
+def how_it_ran(
+    asked: Mapping[str, Any], status: xr.DataArray, run: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """What was asked for, how many runs finished, and on what, each with its name.
+
+    Args:
+        asked: settings by name.
+        status: a `Status` for each run.
+        run: what ``run.json`` says.
+    """
+    for name, value in asked.items():
+        if value is not None and value != {}:
+            yield name.replace("_", " "), plainly(value)
+    yield (
+        "runs that finished",
+        f"{int((status == Status.DONE).sum())} of {int((status >= 0).sum())}",
+    )
+    for what, seconds in run.get("seconds", {}).items():
+        spent = ", ".join(f"{kind} {value:.1f} s" for kind, value in seconds.items())
+        yield f"time: {what}", spent
+    for name in ("created", "python", "devices", "versions", "x64"):
+        if name in run:
+            yield name, plainly(run[name])
+
+
+def plainly(value: Any) -> str:
+    """A value as a person reads it; of a long list, its beginning and its end."""
+    if isinstance(value, Mapping):
+        nested = any(isinstance(one, Mapping | list) for one in value.values())
+        return ("; " if nested else ", ").join(
+            f"{name} {plainly(one)}" for name, one in value.items()
+        )
+    if isinstance(value, list):
+        shown = [plainly(one) for one in value]
+        long = len(shown) > 12
+        return ", ".join([*shown[:3], "\N{HORIZONTAL ELLIPSIS}", shown[-1]] if long else shown)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def run_again(run: Mapping[str, Any]) -> Section:
+    """The command, the hash that equal results carry, and the versions."""
+    code = []
+    if "command" in run:
+        code.append(("Command", str(run["command"])))
+    if "content_hash" in run:
+        label = f"Equal results carry this hash ({RESULTS}, attribute content_hash)"
+        code.append((label, str(run["content_hash"])))
+    if "versions" in run:
+        pins = " ".join(f"{name}=={number}" for name, number in run["versions"].items())
+        code.append(("The versions it ran with", f"pip install {pins}"))
+    return Section("Run it again", code=code)
+
+
+def cited() -> Section:
+    """The paper and this software, as BibTeX."""
+    software = (
+        "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"
+        "  title   = {jaxattn: a JAX toolkit to simulate the learning dynamics of attention "
+        f"networks}},\n  version = {{{version('jaxattn')}}},\n  license = {{Apache-2.0}}\n}}"
+    )
+    return Section("How to cite", code=[("The paper", PAPER), ("This software", software)])
+
+
+def foot(ds: xr.Dataset) -> str:
+    """What made the page, and of which results."""
+    made = f"Written by jaxattn {version('jaxattn')} from {RESULTS}"
+    if "content_hash" in ds.attrs:
+        made += f", content hash {ds.attrs['content_hash'][:16]}"
+    return f"{made}."

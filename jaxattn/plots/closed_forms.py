@@ -1,0 +1,174 @@
+"""The reduced system by closed form, with an ODE solver's answer on top, and its late laws."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.plots.style import dress, label_of, new_grid, one_legend, set_title, style_of
+
+__all__ = ["closed_forms", "late_focus"]
+
+_PANELS = ("mu", "nu", "alpha", "beta", "loss")
+_TIME = "time: step times learning rate"
+_MARKS = 14
+"""Of the ODE, on each curve."""
+_LAW = (0, (1, 1.6))
+
+
+def closed_forms(ds: xr.Dataset) -> Figure:
+    """The published panels mu and nu, and alpha, beta, loss and difference beside the ODE.
+
+    Lines are closed forms, hollow markers the ODE. The last panel is their largest difference so
+    far in mu and nu.
+
+    Args:
+        ds: a result of the theory experiment, also half finished; what was not solved is left out.
+
+    Raises:
+        InputError: another kind of result.
+    """
+    _check(ds, "closed_forms", "beta")
+    figure, axes = new_grid(3, 2, height=7.4)
+    names = [str(name) for name in ds["paradigm"].values]
+    time = ds["time"].values
+    marks = _evenly(time)
+    for ax, name in zip(axes.flat, _PANELS, strict=False):
+        for place, paradigm in enumerate(names):
+            style = style_of(paradigm, names)
+            exact, solved = _both(ds, name, paradigm)
+            ax.plot(time, exact, color=style.colour, linestyle=style.line, lw=2.0, label=paradigm)
+            # One paradigm's marks between the others': they coincide for most of the time.
+            own = np.roll(marks, place) if marks.size < 3 else marks[place % 3 :: 3]
+            ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **_mark(style))
+        dress(ax, "", label_of(ds[name].attrs, name))
+    _draw_difference(axes[2, 1], ds, names)
+    for ax in axes.flat:
+        _in_thousands(ax)
+    for ax in axes[-1]:
+        ax.set_xlabel(_TIME, fontsize=9)
+    set_title(axes[0, 0], _size(ds))
+    axes[0, 0].legend(handles=_keys(names))
+    one_legend(figure, list(axes.flat))
+    return figure
+
+
+def late_focus(ds: xr.Dataset) -> Figure:
+    """Who is ahead in nu, and how ``1 - alpha`` falls beside its leading law.
+
+    Args:
+        ds: a result of the theory experiment.
+
+    Raises:
+        InputError: another kind of result.
+    """
+    _check(ds, "late_focus", "takes_lead")
+    figure, axes = new_grid(1, 2, height=3.5)
+    ahead, falls = axes[0]
+    names = [str(name) for name in ds["paradigm"].values]
+    unit = _unit(ds)
+    time = ds["time"].values[1:] / unit
+    soft = _both(ds, "nu", "soft")[0]
+    for name in names:
+        style = style_of(name, names)
+        nu, alpha = (_both(ds, what, name)[0] for what in ("nu", "alpha"))
+        look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "label": name}
+        ahead.plot(time, (nu - soft)[1:], lw=2.0, **look)
+        falls.plot(time, 1.0 - alpha[1:], lw=2.0, **look)
+        law = ds["late_law"].sel(paradigm=name).values[1:]
+        late = time > 1.0  # before, the law is far above 1
+        falls.plot(time[late], law[late], color=style.colour, linestyle=_LAW, lw=1.6)
+        _mark_passes(ahead, ds, name, names)
+    dress(ahead, "time [m C]", "nu, above that of soft attention")
+    dress(falls, "time [m C]", r"$1-\alpha$")
+    for ax in (ahead, falls):
+        ax.set_xscale("log")
+        ax.set_xlim(0.2, time[-1])
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
+    falls.set_yscale("log")
+    set_title(ahead, _size(ds))
+    dotted = Line2D([], [], color="0.3", linestyle=_LAW, lw=1.6, label="leading law")
+    dot = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="takes the lead")
+    ahead.legend(handles=[*(_line(name, names) for name in names), dotted, dot])
+    one_legend(figure, [ahead, falls])
+    return figure
+
+
+def _check(ds: xr.Dataset, who: str, needed: str) -> None:
+    if not {"late_law", needed} <= set(ds.data_vars):
+        raise InputError(f"{who}: got another result, expected one of jaxattn reproduce theory.")
+
+
+def _both(ds: xr.Dataset, name: str, paradigm: str) -> list[Float[np.ndarray, " save"]]:
+    """By closed form and by ODE; NaN where that was not solved."""
+    one = ds.sel(paradigm=paradigm)
+    done = (one["status"] == Status.DONE).values[:, None]
+    exact, solved = np.where(done, one[name].transpose("process", "save").values, np.nan)
+    return [exact, solved]
+
+
+def _unit(ds: xr.Dataset) -> float:
+    return float(ds.attrs["segments"]) * float(ds.attrs["classes"])
+
+
+def _size(ds: xr.Dataset) -> str:
+    return f"{ds.attrs['segments']} segments, {ds.attrs['classes']} classes"
+
+
+def _mark(style: Any) -> dict[str, Any]:
+    return {"color": style.colour, "marker": style.marker, "mew": 1.0}
+
+
+def _line(name: str, names: list[str]) -> Line2D:
+    style = style_of(name, names)
+    return Line2D([], [], color=style.colour, linestyle=style.line, lw=2.0, label=name)
+
+
+def _keys(names: list[str]) -> list[Line2D]:
+    ode = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="ODE solver")
+    return [*(_line(name, names) for name in names), ode]
+
+
+def _evenly(time: Float[np.ndarray, " save"]) -> np.ndarray:
+    """Places of saves that are spread about evenly in time."""
+    return np.unique(np.searchsorted(time, np.linspace(time[0], time[-1], 3 * _MARKS)))
+
+
+def _draw_difference(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
+    time = ds["time"].values
+    for name in names:
+        style = style_of(name, names)
+        gaps = [np.abs(np.subtract(*_both(ds, what, name))) for what in ("mu", "nu")]
+        so_far = np.maximum.accumulate(np.max(gaps, axis=0))
+        ax.plot(
+            time, np.where(so_far > 0, so_far, np.nan), color=style.colour, linestyle=style.line
+        )
+    ax.set_yscale("log")
+    dress(ax, "", "closed form minus ODE in mu and nu, largest so far")
+
+
+def _in_thousands(ax: Axes) -> None:
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    if ax.get_xlim()[1] > 5e3:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / 1e3:g}K" if at else "0"))
+
+
+def _mark_passes(ax: Axes, ds: xr.Dataset, name: str, names: list[str]) -> None:
+    """A dot where `name` takes the lead in nu from another."""
+    time, unit = ds["time"].values, _unit(ds)
+    nu, soft = (_both(ds, "nu", who)[0] for who in (name, "soft"))
+    for other in names:
+        at = float(ds["takes_lead"].sel(quantity="nu", paradigm=name, other=other))
+        if np.isfinite(at):
+            height = np.interp(np.log(at), np.log(time[1:]), (nu - soft)[1:])
+            colour = style_of(name, names).colour
+            ax.plot([at / unit], [height], color=colour, marker="o", mfc="white", ls="none")

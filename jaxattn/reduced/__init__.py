@@ -1,0 +1,7 @@
+"""The reduced (mu, nu) system solved in time: the learning curves of the solvable setting."""
+
+from jaxattn.reduced.mixture import solve_mixture
+from jaxattn.reduced.path import ReducedPath, log_times
+from jaxattn.reduced.solving import PARADIGMS, solve_reduced
+
+__all__ = ["PARADIGMS", "ReducedPath", "log_times", "solve_mixture", "solve_reduced"]

@@ -1,0 +1,174 @@
+"""The reduced system solved in time, by paradigm."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Real
+
+from jaxattn import theory
+from jaxattn.contracts import InputError
+from jaxattn.integrate import integrate
+from jaxattn.names import resolve
+from jaxattn.precision import needs_x64
+from jaxattn.reduced.clock import clock_from
+from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
+from jaxattn.theory.checks import checked_switch, checked_times
+
+__all__ = ["PARADIGMS", "solve_reduced"]
+
+
+PARADIGMS: dict[str, tuple[str, str]] = {
+    **{name: (name, name) for name in theory.FLOW_OF},
+    "hybrid": ("soft", "hard"),
+}
+"""By name: the paradigms that are in force before and from the switch on."""
+
+_LOSSES = tuple(theory.LOSSES)
+_FLOWS = np.array([list(theory.FIELDS).index(theory.FLOW_OF[name]) for name in _LOSSES])
+"""The place among the fields of the field that descends each loss."""
+
+
+def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> Array:
+    """The entry number `code` of `table` at `args`; all are evaluated, one is taken."""
+    options = [jnp.asarray(function(*args)) for function in table.values()]
+    return jax.lax.select_n(jnp.broadcast_to(code, options[0].shape), *options)
+
+
+# One compiled program serves every paradigm: which fields are in force is traced, as the
+# compilation costs a thousand times what evaluating all three costs.
+@partial(jax.jit, static_argnames=("solver", "max_steps"))
+def _solve(
+    codes: Array,
+    times: Array,
+    start: Array,
+    segments: Array,
+    classes: Array,
+    switch_time: Array,
+    rtol: Array,
+    atol: Array,
+    solver: Any,
+    max_steps: int,
+) -> ReducedPath:
+    before, after = flows = jnp.asarray(_FLOWS)[codes]
+
+    def velocity(code: Array, state: Array, size: tuple[Array, Array]) -> Array:
+        return _pick(theory.FIELDS, code, state[0], state[1], *size)
+
+    size = (segments, classes)
+    first = jnp.where(times[0] < switch_time, before, after)
+    clock = clock_from(times[0], tuple(velocity(first, start, size)))
+    readings, switch = clock.at(times), clock.at(switch_time)
+
+    def field(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
+        (before, after), switch, clock, size = args
+        code = jnp.where(reading < switch, before, after)
+        return clock.pace(reading) * velocity(code, state, size)
+
+    # Save at the switch too: the second part of a hybrid has an invariant of its own there.
+    turn = jnp.clip(switch, readings[0], readings[-1])
+    place = jnp.searchsorted(readings, turn)
+    solution = integrate(
+        field,
+        jnp.where(jnp.isnan(switch_time), jnp.nan, start),
+        jnp.insert(readings, place, turn),
+        (flows, switch, clock, size),
+        jumps=switch[None],
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        max_steps=max_steps,
+    )
+    rows = jnp.arange(times.size)
+    mu, nu = solution.values[rows + (rows >= place)].T
+    code = jnp.where(times < switch_time, before, after)
+
+    def invariant(code: Array, mu: Array, nu: Array) -> Array:
+        level = theory.attention_potential(nu, segments)
+        return level - _pick(theory.CLASS_POTENTIALS, code, mu, classes)
+
+    kept = jnp.where(
+        times < switch_time,
+        invariant(before, *solution.values[0]),
+        invariant(after, *solution.values[place]),
+    )
+    drift = jnp.abs(invariant(code, mu, nu) - kept)
+    worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
+    code = jnp.where(times < switch_time, codes[0], codes[1])
+    loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
+    return made_path(times, clock, (mu, nu), size, loss, worst, solution)
+
+
+def solve_reduced(
+    paradigm: str,
+    times: Real[ArrayLike, " save"],
+    *,
+    segments: Scalar,
+    classes: Scalar,
+    switch_time: Scalar | None = None,
+    mu0: Scalar = 0.0,
+    nu0: Scalar = 0.0,
+    rtol: Scalar = 1e-11,
+    atol: Scalar = 1e-20,
+    solver: Any = "tsit5",
+    max_steps: int = 16_384,
+) -> ReducedPath:
+    """The path of (mu, nu) under gradient flow, from (mu0, nu0) at ``times[0]``.
+
+    Solved in the logarithm of time (`jaxattn.reduced.clock`), in which no part of the path is much
+    longer than another; the step size is clipped at the switch. Works under ``jit`` and under
+    ``vmap`` over every number, and can be differentiated in forward mode (``jax.jvp``,
+    ``jax.jacfwd``); a second call on as many times compiles nothing, whatever its paradigm.
+
+    Domain: times in [0, 1e15], m and C in [2, 1e9], mu0 and nu0 in [0, 40].
+    Error: ERRORS
+
+    Args:
+        paradigm: ``"soft"``, ``"hard"``, ``"lvml"``, ``"em"`` (the flow of LVML, with a loss of its
+            own), or ``"hybrid"``, soft and then hard.
+        times: when to save, never decreasing; see `log_times`. Learning time: gradient descent's
+            steps times its learning rate.
+        segments: m.
+        classes: C.
+        switch_time: when a hybrid goes over, in [0, last time]; others ignore it.
+        mu0: logit of the right class above the others' at ``times[0]``.
+        nu0: score of the foreground above the background's at ``times[0]``.
+        rtol: relative error of one step.
+        atol: absolute error of one step, in mu and nu; by default so small that each is right
+            relative to itself, also where it is tiny.
+        solver: as in `jaxattn.integrate.integrate`.
+        max_steps: steps after which the run gives up.
+
+    Returns:
+        The path; a run that fails says so in its `status`.
+
+    Raises:
+        InputError: no such paradigm, or an argument outside its domain (where it is traced, that
+            row fails instead, and is NaN); JAX runs with x64 off.
+
+    Source: equations and invariants in `jaxattn.theory.equations`.
+    """
+    needs_x64("theory")
+    before, after = resolve("paradigm", PARADIGMS, paradigm)
+    size, start = checked_row(segments, classes, mu0, nu0)
+    times = checked_times(times)
+    if before == after:
+        switch = jnp.asarray(jnp.inf, jnp.float64)
+    elif switch_time is None:
+        raise InputError("bad switch_time: got None for hybrid, expected a time.")
+    else:
+        switch = checked_switch(switch_time, times)
+    return _solve(
+        jnp.asarray([_LOSSES.index(before), _LOSSES.index(after)], jnp.int32),
+        times,
+        start,
+        *size,
+        switch,
+        jnp.asarray(rtol, jnp.float64),
+        jnp.asarray(atol, jnp.float64),
+        solver,
+        max_steps,
+    )
