@@ -32,6 +32,7 @@ def solved(name):
     return jax.vmap(of_one)(CORRELATION, VARIANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARADIGMS)
 def test_without_correlation_and_noise_it_is_the_reduced_system(name):
     expected, found = solve_reduced(name, TIMES, **SIZES), solved(name)
@@ -39,6 +40,7 @@ def test_without_correlation_and_noise_it_is_the_reduced_system(name):
         np.testing.assert_allclose(getattr(found, key)[0], getattr(expected, key), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_out_of_range_fails_and_leaves_the_others_alone():
     found = solved("soft")
     done = found.status == Status.DONE
