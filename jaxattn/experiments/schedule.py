@@ -248,7 +248,7 @@ SCHEDULE = Experiment(
     name="schedule",
     summary="the best mixture of soft and hard attention over time, for a horizon",
     scales={
-        "smoke": Schedule((5, 100), (3, 1000), (1.5, 4.0), steps=120, seeds=2),
+        "smoke": Schedule((5, 100), (3, 1000), (1.5, 4.0), cells=16, steps=120, seeds=1),
         "small": Schedule(),
         "paper": Schedule(
             (2, 5, 20, 100, 1000), (2, 5, 20, 100, 1000), cells=36, steps=400, seeds=8
