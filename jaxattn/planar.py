@@ -94,7 +94,7 @@ def solve_planar(
         )
     numbers = (segments, classes, correlation, variance)
     names = list(theory.FIELDS)
-    codes = [names.index(name) for name in (before, after)]
+    codes = [names.index(theory.FLOW_OF[name]) for name in (before, after)]
     return _solve(
         jnp.asarray(codes, jnp.int32),
         jnp.asarray(times, jnp.float64),
