@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Real
+from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
 from jaxattn.contracts import InputError
 
@@ -39,6 +39,11 @@ LARGEST_TIME = 1e15
 """The stated errors are measured up to 1e12."""
 
 
+def _lost(value: Number, inside: Bool[ArrayLike, "..."]) -> Result:
+    """`value`, and NaN outside; added and not chosen, so that slopes there are NaN and not 0."""
+    return jnp.add(value, jnp.where(inside, 0.0, jnp.nan))
+
+
 def sound(name: str, value: Number, low: float, high: float) -> Sound:
     """`value` as floats, where it lies in [low, high].
 
@@ -52,11 +57,16 @@ def sound(name: str, value: Number, low: float, high: float) -> Sound:
         plain = np.asarray(value, float)
     except jax.errors.TracerArrayConversionError:
         traced = jnp.asarray(value, float)
-        return jnp.where((traced >= low) & (traced <= high), traced, jnp.nan)
+        return _lost(traced, (traced >= low) & (traced <= high))
     wrong = plain[~((plain >= low) & (plain <= high))]
     if wrong.size:
         raise InputError(f"bad {name}: got {wrong[0]:g}, expected a number in [{low:g}, {high:g}].")
     return np.asarray(plain, jnp.result_type(float))
+
+
+def _known(*values: Number) -> bool:
+    """Whether none is traced. Under ``grad`` a comparison of traced values may not be."""
+    return not any(isinstance(value, jax.core.Tracer) for value in values)
 
 
 def checked(name: str, value: Number, low: float, high: float) -> Result:
@@ -83,10 +93,9 @@ def checked_between(name: str, value: Result, low: Number, high: Number) -> Resu
         InputError: a value outside.
     """
     inside = (value >= low) & (value <= high)
-    try:
-        wrong = np.asarray(~inside)
-    except jax.errors.TracerArrayConversionError:
-        return jnp.where(inside, value, jnp.nan)
+    if not _known(value, low, high):
+        return _lost(value, inside)
+    wrong = np.asarray(~inside)
     if wrong.any():
         place = int(np.argmax(wrong))
         got, *ends = (np.broadcast_to(x, wrong.shape).flat[place] for x in (value, low, high))
@@ -115,7 +124,7 @@ def sound_times(times: Number) -> Sound:
         return found
     if not isinstance(found, np.ndarray):
         falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
-        return jnp.where(falls, jnp.nan, found)
+        return _lost(found, ~falls)
     unsorted = np.diff(found) < 0.0
     if np.any(unsorted):
         place = int(np.argmax(unsorted))
@@ -139,11 +148,9 @@ def sound_switch(switch_time: Number, times: Sound) -> Sound:
     """
     switch = sound("switch_time", switch_time, 0.0, LARGEST_TIME)
     inside = switch <= times[..., -1] if times.ndim else switch <= times
-    try:
-        late = not np.all(np.asarray(inside))
-    except jax.errors.TracerArrayConversionError:
-        return jnp.where(inside, switch, jnp.nan)
-    if late:
+    if not _known(switch, times):
+        return _lost(switch, inside)
+    if not np.all(np.asarray(inside)):
         raise InputError(
             f"bad switch_time: got {np.max(np.asarray(switch)):g}, expected a number in "
             f"[0, {np.max(np.asarray(times)):g}], up to the last of the times."

@@ -206,6 +206,14 @@ def test_the_derivative_by_a_hybrids_switch_is_its_central_difference():
         np.testing.assert_allclose(forward, difference, rtol=1e-6)
 
 
+def test_the_derivative_by_a_switch_beyond_the_horizon_is_nan_and_no_error():
+    def end(switch):
+        return trajectory("hybrid", 10.0, segments=5, classes=3, switch_time=switch).nu
+
+    assert np.isnan(jax.grad(end)(30.0))
+    assert jax.grad(end)(5.0) > 0
+
+
 @pytest.mark.parametrize("paradigm", PURE)
 def test_the_derivative_by_time_is_the_field(paradigm):
     times = np.geomspace(1e-6, 1e9, 40)
