@@ -30,9 +30,7 @@ class Clock(NamedTuple):
         return self.unit * jnp.exp(reading)
 
 
-def clock_from(
-    origin: Float[Array, ""], velocity: tuple[Float[Array, ""], Float[Array, ""]]
-) -> Clock:
+def clock_from(origin: Float[Array, ""], velocity: Float[Array, "2"]) -> Clock:
     """The clock whose unit is the time that mu and nu together need for a first change of 1.
 
     From zero it is m C. Up to there mu rises linearly in t and nu like its square, so that an

@@ -69,7 +69,7 @@ def _solve(
         return mixed(time, soft, hard, args)
 
     size = (segments, classes)
-    clock = clock_from(times[0], tuple(velocity(times[0], start, size, args)))
+    clock = clock_from(times[0], velocity(times[0], start, size, args))
 
     def field(reading: Array, state: Array, given: tuple[Any, ...]) -> Array:
         clock, jumps, last, size, args = given

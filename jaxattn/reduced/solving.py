@@ -67,7 +67,7 @@ def flow_of(
     """The flow from `start` at `origin` of what `asked_for` gives."""
     before, after = flows = jnp.asarray(_FLOWS)[codes]
     first = jnp.where(origin < switch_time, before, after)
-    clock = clock_from(origin, tuple(_velocity(first, start, size)))
+    clock = clock_from(origin, _velocity(first, start, size))
     switch = clock.at(switch_time)
     return Flow(clock, switch, (flows, switch, clock, size))
 
