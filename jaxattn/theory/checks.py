@@ -66,7 +66,12 @@ def sound(name: str, value: Number, low: float, high: float) -> Sound:
 
 def _known(*values: Number) -> bool:
     """Whether none is traced. Under ``grad`` a comparison of traced values may not be."""
-    return not any(isinstance(value, jax.core.Tracer) for value in values)
+    try:
+        for value in values:
+            np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
+        return False
+    return True
 
 
 def checked(name: str, value: Number, low: float, high: float) -> Result:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import jit
 
-from jaxattn.contracts import Context
+from jaxattn.contracts import Context, Reader
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.tasks.population import foregrounds
 from jaxattn.theory.noise import NOISE_LOSSES
@@ -35,7 +35,7 @@ def test_it_is_half_the_laplacian_of_the_loss_by_every_background_segment(name):
     def loss(background, label, state, vectors):
         u, w = network(state, vectors)
         bag = jnp.concatenate([vectors[label][None], background])
-        read = lambda value: jax.nn.log_softmax(value @ w)  # noqa: E731
+        read = Reader(lambda value: value @ w)
         attention = jax.nn.log_softmax(bag @ u)
         return PARADIGMS[name].loss(attention, bag, read, label, context)[0]
 
