@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -50,15 +49,10 @@ def _state(
 def _focus(
     paradigm: str, alphas: Array, segments: Array, classes: Array, mu0: Array, nu0: Array
 ) -> Array:
-    """When, since the start, the attention is ``alpha``; 0 where it is at the start.
-
-    ``alpha = sigmoid(nu - log(m-1))``, so that it is where ``nu = logit(alpha) + log(m-1)``; the
-    orbit gives mu there, and mu the time.
-    """
-    orbit = {"segments": segments, "classes": classes, "mu0": mu0, "nu0": nu0}
-    goal = jnp.maximum(jax.scipy.special.logit(alphas) + jnp.log(segments - 1.0), nu0)
-    mu = theory.mu_of_nu(paradigm, goal, **orbit)
-    return theory.time_of_mu(paradigm, mu, **orbit) / (segments * classes)
+    """When, since the start, the attention is ``alpha``; 0 where it is at the start."""
+    given = {"segments": segments, "classes": classes, "mu0": mu0, "nu0": nu0}
+    times = jax.vmap(lambda alpha: theory.time_to_focus(paradigm, alpha, **given))(alphas)
+    return times / (segments * classes)
 
 
 @lru_cache(maxsize=32)

@@ -24,7 +24,7 @@ from jaxattn.precision import needs_x64
 from jaxattn.reduced import log_times, solve_reduced
 from jaxattn.store import SCHEMA_VERSION, canonical_json, status_attributes
 
-__all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "late_law", "run"]
+__all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "run"]
 
 PARADIGMS = ("soft", "hard", "lvml")
 PROCESSES = ("closed-form", "ode")
@@ -69,22 +69,6 @@ class Published:
     def size(self) -> dict[str, int]:
         """What the closed forms call their sizes."""
         return {"segments": self.segments, "classes": self.classes}
-
-
-def late_law(
-    paradigm: str, times: Float[np.ndarray, "..."], classes: int
-) -> Float[np.ndarray, "..."]:
-    """The leading law of ``1 - alpha`` as time goes to infinity.
-
-    Soft ``2 C / ((C-1) log(t)^2)``, hard ``C / (t log C)``, LVML ``C^2 / ((C-1) t)``. They follow
-    from ``1/(1-alpha) = R(mu) (1 + o(1))`` with ``mu = log t + o(log t)``: that of soft attention
-    is approached as slowly as ``log log t / log t``.
-    """
-    if paradigm == "soft":
-        return 2.0 * classes / ((classes - 1) * np.square(np.log(times)))
-    if paradigm == "hard":
-        return classes / (times * np.log(classes))
-    return classes**2 / ((classes - 1) * times)
 
 
 def _of_state(
@@ -135,8 +119,8 @@ def _in_time(paradigm: str, config: Published) -> xr.Dataset:
     }
     finite = bool(np.isfinite(both["closed-form"]["nu"]).all())
     status = [Status.DONE if finite else Status.SOLVER_FAILED, int(path.status)]
-    with np.errstate(divide="ignore"):  # at t = 0 and 1
-        law = late_law(paradigm, times, config.classes)
+    # Traced, so that times before the law means anything give NaN and are not refused.
+    law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(times)
     return xr.Dataset(
         {
             **{
@@ -149,7 +133,7 @@ def _in_time(paradigm: str, config: Published) -> xr.Dataset:
             },
             "late_law": (
                 "save",
-                np.where(np.isfinite(law), law, np.nan),
+                np.asarray(law),
                 {"units": "1", "long_name": "leading law of 1 - alpha at late times"},
             ),
             "status": ("process", np.asarray(status, np.int8), status_attributes()),

@@ -16,7 +16,7 @@ from jaxattn.reduced.clock import Clock, clock_from
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
 from jaxattn.theory.checks import checked_times
 
-__all__ = ["solve_mixture"]
+__all__ = ["solve_mixture", "time_on_its_side"]
 
 Share = Callable[[Array, Any], Scalar]
 
@@ -31,7 +31,7 @@ def _checked_share(share: Share, time: Array, args: PyTree) -> Array:
     return jnp.where((found >= 0.0) & (found <= 1.0), found, jnp.nan)
 
 
-def _time(clock: Clock, reading: Array, jumps: Array, last: Array) -> Array:
+def time_on_its_side(clock: Clock, reading: Array, jumps: Array, last: Array) -> Array:
     """The time that the clock reads, no rounding of which crosses a jump, the start or the end."""
     time = clock.time(reading)
     exact, reading, jumps = jax.lax.stop_gradient((time, reading, jumps))
@@ -73,7 +73,7 @@ def _solve(
 
     def field(reading: Array, state: Array, given: tuple[Any, ...]) -> Array:
         clock, jumps, last, size, args = given
-        time = _time(clock, reading, jumps, last)
+        time = time_on_its_side(clock, reading, jumps, last)
         return clock.pace(reading) * velocity(time, state, size, args)
 
     solution = integrate(

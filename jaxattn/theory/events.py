@@ -119,7 +119,7 @@ def time_to_focus(
     passes it on its soft orbit or, later than the switch, on the hard one from there.
 
     Domain: levels in [0, 1 - 1e-15], the rest as in `jaxattn.theory.trajectory`; 0 where the start
-    is past the level, NaN beyond t = 1e15. Error: 1e-12 relative
+    is past the level, NaN beyond t = 1e15. Error: 3e-12 relative
     (`test_the_times_of_passage_are_those_of_the_oracle`).
 
     Args:
