@@ -75,7 +75,7 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
     read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
     axes = {name: values for name, values in settings.axes().items() if name in read}
     constants = {name: value for name, value in settings.constants().items() if name in read}
-    devices = tuple(jax.devices())
+    devices = tuple(jax.local_devices())
     plan = make_plan(
         axes,
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,

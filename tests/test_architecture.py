@@ -46,6 +46,7 @@ FLOORS = {
     "stopwatch": 5,
     "store": 5,
     "comparison": 6,
+    "engine": 6,
     "distances": 6,
     "sentences": 6,
     "summaries": 6,
