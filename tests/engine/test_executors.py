@@ -123,7 +123,7 @@ def test_workers_end_with_the_process_that_opened_them(
     marks.mkdir()
     run = subprocess.Popen(
         [sys.executable, script, marks],
-        env={**os.environ, "PYTHONPATH": str(Path(chunk_work.__file__).parent)},
+        env={**os.environ, "PYTHONPATH": chunk_work.PYTHONPATH},
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
