@@ -1,0 +1,1 @@
+"""The sweep engine: what touches files and processes."""
