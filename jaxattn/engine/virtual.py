@@ -42,8 +42,8 @@ class VirtualVariable:
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    fill: float = np.nan
-    absent: float | None = None
+    fill: int | float = np.nan
+    absent: int | float | None = None
 
 
 @dataclass(frozen=True)
