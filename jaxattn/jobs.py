@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,19 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Problem, Splits, Trajectory
-from jaxattn.data import check, head, size
+from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
+from jaxattn.data import size
 from jaxattn.descent import make_train
 from jaxattn.flow import make_flow
 from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import part_names
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
-from jaxattn.sweep import Plan, make_plan, make_row, make_runner, stack_data
+from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
 
 __all__ = [
     "Job",
-    "Sources",
     "hypers_of",
     "learning_examples",
     "plan_jobs",
@@ -50,6 +50,7 @@ class Job:
     problem: Problem
     plan: Plan
     parts: tuple[str, ...]
+    row: Row
     run: Callable[..., list[Trajectory]]
 
 
@@ -69,20 +70,50 @@ def plan_jobs(settings: Settings) -> list[Job]:
 
 def _job(settings: Settings, paradigm: str, process: str) -> Job:
     flows = process == "flow"
-    problem = settings.problem(paradigm, "float64" if flows else None)
-    optimiser, saves = settings.made_optimiser(), settings.save_steps()
-    order, varied = settings.order_of_batches(), settings.varied()
-    read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
-    axes = {name: values for name, values in settings.axes().items() if name in read}
-    constants = {name: value for name, value in settings.constants().items() if name in read}
-    devices = tuple(jax.devices())
+    problem = problem_of(settings, paradigm, process)
+    read = hypers_read(settings, paradigm, process)
     plan = make_plan(
-        axes,
+        {name: values for name, values in settings.axes().items() if name in read},
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
-        constants,
+        {name: value for name, value in settings.constants().items() if name in read},
         tile=FLOW_TILE if flows else problem.tile,
-        at_once=tiles_at_once(devices),
+        at_once=tiles_at_once(tuple(jax.local_devices())),
     )
+    return make_job(settings, paradigm, process, plan)
+
+
+def problem_of(settings: Settings, paradigm: str, process: str) -> Problem:
+    """What is learnt; flows in float64 always."""
+    return settings.problem(paradigm, "float64" if process == "flow" else None)
+
+
+def hypers_read(settings: Settings, paradigm: str, process: str) -> set[str]:
+    """Names of the hyperparameters that some part of such a run reads."""
+    problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
+    return {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
+
+
+def make_job(
+    settings: Settings,
+    paradigm: str,
+    process: str,
+    plan: Plan,
+    *,
+    vary_data: bool = False,
+    measures: frozenset[str] | None = None,
+) -> Job:
+    """A job for these rows; nothing is compiled yet.
+
+    Args:
+        settings: what the rows share.
+        paradigm: one of its paradigms.
+        process: train or flow.
+        plan: the rows.
+        vary_data: rows have data of their own, whatever the settings say.
+        measures: the problem's measures to keep; None: all.
+    """
+    problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
+    saves, order, varied = settings.save_steps(), settings.order_of_batches(), settings.varied()
     made = (
         make_flow(
             problem,
@@ -92,18 +123,37 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
             rtol=settings.flow_rtol,
             atol=ATOL * settings.flow_rtol,
         )
-        if flows
+        if process == "flow"
         else make_train(problem, optimiser, saves, order)
     )
     row = make_row(problem, made, order.shared, "init" in varied)
+    if measures is not None:
+        row = _only(row, measures)
     return Job(
         paradigm,
         process,
         problem,
         plan,
         part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
-        make_runner(row, "data" in varied, devices),
+        row,
+        make_runner(row, vary_data or "data" in varied, tuple(jax.local_devices())),
     )
+
+
+@lru_cache(maxsize=256)
+def _only(row: Row, measures: frozenset[str]) -> Row:
+    """`row` without the other measures of its splits: the compiler does not compute them."""
+
+    def less(seed: Any, hyper: Hyper, data: Splits) -> Trajectory:
+        found = row(seed, hyper, data)
+        kept = {
+            name: value
+            for name, value in found.measures.items()
+            if "/" not in name or name.split("/", 1)[1] in measures
+        }
+        return found._replace(measures=kept)
+
+    return less
 
 
 def tiles_at_once(devices: Sequence[jax.Device]) -> int:
@@ -119,9 +169,11 @@ def _example_hyper(plan: Plan) -> dict[str, Any]:
 
 def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Hyperparameters of some rows in the problem's precision, derived ones included."""
+    read = hypers_read(settings, job.paradigm, job.process)
     hypers = {
         name: values.astype(job.problem.precision)
         for name, values in job.plan.hypers_of(rows).items()
+        if name in read
     }
     if any(spec.name == "switch_time" for spec in job.problem.hypers):
         hypers.setdefault("switch_time", SWITCH_SHARE * _clock(settings, hypers)[..., -1])
@@ -135,45 +187,6 @@ def _clock(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
     steps = jnp.asarray(saves, dtype=jnp.int32)
     times = jax.vmap(lambda hyper: optimiser.clock(hyper, saves[-1])[steps])(flat)
     return np.asarray(times).reshape(*next(iter(hypers.values())).shape, len(saves))
-
-
-class Sources:
-    """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is made before it is asked for."""
-        self._settings = settings
-        self._made: dict[tuple[int, str], Splits] = {}
-
-    def of(self, job: Job, rows: np.ndarray) -> Splits:
-        """Data of the rows ``[tile, row]``; stacked in that shape where seeds vary the data."""
-        if "data" not in self._settings.varied():
-            return self.splits(0, job)
-        seeds = job.plan.seed_of(rows)
-        tiles = [stack_data([self.splits(int(seed), job) for seed in tile]) for tile in seeds]
-        return stack_data(tiles)
-
-    def splits(self, seed: int, job: Job) -> Splits:
-        """Data of one seed; those of seed 0 where seeds do not vary the data."""
-        seed = seed if "data" in self._settings.varied() else 0
-        key = (seed, job.process)
-        if key not in self._made:
-            settings, task = self._settings, self._settings.made_task()
-            made = task.make(seed)
-            for name, data in made.items():
-                check(data, f"{task.name}, {name}", task.classes)
-            learn = made["train"]
-            if job.process == "flow":
-                learn = head(learn, settings.flow_examples)
-            evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
-            splits = Splits(learn, evaluate)
-            self._made[key] = jax.tree.map(lambda leaf: _cast(leaf, job.problem.precision), splits)
-        return self._made[key]
-
-
-def _cast(leaf: Any, precision: str) -> np.ndarray:
-    leaf = np.asarray(leaf)
-    return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
 
 
 def learning_examples(settings: Settings) -> dict[str, int]:

@@ -1,6 +1,28 @@
-"""Sweeps: a grid of hyperparameters and seeds as rows, rows as tiles, tiles on devices. Pure."""
+"""Sweeps: what is asked for as groups, rows, tiles and chunks; tiles on devices. Pure."""
 
+from jaxattn.sweep.axes import Axis
+from jaxattn.sweep.groups import Group, make_groups, static_axes, traced_axes
+from jaxattn.sweep.layout import Sweep, lay_out
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
 from jaxattn.sweep.run import Row, fetch, make_row, make_runner, stack_data
+from jaxattn.sweep.spec import Layout, Spec
 
-__all__ = ["Chunk", "Plan", "Row", "fetch", "make_plan", "make_row", "make_runner", "stack_data"]
+__all__ = [
+    "Axis",
+    "Chunk",
+    "Group",
+    "Layout",
+    "Plan",
+    "Row",
+    "Spec",
+    "Sweep",
+    "fetch",
+    "lay_out",
+    "make_groups",
+    "make_plan",
+    "make_row",
+    "make_runner",
+    "stack_data",
+    "static_axes",
+    "traced_axes",
+]

@@ -21,6 +21,8 @@ class Layout:
     """Bags of all lengths on the axis ``segments`` padded by masks into one program."""
     memory: int = 1 << 30
     """Bytes that a process may need for a chunk."""
+    groups: tuple[tuple[int, int], ...] | None = None
+    """Tile, and tiles of a chunk, of each group; None: not laid out yet."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""A chunk of a sweep: a pure function of the spec and the chunk's number."""
+
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import PyTree
+
+from jaxattn.contracts import Data, Splits, Trajectory
+from jaxattn.derived import with_times
+from jaxattn.jobs import Job, hypers_of, make_job
+from jaxattn.settings import Settings
+from jaxattn.sources import Sources
+from jaxattn.store import block
+from jaxattn.sweep import Group, Plan, fetch
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """The rows of one group, ready to run: its job and its data."""
+
+    def __init__(self, group: Group, plan: Plan, measures: tuple[str, ...] | None) -> None:
+        """Nothing is compiled, and no data made, before it is needed.
+
+        Args:
+            group: whose rows they are.
+            plan: its rows.
+            measures: the problem's measures to keep; None: all.
+        """
+        self.group, self.plan, self._measures = group, plan, measures
+        self.sources = Sources(group.settings, group.lengths)
+
+    @property
+    def settings(self) -> Settings:
+        """Of all its rows."""
+        return self.group.settings
+
+    @cached_property
+    def job(self) -> Job:
+        """How to run rows."""
+        return make_job(
+            self.settings,
+            self.group.paradigm,
+            self.group.process,
+            self.plan,
+            vary_data=self.sources.vary,
+            measures=None if self._measures is None else frozenset(self._measures),
+        )
+
+    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], PyTree]:
+        """Seeds, hyperparameters and data of the rows ``[tile, row]``."""
+        hypers = hypers_of(self.settings, self.job, rows)
+        return self.plan.seed_of(rows), hypers, self.sources.of(self.job, rows)
+
+    def run(self, rows: np.ndarray) -> xr.Dataset:
+        """Run the rows ``[tile, row]``, padding left out; variable ``row`` has their numbers."""
+        out = fetch(self.job.run(*self.arguments(rows)))
+        real = rows >= 0
+        return self._labelled(jax.tree.map(lambda leaf: leaf[real], out), rows[real])
+
+    @cached_property
+    def template(self) -> xr.Dataset:
+        """One row as it comes from `run`, all zeros: names, dims, types and labels.
+
+        Found without compiling anything.
+        """
+        out = jax.eval_shape(self.job.row, *self._one_row())
+        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), out)
+        return self._labelled(zeros, np.zeros(1, dtype=int))
+
+    def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
+        seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
+
+        def first(leaf: np.ndarray) -> jax.Array:
+            return jnp.asarray(leaf[0, 0])
+
+        if self.sources.vary:
+
+            def of_row(part: Data) -> Data:
+                return part._replace(examples=jax.tree.map(first, part.examples))
+
+            data = Splits(
+                of_row(data.learn), {name: of_row(part) for name, part in data.evaluate.items()}
+            )
+        return first(seed), jax.tree.map(first, hypers), data
+
+    def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
+        ds = block(out, {"row": rows.tolist()}, self.job.problem.measures, self.job.parts)
+        time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
+        return with_times(ds, time, self.job.problem.natural_inference, self.settings)
