@@ -1,0 +1,43 @@
+"""A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
+from jaxattn.sealed import State, chunk_name, examine, private_group, seal_chunk
+
+__all__ = ["State", "chunk_bytes", "chunk_name", "examine"]
+
+_AT_ONCE = 1 << 20
+"""Bytes that HDF5 reads, and checks, together."""
+
+
+def chunk_bytes(ds: xr.Dataset) -> bytes:
+    """The finished file of a chunk.
+
+    Every variable carries HDF5's own checksum besides the seal, so that a wrong bit is an error
+    for readers that do not know the seal.
+
+    Args:
+        ds: dims ``row`` first, then those of the measures; variable or coordinate ``row`` with the
+            numbers of the rows in their group's grid; attributes ``spec_hash`` and ``chunk``.
+    """
+    spec_hash, number = str(ds.attrs["spec_hash"]), int(ds.attrs["chunk"])
+    labels = ds.drop_vars(list(ds.data_vars))
+    buffer = skeleton(labels, {str(name): length for name, length in ds.sizes.items()})
+    with h5py.File(buffer, "r+", libver=LIBRARY) as file:
+        shelf = file.create_group(private_group(spec_hash))
+        for name, variable in ds.data_vars.items():
+            values = variable.values
+            made = file.create_dataset(
+                str(name), data=values, chunks=_at_once(values), fletcher32=True
+            )
+            add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
+            shelf[str(name)] = made
+    return seal_chunk(buffer.getvalue(), spec_hash, number)
+
+
+def _at_once(values: np.ndarray) -> tuple[int, ...]:
+    rows = max(1, _AT_ONCE // max(1, values[:1].nbytes))
+    return (min(rows, len(values)), *values.shape[1:])
