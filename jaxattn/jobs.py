@@ -70,8 +70,18 @@ def plan_jobs(settings: Settings) -> list[Job]:
 
 def _job(settings: Settings, paradigm: str, process: str) -> Job:
     flows = process == "flow"
+<<<<<<< HEAD
     problem = problem_of(settings, paradigm, process)
     read = hypers_read(settings, paradigm, process)
+=======
+    problem = settings.problem(paradigm, "float64" if flows else None)
+    optimiser, saves = settings.made_optimiser(), settings.save_steps()
+    order, varied = settings.order_of_batches(), settings.varied()
+    read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
+    axes = {name: values for name, values in settings.axes().items() if name in read}
+    constants = {name: value for name, value in settings.constants().items() if name in read}
+    devices = tuple(jax.local_devices())
+>>>>>>> executors
     plan = make_plan(
         {name: values for name, values in settings.axes().items() if name in read},
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
