@@ -1,0 +1,1 @@
+"""The sweep engine: chunks computed anywhere, kept in one directory, resumed exactly."""
