@@ -268,7 +268,7 @@ def _show(*parts: Any) -> None:
 
 
 def _print_json(value: Any) -> None:
-    from jaxattn.store import plain
+    from jaxattn.canonical import plain
 
     print(json.dumps(plain(value), allow_nan=False))
 

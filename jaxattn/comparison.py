@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import Paradigm, Status, Task, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.jobs import (
@@ -25,7 +26,7 @@ from jaxattn.pictures import pictures_of
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import assemble, block, canonical_json
+from jaxattn.store import assemble, block
 from jaxattn.sweep import Chunk, fetch
 from jaxattn.tasks.arguments import several
 

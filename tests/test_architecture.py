@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxattn"
 
 # A new module or package starts here, with its floor; what lies in a package has its floor.
 FLOORS = {
+    "canonical": 0,
     "contracts": 0,
     "names": 0,
     "precision": 0,
@@ -52,7 +53,6 @@ FLOORS = {
     "derived": 6,
     "engine": 6,
     "distances": 6,
-    "engine": 6,
     "sentences": 6,
     "summaries": 6,
     "statistics": 6,

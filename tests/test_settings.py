@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from jaxattn import comparison
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import InputError
 from jaxattn.paradigms import hard
 from jaxattn.settings import Settings
-from jaxattn.store import canonical_json
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from jaxattn.sweep.axes import Axis
 from jaxattn.sweep.groups import Group, make_groups, static_axes, traced_axes
 from jaxattn.sweep.layout import Sweep, lay_out
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
+from jaxattn.sweep.reading import from_plain, parse_spec
+from jaxattn.sweep.record import difference, spec_hash, spec_json, to_plain
 from jaxattn.sweep.run import Row, fetch, make_row, make_runner, stack_data
 from jaxattn.sweep.spec import Layout, Spec
 
@@ -16,13 +18,19 @@ __all__ = [
     "Row",
     "Spec",
     "Sweep",
+    "difference",
     "fetch",
+    "from_plain",
     "lay_out",
     "make_groups",
     "make_plan",
     "make_row",
     "make_runner",
+    "parse_spec",
+    "spec_hash",
+    "spec_json",
     "stack_data",
     "static_axes",
+    "to_plain",
     "traced_axes",
 ]

@@ -1,14 +1,18 @@
 """The axes of a sweep: what varies along each dimension of its result."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from jaxattn.contracts import InputError
 
-__all__ = ["Axis", "Value"]
+__all__ = ["MOST", "Axis", "Value", "refuse_clashes"]
 
 Value: TypeAlias = bool | int | float | str
 """One value on an axis."""
+
+MOST = 1_000_000
+"""Values of one axis: all of them are written out in the spec."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +21,10 @@ class Axis:
 
     An axis of one name has that name's values as its coordinate. Zipped and drawn axes have
     several columns: their coordinate counts 0, 1, ..., and each column is a further coordinate.
+    Columns are kept in the order of their names, which means nothing.
 
     Raises:
-        InputError: no values, columns of different lengths, or a repeated point.
+        InputError: no values, too many, columns of different lengths, or a repeated point.
     """
 
     name: str
@@ -27,22 +32,30 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Refuse what is no axis."""
+        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
         lengths = {name: len(values) for name, values in self.columns}
         if not lengths or not all(lengths.values()):
             raise InputError(f"axis {self.name}: got no values, expected at least one; drop it.")
+        if len(lengths) < len(self.columns):
+            raise InputError(f"axis {self.name}: got a name twice, expected each once; drop one.")
         if len(set(lengths.values())) > 1:
             got = ", ".join(f"{count} of {name}" for name, count in lengths.items())
             raise InputError(
                 f"axis {self.name}: got {got}, expected equally many values of what moves "
                 "together; lengthen the shorter ones."
             )
-        points = list(zip(*(values for _, values in self.columns), strict=True))
-        if len(set(points)) < len(points):
-            twice = next(point for at, point in enumerate(points) if point in points[:at])
+        if len(self) > MOST:
             raise InputError(
-                f"axis {self.name}: got {', '.join(map(str, twice))} twice, expected each value "
-                "once; drop one."
+                f"axis {self.name}: got {len(self)} values, expected at most {MOST}; split it."
             )
+        seen = set()
+        for point in zip(*(values for _, values in self.columns), strict=True):
+            if point in seen:
+                raise InputError(
+                    f"axis {self.name}: got {', '.join(map(str, point))} twice, expected each "
+                    "value once; drop one."
+                )
+            seen.add(point)
 
     def __len__(self) -> int:
         """Number of points."""
@@ -61,3 +74,39 @@ class Axis:
     def at(self, index: int) -> dict[str, Value]:
         """The values at one point."""
         return {name: values[index] for name, values in self.columns}
+
+
+def refuse_clashes(axes: tuple[Axis, ...], fixed: Mapping[str, str]) -> None:
+    """Each name varies along one axis, and does not hold for all runs as well.
+
+    Args:
+        axes: of a sweep.
+        fixed: where else a name is given, by name.
+
+    Raises:
+        InputError: two axes of a name, or a name given twice.
+    """
+    dims: set[str] = set()
+    found: dict[str, str] = {}
+    for axis in axes:
+        if axis.name in dims:
+            raise InputError(f"axes: got {axis.name!r} twice, expected each name once; drop one.")
+        dims.add(axis.name)
+        for name in axis.names:
+            if name in found:
+                raise InputError(
+                    f"axes: got {name!r} on the axes {found[name]} and {axis.name}, expected it on "
+                    "one; drop it from the other."
+                )
+            found[name] = axis.name
+            if name in fixed:
+                raise InputError(
+                    f"axes: got {name!r} on the axis {axis.name} and in {fixed[name]}, expected it "
+                    "in one place; drop one."
+                )
+    for axis in axes:
+        if axis.is_joint and axis.name in {*found, *fixed}:
+            raise InputError(
+                f"axes: got {axis.name!r} as the name of values that move together, expected a "
+                f"name of its own; rename the axis."
+            )
