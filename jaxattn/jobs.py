@@ -23,8 +23,12 @@ from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
 
 __all__ = [
     "Job",
+    "clock_of",
     "hypers_of",
+    "hypers_read",
     "learning_examples",
+    "least",
+    "make_job",
     "plan_jobs",
     "theory_blocks",
     "tiles_at_once",
@@ -70,18 +74,8 @@ def plan_jobs(settings: Settings) -> list[Job]:
 
 def _job(settings: Settings, paradigm: str, process: str) -> Job:
     flows = process == "flow"
-<<<<<<< HEAD
     problem = problem_of(settings, paradigm, process)
     read = hypers_read(settings, paradigm, process)
-=======
-    problem = settings.problem(paradigm, "float64" if flows else None)
-    optimiser, saves = settings.made_optimiser(), settings.save_steps()
-    order, varied = settings.order_of_batches(), settings.varied()
-    read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
-    axes = {name: values for name, values in settings.axes().items() if name in read}
-    constants = {name: value for name, value in settings.constants().items() if name in read}
-    devices = tuple(jax.local_devices())
->>>>>>> executors
     plan = make_plan(
         {name: values for name, values in settings.axes().items() if name in read},
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
@@ -186,11 +180,11 @@ def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.nd
         if name in read
     }
     if any(spec.name == "switch_time" for spec in job.problem.hypers):
-        hypers.setdefault("switch_time", SWITCH_SHARE * _clock(settings, hypers)[..., -1])
+        hypers.setdefault("switch_time", SWITCH_SHARE * clock_of(settings, hypers)[..., -1])
     return hypers
 
 
-def _clock(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
+def clock_of(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
     """Time at each save, after the axes of `hypers`."""
     optimiser, saves = settings.made_optimiser(), settings.save_steps()
     flat = {name: jnp.asarray(values).reshape(-1) for name, values in hypers.items()}
@@ -217,7 +211,7 @@ def _grid(settings: Settings) -> dict[str, np.ndarray]:
 def times_of(settings: Settings) -> dict[str, Any]:
     """Coordinates ``step``, ``time``, ``gradients`` and ``switch_time`` of a result."""
     axes, grid = tuple(settings.axes()), _grid(settings)
-    clock = _clock(settings, grid).astype(float)
+    clock = clock_of(settings, grid).astype(float)
     steps = np.asarray(settings.save_steps())
     batch = settings.order_of_batches().examples(learning_examples(settings)["train"])
     coords: dict[str, Any] = {
@@ -231,10 +225,10 @@ def times_of(settings: Settings) -> dict[str, Any]:
     if "switch_time" in settings.specs() and "switch_time" not in axes:
         derived = SWITCH_SHARE * clock[..., -1]
         values = np.broadcast_to(settings.constants().get("switch_time", derived), derived.shape)
-        coords["switch_time"] = _least(
+        coords["switch_time"] = least(
             axes, values, (), {"units": "time", "long_name": "when the hybrid switches"}
         )
-    coords["time"] = _least(
+    coords["time"] = least(
         axes,
         clock,
         ("save",),
@@ -243,15 +237,19 @@ def times_of(settings: Settings) -> dict[str, Any]:
     return coords
 
 
-def _least(
-    axes: tuple[str, ...], values: np.ndarray, rest: tuple[str, ...], attributes: dict[str, Any]
+def least(
+    axes: tuple[str, ...],
+    values: np.ndarray,
+    rest: tuple[str, ...],
+    attributes: dict[str, Any],
+    always: str = "learning_rate",
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
-    """A coordinate over only those axes (and always the learning rate) along which it varies."""
+    """A coordinate over only those axes (and `always` that one) along which it varies."""
     dims = list(axes)
     for name in axes:
         axis = dims.index(name)
         first = np.take(values, [0], axis=axis)
-        if name != "learning_rate" and np.array_equal(np.broadcast_to(first, values.shape), values):
+        if name != always and np.array_equal(np.broadcast_to(first, values.shape), values):
             values = np.take(values, 0, axis=axis)
             dims.remove(name)
     return (*dims, *rest), values, attributes
@@ -275,7 +273,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     if not exact:
         return {}
     axes, grid = settings.axes(), _grid(settings)
-    clock = _clock(settings, grid)
+    clock = clock_of(settings, grid)
     flat = clock.reshape(-1, clock.shape[-1])
     switch = grid.get("switch_time", SWITCH_SHARE * clock[..., -1]).reshape(-1)
     blocks = {}

@@ -1,6 +1,7 @@
 """A chunk of a sweep: a pure function of the spec and the chunk's number."""
 
-from functools import cached_property
+import json
+from functools import cached_property, lru_cache
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +11,14 @@ from jaxtyping import PyTree
 
 from jaxattn.contracts import Data, Splits, Trajectory
 from jaxattn.derived import with_times
+from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 from jaxattn.store import block
-from jaxattn.sweep import Group, Plan, fetch
+from jaxattn.sweep import Group, Plan, Sweep, fetch, from_plain, spec_hash
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "compute", "runners_of"]
 
 
 class Runner:
@@ -91,3 +93,33 @@ class Runner:
         ds = block(out, {"row": rows.tolist()}, self.job.problem.measures, self.job.parts)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
+
+
+def compute(spec_json: str, number: int) -> bytes:
+    """The finished file of a chunk: the same bytes wherever and whenever it is computed.
+
+    Args:
+        spec_json: of a spec that is laid out, from `jaxattn.sweep.spec_json`.
+        number: of the chunk.
+    """
+    sweep, runners = _remembered(spec_json)
+    group, _, chunk = sweep.locate(number)
+    ds = runners[group.number].run(chunk.rows)
+    labels = [name for name in ds.coords if name != "row"]
+    identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
+    return chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
+
+
+def runners_of(sweep: Sweep) -> tuple[Runner, ...]:
+    """One for each group."""
+    measures = sweep.spec.measures
+    return tuple(
+        Runner(group, plan, measures) for group, plan in zip(sweep.groups, sweep.plans, strict=True)
+    )
+
+
+@lru_cache(maxsize=2)
+def _remembered(spec_json: str) -> tuple[Sweep, tuple[Runner, ...]]:
+    """What all chunks of a sweep share in one process: programs and data."""
+    sweep = Sweep.of(from_plain(json.loads(spec_json)))
+    return sweep, runners_of(sweep)

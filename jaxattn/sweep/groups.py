@@ -84,11 +84,14 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
 def _group(
     spec: Spec, number: int, at: Mapping[str, int], point: Mapping[str, Value], process: str
 ) -> Group:
-    traced, lengths = traced_axes(spec), ()
+    traced = traced_axes(spec)
+    lengths: tuple[Task, ...] = ()
     parts = (spec.task, spec.model, spec.settings, spec.roles)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
     if padded:
-        alike = [settings_at(*parts, {**point, "segments": n}, (point["paradigm"],)) for n in padded]
+        alike = [
+            settings_at(*parts, {**point, "segments": n}, (point["paradigm"],)) for n in padded
+        ]
         lengths = tuple(one.made_task() for one in alike)
         bare = max(alike, key=lambda one: one.made_task().segments)
     else:
