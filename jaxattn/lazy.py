@@ -7,8 +7,11 @@ are read here, one at a time, at the places that ``results.nc`` gives.
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +84,16 @@ def _refuse(path: Path, state: State) -> None:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Where a variable's numbers are: rows `first` to `last` of a file fill `start` to `stop`."""
+    """Where a dataset's numbers are: part i fills the box from `start` to `stop`."""
 
+    fill: Any
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
     files: list[str]
     names: list[str]
     first: np.ndarray
     last: np.ndarray
+    """Rows of the files; of ``results.nc`` itself, a dataset is always taken whole."""
     start: np.ndarray
     stop: np.ndarray
 
@@ -100,22 +107,96 @@ class _Shelf:
     spec_hash: str
     chunks: dict[str, int]
     checked: dict[str, tuple[int, int]] = field(default_factory=dict)
+    known: dict[str, _Parts] = field(default_factory=dict)
 
-    def open(self, file: str) -> h5py.File | None:
+    def read(self, name: str, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """The box from `low` to `high` of a dataset of ``results.nc``."""
+        parts = self._parts(name)
+        box = np.full(tuple(high - low), parts.fill, dtype=parts.dtype)
+        start, stop = np.maximum(parts.start, low), np.minimum(parts.stop, high)
+        hit = np.flatnonzero((start < stop).all(axis=1)).tolist()
+        for file, some in groupby(hit, key=lambda i: parts.files[i]):
+            with self._open(file) as opened:
+                for i in some if opened is not None else ():
+                    from_, to = start[i] - parts.start[i], stop[i] - parts.start[i]
+                    read = self._within if opened == "." else partial(_rows, opened)
+                    box[_box(start[i] - low, stop[i] - low)] = read(parts, i, from_, to)
+        return box
+
+    def _within(self, parts: _Parts, i: int, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        """From another dataset of ``results.nc``: it has the same axes, some of length 1 less."""
+        inner = self._parts(parts.names[i])
+        if not inner.files:
+            return np.full(tuple(stop - start), inner.fill)
+        axes, axis = [], 0
+        for length in inner.shape:
+            while (parts.stop[i] - parts.start[i])[axis] != length:
+                axis += 1
+            axes.append(axis)
+            axis += 1
+        found = self.read(parts.names[i], start[axes], stop[axes])
+        return found.reshape(tuple(stop - start))
+
+    @contextmanager
+    def _open(self, file: str) -> Iterator[Any]:
         """A chunk, its bytes checked when it is first read and when it was changed since."""
         if file == ".":
-            return h5py.File(io.BytesIO(self.results), "r")
-        if file not in self.chunks:
-            return None
-        path = self.folder / file
-        if not path.is_file():
-            _refuse(path, State.MISSING)
-        stat = path.stat()
-        stamp = (stat.st_size, stat.st_mtime_ns)
-        if self.checked.get(file) != stamp:
-            _refuse(path, examine(path, self.spec_hash, self.chunks[file]))
-            self.checked[file] = stamp
-        return h5py.File(path, "r", locking=False)
+            yield file
+        elif file not in self.chunks:
+            yield None
+        else:
+            path = self.folder / file
+            if not path.is_file():
+                _refuse(path, State.MISSING)
+            stat = path.stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+            if self.checked.get(file) != stamp:
+                _refuse(path, examine(path, self.spec_hash, self.chunks[file]))
+                self.checked[file] = stamp
+            with h5py.File(path, "r", locking=False) as opened:
+                yield opened
+
+    def _parts(self, name: str) -> _Parts:
+        if name not in self.known:
+            with h5py.File(io.BytesIO(self.results), "r") as file:
+                self.known[name] = _parts(file[name])
+        return self.known[name]
+
+
+def _parts(dataset: h5py.Dataset) -> _Parts:
+    sources = dataset.virtual_sources() if dataset.is_virtual else []
+    to = np.asarray([one.vspace.get_select_bounds() for one in sources], dtype=np.int64)
+    to = to.reshape(len(sources), 2, dataset.ndim)
+    of = [
+        ((0,), (0,)) if one.file_name == "." else one.src_space.get_select_bounds()
+        for one in sources
+    ]
+    return _Parts(
+        fill=dataset.fillvalue,
+        dtype=dataset.dtype,
+        shape=dataset.shape,
+        files=[one.file_name for one in sources],
+        names=[one.dset_name for one in sources],
+        first=np.asarray([low[0] for low, _ in of], dtype=np.int64),
+        last=np.asarray([high[0] + 1 for _, high in of], dtype=np.int64),
+        start=to[:, 0],
+        stop=to[:, 1] + 1,
+    )
+
+
+def _rows(
+    file: h5py.File, parts: _Parts, i: int, start: np.ndarray, stop: np.ndarray
+) -> np.ndarray:
+    """From a chunk, whose first axis is rows and fills the leading axes of the part."""
+    source = file[parts.names[i]]
+    lead = len(start) - source.ndim + 1
+    rows = source[(slice(parts.first[i], parts.last[i]), *_box(start[lead:], stop[lead:]))]
+    grid = (parts.stop[i] - parts.start[i])[:lead]
+    return np.asarray(rows.reshape(*grid, *rows.shape[1:])[_box(start[:lead], stop[:lead])])
+
+
+def _box(start: np.ndarray, stop: np.ndarray) -> tuple[slice, ...]:
+    return tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
 
 
 class _Array(xr.backends.BackendArray):
@@ -131,27 +212,6 @@ class _Array(xr.backends.BackendArray):
             key, self.shape, indexing.IndexingSupport.BASIC, self._read
         )
 
-    @cached_property
-    def _fill(self) -> Any:
-        with h5py.File(io.BytesIO(self.shelf.results), "r") as file:
-            return file[self.name].fillvalue
-
-    @cached_property
-    def _parts(self) -> _Parts:
-        with h5py.File(io.BytesIO(self.shelf.results), "r") as file:
-            sources = file[self.name].virtual_sources()
-        to = np.asarray([one.vspace.get_select_bounds() for one in sources], dtype=np.int64)
-        of = [one.src_space.get_select_bounds() for one in sources]
-        to = to.reshape(len(sources), 2, len(self.shape))
-        return _Parts(
-            files=[one.file_name for one in sources],
-            names=[one.dset_name for one in sources],
-            first=np.asarray([low[0] for low, _ in of], dtype=np.int64),
-            last=np.asarray([high[0] + 1 for _, high in of], dtype=np.int64),
-            start=to[:, 0],
-            stop=to[:, 1] + 1,
-        )
-
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         """The numbers at `key`: an integer or slice for each dimension."""
         # The box around what is asked for is read, and the key applied to that.
@@ -161,47 +221,9 @@ class _Array(xr.backends.BackendArray):
         ]
         low = np.asarray([min(r, default=0) for r in ranges], dtype=np.int64)
         high = np.asarray([max(r, default=-1) + 1 for r in ranges], dtype=np.int64)
-        box = np.full(tuple(high - low), self._fill, dtype=self.dtype)
-        if box.size:
-            self._fill_in(box, low, high)
-        inside = tuple(
+        box = self.shelf.read(self.name, low, high)
+        inside = (
             slice(None, None, r.step) if isinstance(at, slice) else 0
             for at, r in zip(key, ranges, strict=True)
         )
-        return np.asarray(box[inside])
-
-    def _fill_in(self, box: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-        parts = self._parts
-        start, stop = np.maximum(parts.start, low), np.minimum(parts.stop, high)
-        opened: tuple[str, h5py.File | None] = ("", None)
-        try:
-            for i in np.flatnonzero((start < stop).all(axis=1)):
-                if parts.files[i] != opened[0]:
-                    if opened[1] is not None:
-                        opened[1].close()
-                    opened = (parts.files[i], self.shelf.open(parts.files[i]))
-                if opened[1] is None:
-                    continue
-                source = opened[1][parts.names[i]]
-                # The first axis of the source is rows, which fill the leading dims of the box.
-                lead = len(self.shape) - source.ndim + 1
-                inner = parts.start[i]
-                rest = tuple(
-                    slice(a, b)
-                    for a, b in zip(
-                        (start[i] - inner)[lead:], (stop[i] - inner)[lead:], strict=True
-                    )
-                )
-                rows = source[(slice(parts.first[i], parts.last[i]), *rest)]
-                whole = tuple((parts.stop[i] - inner)[:lead])
-                cut = tuple(
-                    slice(a, b)
-                    for a, b in zip(
-                        (start[i] - inner)[:lead], (stop[i] - inner)[:lead], strict=True
-                    )
-                )
-                to = tuple(slice(a, b) for a, b in zip(start[i] - low, stop[i] - low, strict=True))
-                box[to] = rows.reshape(*whole, *rows.shape[1:])[cut]
-        finally:
-            if opened[1] is not None:
-                opened[1].close()
+        return np.asarray(box[tuple(inside)])

@@ -51,14 +51,14 @@ def boxes(mask: Bool[np.ndarray, "..."]) -> list[Box]:
 
     Equal neighbours along an axis go together, the first axis first.
     """
-    if mask.ndim == 0:
-        return [()] if mask else []
-    apart = (mask[1:] != mask[:-1]).reshape(len(mask) - 1, -1).any(axis=1)
+    if mask.all() or not mask.any():
+        return [tuple(slice(0, length) for length in mask.shape)] if mask.any() else []
+    apart = (mask[1:] != mask[:-1]).any(axis=tuple(range(1, mask.ndim)))
     edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(mask)]
     return [
         (slice(start, stop), *rest)
         for start, stop in pairwise(edges)
-        for rest in boxes(mask[start])
+        for rest in boxes(np.asarray(mask[start]))
     ]
 
 

@@ -17,14 +17,15 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Status
-from jaxattn.engine.hyperslabs import Block, Box, blocks, boxes
+from jaxattn.engine.hyperslabs import Box, blocks, boxes
 from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
 from jaxattn.sealed import chunk_name, private_group, seal, write_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes
 
 __all__ = ["Piece", "VirtualVariable", "status_variable", "virtual_bytes", "write_virtual"]
 
-_ABSENT_GROUP = "sweep-absent"
+_GROUPS, _ABSENT = "sweep-groups", "sweep-absent"
+"""HDF5 groups beside the variables, which readers of netCDF pass by."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class VirtualVariable:
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    fill: float = np.nan
-    absent: float | None = None
+    fill: int | float = np.nan
+    absent: int | float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,95 +108,154 @@ def virtual_bytes(
         for dim, length in zip(variable.dims, variable.shape, strict=True):
             if sizes.setdefault(dim, length) != length:
                 raise ValueError(f"{name}: got {dim} = {length}, expected {sizes[dim]}.")
-    group = private_group(str(labels.attrs["spec_hash"]))
-    mapped = {name: _Mapped(name, variable) for name, variable in variables.items()}
+    groups: dict[Any, _Group] = {}
     for piece in pieces:
-        placed = blocks(piece.rows, tuple(len(side) for side in piece.axes.values()))
-        for name, shape in piece.shapes.items():
-            mapped[name].add(piece, placed, shape, group)
+        key = (*piece.at.items(), *piece.axes.items())
+        if key not in groups:
+            groups[key] = _Group(piece, variables)
+        groups[key].add(piece, private_group(str(labels.attrs["spec_hash"])))
     buffer = skeleton(labels, sizes)
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
-        for one in mapped.values():
-            add_variable(file, one.create(file), one.variable.dims, one.variable.attrs)
+        for number, group in enumerate(groups.values()):
+            group.create(file, number)
+        for name, variable in variables.items():
+            made = _whole(file, name, variable, list(groups.values()))
+            add_variable(file, made, variable.dims, variable.attrs)
     content = buffer.getvalue()
     return content + seal(content)
 
 
-class _Mapped:
-    """A virtual dataset in the making."""
+class _Group:
+    """The grid that the chunks of one group fill, as virtual datasets of its own.
 
-    def __init__(self, name: str, variable: VirtualVariable) -> None:
-        if variable.dtype.kind not in "fiu":
-            raise ValueError(f"{name}: got {variable.dtype}, expected real numbers or integers.")
-        self.name, self.variable = name, variable
-        self.space = h5py.h5s.create_simple(variable.shape)
-        self.settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        self.settings.set_fill_value(np.asarray(variable.fill, variable.dtype))
-        self.covered: np.ndarray | None = None
-        if variable.absent is not None:
-            self.covered = np.zeros(variable.shape, bool)
+    The variables of the whole are virtual datasets over these. So they have a mapping for each
+    group and not for each chunk, all of which HDF5 decodes whenever a variable is opened, which
+    h5netcdf does some twenty times for each.
+    """
 
-    def add(self, piece: Piece, placed: list[Block], shape: tuple[int, ...], group: str) -> None:
-        lead = len(self.variable.dims) - len(shape)
-        own = self.variable.shape[lead:]
+    def __init__(self, first: Piece, variables: Mapping[str, VirtualVariable]) -> None:
+        self.at, self.axes, self.shapes = first.at, first.axes, first.shapes
+        self.grid = tuple(len(side) for side in self.axes.values())
+        self.made = {
+            name: _Virtual((*self.grid, *shape), variables[name])
+            for name, shape in self.shapes.items()
+        }
+        self.path = ""
+        for name, shape in self.shapes.items():
+            self._require_fit(name, variables[name], shape)
+
+    def _require_fit(self, name: str, variable: VirtualVariable, shape: tuple[int, ...]) -> None:
+        lead = len(variable.dims) - len(shape)
+        own = variable.shape[max(lead, 0) :]
         if lead < 0 or any(here > there for here, there in zip(shape, own, strict=True)):
-            raise ValueError(f"{self.name}: got rows of {shape}, expected at most {own}.")
-        corner = tuple(slice(0, length) for length in shape)
-        file, name = chunk_name(piece.number).encode(), f"{group}/{self.name}".encode()
-        source = h5py.h5s.create_simple((len(piece.rows), *shape))
-        for block in placed:
-            source.select_hyperslab(
-                (block.start, *(0 for _ in shape)), (block.stop - block.start, *shape)
+            raise ValueError(f"{name}: got rows of {shape}, expected at most {own}.")
+        dims = variable.dims[:lead]
+        # One mapping keeps the order of the numbers: it cannot transpose.
+        if [dim for dim in dims if dim in self.axes] != list(self.axes) or not self.at.keys() <= {
+            *dims
+        }:
+            raise ValueError(
+                f"{name}: got a group with {[*self.at, *self.axes]}, expected dimensions among "
+                f"{list(dims)}, in that order."
             )
-            for where in self._places(piece, block, lead):
-                self._map(where + corner, file, name, source)
+        for dim, length in zip(dims, variable.shape, strict=False):
+            side = self.axes.get(dim, range(self.at.get(dim, 0), self.at.get(dim, 0) + 1))
+            if side.step != 1 or side.start < 0 or side.stop > length:
+                raise ValueError(f"{name}: got {dim} at {side}, expected it within {length}.")
 
-    def _places(self, piece: Piece, block: Block, lead: int) -> Iterator[Box]:
-        """The boxes of the leading dimensions that a block goes to: many, if it is repeated."""
-        known = {dim: [slice(at, at + 1)] for dim, at in piece.at.items()}
-        for (dim, side), part in zip(piece.axes.items(), block.where, strict=True):
-            known[dim] = [slice(side.start + part.start, side.start + part.stop)]
-        lengths = zip(self.variable.dims[:lead], self.variable.shape[:lead], strict=True)
-        yield from product(
-            *(known.get(dim) or [slice(i, i + 1) for i in range(length)] for dim, length in lengths)
-        )
+    def add(self, piece: Piece, private: str) -> None:
+        """Map one more chunk."""
+        if piece.shapes != self.shapes:
+            raise ValueError(f"chunk {piece.number}: got other lengths than its group has.")
+        placed = blocks(piece.rows, self.grid)
+        file = chunk_name(piece.number)
+        for name, shape in self.shapes.items():
+            source = h5py.h5s.create_simple((len(piece.rows), *shape))
+            corner = tuple(slice(0, length) for length in shape)
+            for block in placed:
+                _select(source, (slice(block.start, block.stop), *corner))
+                self.made[name].map(block.where + corner, file, f"{private}/{name}", source)
 
-    def _map(self, where: Box, file: bytes, name: bytes, source: h5py.h5s.SpaceID) -> None:
-        self.space.select_hyperslab(
-            tuple(side.start for side in where), tuple(side.stop - side.start for side in where)
-        )
-        self.settings.set_virtual(self.space, file, name, source)
-        if self.covered is not None:
-            self.covered[where] = True
+    def create(self, file: h5py.File, number: int) -> None:
+        """Write what was mapped."""
+        self.path = f"{_GROUPS}/{number}"
+        file.create_group(self.path)
+        for name, one in self.made.items():
+            one.create(file, f"{self.path}/{name}")
 
-    def create(self, file: h5py.File) -> h5py.Dataset:
-        if self.covered is not None:
-            self._map_absent(file)
-        made = h5py.h5d.create(
-            file.id,
-            self.name.encode(),
-            h5py.h5t.py_create(self.variable.dtype, logical=True),
-            h5py.h5s.create_simple(self.variable.shape),
-            self.settings,
-        )
-        return h5py.Dataset(made)
 
-    def _map_absent(self, file: h5py.File) -> None:
-        """A dataset in this very file that takes no room: all of it is its fill value."""
-        assert self.covered is not None
-        free = boxes(~self.covered)
-        if not free:
-            return
+def _whole(
+    file: h5py.File, name: str, variable: VirtualVariable, groups: list[_Group]
+) -> h5py.Dataset:
+    """A variable of the sweep, over those of its groups."""
+    made = _Virtual(variable.shape, variable)
+    covered = np.zeros(variable.shape if variable.absent is not None else 0, bool)
+    for group in groups:
+        if name not in group.shapes:
+            continue
+        shape = group.shapes[name]
+        corner = tuple(slice(0, length) for length in shape)
+        source = h5py.h5s.create_simple((*group.grid, *shape))
+        for where in _places(group, variable, len(variable.dims) - len(shape)):
+            made.map(where + corner, ".", f"{group.path}/{name}", source)
+            if covered.ndim == len(variable.shape):
+                covered[where + corner] = True
+    if variable.absent is not None and (free := boxes(~covered)):
+        # A dataset in this very file that takes no room: all of it is its fill value.
         counts = [prod(side.stop - side.start for side in where) for where in free]
-        name = f"{_ABSENT_GROUP}/{self.name}"
         file.create_dataset(
-            name,
+            f"{_ABSENT}/{name}",
             shape=(max(counts),),
-            dtype=self.variable.dtype,
-            fillvalue=self.variable.absent,
+            dtype=variable.dtype,
+            fillvalue=variable.absent,
             chunks=(min(max(counts), 1 << 16),),
         )
         source = h5py.h5s.create_simple((max(counts),))
         for where, count in zip(free, counts, strict=True):
-            source.select_hyperslab((0,), (count,))
-            self._map(where, b".", name.encode(), source)
+            _select(source, (slice(0, count),))
+            made.map(where, ".", f"{_ABSENT}/{name}", source)
+    return made.create(file, name)
+
+
+def _places(group: _Group, variable: VirtualVariable, lead: int) -> Iterator[Box]:
+    """The boxes of the leading dimensions that a group fills: many, where it is repeated."""
+    sides: list[list[slice]] = []
+    for dim, length in zip(variable.dims[:lead], variable.shape[:lead], strict=True):
+        if dim in group.at:
+            sides.append([slice(group.at[dim], group.at[dim] + 1)])
+        elif dim in group.axes:
+            sides.append([slice(group.axes[dim].start, group.axes[dim].stop)])
+        else:
+            sides.append([slice(i, i + 1) for i in range(length)])
+    yield from product(*sides)
+
+
+class _Virtual:
+    """A virtual dataset in the making."""
+
+    def __init__(self, shape: tuple[int, ...], variable: VirtualVariable) -> None:
+        if variable.dtype.kind not in "fiu":
+            raise ValueError(f"got {variable.dtype}, expected real numbers or integers.")
+        self.dtype = variable.dtype
+        self.space = h5py.h5s.create_simple(shape)
+        self.settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        self.settings.set_fill_value(np.asarray(variable.fill, variable.dtype))
+
+    def map(self, where: Box, file: str, name: str, source: h5py.h5s.SpaceID) -> None:
+        """What is selected of `source`, in that order, is what is read at `where`."""
+        _select(self.space, where)
+        self.settings.set_virtual(self.space, file.encode(), name.encode(), source)
+
+    def create(self, file: h5py.File, name: str) -> h5py.Dataset:
+        """Write it."""
+        self.space.select_all()
+        kind = h5py.h5t.py_create(self.dtype, logical=True)
+        return h5py.Dataset(
+            h5py.h5d.create(file.id, name.encode(), kind, self.space, self.settings)
+        )
+
+
+def _select(space: h5py.h5s.SpaceID, where: Box) -> None:
+    space.select_hyperslab(
+        tuple(side.start for side in where), tuple(side.stop - side.start for side in where)
+    )
