@@ -19,7 +19,7 @@ from jaxattn.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problem import attention_problem
 from jaxattn.tasks import TASKS
 
-__all__ = ["Settings", "refuse_out_of_range"]
+__all__ = ["VARIED", "Settings", "refuse_out_of_range"]
 
 PRECISIONS = ("float32", "float64")
 VARIED = ("init", "data")

@@ -1,18 +1,28 @@
 """The axes of a sweep: what varies along each dimension of its result."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from reprlib import Repr
+from typing import Any, TypeAlias
 
 from jaxattn.contracts import InputError
 
-__all__ = ["MOST", "Axis", "Value", "refuse_clashes"]
+__all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken", "shown"]
 
 Value: TypeAlias = bool | int | float | str
 """One value on an axis."""
 
 MOST = 1_000_000
 """Values of one axis: all of them are written out in the spec."""
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlong = 24
+
+
+def shown(value: Any) -> str:
+    """`value` as a message quotes it: in one line, and not a million numbers long."""
+    return _SHORT.repr(list(value) if isinstance(value, tuple) else value)
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,8 @@ class Axis:
     Columns are kept in the order of their names, which means nothing.
 
     Raises:
-        InputError: no values, too many, columns of different lengths, or a repeated point.
+        InputError: a name that is none, no values, too many, columns of different lengths or of
+            mixed kinds, or a repeated point.
     """
 
     name: str
@@ -33,6 +44,12 @@ class Axis:
     def __post_init__(self) -> None:
         """Refuse what is no axis."""
         object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+        for name in (self.name, *self.names):
+            if not name.isidentifier():
+                raise InputError(
+                    f"axes: got the name {shown(name)}, expected letters, digits and underscores; "
+                    "rename it."
+                )
         lengths = {name: len(values) for name, values in self.columns}
         if not lengths or not all(lengths.values()):
             raise InputError(f"axis {self.name}: got no values, expected at least one; drop it.")
@@ -48,11 +65,16 @@ class Axis:
             raise InputError(
                 f"axis {self.name}: got {len(self)} values, expected at most {MOST}; split it."
             )
+        for name, values in self.columns:
+            if len(kinds := {_kind(value) for value in values}) > 1:
+                raise InputError(
+                    f"axis {name}: got {' and '.join(sorted(kinds))}, expected one kind of value."
+                )
         seen = set()
         for point in zip(*(values for _, values in self.columns), strict=True):
             if point in seen:
                 raise InputError(
-                    f"axis {self.name}: got {', '.join(map(str, point))} twice, expected each "
+                    f"axis {self.name}: got {', '.join(map(shown, point))} twice, expected each "
                     "value once; drop one."
                 )
             seen.add(point)
@@ -74,6 +96,10 @@ class Axis:
     def at(self, index: int) -> dict[str, Value]:
         """The values at one point."""
         return {name: values[index] for name, values in self.columns}
+
+
+def _kind(value: Value) -> str:
+    return {bool: "booleans", str: "names"}.get(type(value), "numbers")
 
 
 def refuse_clashes(axes: tuple[Axis, ...], fixed: Mapping[str, str]) -> None:
@@ -104,9 +130,18 @@ def refuse_clashes(axes: tuple[Axis, ...], fixed: Mapping[str, str]) -> None:
                     f"axes: got {name!r} on the axis {axis.name} and in {fixed[name]}, expected it "
                     "in one place; drop one."
                 )
+    refuse_taken(axes, {*found, *fixed})
+
+
+def refuse_taken(axes: tuple[Axis, ...], taken: Iterable[str]) -> None:
+    """The name of values that move together is none of the names `taken`.
+
+    Raises:
+        InputError: it is one.
+    """
     for axis in axes:
-        if axis.is_joint and axis.name in {*found, *fixed}:
+        if axis.is_joint and axis.name in taken:
             raise InputError(
-                f"axes: got {axis.name!r} as the name of values that move together, expected a "
-                f"name of its own; rename the axis."
+                f"axes: got {axis.name!r} as the name of values that move together, which is taken "
+                "by something else; rename the axis."
             )

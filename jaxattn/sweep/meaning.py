@@ -1,23 +1,18 @@
 """What the names of a sweep mean: which part of a run each axis and each table speaks of."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from jaxattn.attention import ATTENTION_MAPS
-from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Paradigm, Task
-from jaxattn.descent import OPTIMISERS, SCHEDULES, Optimiser
-from jaxattn.models import MODELS
-from jaxattn.names import nearest, resolve
-from jaxattn.paradigms import PARADIGMS
+from jaxattn.contracts import HyperSpec, InputError
+from jaxattn.names import nearest
 from jaxattn.settings import Settings, refuse_out_of_range
-from jaxattn.sweep.axes import Axis, Value, refuse_clashes
+from jaxattn.sweep.axes import Axis, Value, refuse_clashes, refuse_taken, shown
+from jaxattn.sweep.components import KINDS, arguments, component, make_model, make_task
 from jaxattn.sweep.values import SEEDS, whole_number
 from jaxattn.tasks import TASKS
 
-__all__ = ["FIXED", "STATIC", "Meaning", "Role", "settings_at", "understand"]
+__all__ = ["FIXED", "STATIC", "Meaning", "Role", "understand"]
 
 Role: TypeAlias = Literal[
     "paradigm", "seed", "task", "model", "task argument", "model argument", "setting", "hyper"
@@ -33,18 +28,14 @@ FIXED = (
 )
 """Fields of `Settings` that hold for all runs: they shape the result."""
 
-_COMPONENTS: Mapping[str, tuple[Mapping[str, Any], type]] = {
-    "task": (TASKS, Task),
-    "model": (MODELS, Model),
-    "paradigm": (PARADIGMS, Paradigm),
-    "optimiser": (OPTIMISERS, Optimiser),
-    "schedule": (SCHEDULES, object),
-    "attention": (ATTENTION_MAPS, AttentionMap),
-}
 _ALWAYS = (
     *("objective", "gradient_norm", "status", "time_reached", "evaluations", "steps", "rejected"),
     *("time_to_focus", "time_to_fit"),
 )
+"""Variables of every result, beside what the problem measures."""
+
+_DIMS = ("process", "save", "split", "part", "row", "step", "time", "gradients")
+"""Names that a result has for itself, beside those of its measures."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,51 @@ class Meaning:
     """Every hyperparameter that some run reads."""
     measures: tuple[str, ...]
     """Every variable that some run measures."""
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What is understood: the tables of a spec and its axes."""
+
+    task: Mapping[str, Any]
+    model: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+
+    @property
+    def columns(self) -> dict[str, tuple[Value, ...]]:
+        """Values by what varies."""
+        return {name: values for axis in self.axes for name, values in axis.columns}
+
+    @property
+    def start(self) -> dict[str, Value]:
+        """The first value of everything."""
+        return {name: values[0] for name, values in self.columns.items()}
+
+    @property
+    def hypers(self) -> Mapping[str, float]:
+        """Those that do not vary."""
+        return self.settings.get("hypers", {})
+
+    def places(self) -> dict[str, str]:
+        """In which table each name is that does not vary."""
+        found: dict[str, str] = {}
+        for kind, table in (("task", self.task), ("model", self.model)):
+            found |= {kind if key == "name" else key: f"[{kind}]" for key in table}
+        found |= {key: "[settings]" for key in self.settings if key != "hypers"}
+        return found | dict.fromkeys(self.hypers, "[settings.hypers]")
+
+    def named(self, kind: str) -> tuple[Any, ...]:
+        """Names of the components of a kind: those on an axis, or the one in a table, or none."""
+        fixed = {"task": self.task.get("name"), "model": self.model.get("name")}
+        one = fixed.get(kind, self.settings.get(kind))
+        return self.columns.get(kind, () if one is None else (one,))
+
+    def described(self, kind: str, roles: Mapping[str, Role], point: Mapping[str, Value]) -> dict:
+        """The table of the task or model at a point of the axes."""
+        own: dict[str, Any] = dict(self.task if kind == "task" else self.model)
+        own |= {"name": point[kind]} if kind in point else {}
+        return own | {key: at for key, at in point.items() if roles.get(key) == f"{kind} argument"}
 
 
 def understand(
@@ -72,232 +108,149 @@ def understand(
     Raises:
         InputError: an unknown name, a name with two meanings, or a value that cannot be.
     """
-    columns = {name: values for axis in axes for name, values in axis.columns}
-    hypers = settings.get("hypers", {})
-    refuse_clashes(
-        axes,
-        {
-            **dict.fromkeys((k for k in task if k != "name"), "[task]"),
-            **({"task": "[task]"} if "name" in task else {}),
-            **dict.fromkeys((k for k in model or {} if k != "name"), "[model]"),
-            **({"model": "[model]"} if "name" in (model or {}) else {}),
-            **dict.fromkeys((k for k in settings if k != "hypers"), "[settings]"),
-            **dict.fromkeys(hypers, "[settings.hypers]"),
-        },
-    )
-    _check_components(task, model, settings, columns)
+    tables = _Tables(task, model or {}, settings, axes)
+    refuse_clashes(axes, tables.places())
+    _check_needed(tables)
+    roles = _roles(tables)
+    found: dict[str, HyperSpec] = {}
+    measures: dict[str, None] = dict.fromkeys(_ALWAYS)
+    dims = set(_DIMS)
+    for point in _static_points(tables, roles):
+        made = _settings_at(tables, roles, point)
+        found |= made.specs()
+        for paradigm in made.names():
+            labels = made.problem(paradigm).measures
+            measures |= dict.fromkeys(label.name for label in labels)
+            dims |= {dim for label in labels for dim in label.dims}
+    refuse_taken(axes, {*dims, *measures})
+    _check_hypers(tables, roles, found)
+    return Meaning(roles, found, tuple(measures))
+
+
+def _check_needed(tables: _Tables) -> None:
+    """What every sweep has is there, and every component is one."""
+    for name, example in (("paradigm", '["soft", "hard"]'), ("seed", "{ count = 8 }")):
+        if name not in (axis.name for axis in tables.axes):
+            raise InputError(
+                f"axes: got no {name}, expected an axis of that name; add {name} = {example}."
+            )
+    if not tables.named("task"):
+        raise InputError(
+            f"task: got no name, expected one of {', '.join(sorted(TASKS))}; add name to [task]."
+        )
+    for kind in KINDS:
+        for name in tables.named(kind):
+            component(kind, name)
+    for seed in tables.columns["seed"]:
+        whole_number("seed", seed, 0, SEEDS - 1)
+
+
+def _roles(tables: _Tables) -> dict[str, Role]:
+    """What each name on an axis is."""
     roles: dict[str, Role] = {}
-    factories = _factories("task", task, columns)
-    _assign(roles, columns, "task argument", "[task]", task, factories, skip=0)
-    start = {name: values[0] for name, values in columns.items()}
-    factories = _factories("model", model or {}, columns)
-    if not factories:
-        points = [start | axis.at(n) for axis in axes for n in range(len(axis))]
-        factories = _own_models(task, roles, [p for p in points if "task" in columns] or [start])
-    _assign(roles, columns, "model argument", "[model]", model or {}, factories, skip=1)
-    for name in columns:
+    for name, values in tables.columns.items():
         if name in ("paradigm", "seed", "task", "model"):
             roles[name] = name  # type: ignore[assignment]
         elif name in STATIC:
             roles[name] = "setting"
+            for value in values:
+                _check_setting(name, value)
         elif name in FIXED:
             raise InputError(
-                f"axes: got {name!r}, expected it in [settings], as it holds for all runs; move "
-                "it there."
+                f"axes: got {name!r}, which holds for all runs; move it to [settings]."
             )
-        else:
-            roles.setdefault(name, "hyper")
-    found: dict[str, HyperSpec] = {}
-    measures: dict[str, None] = dict.fromkeys(_ALWAYS)
-    for point in _points(axes, roles, start):
-        made = settings_at(task, model, settings, roles, point, columns.get("paradigm", ()))
-        found |= made.specs()
-        for paradigm in made.names():
-            measures |= dict.fromkeys(spec.name for spec in made.problem(paradigm).measures)
-    swept = [name for name, role in roles.items() if role == "hyper"]
-    _check_hypers(swept, hypers, columns, found, roles, settings)
-    return Meaning(roles, found, tuple(measures))
+    _give_arguments("task", tables.named("task"), tables, roles)
+    models = tables.named("model")
+    if not models:
+        along = [axis for axis in tables.axes if "task" in axis.names]
+        points = [tables.start | axis.at(n) for axis in along for n in range(len(axis))]
+        made = [
+            make_task(tables.described("task", roles, point)) for point in points or [tables.start]
+        ]
+        models = tuple(dict.fromkeys(task.default_model for task in made))
+    _give_arguments("model", models, tables, roles)
+    return {name: roles.get(name, "hyper") for name in tables.columns}
 
 
-def settings_at(
-    task: Mapping[str, Any],
-    model: Mapping[str, Any] | None,
-    settings: Mapping[str, Any],
-    roles: Mapping[str, Role],
-    point: Mapping[str, Value],
-    paradigms: Iterable[Value],
-) -> Settings:
-    """The `Settings` of the runs at one static point, without hyperparameters, of seed 0.
-
-    Raises:
-        InputError: they cannot be.
-    """
-    made = _made_task(task, roles, point)
-    given = {k: _tuples(v) for k, v in (model or {}).items() if k != "name"}
-    given |= {name: at for name, at in point.items() if roles.get(name) == "model argument"}
-    chosen: Any = point.get("model", (model or {}).get("name"))
-    if given:
-        factory = resolve("model", MODELS, chosen or made.default_model)
-        chosen = _made("model", chosen or made.default_model, partial(factory, made.classes), given)
-    fixed = {name: _tuples(value) for name, value in settings.items() if name != "hypers"}
-    fixed |= {name: at for name, at in point.items() if roles.get(name) == "setting"}
-    return Settings(task=made, model=chosen, paradigms=tuple(paradigms), seeds=(0,), **fixed)
+def _check_setting(name: str, value: Value) -> None:
+    if name == "batch_size":
+        whole_number("axis batch_size", value, 1, 2**31 - 1)
+    elif not isinstance(value, str):
+        raise InputError(f"axis {name}: got {shown(value)}, expected a name in quotes.")
 
 
-def _made_task(
-    task: Mapping[str, Any], roles: Mapping[str, Role], point: Mapping[str, Value]
-) -> Task:
-    name = point.get("task", task.get("name"))
-    found = resolve("task", TASKS, name)
-    given = {key: _tuples(value) for key, value in task.items() if key != "name"}
-    given |= {key: at for key, at in point.items() if roles.get(key) == "task argument"}
-    made = found if isinstance(found, Task) else _made("task", name, found, given)
-    if not isinstance(made, Task):
-        raise InputError(f"task: got {name!r}, which makes no jaxattn Task; return one.")
-    return made
-
-
-def _made(kind: str, name: Any, factory: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-    try:
-        return factory(**given)
-    except InputError:
-        raise
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
-        got = ", ".join(f"{key} = {value!r}" for key, value in given.items())
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{kind} {name}: got {got or 'no arguments'}, which it refuses ({said}); change them."
-        ) from error
-
-
-def _tuples(value: Any) -> Any:
-    """Lists as tuples, which caches of factories can look up."""
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _check_components(
-    task: Mapping[str, Any],
-    model: Mapping[str, Any] | None,
-    settings: Mapping[str, Any],
-    columns: Mapping[str, tuple[Value, ...]],
+def _give_arguments(
+    kind: Literal["task", "model"], names: tuple[Any, ...], tables: _Tables, roles: dict[str, Role]
 ) -> None:
-    """Every name of a component is known or can be imported, and seeds are seeds."""
-    for name in ("paradigm", "seed"):
-        if name not in columns:
-            example = '["soft", "hard"]' if name == "paradigm" else "{ count = 8 }"
-            raise InputError(
-                f"axes: got no {name}, expected an axis of that name; add {name} = {example}."
-            )
-    if "task" not in columns and "name" not in task:
-        raise InputError(
-            f"task: got no name, expected one of {', '.join(sorted(TASKS))}; add name to [task]."
-        )
-    named = {"task": task, "model": model or {}}
-    for kind, (table, ready) in _COMPONENTS.items():
-        fixed = (named[kind].get("name"),) if kind in named else (settings.get(kind),)
-        for value in columns.get(kind, tuple(v for v in fixed if v is not None)):
-            if not isinstance(value, str):
-                raise InputError(f"{kind}: got {value!r}, expected a name in quotes.")
-            found = resolve("attention map" if kind == "attention" else kind, table, value)
-            if not callable(found) and not (ready is not object and isinstance(found, ready)):
-                raise InputError(
-                    f"{kind}: got {value!r}, which is {type(found).__name__}, expected a function."
-                )
-    for seed in columns["seed"]:
-        whole_number("seed", seed, 0, SEEDS - 1)
-
-
-def _factories(
-    kind: str, given: Mapping[str, Any], columns: Mapping[str, tuple[Value, ...]]
-) -> dict[str, Any]:
-    table, _ = _COMPONENTS[kind]
-    names = columns.get(kind, (given["name"],) if "name" in given else ())
-    return {str(name): resolve(kind, table, name) for name in names}
-
-
-def _own_models(
-    task: Mapping[str, Any], roles: Mapping[str, Role], points: list[dict[str, Value]]
-) -> dict[str, Any]:
-    """The models that the tasks bring themselves."""
-    names = dict.fromkeys(_made_task(task, roles, point).default_model for point in points)
-    return {name: resolve("model", MODELS, name) for name in names}
-
-
-def _assign(
-    roles: dict[str, Role],
-    columns: Mapping[str, tuple[Value, ...]],
-    role: Role,
-    table: str,
-    given: Mapping[str, Any],
-    factories: Mapping[str, Any],
-    *,
-    skip: int,
-) -> None:
-    """Give `role` to what the factories take as arguments; refuse what one does not take."""
-    accepted = {name: _arguments(factory, skip) for name, factory in factories.items()}
-    some = {argument for known, _ in accepted.values() for argument in known}
-    swept = [name for name in columns if name in some and name not in (*STATIC, *_COMPONENTS)]
+    """The names on axes that are arguments of these components; all of them must take each."""
+    accepted = {name: arguments(kind, name) for name in names}
+    known = {argument for some, _ in accepted.values() for argument in some}
+    swept = [name for name in tables.columns if name in known and name not in (*STATIC, *KINDS)]
     for name in swept:
         if name in roles:
             raise InputError(
-                f"axes: got {name!r}, which is an argument of the task and of the model; expected "
+                f"axes: got {name!r}, which is an argument of the task and of the model, expected "
                 "a name with one meaning; rename the argument of your own one."
             )
-        roles[name] = role
-    for name in (*(key for key in given if key != "name"), *swept):
-        for factory, (known, any_name) in accepted.items():
-            if name not in known and not any_name:
+        roles[name] = "task argument" if kind == "task" else "model argument"
+    fixed = tables.task if kind == "task" else tables.model
+    for name in (*(key for key in fixed if key != "name"), *swept):
+        for owner, (some, any_name) in accepted.items():
+            if name not in some and not any_name:
                 raise InputError(
-                    f"{table}: got {name!r}, expected an argument of {factory}: "
-                    f"{', '.join(known) or 'it has none'}; {nearest(name, known) or 'drop it.'}"
+                    f"{kind}: got {name!r}, expected an argument of {owner}: "
+                    f"{', '.join(some) or 'it has none'}; {nearest(name, some) or 'drop it.'}"
                 )
 
 
-def _arguments(factory: Any, skip: int) -> tuple[tuple[str, ...], bool]:
-    """Names that a factory takes after the first `skip`, and whether it takes any name."""
-    if not callable(factory):
-        return (), False
-    parameters = list(inspect.signature(factory).parameters.values())
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    names = tuple(p.name for p in parameters[skip:] if p.kind in named)
-    return names, any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-
-
-def _points(
-    axes: tuple[Axis, ...], roles: Mapping[str, Role], start: dict[str, Value]
-) -> Iterable[dict[str, Value]]:
-    yield start
-    for axis in axes:
+def _static_points(tables: _Tables, roles: Mapping[str, Role]) -> Iterator[dict[str, Value]]:
+    yield tables.start
+    for axis in tables.axes:
         if {roles[name] for name in axis.names} - {"paradigm", "seed", "hyper"}:
-            yield from (start | axis.at(index) for index in range(1, len(axis)))
+            yield from (tables.start | axis.at(index) for index in range(1, len(axis)))
+
+
+def _settings_at(
+    tables: _Tables, roles: Mapping[str, Role], point: Mapping[str, Value]
+) -> Settings:
+    """What runs at a static point have in common, all paradigms at once."""
+    task = make_task(tables.described("task", roles, point))
+    fixed = {key: value for key, value in tables.settings.items() if key != "hypers"}
+    fixed |= {key: at for key, at in point.items() if roles[key] == "setting"}
+    fixed |= {k: tuple(value) for k, value in fixed.items() if isinstance(value, list)}
+    return Settings(
+        task=task,
+        model=make_model(tables.described("model", roles, point), task),
+        paradigms=tables.columns["paradigm"],
+        seeds=(0,),
+        **fixed,
+    )
 
 
 def _check_hypers(
-    swept: list[str],
-    fixed: Mapping[str, Any],
-    columns: Mapping[str, tuple[Value, ...]],
-    found: Mapping[str, HyperSpec],
-    roles: Mapping[str, Role],
-    settings: Mapping[str, Any],
+    tables: _Tables, roles: Mapping[str, Role], found: Mapping[str, HyperSpec]
 ) -> None:
     """Names are known, values in range."""
-    known = [*found, *STATIC, "paradigm", "seed", "task", "model"]
-    for name in swept:
-        if name not in found:
+    takes = [arguments(kind, name)[0] for kind in ("task", "model") for name in tables.named(kind)]
+    known = dict.fromkeys((*found, *(name for some in takes for name in some), *STATIC))
+    for name, role in roles.items():
+        if role == "hyper" and name not in found:
             raise InputError(
-                f"axes: got {name!r}, expected a hyperparameter, an argument of the task or of the "
-                f"model, or one of {', '.join(known)}; {nearest(name, known) or 'drop it.'}"
+                f"axes: got {name!r}, expected one of {', '.join(known)}; "
+                f"{nearest(name, known) or 'drop it.'}"
             )
-    for name in fixed:
+    for name in tables.hypers:
         if name not in found:
             raise InputError(
                 f"settings.hypers: got {name!r}, expected one of {', '.join(found)}; "
                 f"{nearest(name, found) or 'drop it.'}"
             )
-    default = next(f.default for f in fields(Settings) if f.name == "precision")
-    for precision in columns.get("precision", (settings.get("precision", default),)):
-        for name in (*swept, *fixed):
-            for value in columns[name] if name in columns else (fixed[name],):
-                if isinstance(value, bool) or not isinstance(value, int | float):
-                    raise InputError(f"{name}: got {value!r}, expected a number.")
-                refuse_out_of_range(found[name], value, str(precision))
+    given: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in tables.hypers.items()}
+    given |= {name: at for name, at in tables.columns.items() if roles[name] == "hyper"}
+    for name, values in given.items():
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"{name}: got {shown(value)}, expected a number.")
+        for precision in tables.named("precision"):
+            for end in (min(values), max(values)):
+                refuse_out_of_range(found[name], end, str(precision))

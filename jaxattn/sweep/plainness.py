@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from jaxattn.contracts import InputError
-from jaxattn.settings import Settings
+from jaxattn.names import nearest
+from jaxattn.settings import VARIED, Settings
+from jaxattn.sweep.axes import shown
 from jaxattn.sweep.meaning import FIXED, STATIC
-from jaxattn.sweep.values import known_keys, whole_number
+from jaxattn.sweep.values import EXACT, whole_number
 
 __all__ = ["checked_settings", "plain_table"]
-
-_EXACT = 2**53
-"""Integers beyond it are not what a float holds."""
 
 _INTEGERS = ("steps", "evaluate", "flow_examples")
 _NUMBERS = ("flow_rtol", "focus_level", "fit_level")
@@ -31,13 +30,14 @@ def plain_table(name: str, given: Any) -> dict[str, Any]:
         InputError: no table, or a value that TOML and JSON cannot both hold.
     """
     if not isinstance(given, Mapping):
-        raise InputError(f"{name}: got {given!r}, expected a table of names and values.")
-    return {_key(name, key): _plain(f"{name}.{key}", value) for key, value in given.items()}
+        raise InputError(f"{name}: got {shown(given)}, expected a table of names and values.")
+    start = f"{name}." if name != "spec" else ""
+    return {_key(name, key): _plain(f"{start}{key}", value) for key, value in given.items()}
 
 
 def _key(name: str, key: Any) -> str:
-    if not isinstance(key, str):
-        raise InputError(f"{name}: got the key {key!r}, expected names only.")
+    if not isinstance(key, str) or not key.isidentifier():
+        raise InputError(f"{name}: got the key {shown(key)}, expected letters, digits and _.")
     return key
 
 
@@ -50,13 +50,13 @@ def _plain(name: str, value: Any) -> Any:
         value = value.item()
     if value is not None and not isinstance(value, bool | int | float | str):
         raise InputError(
-            f"{name}: got {value!r}, expected a number, text, or a list of them; name a component "
-            "of your own by its import path, package.module:attribute."
+            f"{name}: got {shown(value)}, expected a number, text, or a list of them; name a "
+            "component of your own by its import path, package.module:attribute."
         )
     if isinstance(value, float) and not isfinite(value):
         raise InputError(f"{name}: got {value}, expected a finite number.")
-    if isinstance(value, int) and abs(value) > _EXACT:
-        raise InputError(f"{name}: got an integer beyond 2**53, expected a smaller one.")
+    if isinstance(value, int) and abs(value) > EXACT:
+        raise InputError(f"{name}: got {shown(value)}, expected an integer within 2**53.")
     return value
 
 
@@ -75,7 +75,12 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
         raise InputError(
             "settings: got 'flow_seeds', expected flows to be asked for by processes in [output]."
         )
-    known_keys("settings", given, known)
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"settings: got {name!r}, expected one of {', '.join(known)}; "
+                f"{nearest(name, known) or 'hyperparameters belong in [settings.hypers].'}"
+            )
     found = {f.name: f.default for f in fields(Settings) if f.name in known and f.name not in swept}
     found |= {**given, "hypers": _hypers(given.get("hypers", {}))}
     for name, value in found.items():
@@ -84,7 +89,7 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
         if name in _NUMBERS:
             found[name] = _number(f"settings.{name}", value)
         if name in _NAMES and not isinstance(value, str):
-            raise InputError(f"settings.{name}: got {value!r}, expected a name in quotes.")
+            raise InputError(f"settings.{name}: got {shown(value)}, expected a name in quotes.")
     if found.get("batch_size") == "all":
         found["batch_size"] = None
     if isinstance(found["saves"], list):
@@ -92,19 +97,22 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
             whole_number("settings.saves", step, 0, _HELD)
     else:
         whole_number("settings.saves", found["saves"], 2, _SAVES)
-    vary = found["vary"]
-    if vary is not None and not (isinstance(vary, list) and all(isinstance(v, str) for v in vary)):
-        raise InputError(f"settings.vary: got {vary!r}, expected a list of init and data.")
+    if (vary := found["vary"]) is not None:
+        if not isinstance(vary, list) or not all(one in VARIED for one in vary):
+            raise InputError(
+                f"settings.vary: got {shown(vary)}, expected a list of {', '.join(VARIED)}."
+            )
+        found["vary"] = sorted(set(vary))
     return found
 
 
 def _hypers(given: Any) -> dict[str, float]:
     if not isinstance(given, Mapping):
-        raise InputError(f"settings.hypers: got {given!r}, expected a table of numbers.")
+        raise InputError(f"settings.hypers: got {shown(given)}, expected a table of numbers.")
     return {name: _number(f"settings.hypers.{name}", value) for name, value in given.items()}
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name}: got {value!r}, expected a number.")
+        raise InputError(f"{name}: got {shown(value)}, expected a number.")
     return float(value)

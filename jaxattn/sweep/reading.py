@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from jaxattn.contracts import InputError
-from jaxattn.sweep.axes import Axis
+from jaxattn.sweep.axes import Axis, shown
+from jaxattn.sweep.plainness import plain_table
 from jaxattn.sweep.spec import Layout, Spec
 from jaxattn.sweep.values import known_keys, read_axis
 
@@ -29,9 +30,11 @@ def parse_spec(text: str) -> Spec:
         InputError: no TOML, with the line; or what `from_plain` refuses.
     """
     try:
-        return from_plain(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"spec: got what is no TOML: {error}; mend it there.") from error
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"spec: got what is no TOML: {said}; mend it there.") from error
+    return from_plain(tables)
 
 
 def from_plain(tables: Mapping[str, Any]) -> Spec:
@@ -40,22 +43,22 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
     Raises:
         InputError: an unknown key, or anything that `Spec` refuses.
     """
+    tables = plain_table("spec", tables)
     known_keys("spec", tables, TABLES)
-    for name in ("task", "axes"):
-        if name not in tables:
-            raise InputError(f"spec: got no [{name}], expected one; add it.")
+    if "axes" not in tables:
+        raise InputError("spec: got no [axes], expected what varies; add it.")
     output = tables.get("output", {})
     known_keys("output", output, ("processes", "measures", "params"))
     measures = output.get("measures")
     return Spec(
-        task=_table("task", tables["task"]),
+        task=_table("task", tables.get("task", {})),
         axes=_axes(tables["axes"]),
         model=None if tables.get("model") is None else _table("model", tables["model"]),
         settings=_table("settings", tables.get("settings", {})),
         processes=_names("output.processes", output.get("processes", ["train"])),
         measures=None if measures is None else _names("output.measures", measures),
         layout=_layout(tables.get("layout", {})),
-        keep_params=_flag("output.params", output.get("params", False)),
+        keep_params=output.get("params", False),
         stop=None if tables.get("stop") is None else _table("stop", tables["stop"]),
     )
 
@@ -64,7 +67,7 @@ def _axes(given: Any) -> tuple[Axis, ...]:
     if isinstance(given, Mapping):
         return tuple(read_axis(name, asked) for name, asked in given.items())
     if not isinstance(given, list):
-        raise InputError(f"axes: got {given!r}, expected a table of names and their values.")
+        raise InputError(f"axes: got {shown(given)}, expected a table of names and their values.")
     return tuple(_axis(one) for one in given)
 
 
@@ -82,14 +85,15 @@ def _layout(given: Any) -> Layout:
     if "memory" in found:
         found["memory"] = _bytes(found["memory"])
     if found.get("groups") is not None:
-        found["groups"] = tuple(tuple(group) for group in found["groups"])
-    for name in ("tile", "chunk"):
-        if name in found and not isinstance(found[name], int | None):
-            raise InputError(
-                f"layout.{name}: got {found[name]!r}, expected an integer, at least 1."
-            )
-    found["pad_segments"] = _flag("layout.pad_segments", found.get("pad_segments", False))
+        found["groups"] = _pairs(found["groups"])
     return Layout(**found)
+
+
+def _pairs(given: Any) -> tuple[tuple[int, int], ...]:
+    pairs = isinstance(given, list) and all(isinstance(p, list) and len(p) == 2 for p in given)
+    if not pairs:
+        raise InputError(f"layout.groups: got {shown(given)}, expected pairs [tile, tiles].")
+    return tuple((tile, tiles) for tile, tiles in given)
 
 
 def _bytes(given: Any) -> int:
@@ -99,23 +103,17 @@ def _bytes(given: Any) -> int:
     if isinstance(given, int) and not isinstance(given, bool):
         return given
     raise InputError(
-        f'layout.memory: got {given!r}, expected bytes, as 1073741824, "512 MiB" or "2 GiB".'
+        f'layout.memory: got {shown(given)}, expected bytes, as 1073741824, "512 MiB" or "2 GiB".'
     )
 
 
 def _table(name: str, given: Any) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise InputError(f"{name}: got {given!r}, expected a table of names and values.")
+        raise InputError(f"{name}: got {shown(given)}, expected a table of names and values.")
     return given
 
 
 def _names(name: str, given: Any) -> tuple[str, ...]:
     if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
-        raise InputError(f"{name}: got {given!r}, expected a list of names.")
+        raise InputError(f"{name}: got {shown(given)}, expected a list of names.")
     return tuple(given)
-
-
-def _flag(name: str, given: Any) -> bool:
-    if not isinstance(given, bool):
-        raise InputError(f"{name}: got {given!r}, expected true or false.")
-    return given

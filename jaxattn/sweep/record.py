@@ -1,5 +1,6 @@
 """A spec written down: as plain values, as canonical JSON, as a hash; and two specs compared."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from hashlib import sha256
@@ -11,7 +12,7 @@ from jaxattn.sweep.spec import Spec
 __all__ = ["difference", "spec_hash", "spec_json", "to_plain"]
 
 _LONGEST = 60
-"""Characters of a value in a line of differences."""
+"""Characters of a list that is shown whole in a difference."""
 
 
 def to_plain(spec: Spec) -> dict[str, Any]:
@@ -45,34 +46,51 @@ def spec_hash(spec: Spec) -> str:
 
 def difference(a: Spec, b: Spec) -> list[str]:
     """What differs, a line each: ``settings.steps: 200 there, 300 here``; `a` is there."""
-    there, here = (dict(_lines("", _by_axis(to_plain(spec)))) for spec in (a, b))
-    return [
-        f"{name}: {_short(there, name)} there, {_short(here, name)} here"
-        for name in dict.fromkeys((*there, *here))
-        if there.get(name, there) != here.get(name, here)
-    ]
+    there, here = (_leaves(to_plain(spec)) for spec in (a, b))
+    names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    orders = ", ".join(there["axes"]), ", ".join(here["axes"])
+    if "axes" in names and set(there["axes"]) != set(here["axes"]):
+        names.remove("axes")  # said by the axis that one of them has not
+    said = [_said(name, there.get(name), here.get(name)) for name in names if name != "axes"]
+    if "axes" in names:
+        said.insert(0, f"order of axes: {orders[0]} there, {orders[1]} here")
+    return said
 
 
-def _by_axis(tables: dict[str, Any]) -> dict[str, Any]:
-    axes = {axis["name"]: axis["columns"] for axis in tables["axes"]}
-    flat = {
-        name: columns.get(name) if list(columns) == [name] else columns
-        for name, columns in axes.items()
-    }
-    return {**tables, "axes": {**flat, "order": list(axes)}}
+def _leaves(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name; ``axes`` are their names in order, each column by its own name."""
+    axes = tables["axes"]
+    found = {"axes": [axis["name"] for axis in axes]}
+    for axis in axes:
+        for name, values in axis["columns"].items():
+            joint = "" if name == axis["name"] else f".{name}"
+            found[f"axes.{axis['name']}{joint}"] = values
+    rest = {name: table for name, table in tables.items() if name != "axes"}
+    return found | dict(_dotted("", rest))
 
 
-def _lines(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
-        yield path, value
-        return
-    for key, item in value.items():
-        yield from _lines(f"{path}.{key}" if path else key, item)
+def _dotted(start: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(f"{start}{key}.", value)
+        else:
+            yield f"{start}{key}", value
 
 
-def _short(lines: Mapping[str, Any], name: str) -> str:
-    if name not in lines or lines[name] is None:
+def _said(name: str, there: Any, here: Any) -> str:
+    texts = _text(there), _text(here)
+    if all(isinstance(value, list) for value in (there, here)) and max(map(len, texts)) > _LONGEST:
+        if len(there) == len(here):
+            at = next(n for n in range(len(here)) if there[n] != here[n])
+            name = f"{name}: value {at + 1} of {len(here)} is"
+            return f"{name} {_text(there[at])} there, {_text(here[at])} here"
+        texts = f"{len(there)} values", f"{len(here)} values"
+    return f"{name}: {texts[0]} there, {texts[1]} here"
+
+
+def _text(value: Any) -> str:
+    if value is None:
         return "none"
-    value = lines[name]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value)

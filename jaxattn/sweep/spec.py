@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxattn.contracts import InputError
 from jaxattn.names import nearest
-from jaxattn.sweep.axes import Axis
+from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.meaning import Meaning, Role, understand
 from jaxattn.sweep.plainness import checked_settings, plain_table
 from jaxattn.sweep.values import known_keys, whole_number
@@ -50,7 +50,12 @@ class Layout:
                 f"{-(-self.chunk // self.tile) * self.tile}."
             )
         if not isinstance(self.pad_segments, bool):
-            raise InputError(f"layout.pad_segments: got {self.pad_segments!r}, expected a boolean.")
+            raise InputError(
+                f"layout.pad_segments: got {shown(self.pad_segments)}, expected true or false."
+            )
+        for pair in self.groups or ():
+            for name, value in zip(("tile", "tiles"), pair, strict=True):
+                whole_number(f"layout.groups: {name}", value, 1, ROWS - 1)
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,9 @@ class Spec:
         found = understand(task, model, settings, self.axes)
         _check_output(self.processes, self.measures, self.keep_params, found.measures)
         stop = None if self.stop is None else _checked_stop(self.stop)
-        if self.layout.pad_segments and found.roles.get("segments") != "task argument":
+        if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
             raise InputError(
-                "layout.pad_segments: got true, expected an axis called segments; drop it."
+                "layout.pad_segments: got true, expected an axis of segments alone; drop it."
             )
         axes = tuple(_in_form(axis, found.roles) for axis in self.axes)
         ends = {"paradigm": 0, "seed": 2}
@@ -153,18 +158,18 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
     ):
         if not isinstance(given, list | tuple) or not given:
             raise InputError(
-                f"output.{name}: got {given!r}, expected a list of {', '.join(expected)}."
+                f"output.{name}: got {shown(given)}, expected a list of {', '.join(expected)}."
             )
         for one in given:
             if one not in expected:
                 raise InputError(
-                    f"output.{name}: got {one!r}, expected some of {', '.join(expected)}; "
+                    f"output.{name}: got {shown(one)}, expected some of {', '.join(expected)}; "
                     f"{nearest(str(one), expected) or 'drop it.'}"
                 )
         if len(set(given)) < len(given):
-            raise InputError(f"output.{name}: got {list(given)}, expected each once.")
+            raise InputError(f"output.{name}: got {shown(given)}, expected each once.")
     if not isinstance(keep_params, bool):
-        raise InputError(f"output.params: got {keep_params!r}, expected true or false.")
+        raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
 
 
 def _checked_stop(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,6 +178,6 @@ def _checked_stop(asked: Mapping[str, Any]) -> dict[str, Any]:
     if "converged" in stop:
         known_keys("stop.converged", stop["converged"], ("measure", "below", "above"))
     if not isinstance(stop.get("diverged", False), bool):
-        raise InputError(f"stop.diverged: got {stop['diverged']!r}, expected true or false.")
+        raise InputError(f"stop.diverged: got {shown(stop['diverged'])}, expected true or false.")
     whole_number("stop.every", stop.get("every", 1), 1, ROWS - 1)
     return stop
