@@ -22,6 +22,7 @@ from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
 
 __all__ = [
+    "FLOW_TILE",
     "Job",
     "clock_of",
     "hypers_of",

@@ -10,7 +10,6 @@ from jaxattn.contracts import Task
 from jaxattn.descent import as_optimiser
 from jaxattn.settings import Settings
 from jaxattn.sweep.axes import Axis, Value
-from jaxattn.sweep.meaning import settings_at
 from jaxattn.sweep.spec import Spec
 
 __all__ = ["Group", "make_groups", "static_axes", "traced_axes"]
@@ -86,16 +85,14 @@ def _group(
 ) -> Group:
     traced = traced_axes(spec)
     lengths: tuple[Task, ...] = ()
-    parts = (spec.task, spec.model, spec.settings, spec.roles)
+    paradigms = (point["paradigm"],)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
     if padded:
-        alike = [
-            settings_at(*parts, {**point, "segments": n}, (point["paradigm"],)) for n in padded
-        ]
+        alike = [spec.meaning.settings_at({**point, "segments": n}, paradigms) for n in padded]
         lengths = tuple(one.made_task() for one in alike)
         bare = max(alike, key=lambda one: one.made_task().segments)
     else:
-        bare = settings_at(*parts, point, (point["paradigm"],))
+        bare = spec.meaning.settings_at(point, paradigms)
     known = set(bare.specs())
     axes = tuple(axis for axis in traced if (known | {"segments"}) & set(axis.names))
     hypers = {**spec.settings.get("hypers", {}), **point}

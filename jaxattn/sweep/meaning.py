@@ -48,6 +48,11 @@ class Meaning:
     """Every hyperparameter that some run reads."""
     measures: tuple[str, ...]
     """Every variable that some run measures."""
+    tables: "_Tables"
+
+    def settings_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Settings:
+        """What runs at a static point have in common, hyperparameters and seeds apart."""
+        return _settings_at(self.tables, self.roles, point, paradigms)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def understand(
     measures: dict[str, None] = dict.fromkeys(_ALWAYS)
     dims = set(_DIMS)
     for point in _static_points(tables, roles):
-        made = _settings_at(tables, roles, point)
+        made = _settings_at(tables, roles, point, tables.columns["paradigm"])
         found |= made.specs()
         for paradigm in made.names():
             labels = made.problem(paradigm).measures
@@ -124,7 +129,7 @@ def understand(
             dims |= {dim for label in labels for dim in label.dims}
     refuse_taken(axes, {*dims, *measures})
     _check_hypers(tables, roles, found)
-    return Meaning(roles, found, tuple(measures))
+    return Meaning(roles, found, tuple(measures), tables)
 
 
 def _check_needed(tables: _Tables) -> None:
@@ -211,9 +216,11 @@ def _static_points(tables: _Tables, roles: Mapping[str, Role]) -> Iterator[dict[
 
 
 def _settings_at(
-    tables: _Tables, roles: Mapping[str, Role], point: Mapping[str, Value]
+    tables: _Tables,
+    roles: Mapping[str, Role],
+    point: Mapping[str, Value],
+    paradigms: tuple[Value, ...],
 ) -> Settings:
-    """What runs at a static point have in common, all paradigms at once."""
     task = make_task(tables.described("task", roles, point))
     fixed = {key: value for key, value in tables.settings.items() if key != "hypers"}
     fixed |= {key: at for key, at in point.items() if roles[key] == "setting"}
@@ -221,7 +228,7 @@ def _settings_at(
     return Settings(
         task=task,
         model=make_model(tables.described("model", roles, point), task),
-        paradigms=tables.columns["paradigm"],
+        paradigms=paradigms,
         seeds=(0,),
         **fixed,
     )
