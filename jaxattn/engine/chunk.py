@@ -18,7 +18,7 @@ from jaxattn.sources import Sources
 from jaxattn.store import block
 from jaxattn.sweep import Group, Plan, Sweep, fetch, from_plain, spec_hash
 
-__all__ = ["Runner", "compute", "runners_of"]
+__all__ = ["Runner", "compute", "remembered", "runners_of"]
 
 
 class Runner:
@@ -102,7 +102,7 @@ def compute(spec_json: str, number: int) -> bytes:
         spec_json: of a spec that is laid out, from `jaxattn.sweep.spec_json`.
         number: of the chunk.
     """
-    sweep, runners = _remembered(spec_json)
+    sweep, runners = remembered(spec_json)
     group, _, chunk = sweep.locate(number)
     ds = runners[group.number].run(chunk.rows)
     labels = [name for name in ds.coords if name != "row"]
@@ -119,7 +119,7 @@ def runners_of(sweep: Sweep) -> tuple[Runner, ...]:
 
 
 @lru_cache(maxsize=2)
-def _remembered(spec_json: str) -> tuple[Sweep, tuple[Runner, ...]]:
+def remembered(spec_json: str) -> tuple[Sweep, tuple[Runner, ...]]:
     """What all chunks of a sweep share in one process: programs and data."""
     sweep = Sweep.of(from_plain(json.loads(spec_json)))
     return sweep, runners_of(sweep)
