@@ -36,6 +36,7 @@ FLOORS = {
     "descent": 3,
     "exact": 3,
     "flow": 3,
+    "legs": 3,
     "planar": 3,
     "reduced": 3,
     "intervals": 4,

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
-from jaxattn.sealed import State, chunk_name, examine, private_group, seal_chunk
+from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
 
 __all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
 
@@ -29,14 +29,13 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
     labels = ds.drop_vars(list(ds.data_vars))
     buffer = skeleton(labels, {str(name): length for name, length in ds.sizes.items()})
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
-        shelf = file.create_group(private_group(spec_hash))
         for name, variable in ds.data_vars.items():
             values = variable.values
             made = file.create_dataset(
                 str(name), data=values, chunks=_at_once(values), fletcher32=True
             )
             add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
-            shelf[str(name)] = made
+            file[private_name(spec_hash, str(name))] = made
     return seal_chunk(buffer.getvalue(), spec_hash, number)
 
 
