@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError, Status
-from jaxattn.engine.chunk import compute, remembered
+from jaxattn.engine.chunk import Finished, compute, remembered, runners_of
 from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
@@ -28,6 +28,7 @@ from jaxattn.engine.folder import (
 )
 from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
+from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.work import Engine
 from jaxattn.environment import command_line, environment
@@ -87,7 +88,10 @@ def run_sweep(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    laid = laid_out(spec).spec
+    sweep = laid_out(spec)
+    laid = sweep.spec
+    for runner in runners_of(sweep):
+        runner.check_stop()
 
     def prepare() -> None:
         if overwrite:
@@ -164,7 +168,7 @@ def _run_missing(
     sweep: Sweep,
     found: Mapping[int, State],
     engine: Engine,
-    work: Callable[[int], bytes],
+    work: Callable[[int], Finished],
     to: Listener,
 ) -> int:
     """Compute and keep what is not whole; the number of chunks that this process computed."""
@@ -180,7 +184,10 @@ def _run_missing(
     done = failed = computed = 0
     last = time.perf_counter()
     try:
-        for number, content in engine.results(work, missing):
+        for number, (content, params) in engine.results(work, missing):
+            if params is not None:
+                write_params(folder, number, params)
+            # Last, as it says that the chunk is finished.
             write_bytes(folder / chunk_name(number), content)
             group, _, _ = sweep.locate(number)
             bad = _count(status_in(content))
