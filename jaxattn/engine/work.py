@@ -80,6 +80,7 @@ def keep_busy(
     numbers: Iterable[int],
     at_once: Callable[[], int],
     lost: str,
+    losses: tuple[type[BaseException], ...] = (BrokenExecutor, CancelledError),
 ) -> Results:
     """Keep an executor supplied, and yield each chunk as it finishes.
 
@@ -92,6 +93,7 @@ def keep_busy(
         numbers: of the chunks.
         at_once: how many may be submitted and not yet yielded; asked each time.
         lost: what to say when the executor breaks or cancels a chunk.
+        losses: how it tells so.
 
     Raises:
         LostWork: the executor lost chunks.
@@ -110,7 +112,7 @@ def keep_busy(
                     content = future.result()
                 yield waiting.pop(future), content
                 del content
-    except (BrokenExecutor, CancelledError) as error:
+    except losses as error:
         raise LostWork(waiting.values(), lost) from error
     finally:
         for future in waiting:
