@@ -44,6 +44,8 @@ def test_engine(paradigm, in_turn, tmp_path):
         {"the same rows bare": (bare, SEEDS)},
         units=SEEDS,
         rounds=ROUNDS,
+        question="engine",
+        paradigm=paradigm,
         chunks=sweep.chunk_count,
         devices=len(jax.local_devices()),
     )
