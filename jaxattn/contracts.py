@@ -54,6 +54,8 @@ class Status(IntEnum):
     DIVERGED = 2
     SOLVER_FAILED = 3
     INTERRUPTED = 4
+    CONVERGED = 5
+    """It was good enough to be stopped before its last step, as it was asked to be."""
 
 
 @dataclass(frozen=True)

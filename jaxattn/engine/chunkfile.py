@@ -1,13 +1,15 @@
 """A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
 
+import io
+
 import h5py
 import numpy as np
 import xarray as xr
 
 from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
-from jaxattn.sealed import State, chunk_name, examine, private_group, seal_chunk
+from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
 
-__all__ = ["State", "chunk_bytes", "chunk_name", "examine"]
+__all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
 
 _AT_ONCE = 1 << 20
 """Bytes that HDF5 reads, and checks, together."""
@@ -27,17 +29,22 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
     labels = ds.drop_vars(list(ds.data_vars))
     buffer = skeleton(labels, {str(name): length for name, length in ds.sizes.items()})
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
-        shelf = file.create_group(private_group(spec_hash))
         for name, variable in ds.data_vars.items():
             values = variable.values
             made = file.create_dataset(
                 str(name), data=values, chunks=_at_once(values), fletcher32=True
             )
             add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
-            shelf[str(name)] = made
+            file[private_name(spec_hash, str(name))] = made
     return seal_chunk(buffer.getvalue(), spec_hash, number)
 
 
 def _at_once(values: np.ndarray) -> tuple[int, ...]:
     rows = max(1, _AT_ONCE // max(1, values[:1].nbytes))
     return (min(rows, len(values)), *values.shape[1:])
+
+
+def status_in(content: bytes) -> np.ndarray:
+    """How the rows of a whole chunk file ended."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return np.asarray(file["status"])

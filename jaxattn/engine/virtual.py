@@ -19,7 +19,7 @@ import xarray as xr
 from jaxattn.contracts import Status
 from jaxattn.engine.hyperslabs import Box, blocks, boxes
 from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
-from jaxattn.sealed import chunk_name, private_group, seal, write_bytes
+from jaxattn.sealed import chunk_name, private_name, seal, write_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes
 
 __all__ = ["Piece", "VirtualVariable", "status_variable", "virtual_bytes", "write_virtual"]
@@ -113,7 +113,7 @@ def virtual_bytes(
         key = (*piece.at.items(), *piece.axes.items())
         if key not in groups:
             groups[key] = _Group(piece, variables)
-        groups[key].add(piece, private_group(str(labels.attrs["spec_hash"])))
+        groups[key].add(piece, str(labels.attrs["spec_hash"]))
     buffer = skeleton(labels, sizes)
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
         for number, group in enumerate(groups.values()):
@@ -163,7 +163,7 @@ class _Group:
             if side.step != 1 or side.start < 0 or side.stop > length:
                 raise ValueError(f"{name}: got {dim} at {side}, expected it within {length}.")
 
-    def add(self, piece: Piece, private: str) -> None:
+    def add(self, piece: Piece, spec_hash: str) -> None:
         """Map one more chunk."""
         if piece.shapes != self.shapes:
             raise ValueError(f"chunk {piece.number}: got other lengths than its group has.")
@@ -174,7 +174,9 @@ class _Group:
             corner = tuple(slice(0, length) for length in shape)
             for block in placed:
                 _select(source, (slice(block.start, block.stop), *corner))
-                self.made[name].map(block.where + corner, file, f"{private}/{name}", source)
+                self.made[name].map(
+                    block.where + corner, file, private_name(spec_hash, name), source
+                )
 
     def create(self, file: h5py.File, number: int) -> None:
         """Write what was mapped."""
