@@ -42,6 +42,7 @@ FLOORS = {
     "schedules": 4,
     "settings": 4,
     "sweep": 4,
+    "endings": 5,
     "jobs": 5,
     "pictures": 5,
     "stopwatch": 5,
