@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.canonical import canonical_json, plain
 from jaxattn.contracts import InputError, MeasureSpec, Status, Trajectory
 from jaxattn.sealed import is_broken, seal, write_bytes
 
@@ -21,10 +22,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "assemble",
     "block",
-    "canonical_json",
     "content_hash",
     "open_run",
-    "plain",
     "prepare",
     "spec_of",
     "status_attributes",
@@ -169,24 +168,6 @@ def assemble(
     ds = ds.transpose("paradigm", "process", *axes, "save", "split", ...)
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no blanks, equal for equal values; NaN as null."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def plain(value: Any) -> Any:
-    """Mappings, sequences and NumPy values as what JSON knows; NaN and infinity as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def spec_of(ds: xr.Dataset) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
+    def note(self, text: str) -> None:
+        """Say something once, above the progress."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def tell(self, progress: comparison.Progress) -> None:
         """Show where things stand."""
         now = time.perf_counter()

@@ -1,1 +1,1 @@
-"""The sweep engine: what touches files and processes."""
+"""The sweep engine: chunks computed anywhere, kept in one directory, resumed exactly."""

@@ -1,5 +1,7 @@
 """A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
 
+import io
+
 import h5py
 import numpy as np
 import xarray as xr
@@ -7,7 +9,7 @@ import xarray as xr
 from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
 from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
 
-__all__ = ["State", "chunk_bytes", "chunk_name", "examine"]
+__all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
 
 _AT_ONCE = 1 << 20
 """Bytes that HDF5 reads, and checks, together."""
@@ -40,3 +42,9 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
 def _at_once(values: np.ndarray) -> tuple[int, ...]:
     rows = max(1, _AT_ONCE // max(1, values[:1].nbytes))
     return (min(rows, len(values)), *values.shape[1:])
+
+
+def status_in(content: bytes) -> np.ndarray:
+    """How the rows of a whole chunk file ended."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return np.asarray(file["status"])

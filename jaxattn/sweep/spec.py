@@ -4,14 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxattn.sweep.axes import Axis
+from jaxattn.contracts import InputError
+from jaxattn.names import nearest
+from jaxattn.sweep.axes import Axis, shown
+from jaxattn.sweep.meaning import Meaning, Role, understand
+from jaxattn.sweep.plainness import checked_settings, plain_table
+from jaxattn.sweep.stopping import Stop
+from jaxattn.sweep.values import whole_number
 
-__all__ = ["Layout", "Spec"]
+__all__ = ["PROCESSES", "Layout", "Spec"]
+
+PROCESSES = ("train", "flow")
+ROWS = 2**31
+"""A sweep has fewer: row numbers are kept in files."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows are run; part of what a sweep is, because bits depend on the tile."""
+    """How rows are run; part of what a sweep is, because bits depend on the tile.
+
+    Raises:
+        InputError: no positive integers, or a chunk that is not whole tiles.
+    """
 
     tile: int | None = None
     """Rows vmapped together; None: what was measured for the model."""
@@ -21,11 +35,39 @@ class Layout:
     """Bags of all lengths on the axis ``segments`` padded by masks into one program."""
     memory: int = 1 << 30
     """Bytes that a process may need for a chunk."""
+    groups: tuple[tuple[int, int], ...] | None = None
+    """Tile, and tiles of a chunk, of each group; None: not laid out yet."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be laid out."""
+        for name in ("tile", "chunk"):
+            if getattr(self, name) is not None:
+                whole_number(f"layout.{name}", getattr(self, name), 1, ROWS - 1)
+        whole_number("layout.memory", self.memory, 1, 2**62)
+        if self.tile and self.chunk and self.chunk % self.tile:
+            raise InputError(
+                f"layout.chunk: got {self.chunk}, expected whole tiles of {self.tile} rows; use "
+                f"{-(-self.chunk // self.tile) * self.tile}."
+            )
+        if not isinstance(self.pad_segments, bool):
+            raise InputError(
+                f"layout.pad_segments: got {shown(self.pad_segments)}, expected true or false."
+            )
+        for pair in self.groups or ():
+            for name, value in zip(("tile", "tiles"), pair, strict=True):
+                whole_number(f"layout.groups: {name}", value, 1, ROWS - 1)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A sweep: everything but its axes holds for all runs."""
+    """A sweep: everything but its axes holds for all runs.
+
+    Construction puts it in one form, whatever it was built from: ``paradigm`` is the first axis
+    and ``seed`` the last, hyperparameters are floats, and the settings have their defaults.
+
+    Raises:
+        InputError: an unknown name, a name in two places, or anything that cannot be run.
+    """
 
     task: Mapping[str, Any]
     """``name`` and arguments of its factory."""
@@ -44,3 +86,93 @@ class Spec:
     """Keep the parameters at the end of every run."""
     stop: Mapping[str, Any] | None = None
     """When a row may end before its last step; None: never."""
+    meaning: Meaning = field(init=False, repr=False, compare=False)
+    """What the names on its axes mean."""
+
+    def __post_init__(self) -> None:
+        """Check all of it, and put it in one form."""
+        task = plain_table("task", self.task)
+        model = None if self.model is None else plain_table("model", self.model)
+        columns = {name for axis in self.axes for name in axis.names}
+        settings = checked_settings(plain_table("settings", self.settings), columns)
+        found = understand(task, model, settings, self.axes)
+        _check_output(self.processes, self.measures, self.keep_params, found.measures)
+        stop = None if self.stop is None else _checked_stop(self.stop)
+        if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
+            raise InputError(
+                "layout.pad_segments: got true, expected an axis of segments alone; drop it."
+            )
+        axes = tuple(_in_form(axis, found.roles) for axis in self.axes)
+        ends = {"paradigm": 0, "seed": 2}
+        axes = tuple(sorted(axes, key=lambda axis: ends.get(axis.name, 1)))
+        _check_size(axes, self.processes)
+        for name, value in {
+            "task": task,
+            "model": model,
+            "settings": settings,
+            "axes": axes,
+            "processes": tuple(name for name in PROCESSES if name in self.processes),
+            "measures": None if self.measures is None else tuple(sorted(self.measures)),
+            "stop": stop,
+            "meaning": found,
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def __hash__(self) -> int:
+        """Equal specs have equal hashes, so that what is made of one can be remembered."""
+        return hash((self.axes, self.processes, self.layout))
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """What each name on an axis is."""
+        return self.meaning.roles
+
+
+def _in_form(axis: Axis, roles: Mapping[str, Role]) -> Axis:
+    """Hyperparameters as floats."""
+    floats = {name for name in axis.names if roles[name] == "hyper"}
+    if not floats:
+        return axis
+    columns = tuple(
+        (name, tuple(map(float, values)) if name in floats else values)
+        for name, values in axis.columns
+    )
+    return Axis(axis.name, columns)
+
+
+def _check_size(axes: tuple[Axis, ...], processes: tuple[str, ...]) -> None:
+    rows = len(processes)
+    for axis in axes:
+        rows *= len(axis)
+    if rows >= ROWS:
+        raise InputError(f"axes: got {rows} runs, expected fewer than {ROWS}; split the sweep.")
+    for name in ("paradigm", "seed"):
+        if name not in (axis.name for axis in axes):
+            raise InputError(f"axes: got {name} along another axis, expected one of its own.")
+
+
+def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[str, ...]) -> None:
+    for name, given, expected in (
+        ("processes", processes, PROCESSES),
+        ("measures", measures if measures is not None else known, known),
+    ):
+        if not isinstance(given, list | tuple) or not given:
+            raise InputError(
+                f"output.{name}: got {shown(given)}, expected a list of {', '.join(expected)}."
+            )
+        for one in given:
+            if one not in expected:
+                raise InputError(
+                    f"output.{name}: got {shown(one)}, expected some of {', '.join(expected)}; "
+                    f"{nearest(str(one), expected) or 'drop it.'}"
+                )
+        if len(set(given)) < len(given):
+            raise InputError(f"output.{name}: got {shown(given)}, expected each once.")
+    if not isinstance(keep_params, bool):
+        raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
+
+
+def _checked_stop(asked: Mapping[str, Any]) -> dict[str, Any]:
+    stop = plain_table("stop", asked)
+    Stop.from_plain(stop)
+    return stop

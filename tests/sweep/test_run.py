@@ -170,7 +170,8 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
 HASHES = """
     import hashlib, json, sys
     import jax, numpy as np
-    from jaxattn.jobs import Sources, hypers_of, plan_jobs
+    from jaxattn.jobs import hypers_of, plan_jobs
+    from jaxattn.sources import Sources
     from jaxattn.models import linear, mlp
     from jaxattn.settings import Settings
     from jaxattn.sweep import fetch

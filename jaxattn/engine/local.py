@@ -1,0 +1,89 @@
+"""Chunks in this process, or in several of this machine."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from jaxattn.engine.setup import Setup, setup_here
+from jaxattn.engine.work import Engine, Results, Work, keep_busy
+from jaxattn.precision import x64_is_on
+
+__all__ = ["AHEAD", "in_processes", "in_this_process"]
+
+AHEAD = 2
+"""Chunks submitted for each worker: one that it computes, and one so that it need not wait."""
+
+
+@contextmanager
+def in_this_process(name: str = "local") -> Iterator[Engine]:
+    """One thread computes ahead, so that no device waits for the disk."""
+    x64 = x64_is_on()
+    executor = ThreadPoolExecutor(1, "jaxattn-chunk")
+
+    def results(work: Work, numbers: Iterable[int]) -> Results:
+        ahead = partial(_under, x64, work)
+        return keep_busy(executor, ahead, numbers, lambda: AHEAD, "this engine was closed.")
+
+    ended = False
+    try:
+        yield Engine(name, results)
+        ended = True
+    finally:
+        # What a device has begun cannot be cancelled: after Ctrl-C nobody waits for it here.
+        executor.shutdown(wait=ended, cancel_futures=True)
+
+
+def _under(x64: bool, work: Work, number: int) -> Any:
+    """A thread has JAX's flags, but not what a ``with`` changed in the thread that opened it."""
+    import jax
+
+    with jax.enable_x64(x64):
+        return work(number)
+
+
+@contextmanager
+def in_processes(workers: int, name: str = "local") -> Iterator[Engine]:
+    """Spawned processes, each told once how JAX is set here.
+
+    They live while a pipe from here is open. It closes when the loop over the results is left by
+    an exception, and also when this process is killed. Ctrl-C concerns this process alone.
+    """
+    context = multiprocessing.get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(
+        workers, context, initializer=_begin, initargs=(setup_here(same_disk=True), theirs)
+    )
+    lost = (
+        "a worker process died, as when memory runs out and the system ends one; what was "
+        f"finished is kept. Go on with fewer workers (got {workers}) or smaller chunks."
+    )
+    ended = False
+    try:
+        at_once = lambda: AHEAD * workers  # noqa: E731
+        yield Engine(name, partial(keep_busy, executor, at_once=at_once, lost=lost))
+        ended = True
+    finally:
+        if not ended:
+            ours.close()
+        executor.shutdown(wait=True, cancel_futures=True)
+        ours.close()
+        theirs.close()
+
+
+def _begin(setup: Setup, pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
+    setup.apply()
+
+
+def _end_with(pipe: Connection) -> None:
+    """End this process, whatever it is doing, when the other end of `pipe` closes."""
+    pipe.poll(None)
+    os._exit(1)

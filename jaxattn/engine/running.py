@@ -1,0 +1,229 @@
+"""Run what is missing of a sweep, wherever its chunks are computed."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxattn.comparison import Progress
+from jaxattn.contracts import InputError, Status
+from jaxattn.engine.chunk import Finished, compute, remembered, runners_of
+from jaxattn.engine.chunkfile import status_in
+from jaxattn.engine.executors import open_engine
+from jaxattn.engine.folder import (
+    LOG,
+    alone_in,
+    begin,
+    check_made_alike,
+    clear,
+    read_spec_in,
+    states,
+    tidy,
+)
+from jaxattn.engine.labels import labels_of, pieces_of, variables_of
+from jaxattn.engine.laying import laid_out
+from jaxattn.engine.params import write_params
+from jaxattn.engine.virtual import write_virtual
+from jaxattn.engine.work import Engine
+from jaxattn.environment import command_line, environment
+from jaxattn.sealed import State, chunk_name, write_bytes
+from jaxattn.store import RESULTS, write_json
+from jaxattn.sweep import Spec, Sweep, difference, spec_json
+
+__all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
+
+FAILED = (Status.DIVERGED, Status.SOLVER_FAILED)
+
+
+class Where(NamedTuple):
+    """Where chunks are computed; see `jaxattn.engine.executors.open_engine`."""
+
+    engine: str = "local"
+    workers: int | None = None
+    options: Mapping[str, str] = {}
+
+
+class Outcome(NamedTuple):
+    """How a sweep stands when its command ends."""
+
+    rows: int
+    failed: int
+    chunks: int
+    computed: int
+    """Chunks that this command computed; the others were finished before."""
+    seconds: float
+
+
+class Listener(NamedTuple):
+    """Who hears how a sweep goes."""
+
+    tell: Callable[[Progress], None] = lambda progress: None
+    note: Callable[[str], None] = lambda text: None
+
+
+def run_sweep(
+    spec: Spec,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    where: Where = Where(),  # noqa: B008 - immutable
+    to: Listener = Listener(),  # noqa: B008 - immutable
+) -> Outcome:
+    """Begin a sweep in a directory and run all of it.
+
+    Args:
+        spec: what to run; what its layout leaves open is decided here.
+        folder: new or empty, unless `overwrite`.
+        overwrite: remove what another sweep wrote there.
+        where: chunks are computed.
+        to: hears how it goes.
+
+    Raises:
+        InputError: before anything is written, for what cannot be run.
+        KeyboardInterrupt: what was finished is kept.
+    """
+    sweep = laid_out(spec)
+    laid = sweep.spec
+    for runner in runners_of(sweep):
+        runner.check_stop()
+
+    def prepare() -> None:
+        if overwrite:
+            clear(folder)
+        begin(folder, laid)
+
+    return _work(folder, prepare, where, to)
+
+
+def resume_sweep(
+    folder: Path,
+    *,
+    spec: Spec | None = None,
+    where: Where = Where(),  # noqa: B008 - immutable
+    to: Listener = Listener(),  # noqa: B008 - immutable
+) -> Outcome:
+    """Run the chunks of a sweep that are missing, truncated or damaged.
+
+    Args:
+        folder: of a sweep that was begun.
+        spec: that it should have; None: whatever it has.
+        where: chunks are computed.
+        to: hears how it goes.
+
+    Raises:
+        InputError: no sweep there, another spec or other versions, with the difference.
+    """
+    there = read_spec_in(folder)
+    if spec is not None and (apart := difference(there, laid_out(spec).spec)):
+        raise InputError(
+            f"resume: got another spec than the sweep in {str(folder)!r} ({'; '.join(apart[:5])}); "
+            "expected the same; leave --spec out, or begin a new sweep."
+        )
+    return _work(folder, lambda: None, where, to)
+
+
+def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener) -> Outcome:
+    started = time.perf_counter()
+    with open_engine(
+        where.engine, workers=where.workers, folder=folder, options=where.options
+    ) as engine:
+        first = engine.process == 0
+        with alone_in(folder, to.note) if first else nullcontext():
+            if first:
+                prepare()
+                tidy(folder)
+            engine.barrier("begun")
+            text = spec_json(read_spec_in(folder))
+            sweep, runners = remembered(text)
+            if first:
+                check_made_alike(folder, sweep)
+                if not (folder / RESULTS).is_file():
+                    pieces = pieces_of(sweep, runners)
+                    write_virtual(
+                        folder, labels_of(sweep, runners), variables_of(sweep, runners), pieces
+                    )
+            found = states(folder, sweep)
+            # Nobody may write before all have seen what is missing.
+            engine.barrier("seen")
+            computed = _run_missing(folder, sweep, found, engine, partial(compute, text), to)
+            engine.barrier("done")
+            failed = sum(_failed(folder, number) for number in range(sweep.chunk_count))
+            seconds = time.perf_counter() - started
+            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)
+            if first:
+                _log(folder, "finished", computed=computed, failed=failed, seconds=seconds)
+                said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
+                write_json(folder / "run.json", {**said, **environment()})
+            return outcome
+
+
+def _run_missing(
+    folder: Path,
+    sweep: Sweep,
+    found: Mapping[int, State],
+    engine: Engine,
+    work: Callable[[int], Finished],
+    to: Listener,
+) -> int:
+    """Compute and keep what is not whole; the number of chunks that this process computed."""
+    missing = [number for number, state in found.items() if state is not State.WHOLE]
+    for number in missing:
+        if found[number] is not State.MISSING:
+            to.note(f"chunk {number}: {found[number].value}; it is computed again.")
+            _log(folder, "chunk not whole", chunk=number, state=found[number].value)
+    if len(missing) < len(found):
+        to.note(f"{len(found) - len(missing)} of {len(found)} chunks are finished already.")
+    _log(folder, "begun", missing=len(missing), chunks=len(found), engine=engine.name)
+    total = sum(_rows(sweep, number) for number in missing)
+    done = failed = computed = 0
+    last = time.perf_counter()
+    try:
+        for number, (content, params) in engine.results(work, missing):
+            if params is not None:
+                write_params(folder, number, params)
+            # Last, as it says that the chunk is finished.
+            write_bytes(folder / chunk_name(number), content)
+            group, _, _ = sweep.locate(number)
+            bad = _count(status_in(content))
+            done, failed, computed = done + _rows(sweep, number), failed + bad, computed + 1
+            now = time.perf_counter()
+            _log(
+                folder,
+                "chunk",
+                chunk=number,
+                rows=_rows(sweep, number),
+                failed=bad,
+                seconds=round(now - last, 4),
+                bytes=len(content),
+            )
+            last = now
+            to.tell(Progress(group.paradigm, group.process, done, total, failed))
+    except KeyboardInterrupt:
+        _log(folder, "interrupted", computed=computed)
+        raise
+    return computed
+
+
+def _rows(sweep: Sweep, number: int) -> int:
+    return int(sweep.locate(number)[2].real.size)
+
+
+def _failed(folder: Path, number: int) -> int:
+    return _count(status_in((folder / chunk_name(number)).read_bytes()))
+
+
+def _count(status: np.ndarray) -> int:
+    return int(np.isin(status, [int(one) for one in FAILED]).sum())
+
+
+def _log(folder: Path, event: str, **facts: Any) -> None:
+    """Add a line to the log; each is whole, as it is written by one call."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"at": at, "event": event, **facts}) + "\n")
