@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 from jaxattn.contracts import Data, Splits, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
+from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
@@ -59,18 +60,24 @@ class Runner:
 
     def run(self, rows: np.ndarray) -> xr.Dataset:
         """Run the rows ``[tile, row]``, padding left out; variable ``row`` has their numbers."""
-        out = fetch(self.job.run(*self.arguments(rows)))
-        real = rows >= 0
-        return self._labelled(jax.tree.map(lambda leaf: leaf[real], out), rows[real])
+        real = rows[rows >= 0]
+        # Padding is last. Views, as a chunk may be most of the memory there is.
+        out = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size],
+            fetch(self.job.run(*self.arguments(rows))),
+        )
+        give_back()
+        return self._labelled(out, real)
+
+    @cached_property
+    def outputs(self) -> Trajectory:
+        """Shapes and types of what one row gives; found without compiling anything."""
+        return jax.eval_shape(self.job.row, *self._one_row())
 
     @cached_property
     def template(self) -> xr.Dataset:
-        """One row as it comes from `run`, all zeros: names, dims, types and labels.
-
-        Found without compiling anything.
-        """
-        out = jax.eval_shape(self.job.row, *self._one_row())
-        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), out)
+        """One row as it comes from `run`, all zeros: names, dims, types and labels."""
+        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), self.outputs)
         return self._labelled(zeros, np.zeros(1, dtype=int))
 
     def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
@@ -90,7 +97,8 @@ class Runner:
         return first(seed), jax.tree.map(first, hypers), data
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
-        ds = block(out, {"row": rows.tolist()}, self.job.problem.measures, self.job.parts)
+        labels = {"row": rows.tolist()}
+        ds = block(out, labels, self.job.problem.measures, self.job.parts, use_up=True)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
 
@@ -107,7 +115,10 @@ def compute(spec_json: str, number: int) -> bytes:
     ds = runners[group.number].run(chunk.rows)
     labels = [name for name in ds.coords if name != "row"]
     identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
-    return chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
+    content = chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
+    del ds
+    give_back()
+    return content
 
 
 def runners_of(sweep: Sweep) -> tuple[Runner, ...]:

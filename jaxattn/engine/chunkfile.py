@@ -1,5 +1,7 @@
 """A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
 
+import io
+
 import h5py
 import numpy as np
 import xarray as xr
@@ -11,6 +13,9 @@ __all__ = ["State", "chunk_bytes", "chunk_name", "examine"]
 
 _AT_ONCE = 1 << 20
 """Bytes that HDF5 reads, and checks, together."""
+
+_ROOM = 1 << 16
+"""Bytes of names and attributes, about; more are found when there are more."""
 
 
 def chunk_bytes(ds: xr.Dataset) -> bytes:
@@ -26,6 +31,9 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
     spec_hash, number = str(ds.attrs["spec_hash"]), int(ds.attrs["chunk"])
     labels = ds.drop_vars(list(ds.data_vars))
     buffer = skeleton(labels, {str(name): length for name, length in ds.sizes.items()})
+    # Room for all of it at once: a buffer that grows leaves holes of its former sizes behind.
+    buffer.seek(ds.nbytes + _ROOM, io.SEEK_END)
+    buffer.write(bytes(1))
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
         shelf = file.create_group(private_group(spec_hash))
         for name, variable in ds.data_vars.items():
@@ -35,7 +43,7 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
             )
             add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
             shelf[str(name)] = made
-    return seal_chunk(buffer.getvalue(), spec_hash, number)
+    return seal_chunk(buffer, spec_hash, number)
 
 
 def _at_once(values: np.ndarray) -> tuple[int, ...]:
