@@ -41,12 +41,12 @@ def open_engine(
     """An engine for as long as a ``with`` lasts; whatever it started ends with it.
 
     Args:
-        name: ``local``, ``dask`` (a cluster of this machine) or the address of a running Dask
-            scheduler such as ``tcp://host:8786``.
+        name: ``local``, ``dask`` (a cluster of this machine), ``slurm``, or the address of a
+            running Dask scheduler such as ``tcp://host:8786``.
         workers: processes on this machine, for ``local`` (1 unless told: the calling one) and
             ``dask`` (one a core unless told).
-        folder: the sweep's directory, where an engine may leave its logs.
-        options: the engine's own settings by name.
+        folder: the sweep's directory; ``slurm`` leaves its logs in ``slurm/`` there.
+        options: the engine's own settings by name, as text; only ``slurm`` has any.
 
     Raises:
         InputError: no such engine, its extra is not installed, it cannot be reached, or it was
@@ -80,6 +80,17 @@ def _dask(asked: Asked) -> AbstractContextManager[Engine]:
     return on_dask(asked.name, None)
 
 
+def _slurm(asked: Asked) -> AbstractContextManager[Engine]:
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine slurm, expected no number; bound the "
+            "jobs at one time by --slurm array_parallelism=N."
+        )
+    with _extra("slurm"):
+        from jaxattn.engine.slurm_jobs import on_slurm
+    return on_slurm(asked.folder / "slurm", asked.options)
+
+
 @contextmanager
 def _extra(name: str) -> Iterator[None]:
     """Say how to install what an engine needs."""
@@ -100,4 +111,4 @@ def _refuse_options(asked: Asked) -> None:
         )
 
 
-ENGINES: Mapping[str, Opener] = {"local": _local, "dask": _dask}
+ENGINES: Mapping[str, Opener] = {"local": _local, "dask": _dask, "slurm": _slurm}

@@ -138,7 +138,7 @@ def _check_needed(tables: _Tables) -> None:
     for name, example in (("paradigm", '["soft", "hard"]'), ("seed", "{ count = 8 }")):
         if name not in (axis.name for axis in tables.axes):
             raise InputError(
-                f"axes: got no {name}, expected an axis of that name; add {name} = {example}."
+                f"axes: got no {name}, expected an axis of its own; add {name} = {example}."
             )
     if not tables.named("task"):
         raise InputError(

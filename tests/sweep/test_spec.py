@@ -331,7 +331,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a paradigm that is a number": (changed(axes={"paradigm": [1]}), "expected a name in quotes"),
     "a paradigm along another axis": (
         changed(axes={"paradigm": None, "z": {"zip": {"paradigm": ["soft"], "segments": [3]}}}),
-        "expected an axis of that name",
+        "expected an axis of its own",
     ),
     "a seed that is true": (changed(axes={"seed": [True]}), "seed: got True"),
     "half a seed": (changed(axes={"seed": [0.5]}), "seed: got 0.5"),
