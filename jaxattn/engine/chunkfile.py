@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
 from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
 
 __all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
@@ -35,6 +35,7 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
     buffer.seek(ds.nbytes + _ROOM, io.SEEK_END)
     buffer.write(bytes(1))
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
+        add_group(file, private_name(spec_hash, "").rpartition("/")[0])
         for name, variable in ds.data_vars.items():
             values = variable.values
             made = file.create_dataset(
