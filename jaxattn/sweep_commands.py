@@ -34,6 +34,8 @@ class SweepRun:
     """Processes of this machine (local, dask)."""
     options: tuple[str, ...] = ()
     """Settings of the engine, NAME=VALUE: partition=gpu time=60 (slurm)."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True
@@ -57,6 +59,8 @@ class SweepResume:
     """Processes of this machine (local, dask)."""
     options: tuple[str, ...] = ()
     """Settings of the engine, NAME=VALUE: partition=gpu time=60 (slurm)."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True
