@@ -45,28 +45,18 @@ def watch(params, batch, hyper, time):
 
 
 def joined(legs):
-    """The parts of all legs end to end, without what no leg came to; and the last part."""
+    """What all legs saved, end to end; the times of all saves; the parts."""
     leg = jit(chex.assert_max_traces(legs.leg, n=1))
     carry, times = jit(legs.begin)(START, *GIVEN)
-    parts = []
+    parts, saved = [], []
     for span in legs.spans:
         carry, part = leg(carry, span, *GIVEN)
         made = int(span.length)
-        saved = (part.step, part.time, part.measures)
-        assert_same_bits(
-            jax.tree.map(lambda leaf, made=made: leaf[made:], part.measures["objective"]),
-            np.full(len(span.ends) - made, np.nan),
-        )
-        parts.append((saved, made, part))
-    cut = [
-        jax.tree.map(lambda leaf, made=made: np.asarray(leaf)[:made], saved)
-        for saved, made, _ in parts
-    ]
-    return (
-        jax.tree.map(lambda *leaves: np.concatenate(leaves), *cut),
-        times,
-        [part for *_, part in parts],
-    )
+        np.testing.assert_array_equal(part.measures["objective"][made:], np.nan)
+        one = (part.step, part.time, part.measures)
+        saved.append(jax.tree.map(lambda leaf, made=made: np.asarray(leaf)[:made], one))
+        parts.append(part)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *saved), times, parts
 
 
 def test_legs_end_to_end_are_the_whole_run_and_all_are_one_program():

@@ -1,7 +1,9 @@
 """A chunk of a sweep: a pure function of the spec and the chunk's number."""
 
 import json
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,30 +11,43 @@ import numpy as np
 import xarray as xr
 from jaxtyping import PyTree
 
-from jaxattn.contracts import Data, Splits, Trajectory
+from jaxattn.contracts import Data, Params, Splits, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.jobs import Job, hypers_of, make_job
+from jaxattn.legs import make_legs
+from jaxattn.probe import Keep
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 from jaxattn.store import block
-from jaxattn.sweep import Group, Plan, Sweep, fetch, from_plain, spec_hash
+from jaxattn.sweep import (
+    Group,
+    Plan,
+    Spec,
+    Stop,
+    Sweep,
+    fetch,
+    from_plain,
+    make_leg_row,
+    run_with_stops,
+    spec_hash,
+)
 
-__all__ = ["Runner", "compute", "remembered", "runners_of"]
+__all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]
 
 
 class Runner:
     """The rows of one group, ready to run: its job and its data."""
 
-    def __init__(self, group: Group, plan: Plan, measures: tuple[str, ...] | None) -> None:
+    def __init__(self, group: Group, plan: Plan, spec: Spec) -> None:
         """Nothing is compiled, and no data made, before it is needed.
 
         Args:
             group: whose rows they are.
             plan: its rows.
-            measures: the problem's measures to keep; None: all.
+            spec: what is kept of them, and when they may stop.
         """
-        self.group, self.plan, self._measures = group, plan, measures
+        self.group, self.plan, self._spec = group, plan, spec
         self.sources = Sources(group.settings, group.lengths)
 
     @property
@@ -43,25 +58,87 @@ class Runner:
     @cached_property
     def job(self) -> Job:
         """How to run rows."""
+        kept = self._spec.measures
         return make_job(
             self.settings,
             self.group.paradigm,
             self.group.process,
             self.plan,
             vary_data=self.sources.vary,
-            measures=None if self._measures is None else frozenset(self._measures),
+            measures=None if kept is None else frozenset(kept),
+            keep_params=self._keep,
         )
 
-    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], PyTree]:
+    @property
+    def _keep(self) -> Keep:
+        return "last" if self._spec.keep_params else False
+
+    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], Splits]:
         """Seeds, hyperparameters and data of the rows ``[tile, row]``."""
         hypers = hypers_of(self.settings, self.job, rows)
         return self.plan.seed_of(rows), hypers, self.sources.of(self.job, rows)
 
-    def run(self, rows: np.ndarray) -> xr.Dataset:
-        """Run the rows ``[tile, row]``, padding left out; variable ``row`` has their numbers."""
-        out = fetch(self.job.run(*self.arguments(rows)))
+    def run(self, rows: np.ndarray) -> tuple[xr.Dataset, Params | None]:
+        """Run the rows ``[tile, row]``, padding left out.
+
+        Returns:
+            A Dataset whose variable ``row`` has their numbers, and their final parameters with a
+            leading axis, where the spec asks for them.
+        """
         real = rows >= 0
-        return self._labelled(jax.tree.map(lambda leaf: leaf[real], out), rows[real])
+        if self._spec.stop is None:
+            out = fetch(self.job.run(*self.arguments(rows)))
+            out = jax.tree.map(lambda leaf: leaf[real], out)
+        else:
+            out = self._run_with_stops(rows[real])
+        return self._labelled(out, rows[real]), out.params
+
+    def check_stop(self) -> None:
+        """Refuse a rule to stop by that these runs cannot follow.
+
+        Raises:
+            InputError: no such measure or split, or a flow.
+        """
+        if self._spec.stop is not None:
+            splits = tuple(self.sources.splits(0, self.job).evaluate)
+            stop = Stop.from_plain(self._spec.stop)
+            stop.rule(self.job.problem, splits, self.group.process)
+
+    def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
+        settings, problem = self.settings, self.job.problem
+        stop = Stop.from_plain(self._spec.stop or {})
+        order = settings.order_of_batches()
+        legs = make_legs(
+            problem,
+            settings.made_optimiser(),
+            settings.save_steps(),
+            order,
+            stop.every,
+            self._keep,
+        )
+        seeds, hypers, data = self.arguments(rows[None])
+        return run_with_stops(
+            make_leg_row(problem, legs, order.shared, "init" in settings.varied()),
+            stop.rule(problem, tuple(data.evaluate), self.group.process),
+            seeds[0],
+            {name: values[0] for name, values in hypers.items()},
+            self._each(data, lambda leaf: leaf[0]),
+            tile=self.plan.tile,
+            devices=jax.local_devices(),
+            vary_data=self.sources.vary,
+        )
+
+    def _each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
+        """`function` of every leaf that has axes of rows; the pool never has."""
+        if not self.sources.vary:
+            return data
+
+        def of_part(part: Data) -> Data:
+            return part._replace(examples=jax.tree.map(function, part.examples))
+
+        return Splits(
+            of_part(data.learn), {name: of_part(part) for name, part in data.evaluate.items()}
+        )
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -79,24 +156,34 @@ class Runner:
         def first(leaf: np.ndarray) -> jax.Array:
             return jnp.asarray(leaf[0, 0])
 
-        if self.sources.vary:
-
-            def of_row(part: Data) -> Data:
-                return part._replace(examples=jax.tree.map(first, part.examples))
-
-            data = Splits(
-                of_row(data.learn), {name: of_row(part) for name, part in data.evaluate.items()}
-            )
-        return first(seed), jax.tree.map(first, hypers), data
+        return first(seed), jax.tree.map(first, hypers), self._each(data, first)
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
+        kept = self._spec.measures
+        if kept is not None:
+            measures = {k: v for k, v in out.measures.items() if _is_kept(k, kept)}
+            out = out._replace(measures=measures)
         ds = block(out, {"row": rows.tolist()}, self.job.problem.measures, self.job.parts)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
 
 
-def compute(spec_json: str, number: int) -> bytes:
-    """The finished file of a chunk: the same bytes wherever and whenever it is computed.
+def _is_kept(name: str, kept: tuple[str, ...]) -> bool:
+    """What has no split is always kept: the objective and the gradient's norm."""
+    return "/" not in name or name.split("/", 1)[1] in kept
+
+
+class Finished(NamedTuple):
+    """A chunk as it comes from where it was computed."""
+
+    content: bytes
+    """Of its file."""
+    params: Params | None = None
+    """Final parameters ``[row, ...]``, where the spec asks for them."""
+
+
+def compute(spec_json: str, number: int) -> Finished:
+    """A finished chunk: the same bytes wherever and whenever it is computed.
 
     Args:
         spec_json: of a spec that is laid out, from `jaxattn.sweep.spec_json`.
@@ -104,18 +191,16 @@ def compute(spec_json: str, number: int) -> bytes:
     """
     sweep, runners = remembered(spec_json)
     group, _, chunk = sweep.locate(number)
-    ds = runners[group.number].run(chunk.rows)
+    ds, params = runners[group.number].run(chunk.rows)
     labels = [name for name in ds.coords if name != "row"]
     identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
-    return chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
+    return Finished(chunk_bytes(ds.drop_vars(labels).assign_attrs(identity)), params)
 
 
 def runners_of(sweep: Sweep) -> tuple[Runner, ...]:
     """One for each group."""
-    measures = sweep.spec.measures
-    return tuple(
-        Runner(group, plan, measures) for group, plan in zip(sweep.groups, sweep.plans, strict=True)
-    )
+    pairs = zip(sweep.groups, sweep.plans, strict=True)
+    return tuple(Runner(group, plan, sweep.spec) for group, plan in pairs)
 
 
 @lru_cache(maxsize=2)

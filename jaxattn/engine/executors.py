@@ -41,10 +41,12 @@ def open_engine(
     """An engine for as long as a ``with`` lasts; whatever it started ends with it.
 
     Args:
-        name: ``local``.
-        workers: processes on this machine; 1, the default of ``local``, is the calling one.
-        folder: the sweep's directory, where an engine may leave its logs.
-        options: the engine's own settings by name.
+        name: ``local``, ``dask`` (a cluster of this machine), ``slurm``, or the address of a
+            running Dask scheduler such as ``tcp://host:8786``.
+        workers: processes on this machine, for ``local`` (1 unless told: the calling one) and
+            ``dask`` (one a core unless told).
+        folder: the sweep's directory; ``slurm`` leaves its logs in ``slurm/`` there.
+        options: the engine's own settings by name, as text; only ``slurm`` has any.
 
     Raises:
         InputError: no such engine, its extra is not installed, it cannot be reached, or it was
@@ -53,7 +55,7 @@ def open_engine(
     asked = Asked(name, workers, folder, options or {})
     if workers is not None and workers < 1:
         raise InputError(f"--workers: got {workers}, expected at least 1.")
-    opener: Opener = resolve("engine", ENGINES, name)
+    opener: Opener = _dask if "://" in name else resolve("engine", ENGINES, name)
     with opener(asked) as engine:
         yield engine
 
@@ -64,6 +66,43 @@ def _local(asked: Asked) -> AbstractContextManager[Engine]:
     return in_processes(workers) if workers > 1 else in_this_process()
 
 
+def _dask(asked: Asked) -> AbstractContextManager[Engine]:
+    _refuse_options(asked)
+    with _extra("dask"):
+        from jaxattn.engine.dask_cluster import on_dask
+    if asked.name == "dask":
+        return on_dask(None, asked.workers)
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine {asked.name}, expected no number: a "
+            "running cluster has its own; drop it."
+        )
+    return on_dask(asked.name, None)
+
+
+def _slurm(asked: Asked) -> AbstractContextManager[Engine]:
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine slurm, expected no number; bound the "
+            "jobs at one time by --slurm array_parallelism=N."
+        )
+    with _extra("slurm"):
+        from jaxattn.engine.slurm_jobs import on_slurm
+    return on_slurm(asked.folder / "slurm", asked.options)
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Say how to install what an engine needs."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--engine: got no package {error.name!r}, expected jaxattn with its extra {name}; "
+            f"run pip install 'jaxattn[{name}]'."
+        ) from error
+
+
 def _refuse_options(asked: Asked) -> None:
     for name in asked.options:
         raise InputError(
@@ -72,4 +111,4 @@ def _refuse_options(asked: Asked) -> None:
         )
 
 
-ENGINES: Mapping[str, Opener] = {"local": _local}
+ENGINES: Mapping[str, Opener] = {"local": _local, "dask": _dask, "slurm": _slurm}

@@ -231,6 +231,8 @@ def tidy(folder: Path) -> None:
     for pattern in (".*.part", f"{CHUNKS}/.*.part"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
+    for path in (folder / PARAMS).glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(path)
 
 
 @contextmanager

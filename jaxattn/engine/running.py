@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxattn.contracts import InputError
-from jaxattn.engine.chunk import compute, remembered
+from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
     alone_in,
@@ -22,6 +22,7 @@ from jaxattn.engine.folder import (
 from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import log
+from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
@@ -72,7 +73,10 @@ def run_sweep(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    laid = laid_out(spec).spec
+    sweep = laid_out(spec)
+    laid = sweep.spec
+    for runner in runners_of(sweep):
+        runner.check_stop()
 
     def prepare() -> None:
         if overwrite:
@@ -135,7 +139,11 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             watch = Watch(folder, sweep, found, to)
             watch.begin(engine.name, engine.process)
             try:
-                for number, content in engine.results(partial(compute, text), watch.missing):
+                work = partial(compute, text)
+                for number, (content, params) in engine.results(work, watch.missing):
+                    if params is not None:
+                        write_params(folder, number, params)
+                    # Last, as it says that the chunk is finished.
                     write_bytes(folder / chunk_name(number), content)
                     watch.add(number, content)
             except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
-from jaxattn.engine.watching import Finished
+from jaxattn.engine.watching import Written
 from jaxattn.store import RESULTS
 
 __all__ = ["SCALARS", "scalars_into"]
@@ -24,7 +24,7 @@ _FLUSH = 10
 
 
 @contextmanager
-def scalars_into(folder: Path) -> Iterator[Callable[[Finished], None]]:
+def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
     """A listener that writes scalars of each chunk to ``tensorboard/`` in a sweep's directory.
 
     Against the runs that are done: ``sweep/done``, ``sweep/failed``, ``sweep/runs_per_second`` of
@@ -47,7 +47,7 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Finished], None]]:
         ) from error
     opened: dict[str, Any] = {}
 
-    def chunk(finished: Finished) -> None:
+    def chunk(written: Written) -> None:
         if not opened:
             opened["labels"] = _labels(folder)
             opened["writer"] = SummaryWriter(
@@ -69,7 +69,7 @@ def _labels(folder: Path) -> xr.Dataset:
         return ds.drop_vars(list(ds.data_vars)).load()
 
 
-def _scalars(finished: Finished, labels: xr.Dataset) -> Iterator[tuple[str, float]]:
+def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]]:
     yield "sweep/done", finished.done
     yield "sweep/failed", finished.failed
     yield "sweep/runs_per_second", finished.rate

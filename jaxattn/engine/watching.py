@@ -15,12 +15,12 @@ from jaxattn.sealed import State
 from jaxattn.sentences import setting_words
 from jaxattn.sweep import Group, Sweep, static_axes
 
-__all__ = ["Finished", "Listener", "Watch", "failed_in"]
+__all__ = ["Written", "Listener", "Watch", "failed_in"]
 
 _FAILED = (Status.DIVERGED, Status.SOLVER_FAILED)
 
 
-class Finished(NamedTuple):
+class Written(NamedTuple):
     """A chunk that was just written, and how the sweep stands by then."""
 
     number: int
@@ -39,7 +39,7 @@ class Listener(NamedTuple):
 
     tell: Callable[[Progress], None] = lambda progress: None
     note: Callable[[str], None] = lambda text: None
-    chunk: Callable[[Finished], None] = lambda finished: None
+    chunk: Callable[[Written], None] = lambda finished: None
 
 
 class Watch:
@@ -107,7 +107,7 @@ class Watch:
         self._last = now
         done = self._sweep.rows - self._total + self._done
         rate = self._done / max(now - self._began, 1e-9)
-        self._to.chunk(Finished(number, group, content, done, self._failed, rate))
+        self._to.chunk(Written(number, group, content, done, self._failed, rate))
         self._tell()
 
     def _tell(self) -> None:

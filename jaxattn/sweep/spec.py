@@ -9,14 +9,14 @@ from jaxattn.names import nearest
 from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.meaning import Meaning, Role, understand
 from jaxattn.sweep.plainness import checked_settings, plain_table
-from jaxattn.sweep.values import known_keys, whole_number
+from jaxattn.sweep.stopping import Stop
+from jaxattn.sweep.values import whole_number
 
 __all__ = ["PROCESSES", "Layout", "Spec"]
 
 PROCESSES = ("train", "flow")
 ROWS = 2**31
 """A sweep has fewer: row numbers are kept in files."""
-STOPS = ("converged", "diverged", "every")
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,5 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
 
 def _checked_stop(asked: Mapping[str, Any]) -> dict[str, Any]:
     stop = plain_table("stop", asked)
-    known_keys("stop", stop, STOPS)
-    if "converged" in stop:
-        known_keys("stop.converged", stop["converged"], ("measure", "below", "above"))
-    if not isinstance(stop.get("diverged", False), bool):
-        raise InputError(f"stop.diverged: got {shown(stop['diverged'])}, expected true or false.")
-    whole_number("stop.every", stop.get("every", 1), 1, ROWS - 1)
+    Stop.from_plain(stop)
     return stop

@@ -21,8 +21,10 @@ Rule: TypeAlias = Callable[
 
 _OBJECTIVE = MeasureSpec("objective")
 _NORM = MeasureSpec("gradient_norm")
-_KEYS = ("every", "converged", "diverged")
-_LEVEL_KEYS = ("measure", "split", "below", "above")
+_TEXT, _NUMBER, _WHOLE, _FLAG = (str,), (int, float), (int,), (bool,)
+_WORDS = {_TEXT: "a name", _NUMBER: "a number", _WHOLE: "an integer", _FLAG: "true or false"}
+_KEYS = {"every": _WHOLE, "diverged": _FLAG}
+_LEVEL_KEYS = {"measure": _TEXT, "split": _TEXT, "below": _NUMBER, "above": _NUMBER}
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,22 @@ class Stop:
     (of all parts together). None: no row converges."""
     split: str = "train"
     """Where `measure` is taken; the objective and the gradient have no split."""
-    below: float | None = None
+    below: float | int | None = None
     """The level, from above: at or below it a row has converged."""
-    above: float | None = None
+    above: float | int | None = None
     """The level, from below."""
     diverged: bool = True
     """Whether rows that have diverged end too."""
 
     def __post_init__(self) -> None:
-        """Refuse what stops nothing or is no number."""
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise InputError(f"stop: got every = {self.every!r}, expected an integer from 1.")
-        if not isinstance(self.diverged, bool):
-            raise InputError(f"stop: got diverged = {self.diverged!r}, expected true or false.")
-        levels = {name: getattr(self, name) for name in ("below", "above")}
+        """Refuse what stops nothing, and levels that are none."""
+        if self.every < 1:
+            raise InputError(f"stop: got every = {self.every}, expected at least 1.")
+        levels = {"below": self.below, "above": self.above}
         given = {name: level for name, level in levels.items() if level is not None}
         for name, level in given.items():
-            if isinstance(level, bool) or not isinstance(level, int | float) or not isfinite(level):
-                raise InputError(f"stop: got {name} = {level!r}, expected a finite number.")
+            if not isfinite(level):
+                raise InputError(f"stop: got {name} = {level}, expected a finite number.")
         if self.measure is None and not self.diverged:
             raise InputError(
                 "stop: got nothing to stop by, expected `converged`, `diverged = true` or both; "
@@ -79,17 +79,16 @@ class Stop:
         Raises:
             InputError: a key that is not known, or what is no `Stop`.
         """
-        _only(_KEYS, "key of stop", table)
         level = table.get("converged", {})
         if not isinstance(level, Mapping) or ("converged" in table and "measure" not in level):
             raise InputError(
                 f"stop: got converged = {level!r}, expected a table such as "
                 '{measure = "objective", below = 1e-3}.'
             )
-        _only(_LEVEL_KEYS, "key of stop.converged", level)
-        return cls(
-            **{name: table[name] for name in ("every", "diverged") if name in table}, **level
-        )
+        rest = {name: value for name, value in table.items() if name != "converged"}
+        _checked(_KEYS, "key of stop", rest)
+        _checked(_LEVEL_KEYS, "key of stop.converged", level)
+        return cls(**rest, **level)
 
     def rule(self, problem: Problem, splits: Sequence[str], process: str = "train") -> Rule:
         """The decision for rows of a problem, as a pure function of NumPy arrays.
@@ -148,6 +147,9 @@ class Stop:
         return lambda measures: measures[name][:, -1, rule]
 
 
-def _only(known: Sequence[str], kind: str, table: Mapping[str, Any]) -> None:
-    for name in table:
-        resolve(kind, dict.fromkeys(known), str(name))
+def _checked(known: Mapping[str, tuple[type, ...]], kind: str, table: Mapping[str, Any]) -> None:
+    for name, value in table.items():
+        types = resolve(kind, known, str(name))
+        # True is an integer to Python, and to nobody else.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise InputError(f"stop: got {name} = {value!r}, expected {_WORDS[types]}.")

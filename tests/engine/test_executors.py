@@ -158,3 +158,18 @@ def _until(condition: object, seconds: float = 60) -> None:
 def test_what_no_engine_knows_is_one_line(words: dict, said: str) -> None:
     with pytest.raises(InputError, match=said), open_engine(**words):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [("dask", "distributed", "dask"), ("tcp://x:1", "distributed", "dask")],
+)
+def test_an_extra_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str, extra: str
+) -> None:
+    for loaded in [one for one in sys.modules if one.startswith("jaxattn.engine.dask_")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, package, None)
+    said = f"got no package '{package}', expected .* run pip install 'jaxattn\\[{extra}\\]'"
+    with pytest.raises(InputError, match=said), open_engine(name):
+        pass

@@ -16,7 +16,7 @@ from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log
 from jaxattn.engine.scalars import SCALARS, scalars_into
-from jaxattn.engine.watching import Finished, Listener, Watch
+from jaxattn.engine.watching import Written, Listener, Watch
 from jaxattn.sealed import State
 from jaxattn.store import RESULTS
 from jaxattn.sweep import Sweep, parse_spec
@@ -107,7 +107,7 @@ def test_chunks_may_come_back_in_any_order(sweep: Sweep, tmp_path: Path) -> None
 def test_what_an_earlier_command_did_counts_for_no_rate(sweep: Sweep, tmp_path: Path) -> None:
     told: list[Progress] = []
     noted: list[str] = []
-    chunks: list[Finished] = []
+    chunks: list[Written] = []
     found = states(sweep, chunk0=State.WHOLE, chunk1=State.TRUNCATED, chunk2=State.WHOLE)
     watch = Watch(tmp_path, sweep, found, Listener(told.append, noted.append, chunks.append))
     watch.begin("local", 0)

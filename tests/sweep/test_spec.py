@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.laying import laid_out
 from jaxattn.engine.specfile import read_spec
 from jaxattn.settings import Settings
 from jaxattn.sweep import (
@@ -330,7 +331,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a paradigm that is a number": (changed(axes={"paradigm": [1]}), "expected a name in quotes"),
     "a paradigm along another axis": (
         changed(axes={"paradigm": None, "z": {"zip": {"paradigm": ["soft"], "segments": [3]}}}),
-        "expected an axis of that name",
+        "expected an axis of its own",
     ),
     "a seed that is true": (changed(axes={"seed": [True]}), "seed: got True"),
     "half a seed": (changed(axes={"seed": [0.5]}), "seed: got 0.5"),
@@ -511,3 +512,21 @@ def test_a_file_is_read_and_named_in_what_it_is_refused_for(tmp_path):
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "windows.toml").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
     assert read_spec(tmp_path / "windows.toml") == parse_spec(TEXT)
+
+
+def test_the_example_is_read_with_all_that_stands_in_its_comments():
+    text = EXAMPLE.read_text(encoding="utf-8")
+    spec = read_spec(EXAMPLE)
+    assert laid_out(spec).chunk_count >= 12
+    shown = re.sub(r"^# (size|draw|\[stop\]|converged|diverged|every)\b", r"\1", text, flags=re.M)
+    shown = shown.replace("# [stop]", "[stop]")
+    shown = re.sub(r"^(classes|train|\[settings.hypers\]|focus_rate) .*$", "", shown, flags=re.M)
+    whole = parse_spec(shown)
+    assert {axis.name for axis in whole.axes} >= {"size", "draw"}
+    assert whole.stop is not None
+
+
+def test_every_line_of_the_example_that_says_something_says_why():
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        assert not line or line == "[axes]" or "# " in line or line == "#"
+        assert len(line) <= 110
