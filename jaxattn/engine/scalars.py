@@ -53,8 +53,8 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
             opened["writer"] = SummaryWriter(
                 str(folder / SCALARS), flush_secs=_FLUSH, filename_suffix=f".{os.getpid()}"
             )
-        for tag, value in _scalars(finished, opened["labels"]):
-            opened["writer"].add_scalar(tag, value, finished.done)
+        for tag, value in _scalars(written, opened["labels"]):
+            opened["writer"].add_scalar(tag, value, written.done)
 
     try:
         yield chunk
@@ -70,12 +70,12 @@ def _labels(folder: Path) -> xr.Dataset:
 
 
 def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]]:
-    yield "sweep/done", finished.done
-    yield "sweep/failed", finished.failed
-    yield "sweep/runs_per_second", finished.rate
-    group = finished.group
+    yield "sweep/done", written.done
+    yield "sweep/failed", written.failed
+    yield "sweep/runs_per_second", written.rate
+    group = written.group
     whose = f"{group.process}_{group.paradigm}"
-    with h5py.File(io.BytesIO(finished.content), "r") as file:
+    with h5py.File(io.BytesIO(written.content), "r") as file:
         done = np.asarray(file["status"]) == Status.DONE
         if not done.any():
             return
