@@ -24,7 +24,7 @@ def _run(asked: SweepRun) -> int:
     from jaxattn.engine.specfile import read_spec
 
     spec = read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.options))
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
     return _watched(
         asked,
         lambda to: run_sweep(spec, asked.out, overwrite=asked.overwrite, where=where, to=to),
@@ -41,7 +41,7 @@ def _resume(asked: SweepResume) -> int:
     if threads := threads_of(asked.folder):
         os.environ.setdefault("NPROC", str(threads))
     spec = None if asked.spec is None else read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.options))
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
     return _watched(
         asked,
         lambda to: resume_sweep(asked.folder, spec=spec, where=where, to=to),
@@ -78,7 +78,7 @@ def _options(words: tuple[str, ...]) -> Mapping[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or name in found:
-            raise InputError(f"--options: got {word!r}, expected NAME=VALUE, each name once.")
+            raise InputError(f"--slurm: got {word!r}, expected NAME=VALUE, each name once.")
         found[name] = value
     return found
 

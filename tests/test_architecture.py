@@ -44,6 +44,7 @@ FLOORS = {
     "settings": 4,
     "sweep": 4,
     "environment": 5,
+    "endings": 5,
     "jobs": 5,
     "lazy": 5,
     "pictures": 5,

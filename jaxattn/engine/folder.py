@@ -82,7 +82,7 @@ def _present(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     found = sorted(entry.name for entry in folder.iterdir())
-    ours = (LOCK, HOLDER)
+    ours = (LOCK, HOLDER, "slurm")
     return [
         name
         for name in found

@@ -15,7 +15,7 @@ from jaxattn.sealed import State
 from jaxattn.sentences import setting_words
 from jaxattn.sweep import Group, Sweep, static_axes
 
-__all__ = ["Written", "Listener", "Watch", "failed_in"]
+__all__ = ["Listener", "Watch", "Written", "failed_in"]
 
 _FAILED = (Status.DIVERGED, Status.SOLVER_FAILED)
 

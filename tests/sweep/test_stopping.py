@@ -184,19 +184,19 @@ def hypers_of(rates, **constants):
 
 
 def ended(objective, every):
-    """Save at which each row stops, and how, by a loop over its edges."""
+    """Save at which each row stops, how, and its last good save, by a loop over its edges."""
     found = []
     for path in objective:
         for save in range(every, len(SAVES) - 1, every):
             large = path[: save + 1] > 100 * path[0]
             if np.any(large[1:] & large[:-1]):
-                found.append((save, DIVERGED))
+                found.append((save, DIVERGED, np.argmax(large[1:] & large[:-1])))
                 break
             if path[save] <= LEVEL:
-                found.append((save, CONVERGED))
+                found.append((save, CONVERGED, save))
                 break
         else:
-            found.append((len(SAVES) - 1, int(Status.DONE)))
+            found.append((len(SAVES) - 1, int(Status.DONE), len(SAVES) - 1))
     return np.array(found).T
 
 
@@ -222,7 +222,7 @@ def test_rows_end_at_the_edge_after_they_converge_or_diverge_and_the_tiles_get_f
     start = np.asarray(init(jnp.asarray(seeds))["classify"])
     factor = (1 - np.array(RATES)[:, None]) ** np.array(SAVES)
     objective = 0.5 * np.sum(start**2, axis=1)[:, None] * factor**2
-    last, status = ended(objective, stop.every)
+    last, status, good = ended(objective, stop.every)
     # All ways to end, and more than one edge at which rows stop.
     assert set(status) == {CONVERGED, DIVERGED, Status.DONE}
     assert len(set(last)) >= 3
@@ -244,9 +244,7 @@ def test_rows_end_at_the_edge_after_they_converge_or_diverge_and_the_tiles_get_f
     time = np.array(RATES)[:, None] * np.array(SAVES)
     np.testing.assert_allclose(found.time, time, **close)
     np.testing.assert_array_equal(found.step, np.broadcast_to(SAVES, (10, len(SAVES))))
-    good = np.where(status == DIVERGED, NAN, time[np.arange(10), last])
-    np.testing.assert_allclose(np.where(status == DIVERGED, NAN, found.time_reached), good, **close)
-    assert np.all((found.time_reached < time[np.arange(10), last])[status == DIVERGED])
+    np.testing.assert_allclose(found.time_reached, time[np.arange(10), good], **close)
     # Three tiles begin; then as many in every leg as hold the rows that are left.
     left = [np.sum(last > edge) for edge in (0, 2, 4, 6)]
     tiles = [-(-count // 4) for count in (10, *left)]
