@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.endings import held
 from jaxattn.engine.watching import Written
 from jaxattn.store import RESULTS
 
@@ -75,15 +75,20 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
     yield "sweep/runs_per_second", written.rate
     group = written.group
     whose = f"{group.process}_{group.paradigm}"
-    with h5py.File(io.BytesIO(written.content), "r") as file:
-        done = np.asarray(file["status"]) == Status.DONE
-        if not done.any():
+    with xr.open_dataset(io.BytesIO(written.content), engine="h5netcdf") as chunk:
+        ds = chunk.assign_coords(step=labels["step"])
+        well = np.flatnonzero(Status.ended_well(ds["status"].values))
+        if not well.size:
             return
-        if "objective" in file:
-            yield f"objective/{whose}", float(np.mean(file["objective"][:, -1][done]))
-        if "accuracy" in file:
+
+        def ends(name: str) -> xr.DataArray:
+            return held(ds[name], ds).isel(save=-1, row=well).mean("row")
+
+        if "objective" in ds:
+            yield f"objective/{whose}", float(ends("objective"))
+        if "accuracy" in ds:
             rules = labels["inference"].values.tolist()
             own = rules.index(labels["natural_inference"].sel(paradigm=group.paradigm).item())
-            ends = np.mean(file["accuracy"][:, -1, :, own][done], axis=0)
-            for split, value in zip(labels["split"].values, ends, strict=True):
+            found = ends("accuracy").isel(inference=own).values
+            for split, value in zip(labels["split"].values, found, strict=True):
                 yield f"accuracy_{split}/{whose}", float(value)

@@ -16,7 +16,7 @@ from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log
 from jaxattn.engine.scalars import SCALARS, scalars_into
-from jaxattn.engine.watching import Written, Listener, Watch
+from jaxattn.engine.watching import Listener, Watch, Written
 from jaxattn.sealed import State
 from jaxattn.store import RESULTS
 from jaxattn.sweep import Sweep, parse_spec
@@ -43,8 +43,11 @@ def sweep() -> Sweep:
     return laid_out(parse_spec(SPEC))
 
 
-def content(sweep: Sweep, number: int, failed: int = 0) -> bytes:
-    """A chunk with made-up ends: run i of it has objective i and accuracy 10 i + split + rule."""
+def content(sweep: Sweep, number: int, failed: int = 0, stopped: int = 0) -> bytes:
+    """A chunk with made-up ends: run i has objective i and accuracy 10 i + split + 5 rule.
+
+    The first `failed` runs diverged, the last `stopped` converged at once, with 100 + i and 0.
+    """
     rows = sweep.locate(number)[2].real.size
     status = np.full(rows, Status.DONE, np.int8)
     status[:failed] = Status.DIVERGED
@@ -52,12 +55,17 @@ def content(sweep: Sweep, number: int, failed: int = 0) -> bytes:
     objective = np.stack([runs + 100, runs], axis=1)
     objective[:failed] = np.nan
     by = 10 * runs[:, None, None] + np.arange(2)[:, None] + 5 * np.arange(2)
-    accuracy = np.stack([0 * by, by], axis=1)
+    accuracy = np.stack([0.0 * by, by], axis=1)
+    steps = np.full(rows, 12.0)
+    if stopped:
+        status[-stopped:], steps[-stopped:] = Status.CONVERGED, 0
+        objective[-stopped:, 1] = accuracy[-stopped:, 1] = np.nan
     ds = xr.Dataset(
         {
             "objective": (("row", "save"), objective),
             "accuracy": (("row", "save", "split", "inference"), accuracy),
             "status": ("row", status),
+            "steps": ("row", steps),
         },
         {"row": np.arange(rows)},
         {"spec_hash": "0" * 64, "chunk": number},
@@ -207,6 +215,7 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
             "inference": RULES,
             "paradigm": ["soft", "hard"],
             "natural_inference": ("paradigm", RULES[::-1]),
+            "step": ("save", [0, 12]),
         }
     )
     labels.to_netcdf(tmp_path / RESULTS, engine="h5netcdf")
@@ -215,7 +224,7 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
         assert not (tmp_path / SCALARS).exists()
         watch = Watch(tmp_path, sweep, states(sweep), Listener(chunk=chunk))
         watch.add(0, content(sweep, 0, failed=1))
-        watch.add(7, content(sweep, 7))
+        watch.add(7, content(sweep, 7, stopped=1))
         watch.add(3, content(sweep, 3, failed=2))
     (file,) = (tmp_path / SCALARS).iterdir()
     found: dict[int, dict[str, float]] = {}
@@ -225,7 +234,8 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
             found.setdefault(event.step, {})[value.tag] = value.simple_value
     rates = [scalars.pop("sweep/runs_per_second") for scalars in found.values()]
     assert all(rate > 0 for rate in rates)
-    # Runs 1, 2, 3 of the first: soft answers by the second rule. Runs 0 and 1 of the last: hard.
+    # Runs 1, 2, 3 of chunk 0: soft answers by the second rule. Of chunk 7, hard by the first, run 1
+    # converged.
     assert found == {
         4: {
             "sweep/done": 4,
@@ -237,9 +247,9 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
         6: {
             "sweep/done": 6,
             "sweep/failed": 1,
-            "objective/train_hard": 0.5,
-            "accuracy_train/train_hard": 5.0,
-            "accuracy_test/train_hard": 6.0,
+            "objective/train_hard": 50.5,
+            "accuracy_train/train_hard": 0.0,
+            "accuracy_test/train_hard": 0.5,
         },
         8: {"sweep/done": 8, "sweep/failed": 3},
     }
