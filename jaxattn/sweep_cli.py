@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from jaxattn.output import print_json, show
@@ -23,7 +24,7 @@ def _run(asked: SweepRun) -> int:
     from jaxattn.engine.specfile import read_spec
 
     spec = read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.options))
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
     return _watched(
         asked,
         lambda to: run_sweep(spec, asked.out, overwrite=asked.overwrite, where=where, to=to),
@@ -40,7 +41,7 @@ def _resume(asked: SweepResume) -> int:
     if threads := threads_of(asked.folder):
         os.environ.setdefault("NPROC", str(threads))
     spec = None if asked.spec is None else read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.options))
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
     return _watched(
         asked,
         lambda to: resume_sweep(asked.folder, spec=spec, where=where, to=to),
@@ -49,17 +50,25 @@ def _resume(asked: SweepResume) -> int:
 
 
 def _watched(asked: Any, run: Callable[[Any], Any], folder: Any) -> int:
-    from jaxattn.engine.running import Listener
+    from jaxattn.engine.watching import Listener
     from jaxattn.sweep_terminal import outcome_lines
     from jaxattn.terminal import Reporter
 
-    with Reporter() as reporter:
-        outcome = run(Listener(reporter.tell, reporter.note))
+    with Reporter() as reporter, _scalars(asked, folder) as chunk:
+        outcome = run(Listener(reporter.tell, reporter.note, chunk))
     if asked.json:
         print_json({**outcome._asdict(), "folder": str(folder)})
     else:
         show(*outcome_lines(outcome, folder))
     return 3 if outcome.failed else 0
+
+
+def _scalars(asked: Any, folder: Any) -> Any:
+    if not asked.tensorboard:
+        return nullcontext(lambda finished: None)
+    from jaxattn.engine.scalars import scalars_into
+
+    return scalars_into(folder)
 
 
 def _options(words: tuple[str, ...]) -> Mapping[str, str]:
@@ -69,7 +78,7 @@ def _options(words: tuple[str, ...]) -> Mapping[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or name in found:
-            raise InputError(f"--options: got {word!r}, expected NAME=VALUE, each name once.")
+            raise InputError(f"--slurm: got {word!r}, expected NAME=VALUE, each name once.")
         found[name] = value
     return found
 

@@ -32,8 +32,10 @@ class SweepRun:
     """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
-    options: tuple[str, ...] = ()
-    """Settings of the engine, NAME=VALUE: partition=gpu time=60 (slurm)."""
+    slurm: tuple[str, ...] = ()
+    """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True
@@ -55,8 +57,10 @@ class SweepResume:
     """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
-    options: tuple[str, ...] = ()
-    """Settings of the engine, NAME=VALUE: partition=gpu time=60 (slurm)."""
+    slurm: tuple[str, ...] = ()
+    """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

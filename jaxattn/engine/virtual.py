@@ -18,7 +18,7 @@ import xarray as xr
 
 from jaxattn.contracts import Status
 from jaxattn.engine.hyperslabs import Box, blocks, boxes
-from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
 from jaxattn.sealed import chunk_name, private_name, seal, write_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes
 
@@ -191,7 +191,7 @@ class _Group:
     def create(self, file: h5py.File, number: int) -> None:
         """Write what was mapped."""
         self.path = f"{_GROUPS}/{number}"
-        file.create_group(self.path)
+        add_group(file, self.path)
         for name, one in self.made.items():
             one.create(file, f"{self.path}/{name}")
 
@@ -215,6 +215,7 @@ def _whole(
     if variable.absent is not None and (free := boxes(~covered)):
         # A dataset in this very file that takes no room: all of it is its fill value.
         counts = [prod(side.stop - side.start for side in where) for where in free]
+        add_group(file, _ABSENT)
         file.create_dataset(
             f"{_ABSENT}/{name}",
             shape=(max(counts),),
@@ -249,6 +250,8 @@ class _Virtual:
         self.dtype = variable.dtype
         self.space = h5py.h5s.create_simple(shape)
         self.settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        # Equal sweeps are equal files, whenever they were written.
+        self.settings.set_obj_track_times(False)
         self.settings.set_fill_value(np.asarray(variable.fill, variable.dtype))
 
     def map(self, where: Box, file: str, name: str, source: h5py.h5s.SpaceID) -> None:

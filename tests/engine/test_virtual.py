@@ -112,6 +112,17 @@ def test_results_are_the_same_bytes_for_the_same_sweep() -> None:
     assert one != virtual_bytes(labels(), variables(), pieces(rows=4))
 
 
+def test_no_file_tells_when_it_was_written(sweep: Path) -> None:
+    # Two sweeps that are written within one second would be equal files either way.
+    for path in (sweep / RESULTS, sweep / "chunks" / "0000000.nc"):
+        with h5py.File(path) as file:
+            names: list[str] = []
+            file.visit(names.append)
+            assert names
+            for name in names:
+                assert h5py.h5g.get_objinfo(file.id, name.encode()).mtime == 0, name
+
+
 def test_only_what_is_asked_for_is_read(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     real = h5py.File
