@@ -38,6 +38,8 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
         add_group(file, private_name(spec_hash, "").rpartition("/")[0])
         for name, variable in ds.data_vars.items():
             values = variable.values
+            if values.dtype == bool:  # for netCDF has none
+                values = values.astype(np.int8)
             made = file.create_dataset(
                 str(name), data=values, chunks=_at_once(values), fletcher32=True
             )
