@@ -226,6 +226,12 @@ def test_the_hash_knows_every_part(table, key, value):
     assert spec_hash(from_plain(changed(**{table: {key: value}}))) != spec_hash(from_plain(SMALL))
 
 
+def test_a_time_to_reach_a_level_is_kept_with_the_measure_that_reaches_it():
+    output = {"measures": ["time_to_focus", "loss"]}
+    kept = from_plain(changed(output=output)).measures
+    assert kept == ("attention_foreground", "loss", "time_to_focus")
+
+
 @pytest.mark.parametrize(
     ("memory", "count"),
     [
@@ -400,8 +406,16 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "parameters that are a word": (changed(output={"params": "yes"}), "output.params: got 'yes'"),
     "an unknown key of the output": (changed(output={"measure": []}), "did you mean 'measures'"),
     "an unknown key of the stop": (changed(stop={"divergd": True}), "did you mean 'diverged'"),
-    "a stop that is a word": (changed(stop={"diverged": "yes"}), "stop.diverged: got 'yes'"),
-    "a stop every now and then": (changed(stop={"every": 0.5}), "stop.every: got 0.5"),
+    "an unknown measure to stop by": (
+        changed(stop={"converged": {"measure": "objectiv", "below": 1}}),
+        "did you mean 'objective'",
+    ),
+    "a measure to stop by that is none": (
+        changed(stop={"converged": {"measure": ["a\nb"], "below": 1}}),
+        "got the measure",
+    ),
+    "a stop that is a word": (changed(stop={"diverged": "yes"}), "got diverged = 'yes'"),
+    "a stop every now and then": (changed(stop={"every": 0.5}), "got every = 0.5"),
     "nothing to import": (
         changed(axes={"paradigm": ["no_such_module:loss"]}),
         "is its folder on PYTHONPATH?",
