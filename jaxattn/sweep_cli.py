@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from jaxattn.output import print_json, show
-from jaxattn.sweep_commands import Sweep, SweepResume, SweepRun, SweepStatus
+from jaxattn.sweep_commands import Sweep, SweepExport, SweepResume, SweepRun, SweepStatus
 
 __all__ = ["sweep"]
 
@@ -95,8 +95,21 @@ def _status(asked: SweepStatus) -> int:
     return 0
 
 
+def _export(asked: SweepExport) -> int:
+    from jaxattn.engine.export import export
+    from jaxattn.store import open_run
+
+    export(open_run(asked.folder), asked.to)
+    if asked.json:
+        print_json({"folder": str(asked.folder), "to": str(asked.to)})
+    else:
+        show(f"{asked.to} holds the results of {asked.folder}.")
+    return 0
+
+
 _RUN: Mapping[type, Callable[[Any], int]] = {
     SweepRun: _run,
     SweepResume: _resume,
     SweepStatus: _status,
+    SweepExport: _export,
 }
