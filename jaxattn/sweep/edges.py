@@ -92,7 +92,8 @@ def run_with_stops(
         vary_data: whether the data vary with the row.
     """
     begin, leg = _programs(row, vary_data)
-    shared = [(device, share(data, device, vary_data)) for device in devices]
+    tiles = -(-len(seeds) // tile)
+    shared = [(device, share(data, device, vary_data)) for device in devices[:tiles]]
 
     def by_tile(tree: PyTree, at: np.ndarray) -> list[PyTree]:
         """Rows `at` of a tree, tile by tile, each where it will run."""
