@@ -14,6 +14,8 @@ import jax
 from filelock import FileLock, Timeout
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.log import LOG
+from jaxattn.engine.scalars import SCALARS
 from jaxattn.engine.setup import thread_pool
 from jaxattn.environment import environment
 from jaxattn.precision import x64_is_on
@@ -22,7 +24,6 @@ from jaxattn.store import RESULTS, SCHEMA_VERSION, write_json
 from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_json
 
 __all__ = [
-    "LOG",
     "MANIFEST",
     "PARAMS",
     "alone_in",
@@ -39,7 +40,6 @@ __all__ = [
 
 SPEC = "spec.json"
 MANIFEST = "manifest.json"
-LOG = "log.jsonl"
 PARAMS = "params"
 LOCK = ".lock"
 HOLDER = ".holder.json"
@@ -114,8 +114,9 @@ def clear(folder: Path) -> None:
     """Remove what a sweep wrote in `folder`, and nothing else."""
     for name in _OWN:
         (folder / name).unlink(missing_ok=True)
-    if (folder / PARAMS).is_dir():
-        shutil.rmtree(folder / PARAMS)
+    for name in (PARAMS, SCALARS):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
     for pattern in (f"{CHUNKS}/*.nc", f"{CHUNKS}/.*.part", ".*.part"):
         for path in folder.glob(pattern):
             path.unlink()
