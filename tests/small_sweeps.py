@@ -13,30 +13,26 @@ from commands import ENVIRONMENT, SCRIPT, Answer, run
 
 TINY = """
 [task]
-name = "orthogonal"
+name = "orthogonal-population"
 segments = 3
 classes = 3
-train = 12
-validation = 0
-test = 8
-points = 4
 [model]
 name = "linear"
+start = "normal"
 [settings]
 steps = 8
 saves = [0, 4, 8]
-batch_size = 6
+batch_size = 2
 [axes]
 paradigm = {paradigms}
 learning_rate = {rates}
 seed = {{ count = {seeds} }}
 {axes}
 [layout]
-tile = {tile}
-chunk = {chunk}
+{layout}
 [output]
-measures = ["accuracy", "time_to_fit"]
 processes = {processes}
+{output}
 """
 """Its rows take a millisecond each; what takes time is compiling and writing."""
 
@@ -47,9 +43,9 @@ def tiny(
     rates: str = "[0.1, 0.5]",
     seeds: int = 3,
     axes: str = "",
-    tile: int = 2,
-    chunk: int = 2,
+    layout: str = "tile = 2\nchunk = 2",
     processes: str = '["train"]',
+    output: str = 'measures = ["accuracy", "time_to_fit"]',
 ) -> str:
     """A spec as TOML."""
     return TINY.format_map(locals())
