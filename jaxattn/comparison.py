@@ -43,6 +43,10 @@ class Progress(NamedTuple):
     done: int
     total: int
     failed: int
+    setting: str = ""
+    """What else tells the program that runs from others, in words."""
+    compiling: bool = False
+    """Whether nothing of that program has come back yet."""
 
 
 OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]

@@ -5,6 +5,7 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from jaxattn.output import print_json, show
@@ -49,17 +50,25 @@ def _resume(asked: SweepResume) -> int:
 
 
 def _watched(asked: Any, run: Callable[[Any], Any], folder: Any) -> int:
-    from jaxattn.engine.running import Listener
+    from jaxattn.engine.watching import Listener
     from jaxattn.sweep_terminal import outcome_lines
     from jaxattn.terminal import Reporter
 
-    with Reporter() as reporter:
-        outcome = run(Listener(reporter.tell, reporter.note))
+    with Reporter() as reporter, _scalars(asked, folder) as chunk:
+        outcome = run(Listener(reporter.tell, reporter.note, chunk))
     if asked.json:
         print_json({**outcome._asdict(), "folder": str(folder)})
     else:
         show(*outcome_lines(outcome, folder))
     return 3 if outcome.failed else 0
+
+
+def _scalars(asked: Any, folder: Any) -> Any:
+    if not asked.tensorboard:
+        return nullcontext(lambda finished: None)
+    from jaxattn.engine.scalars import scalars_into
+
+    return scalars_into(folder)
 
 
 def _options(words: tuple[str, ...]) -> Mapping[str, str]:

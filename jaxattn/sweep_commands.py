@@ -34,6 +34,8 @@ class SweepRun:
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()
     """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True
@@ -57,6 +59,8 @@ class SweepResume:
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()
     """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    tensorboard: bool = False
+    """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

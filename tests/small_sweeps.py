@@ -1,15 +1,16 @@
 """Small sweeps that are really run, and the commands that run them, as a person gives them."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from commands import ENVIRONMENT, SCRIPT, Answer, run
+from commands import ENVIRONMENT, SCRIPT, Answer
+
+from jaxattn.engine.log import read_log
 
 TINY = """
 [task]
@@ -65,10 +66,15 @@ def sweep(
     *words: object, cwd: Path, environment: Mapping[str, str] = ENVIRONMENT, before: str = ""
 ) -> Answer:
     """The answer to ``jaxattn sweep``, run after a line of shell."""
-    command: Sequence[object] = [SCRIPT, "sweep", *words]
-    if before:
-        command = ["sh", "-c", f'{before} exec "$@"', "sh", *command]
-    return run(command, cwd, environment=environment)
+    done = subprocess.run(
+        ["sh", "-c", f'{before} exec "$@"', "sh", SCRIPT, "sweep", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def begin(*words: object, cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -106,8 +112,8 @@ def left_over(folder: Path) -> list[str]:
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     """The log's events of a kind."""
-    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [found for line in lines if (found := json.loads(line))["event"] == kind]
+    table = read_log(folder)
+    return table[table["event"] == kind].to_dict("records")
 
 
 def cores() -> int:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ import jax
 
 from jaxattn.contracts import InputError
 from jaxattn.engine.lock import HOLDER, LOCK, not_writable
+from jaxattn.engine.log import LOG
+from jaxattn.engine.scalars import SCALARS
 from jaxattn.engine.setup import thread_pool
 from jaxattn.environment import environment
 from jaxattn.precision import x64_is_on
@@ -20,7 +21,6 @@ from jaxattn.store import RESULTS, SCHEMA_VERSION, write_json
 from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_json
 
 __all__ = [
-    "LOG",
     "MANIFEST",
     "PARAMS",
     "begin",
@@ -37,7 +37,6 @@ __all__ = [
 
 SPEC = "spec.json"
 MANIFEST = "manifest.json"
-LOG = "log.jsonl"
 PARAMS = "params"
 _OWN = (SPEC, MANIFEST, LOG, RESULTS, "run.json", HOLDER)
 
@@ -118,8 +117,9 @@ def clear(folder: Path) -> None:
     """Remove what a sweep wrote in `folder`, and nothing else."""
     for name in _OWN:
         (folder / name).unlink(missing_ok=True)
-    if (folder / PARAMS).is_dir():
-        shutil.rmtree(folder / PARAMS)
+    for name in (PARAMS, SCALARS):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
     for path in folder.glob(f"{CHUNKS}/[0-9]*.nc"):
         path.unlink()
     tidy(folder)
@@ -235,10 +235,7 @@ def states(folder: Path, sweep: Sweep) -> dict[int, State]:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what a kill or a full disk in the middle of writing left behind."""
-    log = folder / LOG
-    if log.is_file() and not (said := log.read_bytes()).endswith(b"\n"):
-        os.truncate(log, said.rfind(b"\n") + 1)
+    """Remove what a kill in the middle of writing left behind."""
     for pattern in (*(f".{name}.*.part" for name in _OWN), f"{CHUNKS}/.*.part"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)

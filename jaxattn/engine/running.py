@@ -1,23 +1,16 @@
 """Run what is missing of a sweep, wherever its chunks are computed."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from jaxattn.comparison import Progress
-from jaxattn.contracts import InputError, Status
-from jaxattn.engine.chunk import Finished, compute, remembered, runners_of
-from jaxattn.engine.chunkfile import status_in
+from jaxattn.contracts import InputError
+from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
-    LOG,
     begin,
     check_free,
     check_made_alike,
@@ -30,17 +23,16 @@ from jaxattn.engine.folder import (
 from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.lock import alone_in
+from jaxattn.engine.log import log
 from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
-from jaxattn.engine.work import Engine
+from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
-from jaxattn.sealed import State, chunk_name, write_bytes
+from jaxattn.sealed import chunk_name, write_bytes
 from jaxattn.store import write_json
-from jaxattn.sweep import Spec, Sweep, difference, spec_json
+from jaxattn.sweep import Spec, difference, spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
-
-FAILED = (Status.DIVERGED, Status.SOLVER_FAILED)
 
 
 class Where(NamedTuple):
@@ -60,13 +52,6 @@ class Outcome(NamedTuple):
     computed: int
     """Chunks that this command computed; the others were finished before."""
     seconds: float
-
-
-class Listener(NamedTuple):
-    """Who hears how a sweep goes."""
-
-    tell: Callable[[Progress], None] = lambda progress: None
-    note: Callable[[str], None] = lambda text: None
 
 
 def run_sweep(
@@ -155,79 +140,26 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             found = states(folder, sweep)
             # Nobody may write before all have seen what is missing.
             engine.barrier("seen")
-            computed = _run_missing(folder, sweep, found, engine, partial(compute, text), to)
+            watch = Watch(folder, sweep, found, to)
+            watch.begin(engine.name, engine.process)
+            try:
+                work = partial(compute, text)
+                for number, (content, params) in engine.results(work, watch.missing):
+                    if params is not None:
+                        write_params(folder, number, params)
+                    # Last, as it says that the chunk is finished.
+                    write_bytes(folder / chunk_name(number), content)
+                    watch.add(number, content)
+            except KeyboardInterrupt:
+                log(folder, "interrupted", computed=watch.computed)
+                raise
             engine.barrier("done")
-            failed = sum(_failed(folder, number) for number in range(sweep.chunk_count))
+            files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
+            failed = sum(failed_in(file.read_bytes()) for file in files)
             seconds = time.perf_counter() - started
-            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)
+            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, watch.computed, seconds)
             if first:
-                _log(folder, "finished", computed=computed, failed=failed, seconds=seconds)
+                log(folder, "finished", computed=watch.computed, failed=failed, seconds=seconds)
                 said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
                 write_json(folder / "run.json", {**said, **environment()})
             return outcome
-
-
-def _run_missing(
-    folder: Path,
-    sweep: Sweep,
-    found: Mapping[int, State],
-    engine: Engine,
-    work: Callable[[int], Finished],
-    to: Listener,
-) -> int:
-    """Compute and keep what is not whole; the number of chunks that this process computed."""
-    missing = [number for number, state in found.items() if state is not State.WHOLE]
-    for number in missing:
-        if found[number] is not State.MISSING:
-            to.note(f"chunk {number}: {found[number].value}; it is computed again.")
-            _log(folder, "chunk not whole", chunk=number, state=found[number].value)
-    if len(missing) < len(found):
-        to.note(f"{len(found) - len(missing)} of {len(found)} chunks are finished already.")
-    _log(folder, "begun", missing=len(missing), chunks=len(found), engine=engine.name)
-    total = sum(_rows(sweep, number) for number in missing)
-    done = failed = computed = 0
-    last = time.perf_counter()
-    try:
-        for number, (content, params) in engine.results(work, missing):
-            if params is not None:
-                write_params(folder, number, params)
-            # Last, as it says that the chunk is finished.
-            write_bytes(folder / chunk_name(number), content)
-            group, _, _ = sweep.locate(number)
-            bad = _count(status_in(content))
-            done, failed, computed = done + _rows(sweep, number), failed + bad, computed + 1
-            now = time.perf_counter()
-            _log(
-                folder,
-                "chunk",
-                chunk=number,
-                rows=_rows(sweep, number),
-                failed=bad,
-                seconds=round(now - last, 4),
-                bytes=len(content),
-            )
-            last = now
-            to.tell(Progress(group.paradigm, group.process, done, total, failed))
-    except KeyboardInterrupt:
-        _log(folder, "interrupted", computed=computed)
-        raise
-    return computed
-
-
-def _rows(sweep: Sweep, number: int) -> int:
-    return int(sweep.locate(number)[2].real.size)
-
-
-def _failed(folder: Path, number: int) -> int:
-    return _count(status_in((folder / chunk_name(number)).read_bytes()))
-
-
-def _count(status: np.ndarray) -> int:
-    return int(np.isin(status, [int(one) for one in FAILED]).sum())
-
-
-def _log(folder: Path, event: str, **facts: Any) -> None:
-    """Add a line to the log; each is whole, as it is written by one call."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with (folder / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"at": at, "event": event, **facts}) + "\n")

@@ -177,6 +177,12 @@ def test_what_is_written_down_is_read_back_the_same():
         assert from_plain(to_plain(spec)) == spec
 
 
+def test_a_value_that_comes_again_with_others_beside_it_is_read_back():
+    zipped = {"zip": {"learning_rate": [0.1, 0.1, 0.2], "temperature": [1, 2, 1]}}
+    spec = from_plain(changed(axes={"learning_rate": None, "size": zipped}))
+    assert from_plain(json.loads(spec_json(spec))) == spec
+
+
 def test_a_layout_that_was_worked_out_is_kept():
     laid = replace(from_plain(SMALL), layout=Layout(groups=((4, 2),)))
     assert from_plain(json.loads(spec_json(laid))) == laid
@@ -226,6 +232,12 @@ def test_the_hash_knows_every_part(table, key, value):
     assert spec_hash(from_plain(changed(**{table: {key: value}}))) != spec_hash(from_plain(SMALL))
 
 
+def test_a_time_to_reach_a_level_is_kept_with_the_measure_that_reaches_it():
+    output = {"measures": ["time_to_focus", "loss"]}
+    kept = from_plain(changed(output=output)).measures
+    assert kept == ("attention_foreground", "loss", "time_to_focus")
+
+
 @pytest.mark.parametrize(
     ("memory", "count"),
     [
@@ -273,6 +285,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown table": (changed(axis={}), "did you mean 'axes'"),
     "no axes": ({"task": {"name": "digits"}}, "no [axes]"),
     "axes that are text": (changed(axes="seed"), "expected a table"),
+    "an axis in a list that has no name": (
+        changed(axes=[{"columns": {"seed": [0]}}]),
+        "expected a name for each axis",
+    ),
     "no task": (changed(task={"name": None}), "task: got no name"),
     "an unknown task": (changed(task={"name": "orthogonaal"}), "did you mean 'orthogonal'"),
     "an unknown argument": (changed(task={"trian": 5}), "did you mean 'train'"),
@@ -375,11 +391,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "too many runs": (
         changed(
             axes={
-                "learning_rate": {"log": [0.1, 1.0], "count": 50_000},
-                "seed": {"count": 50_000},
+                "learning_rate": {"range": [0.1, 1.0], "count": 2000},
+                "temperature": {"range": [0.1, 1.0], "count": 2000},
+                "seed": {"count": 2000},
             }
         ),
-        "got 2500000000 runs",
+        "got 8000000000 runs",
     ),
     "an unknown key of the layout": (changed(layout={"tiles": 3}), "did you mean 'tile'"),
     "a layout that is text": (changed(layout="small"), "layout: got 'small'"),
@@ -400,8 +417,16 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "parameters that are a word": (changed(output={"params": "yes"}), "output.params: got 'yes'"),
     "an unknown key of the output": (changed(output={"measure": []}), "did you mean 'measures'"),
     "an unknown key of the stop": (changed(stop={"divergd": True}), "did you mean 'diverged'"),
-    "a stop that is a word": (changed(stop={"diverged": "yes"}), "stop.diverged: got 'yes'"),
-    "a stop every now and then": (changed(stop={"every": 0.5}), "stop.every: got 0.5"),
+    "an unknown measure to stop by": (
+        changed(stop={"converged": {"measure": "objectiv", "below": 1}}),
+        "did you mean 'objective'",
+    ),
+    "a measure to stop by that is none": (
+        changed(stop={"converged": {"measure": ["a\nb"], "below": 1}}),
+        "got the measure",
+    ),
+    "a stop that is a word": (changed(stop={"diverged": "yes"}), "got diverged = 'yes'"),
+    "a stop every now and then": (changed(stop={"every": 0.5}), "got every = 0.5"),
     "nothing to import": (
         changed(axes={"paradigm": ["no_such_module:loss"]}),
         "is its folder on PYTHONPATH?",
