@@ -136,6 +136,14 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: the disk is full or not writable; the old file, if any, is untouched.
     """
+    try:
+        _write_bytes(path, content)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not that of the temporary file
+        raise
+
+
+def _write_bytes(path: Path, content: bytes | memoryview) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -11,23 +11,25 @@ from jaxattn.contracts import InputError
 from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
-    alone_in,
     begin,
+    check_free,
     check_made_alike,
     clear,
     read_spec_in,
+    results_are_whole,
     states,
     tidy,
 )
 from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
+from jaxattn.engine.lock import alone_in
 from jaxattn.engine.log import log
 from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
 from jaxattn.sealed import chunk_name, write_bytes
-from jaxattn.store import RESULTS, write_json
+from jaxattn.store import write_json
 from jaxattn.sweep import Spec, difference, spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
@@ -65,7 +67,7 @@ def run_sweep(
     Args:
         spec: what to run; what its layout leaves open is decided here.
         folder: new or empty, unless `overwrite`.
-        overwrite: remove what another sweep wrote there.
+        overwrite: remove what another sweep wrote there, and leave the rest.
         where: chunks are computed.
         to: hears how it goes.
 
@@ -81,8 +83,10 @@ def run_sweep(
     def prepare() -> None:
         if overwrite:
             clear(folder)
-        begin(folder, laid)
+        begin(folder, laid, beside=overwrite)
 
+    if not overwrite:
+        check_free(folder)
     return _work(folder, prepare, where, to)
 
 
@@ -128,7 +132,7 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             sweep, runners = remembered(text)
             if first:
                 check_made_alike(folder, sweep)
-                if not (folder / RESULTS).is_file():
+                if not results_are_whole(folder, sweep):
                     pieces = pieces_of(sweep, runners)
                     write_virtual(
                         folder, labels_of(sweep, runners), variables_of(sweep, runners), pieces
