@@ -103,4 +103,7 @@ def _size(splits: Splits) -> int:
 
 def _cast(leaf: Any, precision: str) -> np.ndarray:
     leaf = np.asarray(leaf)
-    return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
+    if leaf.dtype.kind == "f":
+        return leaf.astype(precision)
+    # The first examples of many must not keep the others in memory.
+    return leaf if leaf.base is None else leaf.copy()

@@ -4,7 +4,6 @@ import json
 from functools import cached_property, lru_cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import PyTree
@@ -60,14 +59,17 @@ class Runner:
 
     def run(self, rows: np.ndarray) -> xr.Dataset:
         """Run the rows ``[tile, row]``, padding left out; variable ``row`` has their numbers."""
-        real = rows[rows >= 0]
-        # Padding is last. Views, as a chunk may be most of the memory there is.
+        # A chunk may be most of the memory there is: what it is done with is given back each time.
+        begun = jax.block_until_ready(self.job.run(*self.arguments(rows)))
+        give_back()
+        real = rows[rows >= 0]  # padding is last
         out = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size],
-            fetch(self.job.run(*self.arguments(rows))),
+            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size], fetch(begun)
         )
         give_back()
-        return self._labelled(out, real)
+        ds = self._labelled(out, real)
+        give_back()
+        return ds
 
     @cached_property
     def outputs(self) -> Trajectory:
@@ -81,26 +83,30 @@ class Runner:
         return self._labelled(zeros, np.zeros(1, dtype=int))
 
     def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
+        """Shapes and types of what one row is given."""
         seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
 
-        def first(leaf: np.ndarray) -> jax.Array:
-            return jnp.asarray(leaf[0, 0])
+        def alone(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
+            return shape_of(leaf[0, 0])
 
-        if self.sources.vary:
+        own = alone if self.sources.vary else shape_of
 
-            def of_row(part: Data) -> Data:
-                return part._replace(examples=jax.tree.map(first, part.examples))
+        def part(given: Data) -> Data:
+            return Data(jax.tree.map(own, given.examples), jax.tree.map(shape_of, given.pool))
 
-            data = Splits(
-                of_row(data.learn), {name: of_row(part) for name, part in data.evaluate.items()}
-            )
-        return first(seed), jax.tree.map(first, hypers), data
+        rest = {name: part(given) for name, given in data.evaluate.items()}
+        return alone(seed), jax.tree.map(alone, hypers), Splits(part(data.learn), rest)
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
         labels = {"row": rows.tolist()}
         ds = block(out, labels, self.job.problem.measures, self.job.parts, use_up=True)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
+
+
+def shape_of(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
+    """What JAX makes of `leaf`."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def compute(spec_json: str, number: int) -> bytes:
