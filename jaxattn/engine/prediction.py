@@ -118,7 +118,7 @@ def bytes_of_chunk(
     running = (
         given[0] + here * row.outputs + ceil(working / used) * temporary,
         given[1] + outputs + working * temporary,
-        0,
+        rows * row.own,
     )
     stacked = (here * row.outputs, outputs, outputs)
     labelled, written = outputs + rows * row.labelling, 2 * rows * row.labelled
