@@ -43,6 +43,10 @@ class Progress(NamedTuple):
     done: int
     total: int
     failed: int
+    setting: str = ""
+    """What else tells the program that runs from others, in words."""
+    compiling: bool = False
+    """Whether nothing of that program has come back yet."""
 
 
 OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
@@ -138,7 +142,7 @@ def run(
             watch.ran(job.process, began, ended)
             _collect(results, job, chunk.rows, out)
             done += chunk.real.size
-            failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
+            failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
             so_far = partial(labelled, Status.RUNNING)
             tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
         return labelled(Status.DONE)

@@ -61,7 +61,7 @@ def findings(
     """
     table = differences(ds, split) if table is None else table
     lost = failures(ds)
-    done = ds["status"].sel(process="train") == Status.DONE
+    done = Status.ended_well(ds["status"].sel(process="train"))
     seeds = int(done.any([dim for dim in done.dims if dim != "seed"]).sum())
     if seeds < 2:
         return [*[Finding("", "seeds", _FEW)] * seeds, *lost]
@@ -72,7 +72,7 @@ def findings(
         for name, value in where.items():
             here = here[here[name] == value]
         said += _of_setting(ds, setting, group, here, "learning_rate" in where)
-    return [*said, *lost]
+    return [*said, *_stopped(ds), *lost]
 
 
 def _of_setting(
@@ -153,12 +153,23 @@ def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
     return found
 
 
+def _stopped(ds: xr.Dataset) -> list[Finding]:
+    """How many runs ended early because they were good enough; nothing where none did."""
+    status = ds["status"].sel(process="train")
+    stopped, asked = int((status == Status.CONVERGED).sum()), int((status >= 0).sum())
+    if not stopped:
+        return []
+    text = f"{stopped} of {asked} training runs converged and were stopped before their last "
+    text += "step; what is said of the end of training counts them as they were then."
+    return [Finding("", "status", text)]
+
+
 def failures(ds: xr.Dataset) -> list[Finding]:
     """Runs that did not end well, by process, paradigm and setting; none where all did."""
     found = []
     for process in map(str, ds["process"].values):
         status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed")
-        asked, done = int((status >= 0).sum()), int((status == Status.DONE).sum())
+        asked, done = int((status >= 0).sum()), int(Status.ended_well(status).sum())
         if asked == done:
             continue
         of = "training" if process == "train" else process

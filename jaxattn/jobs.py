@@ -16,7 +16,7 @@ from jaxattn.data import size
 from jaxattn.descent import make_train
 from jaxattn.flow import make_flow
 from jaxattn.precision import needs_x64, x64_is_on
-from jaxattn.probe import part_names
+from jaxattn.probe import Keep, part_names
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
@@ -31,6 +31,7 @@ __all__ = [
     "least",
     "make_job",
     "plan_jobs",
+    "problem_of",
     "theory_blocks",
     "tiles_at_once",
     "times_of",
@@ -106,6 +107,7 @@ def make_job(
     *,
     vary_data: bool = False,
     measures: frozenset[str] | None = None,
+    keep_params: Keep = False,
 ) -> Job:
     """A job for these rows; nothing is compiled yet.
 
@@ -116,6 +118,7 @@ def make_job(
         plan: the rows.
         vary_data: rows have data of their own, whatever the settings say.
         measures: the problem's measures to keep; None: all.
+        keep_params: which parameters to keep; see `make_train`.
     """
     problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
     saves, order, varied = settings.save_steps(), settings.order_of_batches(), settings.varied()
@@ -128,9 +131,10 @@ def make_job(
             solver=settings.flow_solver,
             rtol=settings.flow_rtol,
             atol=ATOL * settings.flow_rtol,
+            keep_params=keep_params,
         )
         if process == "flow"
-        else make_train(problem, optimiser, saves, order)
+        else make_train(problem, optimiser, saves, order, keep_params=keep_params)
     )
     row = make_row(problem, made, order.shared, "init" in varied)
     if measures is not None:

@@ -20,7 +20,7 @@ __all__ = [
     "chunk_name",
     "examine",
     "is_broken",
-    "private_group",
+    "private_name",
     "seal",
     "seal_chunk",
     "write_bytes",
@@ -67,13 +67,13 @@ def chunk_name(number: int) -> str:
     return f"{CHUNKS}/{number:07d}.nc"
 
 
-def private_group(spec_hash: str) -> str:
-    """The HDF5 group by which ``results.nc`` finds a variable in a chunk.
+def private_name(spec_hash: str, variable: str) -> str:
+    """Where ``results.nc`` finds a variable in a chunk: beside the name that people read.
 
     HDF5 looks for a missing chunk in the working directory too, which may be another sweep's. A
     name that no other sweep has keeps it from reading there.
     """
-    return f"sweep-{spec_hash[:16]}"
+    return f"sweep/{spec_hash[:16]}-{variable}"
 
 
 def seal_chunk(buffer: io.BytesIO, spec_hash: str, number: int) -> bytes:

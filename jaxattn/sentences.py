@@ -16,7 +16,19 @@ __all__ = [
     "names_in",
     "never",
     "nothing",
+    "setting_words",
 ]
+
+
+def setting_words(at: Mapping[Any, Any]) -> str:
+    """Values by name as they are spoken of: "learning rate 0.05, optimiser adam"."""
+    return ", ".join(f"{str(name).replace('_', ' ')} {_value(one)}" for name, one in at.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 class Spoken(NamedTuple):

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.endings import held, known_until
 from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 
 __all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
@@ -40,6 +41,7 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     infinite, so p is that of flipping signs, 2 / 2^n.
 
     A time not reached is censored at the end of the run (of two ends, at the earlier for both).
+    A run that was stopped as converged ends there: it counts with its values at the stop.
     Where one is, no mean is known: p is the exact sign test of the pairs whose order is known
     (neither reached: a tie, left out), and the interval that of the *median* difference, by order
     statistics, true whatever the censored times are: infinite where open, NaN where unknown.
@@ -138,12 +140,13 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
             continue
         first = {"measure": measure, "split": split, "unit": values.attrs.get("units", "1")}
         ends = _ends(ds, values)
-        for at in np.ndindex(ends.shape):
-            label = first | {str(dim): ends[at][dim].item() for dim in ends.dims}
-            found, end = values.values[at], ends.values[at].item()
-            found = found[~np.isnan(found)]
+        for at in np.ndindex(ends.shape[:-1]):
+            label = first | {str(dim): ends[at][dim].item() for dim in ends.dims[:-1]}
+            kept = ~np.isnan(values.values[at])
+            found, end = values.values[at][kept], ends.values[at][kept]
             low, high = median_limits(np.minimum(found, end), found, confidence)
-            counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum()), "end": end}
+            counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum())}
+            counts["end"] = ends.values[at].max()
             median = {"median": kaplan_meier(found, end), "low": low.item(), "high": high.item()}
             rows.append(label | median | counts)
     return pd.DataFrame(rows, columns=None if rows else ["measure", "paradigm", "median"])
@@ -171,13 +174,13 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
     at = {"process": "train", "split": split, "cell": "FTPT", "inference": rule}
 
     def final(name: str) -> xr.DataArray:
-        values = ds[name].sel({k: v for k, v in at.items() if k in ds[name].dims})
+        values = held(ds[name], ds).sel({k: v for k, v in at.items() if k in ds[name].dims})
         return values.isel(save=-1) if "save" in values.dims else values
 
     name = "error_cell" if measure == "FTPT" else measure
     if name not in ds or MEASURES[measure] not in ds:
         return None
-    values, done = final(name), final("status") == Status.DONE
+    values, done = final(name), Status.ended_well(final("status"))
     if done.any() and final(MEASURES[measure]).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
     kept = values.fillna(np.inf) if measure in TIMES else values.where(np.isfinite(values))
@@ -186,9 +189,9 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
 
 
 def _ends(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
-    """When the rows of `values` ended, ``[paradigm, swept...]``."""
-    rows, ends = values.isel(seed=0, drop=True), ds["time"].isel(save=-1).reset_coords(drop=True)
-    return ends.broadcast_like(rows).transpose(*rows.dims)
+    """When the rows of `values` ended, ``[paradigm, swept..., seed]``."""
+    ends = known_until(ds.sel(process="train")).reset_coords(drop=True)
+    return ends.broadcast_like(values).transpose(*values.dims)
 
 
 def _choosing(ds: xr.Dataset) -> xr.DataArray:
@@ -213,19 +216,20 @@ def _best(ds: xr.Dataset) -> xr.Dataset | None:
 def _pairs(
     values: xr.DataArray, ends: xr.DataArray, label: dict[str, str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
-    """One row for each pair of paradigms at each point: labels, ``[row, seed]`` twice, end."""
-    values, ends = values.transpose("paradigm", ..., "seed"), ends.transpose("paradigm", ...)
-    first, second = np.triu_indices(ends.sizes["paradigm"], 1)
+    """One row for each pair of paradigms at each point: labels, ``[row, seed]`` thrice."""
+    values, ends = (of.transpose("paradigm", ..., "seed") for of in (values, ends))
+    grid = ends.isel(seed=0, drop=True)
+    first, second = np.triu_indices(grid.sizes["paradigm"], 1)
 
     def rows(of: xr.DataArray, which: np.ndarray) -> np.ndarray:
-        return of.values[which].reshape(-1, *of.shape[ends.ndim :])
+        return of.values[which].reshape(-1, *of.shape[grid.ndim :])
 
     columns: dict[str, Any] = {**label}
-    for name in dict.fromkeys(("paradigm", "learning_rate", *map(str, ends.dims))):
-        labels = values[name].broadcast_like(ends).transpose(*ends.dims)
+    for name in dict.fromkeys(("paradigm", "learning_rate", *map(str, grid.dims))):
+        labels = values[name].broadcast_like(grid).transpose(*grid.dims)
         two = name in ("paradigm", "learning_rate")
         columns[f"{name}_a" if two else name] = rows(labels, first)
         if two:
             columns[f"{name}_b"] = rows(labels, second)
-    end = np.minimum(rows(ends, first), rows(ends, second))[:, None]
+    end = np.minimum(rows(ends, first), rows(ends, second))
     return pd.DataFrame(columns), rows(values, first), rows(values, second), end

@@ -51,3 +51,7 @@ def endless(folder: Path, number: int) -> bytes:
 
 def a_megabyte(number: int) -> bytes:
     return bytes([number % 256]) * (1 << 20)
+
+
+def endless_but_first(folder: Path, number: int) -> bytes:
+    return b"" if number == 0 else endless(folder, number)

@@ -1,38 +1,53 @@
 """A chunk of a sweep: a pure function of the spec and the chunk's number."""
 
 import json
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import PyTree
 
-from jaxattn.contracts import Data, Splits, Trajectory
+from jaxattn.contracts import Data, Params, Splits, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
+from jaxattn.legs import make_legs
+from jaxattn.probe import Keep
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 from jaxattn.store import block
-from jaxattn.sweep import Group, Plan, Sweep, fetch, from_plain, spec_hash
+from jaxattn.sweep import (
+    Group,
+    Plan,
+    Spec,
+    Stop,
+    Sweep,
+    fetch,
+    from_plain,
+    make_leg_row,
+    run_with_stops,
+    spec_hash,
+)
 
-__all__ = ["Runner", "compute", "runners_of"]
+__all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]
 
 
 class Runner:
     """The rows of one group, ready to run: its job and its data."""
 
-    def __init__(self, group: Group, plan: Plan, measures: tuple[str, ...] | None) -> None:
+    def __init__(self, group: Group, plan: Plan, spec: Spec) -> None:
         """Nothing is compiled, and no data made, before it is needed.
 
         Args:
             group: whose rows they are.
             plan: its rows.
-            measures: the problem's measures to keep; None: all.
+            spec: what is kept of them, and when they may stop.
         """
-        self.group, self.plan, self._measures = group, plan, measures
+        self.group, self.plan, self._spec = group, plan, spec
         self.sources = Sources(group.settings, group.lengths)
 
     @property
@@ -43,33 +58,97 @@ class Runner:
     @cached_property
     def job(self) -> Job:
         """How to run rows."""
+        kept = self._spec.measures
         return make_job(
             self.settings,
             self.group.paradigm,
             self.group.process,
             self.plan,
             vary_data=self.sources.vary,
-            measures=None if self._measures is None else frozenset(self._measures),
+            measures=None if kept is None else frozenset(kept),
+            keep_params=self._keep,
         )
 
-    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], PyTree]:
+    @property
+    def _keep(self) -> Keep:
+        return "last" if self._spec.keep_params else False
+
+    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], Splits]:
         """Seeds, hyperparameters and data of the rows ``[tile, row]``."""
         hypers = hypers_of(self.settings, self.job, rows)
         return self.plan.seed_of(rows), hypers, self.sources.of(self.job, rows)
 
-    def run(self, rows: np.ndarray) -> xr.Dataset:
-        """Run the rows ``[tile, row]``, padding left out; variable ``row`` has their numbers."""
-        # A chunk may be most of the memory there is: what it is done with is given back each time.
-        begun = jax.block_until_ready(self.job.run(*self.arguments(rows)))
-        give_back()
+    def run(self, rows: np.ndarray) -> tuple[xr.Dataset, Params | None]:
+        """Run the rows ``[tile, row]``, padding left out.
+
+        Returns:
+            A Dataset whose variable ``row`` has their numbers, and their final parameters with a
+            leading axis, where the spec asks for them.
+        """
         real = rows[rows >= 0]  # padding is last
-        out = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size], fetch(begun)
-        )
+        if self._spec.stop is None:
+            # A chunk may be most of the memory there is: what is done with is given back each time.
+            begun = jax.block_until_ready(self.job.run(*self.arguments(rows)))
+            give_back()
+            out = jax.tree.map(
+                lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size], fetch(begun)
+            )
+        else:
+            out = self._run_with_stops(real)
         give_back()
         ds = self._labelled(out, real)
         give_back()
-        return ds
+        return ds, out.params
+
+    def check_stop(self) -> None:
+        """Refuse a rule to stop by that these runs cannot follow.
+
+        Raises:
+            InputError: no such measure or split, or a flow.
+        """
+        if self._spec.stop is not None:
+            splits = tuple(self.sources.splits(0, self.job).evaluate)
+            stop = Stop.from_plain(self._spec.stop)
+            stop.rule(self.job.problem, splits, self.group.process)
+
+    def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
+        settings, problem = self.settings, self.job.problem
+        stop = Stop.from_plain(self._spec.stop or {})
+        order = settings.order_of_batches()
+        legs = make_legs(
+            problem,
+            settings.made_optimiser(),
+            settings.save_steps(),
+            order,
+            stop.every,
+            self._keep,
+        )
+        seeds, hypers, data = self.arguments(rows[None])
+        out = run_with_stops(
+            make_leg_row(problem, legs, order.shared, "init" in settings.varied()),
+            stop.rule(problem, tuple(data.evaluate), self.group.process),
+            seeds[0],
+            {name: values[0] for name, values in hypers.items()},
+            self._each(data, lambda leaf: leaf[0]),
+            tile=self.plan.tile,
+            devices=jax.local_devices(),
+            vary_data=self.sources.vary,
+        )
+        # Only here: a row may stop by a measure that is not kept.
+        kept = set(self.outputs.measures)
+        return out._replace(measures={k: v for k, v in out.measures.items() if k in kept})
+
+    def _each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
+        """`function` of every leaf that has axes of rows; the pool never has."""
+        if not self.sources.vary:
+            return data
+
+        def of_part(part: Data) -> Data:
+            return part._replace(examples=jax.tree.map(function, part.examples))
+
+        return Splits(
+            of_part(data.learn), {name: of_part(part) for name, part in data.evaluate.items()}
+        )
 
     @cached_property
     def outputs(self) -> Trajectory:
@@ -85,17 +164,9 @@ class Runner:
     def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
         """Shapes and types of what one row is given."""
         seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
-
-        def alone(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
-            return shape_of(leaf[0, 0])
-
-        own = alone if self.sources.vary else shape_of
-
-        def part(given: Data) -> Data:
-            return Data(jax.tree.map(own, given.examples), jax.tree.map(shape_of, given.pool))
-
-        rest = {name: part(given) for name, given in data.evaluate.items()}
-        return alone(seed), jax.tree.map(alone, hypers), Splits(part(data.learn), rest)
+        alone = self._each(data, lambda leaf: leaf[0, 0])
+        first = jax.tree.map(lambda leaf: leaf[0, 0], (seed, hypers))
+        return jax.tree.map(shape_of, (*first, alone))
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
         labels = {"row": rows.tolist()}
@@ -109,34 +180,41 @@ def shape_of(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
-def compute(spec_json: str, number: int) -> bytes:
-    """The finished file of a chunk: the same bytes wherever and whenever it is computed.
+class Finished(NamedTuple):
+    """A chunk as it comes from where it was computed."""
+
+    content: bytes
+    """Of its file."""
+    params: Params | None = None
+    """Final parameters ``[row, ...]``, where the spec asks for them."""
+
+
+def compute(spec_json: str, number: int) -> Finished:
+    """A finished chunk: the same bytes wherever and whenever it is computed.
 
     Args:
         spec_json: of a spec that is laid out, from `jaxattn.sweep.spec_json`.
         number: of the chunk.
     """
-    sweep, runners = _remembered(spec_json)
+    sweep, runners = remembered(spec_json)
     group, _, chunk = sweep.locate(number)
-    ds = runners[group.number].run(chunk.rows)
+    ds, params = runners[group.number].run(chunk.rows)
     labels = [name for name in ds.coords if name != "row"]
     identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
     content = chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
     del ds
     give_back()
-    return content
+    return Finished(content, params)
 
 
 def runners_of(sweep: Sweep) -> tuple[Runner, ...]:
     """One for each group."""
-    measures = sweep.spec.measures
-    return tuple(
-        Runner(group, plan, measures) for group, plan in zip(sweep.groups, sweep.plans, strict=True)
-    )
+    pairs = zip(sweep.groups, sweep.plans, strict=True)
+    return tuple(Runner(group, plan, sweep.spec) for group, plan in pairs)
 
 
 @lru_cache(maxsize=2)
-def _remembered(spec_json: str) -> tuple[Sweep, tuple[Runner, ...]]:
+def remembered(spec_json: str) -> tuple[Sweep, tuple[Runner, ...]]:
     """What all chunks of a sweep share in one process: programs and data."""
     sweep = Sweep.of(from_plain(json.loads(spec_json)))
     return sweep, runners_of(sweep)

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
-from jaxattn.sealed import State, chunk_name, examine, private_group, seal_chunk
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
+from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
 
-__all__ = ["State", "chunk_bytes", "chunk_name", "examine"]
+__all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
 
 _AT_ONCE = 1 << 20
 """Bytes that HDF5 reads, and checks, together."""
@@ -35,17 +35,25 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
     buffer.seek(ds.nbytes + _ROOM, io.SEEK_END)
     buffer.write(bytes(1))
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
-        shelf = file.create_group(private_group(spec_hash))
+        add_group(file, private_name(spec_hash, "").rpartition("/")[0])
         for name, variable in ds.data_vars.items():
             values = variable.values
+            if values.dtype == bool:  # for netCDF has none
+                values = values.astype(np.int8)
             made = file.create_dataset(
                 str(name), data=values, chunks=_at_once(values), fletcher32=True
             )
             add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
-            shelf[str(name)] = made
+            file[private_name(spec_hash, str(name))] = made
     return seal_chunk(buffer, spec_hash, number)
 
 
 def _at_once(values: np.ndarray) -> tuple[int, ...]:
     rows = max(1, _AT_ONCE // max(1, values[:1].nbytes))
     return (min(rows, len(values)), *values.shape[1:])
+
+
+def status_in(content: bytes) -> np.ndarray:
+    """How the rows of a whole chunk file ended."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return np.asarray(file["status"])

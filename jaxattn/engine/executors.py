@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.hosts import on_hosts, started_by_a_launcher
 from jaxattn.engine.local import in_processes, in_this_process
 from jaxattn.engine.work import Engine
 from jaxattn.names import resolve
@@ -21,7 +22,7 @@ __all__ = ["ENGINES", "Asked", "open_engine"]
 class Asked:
     """What an engine is told; see `open_engine`. It refuses what means nothing to it."""
 
-    name: str = "local"
+    name: str = "auto"
     workers: int | None = None
     folder: Path = Path()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +33,7 @@ Opener = Callable[[Asked], AbstractContextManager[Engine]]
 
 @contextmanager
 def open_engine(
-    name: str = "local",
+    name: str = "auto",
     *,
     workers: int | None = None,
     folder: Path = Path(),
@@ -41,10 +42,14 @@ def open_engine(
     """An engine for as long as a ``with`` lasts; whatever it started ends with it.
 
     Args:
-        name: ``local``.
-        workers: processes on this machine; 1, the default of ``local``, is the calling one.
-        folder: the sweep's directory, where an engine may leave its logs.
-        options: the engine's own settings by name.
+        name: ``local``, ``dask`` (a cluster of this machine), the address of a running Dask
+            scheduler such as ``tcp://host:8786``, ``slurm``, or ``hosts`` (this program was
+            started on each of them). ``auto`` is ``hosts`` where a launcher started several
+            processes, else ``local``.
+        workers: processes on this machine, for ``local`` (1 unless told: the calling one) and
+            ``dask`` (one a core unless told).
+        folder: the sweep's directory; ``slurm`` leaves its logs in ``slurm/`` there.
+        options: the engine's own settings by name, as text, of ``slurm`` and ``hosts``.
 
     Raises:
         InputError: no such engine, its extra is not installed, it cannot be reached, or it was
@@ -53,7 +58,7 @@ def open_engine(
     asked = Asked(name, workers, folder, options or {})
     if workers is not None and workers < 1:
         raise InputError(f"--workers: got {workers}, expected at least 1.")
-    opener: Opener = resolve("engine", ENGINES, name)
+    opener: Opener = _dask if "://" in name else resolve("engine", ENGINES, name)
     with opener(asked) as engine:
         yield engine
 
@@ -64,6 +69,56 @@ def _local(asked: Asked) -> AbstractContextManager[Engine]:
     return in_processes(workers) if workers > 1 else in_this_process()
 
 
+def _dask(asked: Asked) -> AbstractContextManager[Engine]:
+    _refuse_options(asked)
+    with _extra("dask"):
+        from jaxattn.engine.dask_cluster import on_dask
+    if asked.name == "dask":
+        return on_dask(None, asked.workers)
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine {asked.name}, expected no number: a "
+            "running cluster has its own; drop it."
+        )
+    return on_dask(asked.name, None)
+
+
+def _slurm(asked: Asked) -> AbstractContextManager[Engine]:
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine slurm, expected no number; bound the "
+            "jobs at one time by --slurm array_parallelism=N."
+        )
+    with _extra("slurm"):
+        from jaxattn.engine.slurm_jobs import on_slurm
+    return on_slurm(asked.folder / "slurm", asked.options)
+
+
+def _hosts(asked: Asked) -> AbstractContextManager[Engine]:
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine hosts, expected no number: the launcher "
+            "decides; drop it."
+        )
+    return on_hosts(asked.options)
+
+
+def _auto(asked: Asked) -> AbstractContextManager[Engine]:
+    return _hosts(asked) if started_by_a_launcher() else _local(asked)
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Say how to install what an engine needs."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--engine: got no package {error.name!r}, expected jaxattn with its extra {name}; "
+            f"run pip install 'jaxattn[{name}]'."
+        ) from error
+
+
 def _refuse_options(asked: Asked) -> None:
     for name in asked.options:
         raise InputError(
@@ -72,4 +127,10 @@ def _refuse_options(asked: Asked) -> None:
         )
 
 
-ENGINES: Mapping[str, Opener] = {"local": _local}
+ENGINES: Mapping[str, Opener] = {
+    "local": _local,
+    "dask": _dask,
+    "slurm": _slurm,
+    "hosts": _hosts,
+    "auto": _auto,
+}

@@ -6,7 +6,7 @@ the fill value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -18,8 +18,8 @@ import xarray as xr
 
 from jaxattn.contracts import Status
 from jaxattn.engine.hyperslabs import Box, blocks, boxes
-from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
-from jaxattn.sealed import chunk_name, private_group, seal, write_bytes
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
+from jaxattn.sealed import chunk_name, private_name, seal, write_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes
 
 __all__ = ["Piece", "VirtualVariable", "status_variable", "virtual_bytes", "write_virtual"]
@@ -35,6 +35,8 @@ class VirtualVariable:
     Attributes:
         dims: first those that rows differ by (paradigm, process, static axes, traced ones, seed),
             then the measure's own.
+        dtype: of real numbers. Integers become float64 where `fill` is NaN, which they lack, as
+            they do in a comparison with absent rows.
         fill: what is read where a chunk is not there yet, and where a measure has a shorter axis.
         absent: what is read where no chunk will ever be; None: `fill`.
     """
@@ -103,6 +105,7 @@ def virtual_bytes(
     Raises:
         ValueError: a variable or piece that does not fit the dimensions.
     """
+    variables = {name: _fillable(name, variable) for name, variable in variables.items()}
     sizes: dict[str, int] = {str(name): length for name, length in labels.sizes.items()}
     for name, variable in variables.items():
         for dim, length in zip(variable.dims, variable.shape, strict=True):
@@ -113,7 +116,7 @@ def virtual_bytes(
         key = (*piece.at.items(), *piece.axes.items())
         if key not in groups:
             groups[key] = _Group(piece, variables)
-        groups[key].add(piece, private_group(str(labels.attrs["spec_hash"])))
+        groups[key].add(piece, str(labels.attrs["spec_hash"]))
     buffer = skeleton(labels, sizes)
     with h5py.File(buffer, "r+", libver=LIBRARY) as file:
         for number, group in enumerate(groups.values()):
@@ -123,6 +126,13 @@ def virtual_bytes(
             add_variable(file, made, variable.dims, variable.attrs)
     content = buffer.getvalue()
     return content + seal(content)
+
+
+def _fillable(name: str, variable: VirtualVariable) -> VirtualVariable:
+    if variable.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: got {variable.dtype}, expected real numbers.")
+    whole = variable.dtype.kind in "iub" and np.isnan(variable.fill)
+    return replace(variable, dtype=np.dtype(np.float64)) if whole else variable
 
 
 class _Group:
@@ -163,7 +173,7 @@ class _Group:
             if side.step != 1 or side.start < 0 or side.stop > length:
                 raise ValueError(f"{name}: got {dim} at {side}, expected it within {length}.")
 
-    def add(self, piece: Piece, private: str) -> None:
+    def add(self, piece: Piece, spec_hash: str) -> None:
         """Map one more chunk."""
         if piece.shapes != self.shapes:
             raise ValueError(f"chunk {piece.number}: got other lengths than its group has.")
@@ -174,12 +184,14 @@ class _Group:
             corner = tuple(slice(0, length) for length in shape)
             for block in placed:
                 _select(source, (slice(block.start, block.stop), *corner))
-                self.made[name].map(block.where + corner, file, f"{private}/{name}", source)
+                self.made[name].map(
+                    block.where + corner, file, private_name(spec_hash, name), source
+                )
 
     def create(self, file: h5py.File, number: int) -> None:
         """Write what was mapped."""
         self.path = f"{_GROUPS}/{number}"
-        file.create_group(self.path)
+        add_group(file, self.path)
         for name, one in self.made.items():
             one.create(file, f"{self.path}/{name}")
 
@@ -203,6 +215,7 @@ def _whole(
     if variable.absent is not None and (free := boxes(~covered)):
         # A dataset in this very file that takes no room: all of it is its fill value.
         counts = [prod(side.stop - side.start for side in where) for where in free]
+        add_group(file, _ABSENT)
         file.create_dataset(
             f"{_ABSENT}/{name}",
             shape=(max(counts),),
@@ -234,11 +247,11 @@ class _Virtual:
     """A virtual dataset in the making."""
 
     def __init__(self, shape: tuple[int, ...], variable: VirtualVariable) -> None:
-        if variable.dtype.kind not in "fiu":
-            raise ValueError(f"got {variable.dtype}, expected real numbers or integers.")
         self.dtype = variable.dtype
         self.space = h5py.h5s.create_simple(shape)
         self.settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        # Equal sweeps are equal files, whenever they were written.
+        self.settings.set_obj_track_times(False)
         self.settings.set_fill_value(np.asarray(variable.fill, variable.dtype))
 
     def map(self, where: Box, file: str, name: str, source: h5py.h5s.SpaceID) -> None:

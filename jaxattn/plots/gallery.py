@@ -106,7 +106,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
 def _done(setting: Setting, process: str) -> bool:
     ds = setting.ds
     there = process in names_of(ds, "process")
-    return there and bool((ds["status"].sel(process=process) == Status.DONE).any())
+    return there and bool(Status.ended_well(ds["status"].sel(process=process)).any())
 
 
 def _own_figure(draw: Callable[[xr.Dataset], Axes], ds: xr.Dataset) -> Figure:

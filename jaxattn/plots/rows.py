@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.endings import held
 from jaxattn.names import resolve
 from jaxattn.plots.style import Style, style_of
 from jaxattn.store import ABSENT, spec_of
@@ -124,7 +125,7 @@ def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:
     order = np.argsort(rates)[::-1]
     if "train" not in names_of(ds, "process"):
         return int(order[0])
-    done = ds["status"].sel(process="train") == int(Status.DONE)
+    done = Status.ended_well(ds["status"].sel(process="train"))
     rest = [dim for dim in done.dims if dim not in ("learning_rate", "paradigm")]
     usable = done.any(rest).all("paradigm").values
     return int(next((index for index in order if usable[index]), order[0]))
@@ -222,7 +223,7 @@ def runs(
     resolve("measure", along, measure)
     resolve("process", dict.fromkeys(names_of(ds, "process")), process)
     rows = ds.sel(paradigm=paradigm, process=process)
-    values = rows[measure]
+    values = held(rows[measure], rows)
     if "split" in values.dims:
         values = values.sel(split=split)
     if "inference" in values.dims:
@@ -231,7 +232,7 @@ def runs(
         values = values.sel(inference=rule)
     status = rows["status"].values.astype(int)
     asked = np.flatnonzero(status != ABSENT)[: 1 if process == "theory" else None]
-    done = asked[status[asked] == Status.DONE]
+    done = asked[Status.ended_well(status[asked])]
     words = _endings(ds)
     return Curves(
         paradigm,
@@ -239,7 +240,7 @@ def runs(
         np.asarray(ds["seed"].values[done]),
         values.transpose("seed", "save", ...).values[done].astype(float),
         asked.size,
-        tuple(words.get(code, str(code)) for code in status[asked] if code != Status.DONE),
+        tuple(words.get(code, str(code)) for code in status[asked] if not Status.ended_well(code)),
     )
 
 

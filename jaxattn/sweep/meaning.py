@@ -49,6 +49,7 @@ class Meaning:
     measures: tuple[str, ...]
     """Every variable that some run measures."""
     tables: "_Tables"
+    """What it was found out from."""
 
     def settings_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Settings:
         """What runs at a static point have in common, hyperparameters and seeds apart."""
@@ -137,7 +138,7 @@ def _check_needed(tables: _Tables) -> None:
     for name, example in (("paradigm", '["soft", "hard"]'), ("seed", "{ count = 8 }")):
         if name not in (axis.name for axis in tables.axes):
             raise InputError(
-                f"axes: got no {name}, expected an axis of that name; add {name} = {example}."
+                f"axes: got no {name}, expected an axis of its own; add {name} = {example}."
             )
     if not tables.named("task"):
         raise InputError(
@@ -221,6 +222,7 @@ def _settings_at(
     point: Mapping[str, Value],
     paradigms: tuple[Value, ...],
 ) -> Settings:
+    """See `Meaning.settings_at`."""
     task = make_task(tables.described("task", roles, point))
     fixed = {key: value for key, value in tables.settings.items() if key != "hypers"}
     fixed |= {key: at for key, at in point.items() if roles[key] == "setting"}

@@ -19,7 +19,20 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.streams import streams
 
-__all__ = ["Row", "fetch", "make_row", "make_runner", "make_tile", "stack_data"]
+__all__ = [
+    "Row",
+    "axes_of",
+    "fetch",
+    "make_row",
+    "make_runner",
+    "make_tile",
+    "pick",
+    "pick_data",
+    "share",
+    "stack_data",
+    "start",
+    "start_of",
+]
 
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
 """One run: seed, hyperparameters, data -> Trajectory."""
@@ -40,13 +53,18 @@ def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: 
     """
 
     def row(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
-        keys, common = streams(seed), streams(0)
-        if shared_order:
-            keys = keys._replace(order=common.order)
-        start = keys.init if vary_init else common.init
+        keys, start = start_of(seed, shared_order, vary_init)
         return process(problem.init(start, hyper), hyper, data, keys)
 
     return row
+
+
+def start_of(seed: Integer[Array, ""], shared_order: bool, vary_init: bool) -> tuple[Keys, Array]:
+    """The streams of a row, and the key of its initial parameters; see `make_row`."""
+    keys, common = streams(seed), streams(0)
+    if shared_order:
+        keys = keys._replace(order=common.order)
+    return keys, keys.init if vary_init else common.init
 
 
 @lru_cache(maxsize=256)
@@ -57,12 +75,10 @@ def make_tile(row: Row, vary_data: bool) -> Any:
         row: one run; see `make_row`.
         vary_data: whether examples have a leading axis ``[row]`` too (pools never have).
     """
-    varied: Any = 0 if vary_data else None
 
     @jax.jit
     def tile(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
-        in_axes = (0, 0, _each(data, lambda part: Data(varied, None)))
-        return jax.vmap(row, in_axes=in_axes)(seeds, hypers, data)
+        return jax.vmap(row, in_axes=(0, 0, axes_of(data, vary_data)))(seeds, hypers, data)
 
     return tile
 
@@ -86,37 +102,57 @@ def make_runner(
     tile = make_tile(row, vary_data)
 
     def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> list[Trajectory]:
-        def on(device: jax.Device) -> Splits:
-            """What all tiles share goes to `device` once; what has tile axes waits."""
-            put: dict[int, Array] = {}
-
-            def once(leaf: Any) -> Array:
-                if id(leaf) not in put:
-                    put[id(leaf)] = jax.device_put(leaf, device)
-                return put[id(leaf)]
-
-            def share(part: Data) -> Data:
-                examples = part.examples if vary_data else jax.tree.map(once, part.examples)
-                return Data(examples, jax.tree.map(once, part.pool))
-
-            return _each(data, share)
-
         def of_tile(number: int, device: jax.Device, shared: Splits) -> Future[Trajectory]:
-            def pick(tree: PyTree) -> PyTree:
-                return jax.device_put(jax.tree.map(lambda leaf: leaf[number], tree), device)
+            own = (pick(tree, number, device) for tree in (seeds, hypers))
+            lane = number % at_once if at_once else number
+            return start(tile, lane, *own, pick_data(shared, number, device, vary_data))
 
-            if vary_data:
-                shared = _each(shared, lambda part: part._replace(examples=pick(part.examples)))
-            arguments = (pick(seeds), pick(hypers), shared)
-            # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
-            lane = _lane(number % at_once if at_once else number)
-            return lane.submit(tile.lower(*arguments).compile(), *arguments)
-
-        places = [(device, on(device)) for device in devices[: len(seeds)]]
+        places = [(device, share(data, device, vary_data)) for device in devices[: len(seeds)]]
         begun = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
         return [future.result() for future in begun]
 
     return run
+
+
+def axes_of(data: Splits, vary_data: bool) -> Splits:
+    """The axes of `data` to vmap over: those of examples that vary with the row."""
+    varied: Any = 0 if vary_data else None
+    return _each(data, lambda part: Data(varied, None))
+
+
+def pick(tree: PyTree, at: Any, device: jax.Device) -> PyTree:
+    """What every leaf has at index `at`, put on `device`."""
+    return jax.device_put(jax.tree.map(lambda leaf: leaf[at], tree), device)
+
+
+def pick_data(shared: Splits, at: Any, device: jax.Device, vary_data: bool) -> Splits:
+    """The data of one tile, out of what `share` gave."""
+    if not vary_data:
+        return shared
+    return _each(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
+
+
+def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
+    """What all tiles share, put on `device`; examples that vary with the row wait for theirs."""
+    there: dict[int, Array] = {}
+
+    def once(leaf: Any) -> Array:
+        # Splits share their pool: one copy of it.
+        if id(leaf) not in there:
+            there[id(leaf)] = jax.device_put(leaf, device)
+        return there[id(leaf)]
+
+    def put(part: Data) -> Data:
+        examples = part.examples if vary_data else jax.tree.map(once, part.examples)
+        return Data(examples, jax.tree.map(once, part.pool))
+
+    return _each(data, put)
+
+
+def start(program: Any, lane: int, *arguments: Any) -> Future[Any]:
+    """Start a jitted program after what its lane was given before; it runs where its data are."""
+    # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
+    return _lane(lane).submit(program.lower(*arguments).compile(), *arguments)
 
 
 @cache

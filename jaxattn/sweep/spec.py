@@ -9,14 +9,15 @@ from jaxattn.names import nearest
 from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.meaning import Meaning, Role, understand
 from jaxattn.sweep.plainness import checked_settings, plain_table
-from jaxattn.sweep.values import known_keys, whole_number
+from jaxattn.sweep.stopping import Stop
+from jaxattn.sweep.values import whole_number
 
 __all__ = ["PROCESSES", "Layout", "Spec"]
 
 PROCESSES = ("train", "flow")
 ROWS = 2**31
 """A sweep has fewer: row numbers are kept in files."""
-STOPS = ("converged", "diverged", "every")
+_NEEDS = {"time_to_focus": "attention_foreground", "time_to_fit": "accuracy"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Spec:
     processes: tuple[str, ...] = ("train",)
     """train, flow, or both."""
     measures: tuple[str, ...] | None = None
-    """Variables to keep; None: all."""
+    """Variables to keep, with what they are computed from; None: all."""
     layout: Layout = Layout()
     keep_params: bool = False
     """Keep the parameters at the end of every run."""
@@ -97,7 +98,7 @@ class Spec:
         settings = checked_settings(plain_table("settings", self.settings), columns)
         found = understand(task, model, settings, self.axes)
         _check_output(self.processes, self.measures, self.keep_params, found.measures)
-        stop = None if self.stop is None else _checked_stop(self.stop)
+        stop = None if self.stop is None else _checked_stop(self.stop, found.measures)
         if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
             raise InputError(
                 "layout.pad_segments: got true, expected an axis of segments alone; drop it."
@@ -112,7 +113,7 @@ class Spec:
             "settings": settings,
             "axes": axes,
             "processes": tuple(name for name in PROCESSES if name in self.processes),
-            "measures": None if self.measures is None else tuple(sorted(self.measures)),
+            "measures": None if self.measures is None else _with_needs(self.measures),
             "stop": stop,
             "meaning": found,
         }.items():
@@ -126,6 +127,11 @@ class Spec:
     def roles(self) -> Mapping[str, Role]:
         """What each name on an axis is."""
         return self.meaning.roles
+
+
+def _with_needs(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """With the measures that others are computed from."""
+    return tuple(sorted({*measures, *(_NEEDS[name] for name in measures if name in _NEEDS)}))
 
 
 def _in_form(axis: Axis, roles: Mapping[str, Role]) -> Axis:
@@ -172,12 +178,13 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
         raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
 
 
-def _checked_stop(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_stop(asked: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
     stop = plain_table("stop", asked)
-    known_keys("stop", stop, STOPS)
-    if "converged" in stop:
-        known_keys("stop.converged", stop["converged"], ("measure", "below", "above"))
-    if not isinstance(stop.get("diverged", False), bool):
-        raise InputError(f"stop.diverged: got {shown(stop['diverged'])}, expected true or false.")
-    whole_number("stop.every", stop.get("every", 1), 1, ROWS - 1)
+    level = stop.get("converged")
+    if isinstance(level, Mapping) and (name := level.get("measure", measures[0])) not in measures:
+        raise InputError(
+            f"stop.converged: got the measure {shown(name)}, expected one of "
+            f"{', '.join(measures)}; {nearest(str(name), measures) or 'pick one.'}"
+        )
+    Stop.from_plain(stop)
     return stop

@@ -45,6 +45,8 @@ def read_axis(name: str, asked: Any) -> Axis:
     Raises:
         InputError: neither a value, a list, a range, a log range, a zip nor a draw.
     """
+    if isinstance(asked, Mapping) and name != "seed":
+        known_keys(f"axis {name}", asked, ("range", "log", "count", "zip", "random", "seed"))
     if isinstance(asked, Mapping) and "zip" in asked:
         known_keys(f"axis {name}", asked, ("zip",))
         columns = _columns(name, "zip", asked["zip"])

@@ -30,7 +30,8 @@ def test_a_list_is_the_values_and_one_value_a_list_of_one():
 
 def test_a_range_holds_both_ends_and_equal_steps_as_they_are_written():
     assert values("a", {"range": [0.5, 2.0], "count": 4}) == (0.5, 1.0, 1.5, 2.0)
-    assert values("a", {"range": [0.1, 0.5], "count": 5}) == (0.1, 0.2, 0.3, 0.4, 0.5)
+    tenths = tuple(at / 10 for at in range(1, 24))
+    assert values("a", {"range": [0.1, 2.3], "count": 23}) == tenths
     assert values("a", {"range": [3.0, -1.0], "count": 3}) == (3.0, 1.0, -1.0)
 
 
@@ -115,7 +116,7 @@ REFUSALS = {
     "infinity": ("a", [float("inf")], "finite"),
     "an endless integer": ("a", [10**400], "within 2**53"),
     "a key too many": ("a", {"range": [0, 1], "cuont": 2}, "did you mean 'count'"),
-    "a misspelt zip": ("a", {"zipp": {"a": [1]}}, "got the key 'zipp'"),
+    "a misspelt zip": ("a", {"zipp": {"a": [1]}}, "did you mean 'zip'"),
     "no count": ("a", {"range": [0, 1]}, "count: got none"),
     "a count of zero": ("a", {"log": [1, 2], "count": 0}, "count: got 0"),
     "a count of one between two ends": ("a", {"range": [0, 1], "count": 1}, "at least 2"),

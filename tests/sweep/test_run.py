@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, PRECISION, bags, splits, task_of
+from helpers import CLASSES, PRECISION, bags, compiled_quickly, splits, task_of
 
 from jaxattn.batches import Order
 from jaxattn.contracts import Data, Splits, Trajectory
@@ -23,6 +23,12 @@ SEEDS, RATES = (0, 1, 5), (0.05, 0.3)
 CONSTANTS = {"temperature": 1.0, "switch_time": 1.5}
 PLAN = make_plan({"learning_rate": RATES}, SEEDS, CONSTANTS, tile=4)
 ONE_DEVICE = tuple(jax.devices()[:1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    with compiled_quickly():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.laying import laid_out
 from jaxattn.engine.specfile import read_spec
 from jaxattn.settings import Settings
 from jaxattn.sweep import (
@@ -225,6 +226,12 @@ def test_the_hash_knows_every_part(table, key, value):
     assert spec_hash(from_plain(changed(**{table: {key: value}}))) != spec_hash(from_plain(SMALL))
 
 
+def test_a_time_to_reach_a_level_is_kept_with_the_measure_that_reaches_it():
+    output = {"measures": ["time_to_focus", "loss"]}
+    kept = from_plain(changed(output=output)).measures
+    assert kept == ("attention_foreground", "loss", "time_to_focus")
+
+
 @pytest.mark.parametrize(
     ("memory", "count"),
     [
@@ -272,6 +279,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown table": (changed(axis={}), "did you mean 'axes'"),
     "no axes": ({"task": {"name": "digits"}}, "no [axes]"),
     "axes that are text": (changed(axes="seed"), "expected a table"),
+    "an axis in a list that has no name": (
+        changed(axes=[{"columns": {"seed": [0]}}]),
+        "expected a name for each axis",
+    ),
     "no task": (changed(task={"name": None}), "task: got no name"),
     "an unknown task": (changed(task={"name": "orthogonaal"}), "did you mean 'orthogonal'"),
     "an unknown argument": (changed(task={"trian": 5}), "did you mean 'train'"),
@@ -330,7 +341,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a paradigm that is a number": (changed(axes={"paradigm": [1]}), "expected a name in quotes"),
     "a paradigm along another axis": (
         changed(axes={"paradigm": None, "z": {"zip": {"paradigm": ["soft"], "segments": [3]}}}),
-        "expected an axis of that name",
+        "expected an axis of its own",
     ),
     "a seed that is true": (changed(axes={"seed": [True]}), "seed: got True"),
     "half a seed": (changed(axes={"seed": [0.5]}), "seed: got 0.5"),
@@ -374,11 +385,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "too many runs": (
         changed(
             axes={
-                "learning_rate": {"log": [0.1, 1.0], "count": 50_000},
-                "seed": {"count": 50_000},
+                "learning_rate": {"range": [0.1, 1.0], "count": 2000},
+                "temperature": {"range": [0.1, 1.0], "count": 2000},
+                "seed": {"count": 2000},
             }
         ),
-        "got 2500000000 runs",
+        "got 8000000000 runs",
     ),
     "an unknown key of the layout": (changed(layout={"tiles": 3}), "did you mean 'tile'"),
     "a layout that is text": (changed(layout="small"), "layout: got 'small'"),
@@ -399,8 +411,16 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "parameters that are a word": (changed(output={"params": "yes"}), "output.params: got 'yes'"),
     "an unknown key of the output": (changed(output={"measure": []}), "did you mean 'measures'"),
     "an unknown key of the stop": (changed(stop={"divergd": True}), "did you mean 'diverged'"),
-    "a stop that is a word": (changed(stop={"diverged": "yes"}), "stop.diverged: got 'yes'"),
-    "a stop every now and then": (changed(stop={"every": 0.5}), "stop.every: got 0.5"),
+    "an unknown measure to stop by": (
+        changed(stop={"converged": {"measure": "objectiv", "below": 1}}),
+        "did you mean 'objective'",
+    ),
+    "a measure to stop by that is none": (
+        changed(stop={"converged": {"measure": ["a\nb"], "below": 1}}),
+        "got the measure",
+    ),
+    "a stop that is a word": (changed(stop={"diverged": "yes"}), "got diverged = 'yes'"),
+    "a stop every now and then": (changed(stop={"every": 0.5}), "got every = 0.5"),
     "nothing to import": (
         changed(axes={"paradigm": ["no_such_module:loss"]}),
         "is its folder on PYTHONPATH?",
@@ -511,3 +531,21 @@ def test_a_file_is_read_and_named_in_what_it_is_refused_for(tmp_path):
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     (tmp_path / "windows.toml").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
     assert read_spec(tmp_path / "windows.toml") == parse_spec(TEXT)
+
+
+def test_the_example_is_read_with_all_that_stands_in_its_comments():
+    text = EXAMPLE.read_text(encoding="utf-8")
+    spec = read_spec(EXAMPLE)
+    assert laid_out(spec).chunk_count >= 12
+    shown = re.sub(r"^# (size|draw|\[stop\]|converged|diverged|every)\b", r"\1", text, flags=re.M)
+    shown = shown.replace("# [stop]", "[stop]")
+    shown = re.sub(r"^(classes|train|\[settings.hypers\]|focus_rate) .*$", "", shown, flags=re.M)
+    whole = parse_spec(shown)
+    assert {axis.name for axis in whole.axes} >= {"size", "draw"}
+    assert whole.stop is not None
+
+
+def test_every_line_of_the_example_that_says_something_says_why():
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        assert not line or line == "[axes]" or "# " in line or line == "#"
+        assert len(line) <= 110

@@ -1,0 +1,86 @@
+"""Chunks on a Dask cluster: of this machine, or a running one.
+
+Functions and contents travel through the cluster, so its workers need no disk in common. Dask
+computes a chunk again when its worker dies, and retries one that raised.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from distributed import Client, KilledWorker, LocalCluster
+from distributed.comm import CommClosedError
+
+from jaxattn.contracts import InputError
+from jaxattn.engine.dask_plugin import SetUp
+from jaxattn.engine.local import AHEAD
+from jaxattn.engine.setup import Setup, setup_here
+from jaxattn.engine.work import Engine, keep_busy
+
+__all__ = ["on_dask"]
+
+RETRIES = 2
+"""Times that Dask tries a chunk again after an exception, on whatever worker."""
+
+TIMEOUT = 10
+"""Seconds for the scheduler to answer."""
+
+
+@contextmanager
+def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
+    """A cluster's workers.
+
+    Args:
+        address: of the scheduler; None starts a cluster of one-threaded processes here.
+        workers: so many of them; one a core unless told.
+
+    Raises:
+        InputError: nobody answers there, or a worker cannot be set as this process is.
+    """
+    with ExitStack() as stack:
+        where = address or stack.enter_context(_here(workers or os.cpu_count() or 1))
+        client = stack.enter_context(_client(where))
+        _set_up(client, setup_here(same_disk=address is None))
+        executor = client.get_executor(retries=RETRIES, pure=False)
+        results = partial(
+            keep_busy,
+            executor,
+            at_once=lambda: AHEAD * max(1, sum(client.nthreads().values())),
+            lost="the Dask scheduler went away, or worker after worker died of one of them, as "
+            "when memory runs out; what was finished is kept.",
+            losses=(CancelledError, KilledWorker, CommClosedError),
+        )
+        ended = False
+        try:
+            yield Engine("dask", results)
+            ended = True
+        finally:
+            executor.shutdown(wait=ended)
+
+
+def _here(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+
+
+def _set_up(client: Client, how: Setup) -> None:
+    try:
+        client.register_plugin(SetUp(how))
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--engine: got Dask workers without the package {error.name!r}, expected jaxattn "
+            "with its extra dask there too; install the same versions."
+        ) from error
+
+
+def _client(where: LocalCluster | str) -> Client:
+    try:
+        return Client(where, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--engine: got {where!r}, where no Dask scheduler answered within {TIMEOUT} s, "
+            "expected the address that `dask scheduler` prints, such as tcp://host:8786."
+        ) from error

@@ -1,0 +1,102 @@
+"""The command line of sweeps: words to calls, and results to a terminal. No logic of its own.
+
+Heavy imports happen inside the commands, so that ``--help`` answers at once.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from jaxattn.output import print_json, show
+from jaxattn.sweep_commands import Sweep, SweepResume, SweepRun, SweepStatus
+
+__all__ = ["sweep"]
+
+
+def sweep(asked: Sweep) -> int:
+    """Run the command of sweeps that was asked for; its exit code."""
+    return _RUN[type(asked.do)](asked.do)
+
+
+def _run(asked: SweepRun) -> int:
+    from jaxattn.engine.running import Where, run_sweep
+    from jaxattn.engine.specfile import read_spec
+
+    spec = read_spec(asked.spec)
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
+    return _watched(
+        asked,
+        lambda to: run_sweep(spec, asked.out, overwrite=asked.overwrite, where=where, to=to),
+        asked.out,
+    )
+
+
+def _resume(asked: SweepResume) -> int:
+    from jaxattn.engine.folder import threads_of
+    from jaxattn.engine.running import Where, resume_sweep
+    from jaxattn.engine.specfile import read_spec
+
+    # Before JAX makes its devices: sums on a CPU depend on how many threads share them.
+    if threads := threads_of(asked.folder):
+        os.environ.setdefault("NPROC", str(threads))
+    spec = None if asked.spec is None else read_spec(asked.spec)
+    where = Where(asked.engine, asked.workers, _options(asked.slurm))
+    return _watched(
+        asked,
+        lambda to: resume_sweep(asked.folder, spec=spec, where=where, to=to),
+        asked.folder,
+    )
+
+
+def _watched(asked: Any, run: Callable[[Any], Any], folder: Any) -> int:
+    from jaxattn.engine.watching import Listener
+    from jaxattn.sweep_terminal import outcome_lines
+    from jaxattn.terminal import Reporter
+
+    with Reporter() as reporter, _scalars(asked, folder) as chunk:
+        outcome = run(Listener(reporter.tell, reporter.note, chunk))
+    if asked.json:
+        print_json({**outcome._asdict(), "folder": str(folder)})
+    else:
+        show(*outcome_lines(outcome, folder))
+    return 3 if outcome.failed else 0
+
+
+def _scalars(asked: Any, folder: Any) -> Any:
+    if not asked.tensorboard:
+        return nullcontext(lambda finished: None)
+    from jaxattn.engine.scalars import scalars_into
+
+    return scalars_into(folder)
+
+
+def _options(words: tuple[str, ...]) -> Mapping[str, str]:
+    from jaxattn.contracts import InputError
+
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or name in found:
+            raise InputError(f"--slurm: got {word!r}, expected NAME=VALUE, each name once.")
+        found[name] = value
+    return found
+
+
+def _status(asked: SweepStatus) -> int:
+    from jaxattn.engine.status import status_of
+    from jaxattn.sweep_terminal import status_lines
+
+    found = status_of(asked.folder)
+    if asked.json:
+        print_json(found)
+    else:
+        show(*status_lines(found))
+    return 0
+
+
+_RUN: Mapping[type, Callable[[Any], int]] = {
+    SweepRun: _run,
+    SweepResume: _resume,
+    SweepStatus: _status,
+}
