@@ -18,7 +18,7 @@ from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.legs import make_legs
 from jaxattn.probe import Keep
 from jaxattn.settings import Settings
-from jaxattn.sources import Sources
+from jaxattn.sources import MOST_BYTES, Sources
 from jaxattn.store import block
 from jaxattn.sweep import (
     Group,
@@ -48,7 +48,8 @@ class Runner:
             spec: what is kept of them, and when they may stop.
         """
         self.group, self.plan, self._spec = group, plan, spec
-        self.sources = Sources(group.settings, group.lengths)
+        most = min(MOST_BYTES, spec.layout.memory // 4)
+        self.sources = Sources(group.settings, group.lengths, most)
 
     @property
     def settings(self) -> Settings:

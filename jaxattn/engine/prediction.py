@@ -22,10 +22,17 @@ from jaxtyping import PyTree
 from jaxattn.contracts import Data, Splits
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.chunkfile import chunk_bytes
-from jaxattn.sources import MOST_BYTES
 from jaxattn.sweep import make_tile
 
-__all__ = ["ChunkBytes", "RowBytes", "bytes_of_chunk", "bytes_of_file", "compile_tile", "row_bytes"]
+__all__ = [
+    "ChunkBytes",
+    "RowBytes",
+    "bytes_of_chunk",
+    "bytes_of_file",
+    "compile_tile",
+    "in_words",
+    "row_bytes",
+]
 
 _CROSSING = 6
 """Arrays of 64 bits that finding the first crossing of each value takes."""
@@ -84,7 +91,7 @@ def row_bytes(runner: Runner) -> RowBytes:
         labelling=max(
             *(one.nbytes for one in variables.values()), 8 * _CROSSING * max(crossed, default=0)
         ),
-        kept=pools + min(kept, MOST_BYTES + examples),
+        kept=pools + min(kept, runner.sources.most + examples),
     )
 
 
@@ -155,6 +162,15 @@ def compile_tile(runner: Runner, tile: int) -> Any:
     shapes = Splits(part(data.learn), {name: part(one) for name, one in data.evaluate.items()})
     program = make_tile(runner.job.row, runner.sources.vary)
     return program.lower(of_rows(seeds), of_rows(hypers), shapes).compile()
+
+
+def in_words(count: int) -> str:
+    """Bytes as a person reads them: 512 B, 1.5 KiB, 24 MiB."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size >= 1000:
+            size, unit = size / 1024, larger
+    return f"{size:.3g} {unit}"
 
 
 def _bytes(tree: PyTree) -> int:
