@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
+from itertools import islice
 from statistics import fmean
 from typing import Any
 
 import jax
+import xarray as xr
 
 from jaxattn.engine.chunk import Runner, runners_of
+from jaxattn.engine.labels import pieces_of, variables_of
 from jaxattn.engine.laying import laid_out, on_host
 from jaxattn.engine.prediction import (
     ChunkBytes,
@@ -18,10 +21,14 @@ from jaxattn.engine.prediction import (
     row_bytes,
 )
 from jaxattn.engine.probing import Pace, pace_of
+from jaxattn.engine.virtual import virtual_bytes
 from jaxattn.jobs import tiles_at_once
-from jaxattn.sweep import Spec, Sweep, spec_hash, static_axes
+from jaxattn.sweep import Spec, Sweep, spec_hash, spec_json, static_axes
 
 __all__ = ["GroupCost", "SweepCost", "cost_of"]
+
+_SAMPLES = (8, 40)
+"""Chunks from which the size of ``results.nc`` is found."""
 
 PATIENCE = 45.0
 """Seconds after which no further group is probed."""
@@ -61,6 +68,29 @@ class SweepCost:
     platform: str
     at_once: int
     """Tiles that are worked on at once."""
+    index: int
+    """Bytes of ``results.nc``, about."""
+
+    @property
+    def runs(self) -> int:
+        """Of all groups."""
+        return sum(group.runs for group in self.groups)
+
+    @property
+    def chunks(self) -> int:
+        """Of all groups."""
+        return sum(group.chunks for group in self.groups)
+
+    @property
+    def disk(self) -> int:
+        """Bytes of all files."""
+        return self.index + sum(group.disk for group in self.groups)
+
+    @property
+    def memory(self) -> ChunkBytes:
+        """Of the chunks that need most."""
+        each = [group.memory for group in self.groups]
+        return ChunkBytes(*(max(sizes) for sizes in zip(*map(astuple, each), strict=True)))
 
     @property
     def probed(self) -> int:
@@ -79,6 +109,24 @@ class SweepCost:
         """Seconds until all programs are made."""
         found = [one.compiling for one in self.groups if one.compiling is not None]
         return fmean(found) * len(self.groups) if found else None
+
+    def plain(self) -> dict[str, Any]:
+        """All of it, for a program."""
+        return {
+            "spec_hash": self.spec_hash,
+            "runs": self.runs,
+            "compilations": len(self.groups),
+            "chunks": self.chunks,
+            "memory": asdict(self.memory),
+            "memory_is_least": any(group.is_least for group in self.groups),
+            "disk": self.disk,
+            "seconds": self.seconds(),
+            "compiling_seconds": self.compiling(),
+            "probed": self.probed,
+            "devices": self.devices,
+            "platform": self.platform,
+            "groups": [asdict(group) for group in self.groups],
+        }
 
 
 def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
@@ -100,7 +148,12 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
         _cost(sweep, runner, *found.get(number, (None, 0))) for number, runner in enumerate(runners)
     )
     return SweepCost(
-        spec_hash(sweep.spec), groups, len(devices), devices[0].platform, tiles_at_once(devices)
+        spec_hash(sweep.spec),
+        groups,
+        len(devices),
+        devices[0].platform,
+        tiles_at_once(devices),
+        _index(sweep, runners),
     )
 
 
@@ -126,6 +179,20 @@ def _probed(sweep: Sweep, runners: Sequence[Runner]) -> dict[int, tuple[Pace, in
     return found
 
 
+def _index(sweep: Sweep, runners: Sequence[Runner]) -> int:
+    """Bytes of ``results.nc``: what names and axes take, and as much for each chunk."""
+    labels = xr.Dataset(attrs={"spec_hash": spec_hash(sweep.spec), "spec": spec_json(sweep.spec)})
+    variables = variables_of(sweep, runners)
+    few, more = (min(count, sweep.chunk_count) for count in _SAMPLES)
+    sizes = [
+        len(virtual_bytes(labels, variables, islice(pieces_of(sweep, runners), count)))
+        for count in (few, more)
+    ]
+    each = (sizes[1] - sizes[0]) / max(more - few, 1)
+    coordinates = sum(8 * len(axis) * len(axis.columns) for axis in sweep.spec.axes)
+    return round(sizes[1] + (sweep.chunk_count - more) * each) + coordinates
+
+
 def _cost(sweep: Sweep, runner: Runner, pace: Pace | None, working: int) -> GroupCost:
     group, plan, devices = runner.group, runner.plan, jax.local_devices()
     memory = bytes_of_chunk(
@@ -140,6 +207,7 @@ def _cost(sweep: Sweep, runner: Runner, pace: Pace | None, working: int) -> Grou
     whole = min(plan.tile * plan.tiles_per_chunk, plan.size)
     one, whole_file = bytes_of_file(runner, 1), bytes_of_file(runner, whole)
     each = (whole_file - one) / max(whole - 1, 1)
+    params = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs.params))
     return GroupCost(
         paradigm=group.paradigm,
         process=group.process,
@@ -155,7 +223,7 @@ def _cost(sweep: Sweep, runner: Runner, pace: Pace | None, working: int) -> Grou
         memory=memory,
         is_least=pace is None,
         file=whole_file,
-        disk=round(plan.chunk_count * (one - each) + plan.size * each),
+        disk=round(plan.chunk_count * (one - each) + plan.size * (each + params)),
         seconds=None if pace is None else _rounds(plan.size, plan.tile, pace) * pace.seconds,
         compiling=None if pace is None else pace.compiling,
     )
