@@ -9,7 +9,14 @@ from contextlib import nullcontext
 from typing import Any
 
 from jaxattn.output import print_json, show
-from jaxattn.sweep_commands import Sweep, SweepExport, SweepResume, SweepRun, SweepStatus
+from jaxattn.sweep_commands import (
+    Sweep,
+    SweepExport,
+    SweepPlan,
+    SweepResume,
+    SweepRun,
+    SweepStatus,
+)
 
 __all__ = ["sweep"]
 
@@ -17,6 +24,19 @@ __all__ = ["sweep"]
 def sweep(asked: Sweep) -> int:
     """Run the command of sweeps that was asked for; its exit code."""
     return _RUN[type(asked.do)](asked.do)
+
+
+def _plan(asked: SweepPlan) -> int:
+    from jaxattn.engine.planning import cost_of
+    from jaxattn.engine.specfile import read_spec
+    from jaxattn.sweep_terminal import cost_lines, cost_table
+
+    cost = cost_of(read_spec(asked.spec), asked.probe)
+    if asked.json:
+        print_json(cost.plain())
+    else:
+        show(cost_table(cost), *cost_lines(cost))
+    return 0
 
 
 def _run(asked: SweepRun) -> int:
@@ -108,6 +128,7 @@ def _export(asked: SweepExport) -> int:
 
 
 _RUN: Mapping[type, Callable[[Any], int]] = {
+    SweepPlan: _plan,
     SweepRun: _run,
     SweepResume: _resume,
     SweepStatus: _status,

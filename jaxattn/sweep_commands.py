@@ -9,7 +9,24 @@ from typing import Annotated
 
 import tyro
 
-__all__ = ["Sweep", "SweepExport", "SweepResume", "SweepRun", "SweepStatus"]
+__all__ = ["Sweep", "SweepExport", "SweepPlan", "SweepResume", "SweepRun", "SweepStatus"]
+
+
+@dataclass
+class SweepPlan:
+    """Say what a sweep would cost: runs, compilations, chunks, memory, disk, seconds.
+
+    Example: jaxattn sweep plan examples/sweep.toml
+    """
+
+    spec: Annotated[Path, tyro.conf.Positional]
+    """A TOML file; examples/sweep.toml explains every line."""
+    probe: bool = True
+    """Compile programs and run a few steps, to know seconds, and memory to the full."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
 
 
 @dataclass
@@ -104,7 +121,8 @@ class Sweep:
     """Thousands of runs as one labelled result: planned, run, resumed exactly, watched."""
 
     do: (
-        Annotated[SweepRun, tyro.conf.subcommand("run")]
+        Annotated[SweepPlan, tyro.conf.subcommand("plan")]
+        | Annotated[SweepRun, tyro.conf.subcommand("run")]
         | Annotated[SweepResume, tyro.conf.subcommand("resume")]
         | Annotated[SweepStatus, tyro.conf.subcommand("status")]
         | Annotated[SweepExport, tyro.conf.subcommand("export")]
