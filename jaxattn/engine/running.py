@@ -157,5 +157,6 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             if first:
                 log(folder, "finished", computed=watch.computed, failed=failed, seconds=seconds)
                 said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
+                said["seconds"] = {"last command": {"all": seconds}}
                 write_json(folder / "run.json", {**said, **environment()})
             return outcome
