@@ -122,6 +122,7 @@ def make_job(
     """
     problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
     saves, order, varied = settings.save_steps(), settings.order_of_batches(), settings.varied()
+    devices = tuple(jax.local_devices())
     made = (
         make_flow(
             problem,
@@ -145,7 +146,7 @@ def make_job(
         plan,
         part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
         row,
-        make_runner(row, vary_data or "data" in varied, tuple(jax.local_devices())),
+        make_runner(row, vary_data or "data" in varied, devices, tiles_at_once(devices)),
     )
 
 

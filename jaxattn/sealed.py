@@ -7,6 +7,7 @@ into an endless loop.
 """
 
 import hashlib
+import io
 import os
 import re
 import tempfile
@@ -45,9 +46,12 @@ class State(Enum):
     FOREIGN = "foreign"
 
 
-def seal(content: bytes) -> bytes:
-    """The last line of a file that holds `content`."""
-    return _SEAL + hashlib.sha256(content).hexdigest().encode() + b"\n"
+def seal(content: bytes | memoryview, *more: bytes) -> bytes:
+    """The last line of a file that holds `content`, and then `more`."""
+    digest = hashlib.sha256(content)
+    for part in more:
+        digest.update(part)
+    return _SEAL + digest.hexdigest().encode() + b"\n"
 
 
 def is_broken(whole: bytes, *, must: bool = False) -> bool:
@@ -72,10 +76,17 @@ def private_name(spec_hash: str, variable: str) -> str:
     return f"sweep/{spec_hash[:16]}-{variable}"
 
 
-def seal_chunk(content: bytes, spec_hash: str, number: int) -> bytes:
-    """The whole file of a chunk: `content`, whose it is, and the seal over both."""
-    owned = content + f"\njaxattn chunk {number} of {spec_hash}, {len(content)} bytes".encode()
-    return owned + seal(owned)
+def seal_chunk(buffer: io.BytesIO, spec_hash: str, number: int) -> bytes:
+    """The whole file of a chunk: what `buffer` holds, whose it is, and the seal over both.
+
+    The lines are added in place, as the content may be large.
+    """
+    with buffer.getbuffer() as content:
+        owner = f"\njaxattn chunk {number} of {spec_hash}, {len(content)} bytes".encode()
+        ending = owner + seal(content, owner)
+    buffer.seek(0, io.SEEK_END)
+    buffer.write(ending)
+    return buffer.getvalue()
 
 
 def examine(path: Path, spec_hash: str, number: int, *, full: bool = True) -> State:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxattn.contracts import Splits, Task
+from jaxattn.contracts import Data, Splits, Task
 from jaxattn.data import check, head, pad
 from jaxattn.jobs import Job
 from jaxattn.settings import Settings
@@ -16,7 +16,10 @@ from jaxattn.sweep import stack_data
 __all__ = ["Sources"]
 
 MOST_BYTES = 1 << 28
-"""Of data that is kept to be used again; older sets are made anew when asked for."""
+"""Of examples that are kept to be used again; older sets are made anew when asked for."""
+
+_POOLS = 8
+"""Arrays of pools that are kept."""
 
 
 class Sources:
@@ -34,6 +37,7 @@ class Sources:
         self._tasks = {task.segments: task for task in lengths}
         self._made: OrderedDict[tuple[int, int, str], Splits] = OrderedDict()
         self._bytes = 0
+        self._pools: list[tuple[Any, np.ndarray]] = []
 
     @property
     def vary(self) -> bool:
@@ -46,11 +50,10 @@ class Sources:
             return self.splits(0, job)
         seeds = job.plan.seed_of(rows)
         lengths = job.plan.hypers_of(rows)["segments"] if self._tasks else np.zeros(rows.shape)
-        tiles = [
-            stack_data([self.splits(int(seed), job, int(length)) for seed, length in tile])
-            for tile in np.stack([seeds, lengths], axis=-1)
-        ]
-        return stack_data(tiles)
+        asked = np.stack([seeds, lengths], axis=-1).reshape(-1, 2)
+        return stack_data(
+            (self.splits(int(seed), job, int(length)) for seed, length in asked), rows.shape
+        )
 
     def splits(self, seed: int, job: Job, length: int = 0) -> Splits:
         """Data of one seed; those of seed 0 where seeds do not vary the data."""
@@ -76,12 +79,26 @@ class Sources:
         if job.process == "flow":
             learn = head(learn, settings.flow_examples)
         evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
-        splits = Splits(learn, evaluate)
-        return jax.tree.map(lambda leaf: _cast(leaf, job.problem.precision), splits)
+        precision = job.problem.precision
+
+        def cast(data: Data) -> Data:
+            examples = jax.tree.map(lambda leaf: _cast(leaf, precision), data.examples)
+            return Data(examples, jax.tree.map(lambda leaf: self._pool(leaf, precision), data.pool))
+
+        return Splits(cast(learn), {name: cast(data) for name, data in evaluate.items()})
+
+    def _pool(self, leaf: Any, precision: str) -> np.ndarray:
+        """The same array for the same pool: splits and seeds share it."""
+        for known, made in self._pools:
+            if known is leaf:
+                return made
+        self._pools = [(leaf, _cast(leaf, precision)), *self._pools][:_POOLS]
+        return self._pools[0][1]
 
 
 def _size(splits: Splits) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(splits))
+    parts = (splits.learn, *splits.evaluate.values())
+    return sum(leaf.nbytes for part in parts for leaf in jax.tree.leaves(part.examples))
 
 
 def _cast(leaf: Any, precision: str) -> np.ndarray:

@@ -57,6 +57,8 @@ def block(
     axes: Mapping[str, Sequence[Any]],
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
+    *,
+    use_up: bool = False,
 ) -> xr.Dataset:
     """One process of one paradigm as a Dataset.
 
@@ -66,7 +68,9 @@ def block(
         measures: labels of the problem's measures; one that is not described gets the dims
             ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
+        use_up: take each measure out of `trajectory` once it is stacked: less memory.
     """
+    measured = trajectory.measures if use_up else dict(trajectory.measures)
     lead = tuple(axes)
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
     variables: dict[str, Any] = {}
@@ -77,23 +81,23 @@ def block(
     add(
         "objective",
         (*lead, "save"),
-        trajectory.measures["objective"],
+        measured["objective"],
         *_UNITS["objective"],
     )
     add(
         "gradient_norm",
         (*lead, "save", "part"),
-        trajectory.measures["gradient_norm"],
+        measured["gradient_norm"],
         *_UNITS["gradient_norm"],
     )
     coords["part"] = list(parts)
     described = {spec.name: spec for spec in measures}
     # JAX sorts the keys of a dict; people expect the learning set first and the test last.
-    found = dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k)
+    found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
     splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
     coords["split"] = splits
-    for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
-        by_split: list[Any] = [trajectory.measures[f"{split}/{name}"] for split in splits]
+    for name in dict.fromkeys(k.split("/", 1)[1] for k in measured if "/" in k):
+        by_split: list[Any] = [measured.pop(f"{split}/{name}") for split in splits]
         values = np.stack(by_split, axis=len(lead) + 1)
         rest = values.ndim - len(lead) - 2
         spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))

@@ -6,7 +6,6 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
-from helpers import compiled_quickly
 
 from jaxattn import compare, comparison, mosaic
 from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
@@ -40,12 +39,6 @@ def small(paradigms=("soft", "hard", "hybrid"), **settings):
     """A comparison of tiles of four rows; equal static settings compile once in this process."""
     asked = {"hypers": {"learning_rate": RATES}, **SMALL, **settings}
     return compare(digits(train=64, test=32), paradigms=paradigms, **asked)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quickly():
-    with compiled_quickly():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 from jaxattn.contracts import Data, Params, Splits, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
+from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.legs import make_legs
 from jaxattn.probe import Keep
@@ -85,13 +86,17 @@ class Runner:
             A Dataset whose variable ``row`` has their numbers, and their final parameters with a
             leading axis, where the spec asks for them.
         """
-        real = rows >= 0
+        real = rows[rows >= 0]
         if self._spec.stop is None:
-            out = fetch(self.job.run(*self.arguments(rows)))
-            out = jax.tree.map(lambda leaf: leaf[real], out)
+            # Padding is last. Views, as a chunk may be most of the memory there is.
+            out = jax.tree.map(
+                lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size],
+                fetch(self.job.run(*self.arguments(rows))),
+            )
+            give_back()
         else:
-            out = self._run_with_stops(rows[real])
-        return self._labelled(out, rows[real]), out.params
+            out = self._run_with_stops(real)
+        return self._labelled(out, real), out.params
 
     def check_stop(self) -> None:
         """Refuse a rule to stop by that these runs cannot follow.
@@ -117,7 +122,7 @@ class Runner:
             self._keep,
         )
         seeds, hypers, data = self.arguments(rows[None])
-        return run_with_stops(
+        out = run_with_stops(
             make_leg_row(problem, legs, order.shared, "init" in settings.varied()),
             stop.rule(problem, tuple(data.evaluate), self.group.process),
             seeds[0],
@@ -127,6 +132,9 @@ class Runner:
             devices=jax.local_devices(),
             vary_data=self.sources.vary,
         )
+        # Only here: a row may stop by a measure that is not kept.
+        kept = set(self.outputs.measures)
+        return out._replace(measures={k: v for k, v in out.measures.items() if k in kept})
 
     def _each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
         """`function` of every leaf that has axes of rows; the pool never has."""
@@ -141,13 +149,14 @@ class Runner:
         )
 
     @cached_property
-    def template(self) -> xr.Dataset:
-        """One row as it comes from `run`, all zeros: names, dims, types and labels.
+    def outputs(self) -> Trajectory:
+        """Shapes and types of what one row gives; found without compiling anything."""
+        return jax.eval_shape(self.job.row, *self._one_row())
 
-        Found without compiling anything.
-        """
-        out = jax.eval_shape(self.job.row, *self._one_row())
-        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), out)
+    @cached_property
+    def template(self) -> xr.Dataset:
+        """One row as it comes from `run`, all zeros: names, dims, types and labels."""
+        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), self.outputs)
         return self._labelled(zeros, np.zeros(1, dtype=int))
 
     def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
@@ -159,18 +168,10 @@ class Runner:
         return first(seed), jax.tree.map(first, hypers), self._each(data, first)
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
-        kept = self._spec.measures
-        if kept is not None:
-            measures = {k: v for k, v in out.measures.items() if _is_kept(k, kept)}
-            out = out._replace(measures=measures)
-        ds = block(out, {"row": rows.tolist()}, self.job.problem.measures, self.job.parts)
+        labels = {"row": rows.tolist()}
+        ds = block(out, labels, self.job.problem.measures, self.job.parts, use_up=True)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
-
-
-def _is_kept(name: str, kept: tuple[str, ...]) -> bool:
-    """What has no split is always kept: the objective and the gradient's norm."""
-    return "/" not in name or name.split("/", 1)[1] in kept
 
 
 class Finished(NamedTuple):
@@ -194,7 +195,10 @@ def compute(spec_json: str, number: int) -> Finished:
     ds, params = runners[group.number].run(chunk.rows)
     labels = [name for name in ds.coords if name != "row"]
     identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
-    return Finished(chunk_bytes(ds.drop_vars(labels).assign_attrs(identity)), params)
+    content = chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
+    del ds
+    give_back()
+    return Finished(content, params)
 
 
 def runners_of(sweep: Sweep) -> tuple[Runner, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.hosts import on_hosts, started_by_a_launcher
 from jaxattn.engine.local import in_processes, in_this_process
 from jaxattn.engine.work import Engine
 from jaxattn.names import resolve
@@ -21,7 +22,7 @@ __all__ = ["ENGINES", "Asked", "open_engine"]
 class Asked:
     """What an engine is told; see `open_engine`. It refuses what means nothing to it."""
 
-    name: str = "local"
+    name: str = "auto"
     workers: int | None = None
     folder: Path = Path()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +33,7 @@ Opener = Callable[[Asked], AbstractContextManager[Engine]]
 
 @contextmanager
 def open_engine(
-    name: str = "local",
+    name: str = "auto",
     *,
     workers: int | None = None,
     folder: Path = Path(),
@@ -41,12 +42,14 @@ def open_engine(
     """An engine for as long as a ``with`` lasts; whatever it started ends with it.
 
     Args:
-        name: ``local``, ``dask`` (a cluster of this machine), ``slurm``, or the address of a
-            running Dask scheduler such as ``tcp://host:8786``.
+        name: ``local``, ``dask`` (a cluster of this machine), the address of a running Dask
+            scheduler such as ``tcp://host:8786``, ``slurm``, or ``hosts`` (this program was
+            started on each of them). ``auto`` is ``hosts`` where a launcher started several
+            processes, else ``local``.
         workers: processes on this machine, for ``local`` (1 unless told: the calling one) and
             ``dask`` (one a core unless told).
         folder: the sweep's directory; ``slurm`` leaves its logs in ``slurm/`` there.
-        options: the engine's own settings by name, as text; only ``slurm`` has any.
+        options: the engine's own settings by name, as text, of ``slurm`` and ``hosts``.
 
     Raises:
         InputError: no such engine, its extra is not installed, it cannot be reached, or it was
@@ -91,6 +94,19 @@ def _slurm(asked: Asked) -> AbstractContextManager[Engine]:
     return on_slurm(asked.folder / "slurm", asked.options)
 
 
+def _hosts(asked: Asked) -> AbstractContextManager[Engine]:
+    if asked.workers is not None:
+        raise InputError(
+            f"--workers: got {asked.workers} with --engine hosts, expected no number: the launcher "
+            "decides; drop it."
+        )
+    return on_hosts(asked.options)
+
+
+def _auto(asked: Asked) -> AbstractContextManager[Engine]:
+    return _hosts(asked) if started_by_a_launcher() else _local(asked)
+
+
 @contextmanager
 def _extra(name: str) -> Iterator[None]:
     """Say how to install what an engine needs."""
@@ -111,4 +127,10 @@ def _refuse_options(asked: Asked) -> None:
         )
 
 
-ENGINES: Mapping[str, Opener] = {"local": _local, "dask": _dask, "slurm": _slurm}
+ENGINES: Mapping[str, Opener] = {
+    "local": _local,
+    "dask": _dask,
+    "slurm": _slurm,
+    "hosts": _hosts,
+    "auto": _auto,
+}

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-__all__ = ["LIBRARY", "add_variable", "skeleton"]
+__all__ = ["LIBRARY", "add_group", "add_variable", "skeleton"]
 
 LIBRARY = ("v110", "v110")
 """HDF5's format for what h5py adds: the first that has virtual datasets."""
@@ -28,6 +28,17 @@ def skeleton(labels: xr.Dataset, sizes: Mapping[str, int]) -> io.BytesIO:
             for name, length in missing.items():
                 file.dimensions[name] = length
     return buffer
+
+
+def add_group(file: h5py.File, path: str) -> None:
+    """Make an HDF5 group, and those that it is in, without the time at which that was done."""
+    places = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    places.set_obj_track_times(False)
+    made = ""
+    for name in path.split("/"):
+        made = f"{made}/{name}"
+        if made not in file:
+            h5py.h5g.create(file.id, made.encode(), gcpl=places)
 
 
 def add_variable(

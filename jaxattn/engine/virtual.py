@@ -6,7 +6,7 @@ the fill value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -18,7 +18,7 @@ import xarray as xr
 
 from jaxattn.contracts import Status
 from jaxattn.engine.hyperslabs import Box, blocks, boxes
-from jaxattn.engine.netcdf import LIBRARY, add_variable, skeleton
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
 from jaxattn.sealed import chunk_name, private_name, seal, write_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes
 
@@ -35,6 +35,8 @@ class VirtualVariable:
     Attributes:
         dims: first those that rows differ by (paradigm, process, static axes, traced ones, seed),
             then the measure's own.
+        dtype: of real numbers. Integers become float64 where `fill` is NaN, which they lack, as
+            they do in a comparison with absent rows.
         fill: what is read where a chunk is not there yet, and where a measure has a shorter axis.
         absent: what is read where no chunk will ever be; None: `fill`.
     """
@@ -103,6 +105,7 @@ def virtual_bytes(
     Raises:
         ValueError: a variable or piece that does not fit the dimensions.
     """
+    variables = {name: _fillable(name, variable) for name, variable in variables.items()}
     sizes: dict[str, int] = {str(name): length for name, length in labels.sizes.items()}
     for name, variable in variables.items():
         for dim, length in zip(variable.dims, variable.shape, strict=True):
@@ -123,6 +126,13 @@ def virtual_bytes(
             add_variable(file, made, variable.dims, variable.attrs)
     content = buffer.getvalue()
     return content + seal(content)
+
+
+def _fillable(name: str, variable: VirtualVariable) -> VirtualVariable:
+    if variable.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: got {variable.dtype}, expected real numbers.")
+    whole = variable.dtype.kind in "iub" and np.isnan(variable.fill)
+    return replace(variable, dtype=np.dtype(np.float64)) if whole else variable
 
 
 class _Group:
@@ -181,7 +191,7 @@ class _Group:
     def create(self, file: h5py.File, number: int) -> None:
         """Write what was mapped."""
         self.path = f"{_GROUPS}/{number}"
-        file.create_group(self.path)
+        add_group(file, self.path)
         for name, one in self.made.items():
             one.create(file, f"{self.path}/{name}")
 
@@ -205,6 +215,7 @@ def _whole(
     if variable.absent is not None and (free := boxes(~covered)):
         # A dataset in this very file that takes no room: all of it is its fill value.
         counts = [prod(side.stop - side.start for side in where) for where in free]
+        add_group(file, _ABSENT)
         file.create_dataset(
             f"{_ABSENT}/{name}",
             shape=(max(counts),),
@@ -236,11 +247,11 @@ class _Virtual:
     """A virtual dataset in the making."""
 
     def __init__(self, shape: tuple[int, ...], variable: VirtualVariable) -> None:
-        if variable.dtype.kind not in "fiu":
-            raise ValueError(f"got {variable.dtype}, expected real numbers or integers.")
         self.dtype = variable.dtype
         self.space = h5py.h5s.create_simple(shape)
         self.settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        # Equal sweeps are equal files, whenever they were written.
+        self.settings.set_obj_track_times(False)
         self.settings.set_fill_value(np.asarray(variable.fill, variable.dtype))
 
     def map(self, where: Box, file: str, name: str, source: h5py.h5s.SpaceID) -> None:

@@ -7,7 +7,7 @@ from jaxattn.sweep.layout import Sweep, lay_out
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
 from jaxattn.sweep.reading import from_plain, parse_spec
 from jaxattn.sweep.record import difference, spec_hash, spec_json, to_plain
-from jaxattn.sweep.run import Row, fetch, make_row, make_runner, stack_data
+from jaxattn.sweep.run import Row, fetch, make_row, make_runner, make_tile, stack_data
 from jaxattn.sweep.spec import Layout, Spec
 from jaxattn.sweep.stopping import Stop
 
@@ -30,6 +30,7 @@ __all__ = [
     "make_plan",
     "make_row",
     "make_runner",
+    "make_tile",
     "parse_spec",
     "run_with_stops",
     "spec_hash",

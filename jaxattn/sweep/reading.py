@@ -73,9 +73,11 @@ def _axes(given: Any) -> tuple[Axis, ...]:
 
 def _axis(given: Any) -> Axis:
     known_keys("axes", given, ("name", "columns"))
+    if not isinstance(given.get("name"), str):
+        raise InputError(f"axes: got {shown(given)}, expected a name for each axis of a list.")
     columns = _table("axes.columns", given.get("columns"))
     listed = [read_axis(name, values) for name, values in columns.items()]
-    return Axis(str(given.get("name")), tuple(axis.columns[0] for axis in listed))
+    return Axis(given["name"], tuple(axis.columns[0] for axis in listed))
 
 
 def _layout(given: Any) -> Layout:

@@ -152,6 +152,8 @@ def _until(condition: object, seconds: float = 60) -> None:
     [
         ({"name": "locall"}, "unknown engine: got 'locall'.*did you mean 'local'"),
         ({"workers": 0}, "--workers: got 0, expected at least 1"),
+        ({"name": "slurm", "workers": 2}, "--workers: got 2 with --engine slurm"),
+        ({"name": "hosts", "workers": 2}, "--workers: got 2 with --engine hosts"),
         ({"options": {"partition": "gpu"}}, "engine local: got the setting 'partition'"),
     ],
 )
@@ -162,13 +164,18 @@ def test_what_no_engine_knows_is_one_line(words: dict, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "package", "extra"),
-    [("dask", "distributed", "dask"), ("tcp://x:1", "distributed", "dask")],
+    [
+        ("dask", "distributed", "dask"),
+        ("tcp://x:1", "distributed", "dask"),
+        ("slurm", "submitit", "slurm"),
+    ],
 )
 def test_an_extra_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str, extra: str
 ) -> None:
-    for loaded in [one for one in sys.modules if one.startswith("jaxattn.engine.dask_")]:
-        monkeypatch.delitem(sys.modules, loaded)
+    for loaded in list(sys.modules):
+        if loaded.startswith(("jaxattn.engine.dask_", "jaxattn.engine.slurm_")):
+            monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, package, None)
     said = f"got no package '{package}', expected .* run pip install 'jaxattn\\[{extra}\\]'"
     with pytest.raises(InputError, match=said), open_engine(name):

@@ -2,6 +2,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -147,6 +148,19 @@ def test_leaving_early_cancels_the_jobs(tmp_path: Path) -> None:
     while said := subprocess.check_output(["squeue", "-h"], text=True):
         assert time.monotonic() < end, said
         time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+@pytest.mark.usefixtures("on_slurm")
+def test_hosts_that_srun_starts_find_each_other(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("hosts_program.py")
+    command = ["srun", "--ntasks=2", "--immediate=30", sys.executable, program, tmp_path, "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "count").read_text() == "9"
+    for number in range(9):
+        assert (tmp_path / str(number)).read_bytes() == chunk_work.compute(number)
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
         return splits(bags(np.random.default_rng(int(seed))))
 
     def stacked(seeds):
-        return stack_data([stack_data([of(seed) for seed in tile]) for tile in seeds])
+        return stack_data((of(seed) for seed in seeds.flat), seeds.shape)
 
     run = make_runner(chex.assert_max_traces(row, n=1), True, ONE_DEVICE)
     together = by_tiles(run, stacked)
@@ -166,7 +166,7 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
     examples = bags(np.random.default_rng(0))
     pool = np.arange(3.0)
     one = Splits(Data(examples, pool), {"train": Data(examples, pool), "test": Data(examples)})
-    two = stack_data([one, one])
+    two = stack_data([one, one], (2,))
     assert two.learn.pool is pool
     assert two.evaluate["train"].pool is pool
     assert two.evaluate["test"].pool is None

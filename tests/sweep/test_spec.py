@@ -279,6 +279,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown table": (changed(axis={}), "did you mean 'axes'"),
     "no axes": ({"task": {"name": "digits"}}, "no [axes]"),
     "axes that are text": (changed(axes="seed"), "expected a table"),
+    "an axis in a list that has no name": (
+        changed(axes=[{"columns": {"seed": [0]}}]),
+        "expected a name for each axis",
+    ),
     "no task": (changed(task={"name": None}), "task: got no name"),
     "an unknown task": (changed(task={"name": "orthogonaal"}), "did you mean 'orthogonal'"),
     "an unknown argument": (changed(task={"trian": 5}), "did you mean 'train'"),
@@ -381,11 +385,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "too many runs": (
         changed(
             axes={
-                "learning_rate": {"log": [0.1, 1.0], "count": 50_000},
-                "seed": {"count": 50_000},
+                "learning_rate": {"range": [0.1, 1.0], "count": 2000},
+                "temperature": {"range": [0.1, 1.0], "count": 2000},
+                "seed": {"count": 2000},
             }
         ),
-        "got 2500000000 runs",
+        "got 8000000000 runs",
     ),
     "an unknown key of the layout": (changed(layout={"tiles": 3}), "did you mean 'tile'"),
     "a layout that is text": (changed(layout="small"), "layout: got 'small'"),
