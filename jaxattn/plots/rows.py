@@ -290,9 +290,10 @@ def _endings(ds: xr.Dataset) -> dict[int, str]:
     words = str(attributes.get("flag_meanings", "")).split()
     told = zip(np.atleast_1d(attributes.get("flag_values", [])), words, strict=False)
     known = {int(status): status.name.lower() for status in Status}
-    known |= {int(code): word for code, word in told}
+    known = known | {int(code): word for code, word in told}
     words = {code: word.replace("_", " ") for code, word in known.items()}
-    return words | {int(Status.RUNNING): "not run yet"}
+    words[int(Status.RUNNING)] = "not run yet"
+    return words
 
 
 def left_out(drawn: Iterable[Curves]) -> str:
