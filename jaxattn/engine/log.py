@@ -13,7 +13,8 @@ Every line is a JSON object with ``at`` (UTC, ISO 8601, milliseconds) and ``even
                       ``seconds`` of the command
 ====================  ==============================================================================
 
-A kill leaves no line, and at most one that is torn.
+A kill leaves no line of its own. It may tear one, and it may come between a chunk's file and its
+line: what is finished is what the files say (`jaxattn.engine.status.status_of`).
 """
 
 import json

@@ -291,9 +291,8 @@ def _endings(ds: xr.Dataset) -> dict[int, str]:
     told = zip(np.atleast_1d(attributes.get("flag_values", [])), words, strict=False)
     known = {int(status): status.name.lower() for status in Status}
     known = known | {int(code): word for code, word in told}
-    words = {code: word.replace("_", " ") for code, word in known.items()}
-    words[int(Status.RUNNING)] = "not run yet"
-    return words
+    spoken = {code: word.replace("_", " ") for code, word in known.items()}
+    return {**spoken, int(Status.RUNNING): "not run yet"}
 
 
 def left_out(drawn: Iterable[Curves]) -> str:
