@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
     failed: int
     chunks: int
     computed: int
-    """Chunks that this command computed; the others were finished before."""
+    """Chunks that this command computed, on all hosts; the others were finished before."""
     seconds: float
 
 
@@ -140,11 +140,11 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             found = states(folder, sweep)
             # Nobody may write before all have seen what is missing.
             engine.barrier("seen")
-            watch = Watch(folder, sweep, found, to)
-            watch.begin(engine.name, engine.process)
+            watch = Watch(folder, sweep, found, engine, to)
+            watch.begin()
             try:
                 work = partial(compute, text)
-                for number, (content, params) in engine.results(work, watch.missing):
+                for number, (content, params) in engine.results(work, watch.share):
                     if params is not None:
                         write_params(folder, number, params)
                     # Last, as it says that the chunk is finished.
@@ -157,9 +157,11 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
             failed = sum(failed_in(file.read_bytes()) for file in files)
             seconds = time.perf_counter() - started
-            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, watch.computed, seconds)
+            computed = len(watch.missing)
+            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)
             if first:
-                log(folder, "finished", computed=watch.computed, failed=failed, seconds=seconds)
+                log(folder, "finished", computed=computed, failed=failed, seconds=seconds)
                 said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
+                said["seconds"] = {"last command": {"all": seconds}}
                 write_json(folder / "run.json", {**said, **environment()})
             return outcome
