@@ -19,6 +19,7 @@ MORE_SEEDS = 1.1  # cost of a seed at 1,024 seeds over that at BASE
 SIZES = {"100 times": 40.0, "end": 60.0}  # times scipy, 4,096 sizes
 ORBIT, IN_TIME, ONE_PATH = 10.0, 1.0, 1.0  # times the ODE, the ODE, LSODA
 IVP, COMPILED_LOOP = "scipy solve_ivp", "scipy odeint"
+OPENING = 2.0  # seconds for a store of 100,000 rows
 LEVELS = (1e-6, 1e-9)
 FIGURE = "precision.png"
 
@@ -329,6 +330,23 @@ def _tiles(found: list[Benchmark]) -> str:
     return table(("model (hard, 32 rows)", "tile", "ms a row-step", "compile, s"), map(row, found))
 
 
+def _store(found: list[Benchmark]) -> str:
+    """What was done, by the number of rows in a chunk; opening is held against its target."""
+    header = ["", *(f"{one['extra_info']['at_once']} rows a chunk" for one in found)]
+    facts = [one["extra_info"] for one in found]
+    rows = [
+        ["chunks", *(f"{each['chunks']:,}" for each in facts)],
+        ["bytes of results.nc", *(f"{each['results_bytes']:,}" for each in facts)],
+        [
+            "bytes of a chunk, over those of its numbers",
+            *(f"{each['chunk_bytes'] / each['chunk_numbers']:.2f}" for each in facts),
+        ],
+        [f"**open, ms** (target {1e3 * OPENING:,.0f})", *(f"**{ms(each(one))}**" for one in found)],
+        *([f"{name}, ms", *(ms(peer(one, name)) for one in found)] for name in facts[0]["peers"]),
+    ]
+    return table(header, rows)
+
+
 def page(results: dict[str, Any]) -> str:
     """The whole page, Markdown, from pytest-benchmark's JSON."""
     benchmarks = results["benchmarks"]
@@ -359,6 +377,8 @@ def page(results: dict[str, Any]) -> str:
         f"extrapolated from fewer steps.\n\n{_fixed_focus(found)}\n\n{_training(found, limit)}"
     )
     parts.append(f"## Tiles\n\n{_tiles(asking(benchmarks, 'tile'))}")
+    if found := asking(benchmarks, "store"):
+        parts.append(f"## A store of {found[0]['extra_info']['rows']:,} rows\n\n{_store(found)}")
     return "\n\n".join(parts) + "\n"
 
 

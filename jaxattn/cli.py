@@ -3,8 +3,8 @@
 Heavy imports happen inside the commands, so that ``--help`` answers at once.
 """
 
+import errno
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 import tyro
 
 from jaxattn.commands import Command, Compare, Doctor, Report, Reproduce, Theory
+from jaxattn.output import print_json, show
+from jaxattn.sweep_cli import sweep
+from jaxattn.sweep_commands import Sweep
 
 __all__ = ["console", "main", "parse"]
 
@@ -57,7 +60,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
         prog="jaxattn",
         description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis.",
         args=arguments,
-        config=(tyro.conf.OmitArgPrefixes,),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
 
 
@@ -66,7 +69,7 @@ def _run(command: Command) -> int:
     from jaxattn.contracts import InputError
 
     try:
-        _set_up(command.cache)
+        _set_up(command.do.cache if isinstance(command, Sweep) else command.cache)
         return _RUN[type(command)](command)
     except InputError as error:
         print(f"jaxattn: {error}", file=sys.stderr)
@@ -76,9 +79,10 @@ def _run(command: Command) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
+        full = error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM)
         print(
             f"jaxattn: could not write {error.filename or 'results'}: {error.strerror}; what was "
-            "written before is whole. Make room and run again.",
+            f"written before is whole. Make {'room' if full else 'it writable'} and run again.",
             file=sys.stderr,
         )
         return 1
@@ -132,10 +136,10 @@ def _compare(asked: Compare) -> int:
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
-        _print_json({**records, "failed": failed})
+        print_json({**records, "failed": failed})
     else:
-        _show(results_table(table, ds), *sentences(findings(ds, pairs)))
-        _show(f"All of it, with figures: {out / 'report.html'}")
+        show(results_table(table, ds), *sentences(findings(ds, pairs)))
+        show(f"All of it, with figures: {out / 'report.html'}")
     return 3 if failed else 0
 
 
@@ -195,9 +199,9 @@ def _theory(asked: Theory) -> int:
     if asked.out is not None:
         written = theory_into(asked.out, paths, *size, asked.overwrite, asked.method)
     if asked.json:
-        _print_json(theory_json(paths, *size, asked.method))
+        print_json(theory_json(paths, *size, asked.method))
     else:
-        _show(theory_table(paths), *(f"wrote {path}" for path in written))
+        show(theory_table(paths), *(f"wrote {path}" for path in written))
     failed = sum(int(path.status) != 1 for path in paths.values())
     return 3 if failed else 0
 
@@ -209,9 +213,9 @@ def _report(asked: Report) -> int:
     made = report(asked.folder)
     if asked.json:
         said = {"report": str(made.path), "findings": [one._asdict() for one in made.findings]}
-        _print_json({**said, "numbers": made.numbers} if made.numbers else said)
+        print_json({**said, "numbers": made.numbers} if made.numbers else said)
     else:
-        _show(*sentences(made.findings), f"wrote {made.path}")
+        show(*sentences(made.findings), f"wrote {made.path}")
     return 0
 
 
@@ -221,18 +225,18 @@ def _reproduce(asked: Reproduce) -> int:
 
     if asked.name is None:
         if asked.json:
-            _print_json({"experiments": {one.name: one.summary for one in EXPERIMENTS.values()}})
+            print_json({"experiments": {one.name: one.summary for one in EXPERIMENTS.values()}})
         else:
-            _show(experiments_table(EXPERIMENTS))
+            show(experiments_table(EXPERIMENTS))
         return 0
     out = asked.out or Path("runs") / asked.name
     with Reporter() as reporter:
         found = reproduce(asked.name, asked.scale, out, asked.overwrite, reporter.tell, asked.seeds)
     if asked.json:
-        _print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
+        print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
     else:
         table = numbers_table(found.numbers, found.results)
-        _show(table, *found.findings, *ending(found.failed, out))
+        show(table, *found.findings, *ending(found.failed, out))
     return 3 if found.failed else 0
 
 
@@ -242,9 +246,9 @@ def _doctor(asked: Doctor) -> int:
 
     found = examine()
     if asked.json:
-        _print_json(found)
+        print_json(found)
     else:
-        _show(doctor_table(found))
+        show(doctor_table(found))
     return 0 if found["self_test"]["passed"] else 3
 
 
@@ -253,24 +257,9 @@ _RUN: dict[type, Callable[[Any], int]] = {
     Theory: _theory,
     Report: _report,
     Reproduce: _reproduce,
+    Sweep: sweep,
     Doctor: _doctor,
 }
-
-
-def _show(*parts: Any) -> None:
-    from rich.console import Console
-
-    # Piped into a file a table keeps all its columns; a folder called [red] is no colour.
-    width = None if Console().is_terminal else 160
-    console = Console(width=width, markup=False, emoji=False)
-    for part in parts:
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
-
-
-def _print_json(value: Any) -> None:
-    from jaxattn.store import plain
-
-    print(json.dumps(plain(value), allow_nan=False))
 
 
 if __name__ == "__main__":

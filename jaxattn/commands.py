@@ -9,6 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from jaxattn.sweep_commands import Sweep
+
 __all__ = ["Command", "Compare", "Doctor", "Report", "Reproduce", "Theory"]
 
 
@@ -163,5 +165,6 @@ Command = (
     | Annotated[Theory, tyro.conf.subcommand("theory")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )

@@ -11,21 +11,22 @@ import jax
 import numpy as np
 import xarray as xr
 
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import Paradigm, Status, Task, Trajectory
+from jaxattn.derived import with_times
 from jaxattn.jobs import (
     Job,
-    Sources,
     hypers_of,
     learning_examples,
     plan_jobs,
     theory_blocks,
     times_of,
 )
-from jaxattn.measures import first_crossing
 from jaxattn.pictures import pictures_of
 from jaxattn.settings import Settings
+from jaxattn.sources import Sources
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import assemble, block, canonical_json
+from jaxattn.store import assemble, block
 from jaxattn.sweep import Chunk, fetch
 from jaxattn.tasks.arguments import several
 
@@ -42,6 +43,10 @@ class Progress(NamedTuple):
     done: int
     total: int
     failed: int
+    setting: str = ""
+    """What else tells the program that runs from others, in words."""
+    compiling: bool = False
+    """Whether nothing of that program has come back yet."""
 
 
 OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
@@ -137,7 +142,7 @@ def run(
             watch.ran(job.process, began, ended)
             _collect(results, job, chunk.rows, out)
             done += chunk.real.size
-            failed += int(np.sum(out.status[chunk.rows >= 0] != Status.DONE))
+            failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
             so_far = partial(labelled, Status.RUNNING)
             tell(Progress(job.paradigm, job.process, done, total, failed), so_far)
         return labelled(Status.DONE)
@@ -198,7 +203,7 @@ def _assembled(
     axes: dict[str, Sequence[Any]] = {**settings.axes(), "seed": settings.seeds}
     blocks = {}
     for job, rows in results.items():
-        own = {**job.plan.axes, "seed": job.plan.seeds}
+        own = {**job.plan.coordinates, "seed": job.plan.seeds}
         one = block(_on_grid(job, rows), own, job.problem.measures, job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
         blocks[job.paradigm, job.process] = one
@@ -226,25 +231,4 @@ def _derive(ds: xr.Dataset, settings: Settings) -> xr.Dataset:
             {"long_name": "inference rule that goes with the paradigm"},
         )
     )
-    own = xr.DataArray(natural, dims="paradigm")
-    levels = {
-        "time_to_focus": ("attention_foreground", settings.focus_level),
-        "time_to_fit": ("accuracy", settings.fit_level),
-    }
-    for name, (measure, level) in levels.items():
-        if measure not in ds:
-            continue
-        values = ds[measure]
-        if "inference" in values.dims:
-            values = values.sel(inference=own)
-        values = values.transpose(..., "save")
-        time = ds["time"].broadcast_like(values).transpose(*values.dims)
-        ds[name] = (
-            values.dims[:-1],
-            first_crossing(time.values, values.values, level),
-            {
-                "units": "time",
-                "long_name": f"first time that {measure} reaches {level:g}; NaN: never (censored)",
-            },
-        )
-    return ds
+    return with_times(ds, ds["time"], xr.DataArray(natural, dims="paradigm"), settings)

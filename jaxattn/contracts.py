@@ -54,6 +54,13 @@ class Status(IntEnum):
     DIVERGED = 2
     SOLVER_FAILED = 3
     INTERRUPTED = 4
+    CONVERGED = 5
+    """It was good enough to be stopped before its last step, as it was asked to be."""
+
+    @staticmethod
+    def ended_well(codes: Any) -> Any:
+        """Whether rows ended as they should, for an array of codes of any library."""
+        return (codes == Status.DONE) | (codes == Status.CONVERGED)
 
 
 @dataclass(frozen=True)

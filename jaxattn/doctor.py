@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxattn.contracts import Status
-from jaxattn.experiments.comparing import environment
+from jaxattn.environment import environment
 from jaxattn.precision import x64_is_on
 from jaxattn.reduced import solve_reduced
 

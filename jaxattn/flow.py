@@ -12,7 +12,7 @@ from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, 
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser
 from jaxattn.integrate import integrate
-from jaxattn.probe import make_probe
+from jaxattn.probe import Keep, make_probe
 
 __all__ = ["make_flow"]
 
@@ -22,7 +22,7 @@ def make_flow(
     problem: Problem,
     optimiser: Optimiser,
     saves: tuple[int, ...],
-    keep_params: bool = False,
+    keep_params: Keep = False,
     solver: Any = "tsit5",
     rtol: float = 1e-6,
     atol: float = 1e-8,
@@ -38,7 +38,8 @@ def make_flow(
         problem: what is learnt, at precision float64.
         optimiser: gives the clock (and the focus rate, which multiplies the focus part's flow).
         saves: steps of the training beside it, increasing from 0.
-        keep_params: whether the trajectory holds the parameters at every save.
+        keep_params: whether the trajectory holds the parameters at every save; ``"last"``: those
+            at the end alone, without an axis of saves.
         solver: an explicit adaptive solver of `integrate`, by name or itself.
         rtol: relative tolerance of one step.
         atol: absolute tolerance of one step.
@@ -89,6 +90,8 @@ def make_flow(
                 lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
                 (solution.values, times),
             )
+        if keep_params == "last":
+            kept = jax.tree.map(lambda leaf: leaf[-1], solution.values)
         sound = jnp.all(jnp.isfinite(measures["objective"]))
         failed = jnp.asarray(Status.SOLVER_FAILED, solution.status.dtype)
         return Trajectory(

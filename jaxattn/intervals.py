@@ -61,7 +61,11 @@ def holm(p: ArrayLike) -> np.ndarray:
 def judged(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, eps: float, confidence: float
 ) -> _Columns:
-    """Of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`."""
+    """Of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`.
+
+    An end is one of a row, or of each of its seeds.
+    """
+    end = np.broadcast_to(end, a.shape)
     a, b = np.where(a > end, np.inf, a), np.where(b > end, np.inf, b)
     valid = ~np.isnan(a) & ~np.isnan(b)
     censored = np.any(valid & (np.isinf(a) | np.isinf(b)), axis=-1)
@@ -71,8 +75,8 @@ def judged(
         seeds = np.where(rows, valid.sum(-1), 0)
         for n in np.unique(seeds[seeds > 0]):
             at = np.flatnonzero(seeds == n)
-            x, y = (side[at][valid[at]].reshape(-1, n) for side in (a, b))
-            for name, column in compute(x, y, end[at], ROUNDING * eps, confidence).items():
+            x, y, last = (side[at][valid[at]].reshape(-1, n) for side in (a, b, end))
+            for name, column in compute(x, y, last, ROUNDING * eps, confidence).items():
                 found[name][at] = column
     return found | {
         "interval_of": np.where(censored, "median", "mean"),
@@ -119,7 +123,7 @@ def _of_means(
 def _of_order(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, rounding: float, confidence: float
 ) -> _Columns:
-    """Of times ``[row, seed]``, infinite where not reached by `end` ``[row, 1]``."""
+    """Of times ``[row, seed]``, infinite where not reached by `end` ``[row, seed]``."""
     n = a.shape[-1]
     if n < 2:
         return {}
@@ -181,12 +185,14 @@ def median_limits(
     return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
 
 
-def kaplan_meier(times: np.ndarray, end: float) -> float:
-    """Median of times that are infinite where not reached by `end`."""
+def kaplan_meier(times: np.ndarray, end: float | np.ndarray) -> float:
+    """Median of times that are infinite where not reached by `end`, one for all or one each."""
     reached = np.isfinite(times)
     if not reached.any():
         return np.nan
-    data = stats.CensoredData(uncensored=times[reached], right=np.full(np.sum(~reached), end))
+    data = stats.CensoredData(
+        uncensored=times[reached], right=np.broadcast_to(end, times.shape)[~reached]
+    )
     sf = stats.ecdf(data).sf
     # Where the curve runs level at one half, the middle of that piece is meant.
     half, below = (sf.quantiles[sf.probabilities < 0.5 + e] for e in (1e-9, -1e-9))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,22 +11,27 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Problem, Splits, Trajectory
-from jaxattn.data import check, head, size
+from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
+from jaxattn.data import size
 from jaxattn.descent import make_train
 from jaxattn.flow import make_flow
 from jaxattn.precision import needs_x64, x64_is_on
-from jaxattn.probe import part_names
+from jaxattn.probe import Keep, part_names
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
-from jaxattn.sweep import Plan, make_plan, make_row, make_runner, stack_data
+from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
 
 __all__ = [
+    "FLOW_TILE",
     "Job",
-    "Sources",
+    "clock_of",
     "hypers_of",
+    "hypers_read",
     "learning_examples",
+    "least",
+    "make_job",
     "plan_jobs",
+    "problem_of",
     "theory_blocks",
     "tiles_at_once",
     "times_of",
@@ -50,6 +56,7 @@ class Job:
     problem: Problem
     plan: Plan
     parts: tuple[str, ...]
+    row: Row
     run: Callable[..., list[Trajectory]]
 
 
@@ -69,20 +76,53 @@ def plan_jobs(settings: Settings) -> list[Job]:
 
 def _job(settings: Settings, paradigm: str, process: str) -> Job:
     flows = process == "flow"
-    problem = settings.problem(paradigm, "float64" if flows else None)
-    optimiser, saves = settings.made_optimiser(), settings.save_steps()
-    order, varied = settings.order_of_batches(), settings.varied()
-    read = {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
-    axes = {name: values for name, values in settings.axes().items() if name in read}
-    constants = {name: value for name, value in settings.constants().items() if name in read}
-    devices = tuple(jax.local_devices())
+    problem = problem_of(settings, paradigm, process)
+    read = hypers_read(settings, paradigm, process)
     plan = make_plan(
-        axes,
+        {name: values for name, values in settings.axes().items() if name in read},
         settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
-        constants,
+        {name: value for name, value in settings.constants().items() if name in read},
         tile=FLOW_TILE if flows else problem.tile,
-        at_once=tiles_at_once(devices),
+        at_once=tiles_at_once(tuple(jax.local_devices())),
     )
+    return make_job(settings, paradigm, process, plan)
+
+
+def problem_of(settings: Settings, paradigm: str, process: str) -> Problem:
+    """What is learnt; flows in float64 always."""
+    return settings.problem(paradigm, "float64" if process == "flow" else None)
+
+
+def hypers_read(settings: Settings, paradigm: str, process: str) -> set[str]:
+    """Names of the hyperparameters that some part of such a run reads."""
+    problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
+    return {spec.name for spec in (*problem.hypers, *optimiser.hypers)}
+
+
+def make_job(
+    settings: Settings,
+    paradigm: str,
+    process: str,
+    plan: Plan,
+    *,
+    vary_data: bool = False,
+    measures: frozenset[str] | None = None,
+    keep_params: Keep = False,
+) -> Job:
+    """A job for these rows; nothing is compiled yet.
+
+    Args:
+        settings: what the rows share.
+        paradigm: one of its paradigms.
+        process: train or flow.
+        plan: the rows.
+        vary_data: rows have data of their own, whatever the settings say.
+        measures: the problem's measures to keep; None: all.
+        keep_params: which parameters to keep; see `make_train`.
+    """
+    problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
+    saves, order, varied = settings.save_steps(), settings.order_of_batches(), settings.varied()
+    devices = tuple(jax.local_devices())
     made = (
         make_flow(
             problem,
@@ -91,19 +131,39 @@ def _job(settings: Settings, paradigm: str, process: str) -> Job:
             solver=settings.flow_solver,
             rtol=settings.flow_rtol,
             atol=ATOL * settings.flow_rtol,
+            keep_params=keep_params,
         )
-        if flows
-        else make_train(problem, optimiser, saves, order)
+        if process == "flow"
+        else make_train(problem, optimiser, saves, order, keep_params=keep_params)
     )
     row = make_row(problem, made, order.shared, "init" in varied)
+    if measures is not None:
+        row = _only(row, measures)
     return Job(
         paradigm,
         process,
         problem,
         plan,
         part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
-        make_runner(row, "data" in varied, devices),
+        row,
+        make_runner(row, vary_data or "data" in varied, devices, tiles_at_once(devices)),
     )
+
+
+@lru_cache(maxsize=256)
+def _only(row: Row, measures: frozenset[str]) -> Row:
+    """`row` without the other measures of its splits: the compiler does not compute them."""
+
+    def less(seed: Any, hyper: Hyper, data: Splits) -> Trajectory:
+        found = row(seed, hyper, data)
+        kept = {
+            name: value
+            for name, value in found.measures.items()
+            if "/" not in name or name.split("/", 1)[1] in measures
+        }
+        return found._replace(measures=kept)
+
+    return less
 
 
 def tiles_at_once(devices: Sequence[jax.Device]) -> int:
@@ -119,61 +179,24 @@ def _example_hyper(plan: Plan) -> dict[str, Any]:
 
 def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Hyperparameters of some rows in the problem's precision, derived ones included."""
+    read = hypers_read(settings, job.paradigm, job.process)
     hypers = {
         name: values.astype(job.problem.precision)
         for name, values in job.plan.hypers_of(rows).items()
+        if name in read
     }
     if any(spec.name == "switch_time" for spec in job.problem.hypers):
-        hypers.setdefault("switch_time", SWITCH_SHARE * _clock(settings, hypers)[..., -1])
+        hypers.setdefault("switch_time", SWITCH_SHARE * clock_of(settings, hypers)[..., -1])
     return hypers
 
 
-def _clock(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
+def clock_of(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
     """Time at each save, after the axes of `hypers`."""
     optimiser, saves = settings.made_optimiser(), settings.save_steps()
     flat = {name: jnp.asarray(values).reshape(-1) for name, values in hypers.items()}
     steps = jnp.asarray(saves, dtype=jnp.int32)
     times = jax.vmap(lambda hyper: optimiser.clock(hyper, saves[-1])[steps])(flat)
     return np.asarray(times).reshape(*next(iter(hypers.values())).shape, len(saves))
-
-
-class Sources:
-    """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is made before it is asked for."""
-        self._settings = settings
-        self._made: dict[tuple[int, str], Splits] = {}
-
-    def of(self, job: Job, rows: np.ndarray) -> Splits:
-        """Data of the rows ``[tile, row]``; stacked in that shape where seeds vary the data."""
-        if "data" not in self._settings.varied():
-            return self.splits(0, job)
-        seeds = job.plan.seed_of(rows)
-        tiles = [stack_data([self.splits(int(seed), job) for seed in tile]) for tile in seeds]
-        return stack_data(tiles)
-
-    def splits(self, seed: int, job: Job) -> Splits:
-        """Data of one seed; those of seed 0 where seeds do not vary the data."""
-        seed = seed if "data" in self._settings.varied() else 0
-        key = (seed, job.process)
-        if key not in self._made:
-            settings, task = self._settings, self._settings.made_task()
-            made = task.make(seed)
-            for name, data in made.items():
-                check(data, f"{task.name}, {name}", task.classes)
-            learn = made["train"]
-            if job.process == "flow":
-                learn = head(learn, settings.flow_examples)
-            evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
-            splits = Splits(learn, evaluate)
-            self._made[key] = jax.tree.map(lambda leaf: _cast(leaf, job.problem.precision), splits)
-        return self._made[key]
-
-
-def _cast(leaf: Any, precision: str) -> np.ndarray:
-    leaf = np.asarray(leaf)
-    return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
 
 
 def learning_examples(settings: Settings) -> dict[str, int]:
@@ -194,7 +217,7 @@ def _grid(settings: Settings) -> dict[str, np.ndarray]:
 def times_of(settings: Settings) -> dict[str, Any]:
     """Coordinates ``step``, ``time``, ``gradients`` and ``switch_time`` of a result."""
     axes, grid = tuple(settings.axes()), _grid(settings)
-    clock = _clock(settings, grid).astype(float)
+    clock = clock_of(settings, grid).astype(float)
     steps = np.asarray(settings.save_steps())
     batch = settings.order_of_batches().examples(learning_examples(settings)["train"])
     coords: dict[str, Any] = {
@@ -208,10 +231,10 @@ def times_of(settings: Settings) -> dict[str, Any]:
     if "switch_time" in settings.specs() and "switch_time" not in axes:
         derived = SWITCH_SHARE * clock[..., -1]
         values = np.broadcast_to(settings.constants().get("switch_time", derived), derived.shape)
-        coords["switch_time"] = _least(
+        coords["switch_time"] = least(
             axes, values, (), {"units": "time", "long_name": "when the hybrid switches"}
         )
-    coords["time"] = _least(
+    coords["time"] = least(
         axes,
         clock,
         ("save",),
@@ -220,15 +243,19 @@ def times_of(settings: Settings) -> dict[str, Any]:
     return coords
 
 
-def _least(
-    axes: tuple[str, ...], values: np.ndarray, rest: tuple[str, ...], attributes: dict[str, Any]
+def least(
+    axes: tuple[str, ...],
+    values: np.ndarray,
+    rest: tuple[str, ...],
+    attributes: dict[str, Any],
+    always: str = "learning_rate",
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
-    """A coordinate over only those axes (and always the learning rate) along which it varies."""
+    """A coordinate over only those axes (and `always` that one) along which it varies."""
     dims = list(axes)
     for name in axes:
         axis = dims.index(name)
         first = np.take(values, [0], axis=axis)
-        if name != "learning_rate" and np.array_equal(np.broadcast_to(first, values.shape), values):
+        if name != always and np.array_equal(np.broadcast_to(first, values.shape), values):
             values = np.take(values, 0, axis=axis)
             dims.remove(name)
     return (*dims, *rest), values, attributes
@@ -252,7 +279,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     if not exact:
         return {}
     axes, grid = settings.axes(), _grid(settings)
-    clock = _clock(settings, grid)
+    clock = clock_of(settings, grid)
     flat = clock.reshape(-1, clock.shape[-1])
     switch = grid.get("switch_time", SWITCH_SHARE * clock[..., -1]).reshape(-1)
     blocks = {}

@@ -8,9 +8,10 @@ import xarray as xr
 
 from jaxattn.contracts import Data, InputError, Task
 from jaxattn.data import head
-from jaxattn.jobs import Job, Sources
+from jaxattn.jobs import Job
 from jaxattn.measures import SHOWN
 from jaxattn.settings import Settings
+from jaxattn.sources import Sources
 
 __all__ = ["pictures_of"]
 

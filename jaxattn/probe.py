@@ -1,15 +1,18 @@
 """What is recorded at a save point, by training and by flow alike, and how a row ended."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.contracts import Example, Hyper, Params, Problem, Status
 
-__all__ = ["DIVERGENCE", "make_probe", "part_names", "row_status"]
+__all__ = ["DIVERGENCE", "Health", "Keep", "make_probe", "part_names", "row_status"]
+
+Keep: TypeAlias = bool | Literal["last"]
+"""Which parameters a trajectory holds: none, those at every save, or the last ones alone."""
 
 DIVERGENCE = 100.0
 """A row has diverged when its loss exceeds this multiple of its start at two saves in a row."""
@@ -43,7 +46,7 @@ def _stack(splits: dict[str, Example]) -> Example:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(fill, splits.values()))
 
 
-def make_probe(problem: Problem, keep_params: bool) -> Callable[..., tuple[dict[str, Array], Any]]:
+def make_probe(problem: Problem, keep_params: Keep) -> Callable[..., tuple[dict[str, Array], Any]]:
     """``probe(params, hyper, evaluate, time, key, state) -> (measures, params or None)``.
 
     `evaluate` holds batches by split name; the objective (the training loss at that time) and
@@ -69,25 +72,57 @@ def make_probe(problem: Problem, keep_params: bool) -> Callable[..., tuple[dict[
         together = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(evaluate))
         for place, split in enumerate(evaluate):
             measures |= {f"{split}/{name}": value[place] for name, value in together.items()}
-        return measures, params if keep_params else None
+        return measures, params if keep_params is True else None
 
     return probe
+
+
+class Health(NamedTuple):
+    """What a row's saves so far say of its divergence, carried from save to save.
+
+    A loss that is not finite, or above `DIVERGENCE` times its first value at two saves in a row,
+    is divergence. (Cross-entropy in log space rarely gives NaN, so a rate far too large shows by
+    the second rule.)
+    """
+
+    first: Float[Array, ""]
+    """Size of the loss at the first save; NaN before it."""
+    large: Bool[Array, ""]
+    """Whether the loss of the save before was above `DIVERGENCE` times the first."""
+    diverged: Bool[Array, ""]
+    reached: Float[Array, ""]
+    """Time of the last good save; 0 before there is one."""
+
+    @classmethod
+    def unknown(cls, time: Float[Array, ""]) -> "Health":
+        """Before the first save; `time` gives the precision."""
+        zero, no = jnp.zeros_like(time), jnp.asarray(False)
+        return cls(jnp.full_like(time, jnp.nan), no, no, zero)
+
+    def after(self, objective: Float[Array, ""], time: Float[Array, ""]) -> "Health":
+        """After one more save."""
+        # A loss that is NaN at the first save is divergence whatever comes.
+        first = jnp.abs(objective).astype(self.first.dtype)
+        first = jnp.where(jnp.isnan(self.first), first, self.first)
+        large = objective > DIVERGENCE * first
+        diverged = self.diverged | ~jnp.isfinite(objective) | (self.large & large)
+        return Health(first, large, diverged, jnp.where(diverged, self.reached, time))
+
+    def status(self, params: Params) -> Int[Array, ""]:
+        """How a row ends that ends here: parameters that are not finite are divergence too."""
+        leaves = jax.tree.leaves(params)
+        sound = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+        ended = jnp.where(self.diverged | ~sound, Status.DIVERGED, Status.DONE)
+        return ended.astype(jnp.int32)
 
 
 def row_status(
     objective: Float[Array, " save"], time: Float[Array, " save"], params: Params
 ) -> tuple[Int[Array, ""], Float[Array, ""]]:
-    """Status of a training row, and the time of its last good save.
+    """Status of a training row, by the rule of `Health`, and the time of its last good save."""
 
-    Diverged: a loss or a final parameter is not finite, or the loss is above `DIVERGENCE` times
-    its initial value at two saves in a row. (Cross-entropy in log space rarely gives NaN, so a
-    rate far too large shows by the second rule.)
-    """
-    large = objective > DIVERGENCE * jnp.abs(objective[0])
-    bad = ~jnp.isfinite(objective)
-    bad = bad.at[1:].set(bad[1:] | (large[1:] & large[:-1]))
-    sound = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))
-    good = ~(jnp.cumsum(bad) > 0)
-    reached = jnp.max(jnp.where(good, time, 0.0))
-    diverged = jnp.any(bad) | ~sound
-    return jnp.where(diverged, Status.DIVERGED, Status.DONE).astype(jnp.int32), reached
+    def after(health: Health, save: tuple[Array, Array]) -> tuple[Health, None]:
+        return health.after(*save), None
+
+    health, _ = jax.lax.scan(after, Health.unknown(time[0]), (objective, time))
+    return health.status(params), health.reached

@@ -16,7 +16,22 @@ __all__ = [
     "names_in",
     "never",
     "nothing",
+    "setting_words",
+    "value_words",
 ]
+
+
+def setting_words(at: Mapping[Any, Any]) -> str:
+    """Values by name as they are spoken of: "learning rate 0.05, optimiser adam"."""
+    words = (f"{str(name).replace('_', ' ')} {value_words(value)}" for name, value in at.items())
+    return ", ".join(words)
+
+
+def value_words(value: Any) -> str:
+    """One value of an axis: a number, a name, or yes and no."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 class Spoken(NamedTuple):

@@ -19,7 +19,7 @@ from jaxattn.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problem import attention_problem
 from jaxattn.tasks import TASKS
 
-__all__ = ["Settings"]
+__all__ = ["VARIED", "Settings", "refuse_out_of_range"]
 
 PRECISIONS = ("float32", "float64")
 VARIED = ("init", "data")
@@ -192,7 +192,7 @@ class Settings:
         constants = {name: (value,) for name, value in self.constants().items()}
         for name, values in (*swept.items(), *constants.items()):
             for value in values:
-                _in_range(specs[name], value, self.precision)
+                refuse_out_of_range(specs[name], value, self.precision)
         return swept
 
     def _given(self) -> dict[str, Any]:
@@ -253,8 +253,12 @@ def _at_least(name: str, value: int, low: int) -> None:
         raise InputError(f"{name}: got {value}, expected at least {low}.")
 
 
-def _in_range(spec: HyperSpec, value: float, precision: str) -> None:
-    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`."""
+def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
+    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`.
+
+    Raises:
+        InputError: with the range.
+    """
     with np.errstate(over="ignore", under="ignore"):
         used = float(np.asarray(value).astype(precision))
     low = used > spec.low if spec.open_low else value >= spec.low

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.endings import held, known_until
 from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 
 __all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
@@ -40,6 +41,7 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     infinite, so p is that of flipping signs, 2 / 2^n.
 
     A time not reached is censored at the end of the run (of two ends, at the earlier for both).
+    A run that was stopped as converged ends there: it counts with its values at the stop.
     Where one is, no mean is known: p is the exact sign test of the pairs whose order is known
     (neither reached: a tie, left out), and the interval that of the *median* difference, by order
     statistics, true whatever the censored times are: infinite where open, NaN where unknown.
@@ -62,7 +64,7 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
         InputError: not a result of training, no such split, or no such confidence.
     """
     split, parts = _checked(ds, split, confidence), []
-    best = _best(ds) if ds.sizes["learning_rate"] > 1 else None
+    best = _best(ds) if ds.sizes.get("learning_rate", 1) > 1 else None
     for measure in MEASURES:
         if (values := _at_end(ds, measure, split)) is None:
             continue
@@ -109,9 +111,14 @@ def best_rates(ds: xr.Dataset) -> pd.DataFrame:
         ``selection``.
 
     Raises:
-        InputError: not a result of training, or one without a loss.
+        InputError: not a result of training, or one without a loss or an axis of rates.
     """
     _checked(ds, None, 0.5)
+    if "learning_rate" not in ds.dims:
+        raise InputError(
+            "best_rates: got rates that move together with other values, expected an axis of "
+            "their own; choose by jaxattn.summary instead."
+        )
     if (best := _best(ds)) is None:
         raise InputError("best_rates: got a result without loss, expected one to choose by.")
     table, rates = best.to_dataframe().reset_index(), ds["learning_rate"].values
@@ -138,12 +145,13 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
             continue
         first = {"measure": measure, "split": split, "unit": values.attrs.get("units", "1")}
         ends = _ends(ds, values)
-        for at in np.ndindex(ends.shape):
-            label = first | {str(dim): ends[at][dim].item() for dim in ends.dims}
-            found, end = values.values[at], ends.values[at].item()
-            found = found[~np.isnan(found)]
+        for at in np.ndindex(ends.shape[:-1]):
+            label = first | {str(dim): ends[at][dim].item() for dim in ends.dims[:-1]}
+            kept = ~np.isnan(values.values[at])
+            found, end = values.values[at][kept], ends.values[at][kept]
             low, high = median_limits(np.minimum(found, end), found, confidence)
-            counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum()), "end": end}
+            counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum())}
+            counts["end"] = ends.values[at].max()
             median = {"median": kaplan_meier(found, end), "low": low.item(), "high": high.item()}
             rows.append(label | median | counts)
     return pd.DataFrame(rows, columns=None if rows else ["measure", "paradigm", "median"])
@@ -153,8 +161,9 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
 
 
 def _checked(ds: xr.Dataset, split: str | None, confidence: float) -> str:
-    wanted = {"paradigm", "process", "learning_rate", "seed", "save", "split"}
-    if not wanted <= set(ds.dims) or "train" not in ds["process"]:
+    wanted = {"paradigm", "process", "seed", "save", "split"}
+    known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
+    if not known or "train" not in ds["process"]:
         raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
     splits = [str(name) for name in ds["split"].values]
     split = split or ("test" if "test" in splits else "train")
@@ -171,24 +180,29 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
     at = {"process": "train", "split": split, "cell": "FTPT", "inference": rule}
 
     def final(name: str) -> xr.DataArray:
-        values = ds[name].sel({k: v for k, v in at.items() if k in ds[name].dims})
-        return values.isel(save=-1) if "save" in values.dims else values
+        values = held(ds[name], ds)
+        # First, so that a sweep need not read all saves.
+        values = values.isel(save=-1) if "save" in values.dims else values
+        return values.sel({k: v for k, v in at.items() if k in values.dims})
 
     name = "error_cell" if measure == "FTPT" else measure
     if name not in ds or MEASURES[measure] not in ds:
         return None
-    values, done = final(name), final("status") == Status.DONE
+    values, done = final(name), Status.ended_well(final("status"))
     if done.any() and final(MEASURES[measure]).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
     kept = values.fillna(np.inf) if measure in TIMES else values.where(np.isfinite(values))
-    kept = kept.where(done).transpose("paradigm", ..., "seed").reset_coords(drop=True)
+    kept = kept.where(done).transpose("paradigm", ..., "seed")
+    # A rate that moves together with others is no dimension: it stays as their coordinate.
+    stays = {*kept.dims, "learning_rate"}
+    kept = kept.drop_vars([name for name in kept.coords if name not in stays])
     return kept.assign_attrs(ds[name].attrs)
 
 
 def _ends(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
-    """When the rows of `values` ended, ``[paradigm, swept...]``."""
-    rows, ends = values.isel(seed=0, drop=True), ds["time"].isel(save=-1).reset_coords(drop=True)
-    return ends.broadcast_like(rows).transpose(*rows.dims)
+    """When the rows of `values` ended, ``[paradigm, swept..., seed]``."""
+    ends = known_until(ds.sel(process="train")).reset_coords(drop=True)
+    return ends.broadcast_like(values).transpose(*values.dims)
 
 
 def _choosing(ds: xr.Dataset) -> xr.DataArray:
@@ -213,19 +227,20 @@ def _best(ds: xr.Dataset) -> xr.Dataset | None:
 def _pairs(
     values: xr.DataArray, ends: xr.DataArray, label: dict[str, str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
-    """One row for each pair of paradigms at each point: labels, ``[row, seed]`` twice, end."""
-    values, ends = values.transpose("paradigm", ..., "seed"), ends.transpose("paradigm", ...)
-    first, second = np.triu_indices(ends.sizes["paradigm"], 1)
+    """One row for each pair of paradigms at each point: labels, ``[row, seed]`` thrice."""
+    values, ends = (of.transpose("paradigm", ..., "seed") for of in (values, ends))
+    grid = ends.isel(seed=0, drop=True)
+    first, second = np.triu_indices(grid.sizes["paradigm"], 1)
 
     def rows(of: xr.DataArray, which: np.ndarray) -> np.ndarray:
-        return of.values[which].reshape(-1, *of.shape[ends.ndim :])
+        return of.values[which].reshape(-1, *of.shape[grid.ndim :])
 
     columns: dict[str, Any] = {**label}
-    for name in dict.fromkeys(("paradigm", "learning_rate", *map(str, ends.dims))):
-        labels = values[name].broadcast_like(ends).transpose(*ends.dims)
+    for name in dict.fromkeys(("paradigm", "learning_rate", *map(str, grid.dims))):
+        labels = values[name].broadcast_like(grid).transpose(*grid.dims)
         two = name in ("paradigm", "learning_rate")
         columns[f"{name}_a" if two else name] = rows(labels, first)
         if two:
             columns[f"{name}_b"] = rows(labels, second)
-    end = np.minimum(rows(ends, first), rows(ends, second))[:, None]
+    end = np.minimum(rows(ends, first), rows(ends, second))
     return pd.DataFrame(columns), rows(values, first), rows(values, second), end

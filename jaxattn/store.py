@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.canonical import canonical_json, plain
 from jaxattn.contracts import InputError, MeasureSpec, Status, Trajectory
+from jaxattn.sealed import is_broken, seal, write_bytes
 
 __all__ = [
+    "ABSENT",
     "RESULTS",
     "SCHEMA_VERSION",
     "assemble",
     "block",
-    "canonical_json",
     "content_hash",
     "open_run",
-    "plain",
     "prepare",
     "spec_of",
     "status_attributes",
@@ -56,6 +57,8 @@ def block(
     axes: Mapping[str, Sequence[Any]],
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
+    *,
+    use_up: bool = False,
 ) -> xr.Dataset:
     """One process of one paradigm as a Dataset.
 
@@ -65,7 +68,9 @@ def block(
         measures: labels of the problem's measures; one that is not described gets the dims
             ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
+        use_up: take each measure out of `trajectory` once it is stacked: less memory.
     """
+    measured = trajectory.measures if use_up else dict(trajectory.measures)
     lead = tuple(axes)
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
     variables: dict[str, Any] = {}
@@ -76,23 +81,23 @@ def block(
     add(
         "objective",
         (*lead, "save"),
-        trajectory.measures["objective"],
+        measured["objective"],
         *_UNITS["objective"],
     )
     add(
         "gradient_norm",
         (*lead, "save", "part"),
-        trajectory.measures["gradient_norm"],
+        measured["gradient_norm"],
         *_UNITS["gradient_norm"],
     )
     coords["part"] = list(parts)
     described = {spec.name: spec for spec in measures}
     # JAX sorts the keys of a dict; people expect the learning set first and the test last.
-    found = dict.fromkeys(k.split("/")[0] for k in trajectory.measures if "/" in k)
+    found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
     splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
     coords["split"] = splits
-    for name in dict.fromkeys(k.split("/", 1)[1] for k in trajectory.measures if "/" in k):
-        by_split: list[Any] = [trajectory.measures[f"{split}/{name}"] for split in splits]
+    for name in dict.fromkeys(k.split("/", 1)[1] for k in measured if "/" in k):
+        by_split: list[Any] = [measured.pop(f"{split}/{name}") for split in splits]
         values = np.stack(by_split, axis=len(lead) + 1)
         rest = values.ndim - len(lead) - 2
         spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
@@ -169,27 +174,18 @@ def assemble(
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
 
 
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no blanks, equal for equal values; NaN as null."""
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def plain(value: Any) -> Any:
-    """Mappings, sequences and NumPy values as what JSON knows; NaN and infinity as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
 def spec_of(ds: xr.Dataset) -> dict[str, Any]:
-    """What the comparison was asked to do, where the result carries it."""
-    return dict(json.loads(ds.attrs.get("spec") or "{}"))
+    """What the comparison or the sweep was asked to do, where the result carries it.
+
+    Of a sweep in the words of a comparison: what varies beside paradigm and seed is in ``axes``.
+    """
+    spec = dict(json.loads(ds.attrs.get("spec") or "{}"))
+    if not isinstance(spec.get("axes"), list):
+        return spec
+    columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
+    named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
+    ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
+    return {**named, **spec["settings"], **ends, "axes": columns}
 
 
 def content_hash(ds: xr.Dataset) -> str:
@@ -207,30 +203,6 @@ def content_hash(ds: xr.Dataset) -> str:
     return digest.hexdigest()
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all: temporary name beside it, fsync, rename.
-
-    Raises:
-        OSError: the disk is full or not writable; the old file, if any, is untouched.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people, atomically; NaN as null."""
     write_bytes(path, (json.dumps(plain(value), indent=2, allow_nan=False) + "\n").encode())
@@ -244,7 +216,7 @@ def write_results(ds: xr.Dataset, folder: Path) -> None:
     stamped = ds.assign_attrs(content_hash=content_hash(ds))
     # Through memory: an HDF5 library that meets a full disk can take the process with it.
     content = bytes(stamped.to_netcdf(engine="h5netcdf", encoding=_encoding(stamped)))
-    write_bytes(folder / RESULTS, content + _seal(content))
+    write_bytes(folder / RESULTS, content + seal(content))
 
 
 def _encoding(ds: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
@@ -253,24 +225,14 @@ def _encoding(ds: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
     return {name: packed for name, values in ds.data_vars.items() if values.nbytes > _PACKED_FROM}
 
 
-_SEAL = b"\njaxattn sha256 "
-
-
-def _seal(content: bytes) -> bytes:
-    return _SEAL + hashlib.sha256(content).hexdigest().encode() + b"\n"
-
-
-def _is_broken(whole: bytes) -> bool:
-    """Whether a file ends in a seal that does not fit what is before it."""
-    content, mark, seal = whole.rpartition(_SEAL)
-    return len(seal) == 65 and mark + seal != _seal(content)
-
-
 def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     """The results of a run, by its directory or its ``results.nc``, checked against their hash.
 
+    Those of a sweep, finished or not, are read lazily: a chunk's length and owner are checked now,
+    its hash when it is first read. Rows that were not run yet are NaN, with status running.
+
     Raises:
-        InputError: nothing there, a damaged file, or one of a newer schema.
+        InputError: nothing there, a damaged file or chunk, or one of a newer schema.
     """
     file = Path(path)
     file = file / RESULTS if file.is_dir() else file
@@ -282,23 +244,35 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     damaged = f"{file}: got a damaged or truncated file, expected a jaxattn result; run it again"
     # Looked at before HDF5 is, which one wrong bit can send into an endless loop.
     whole = file.read_bytes()
-    if _is_broken(whole):
+    if is_broken(whole):
         raise InputError(f"{damaged} (its hash does not match its content).")
     try:
-        with xr.open_dataset(io.BytesIO(whole), engine="h5netcdf") as lazy:
-            ds = lazy.load()
+        with xr.open_dataset(io.BytesIO(whole), engine="h5netcdf") as unread:
+            _require_known(file, unread.attrs)
+            if "spec_hash" in unread.attrs:
+                if is_broken(whole, must=True):
+                    raise InputError(f"{damaged} (its end is missing).")
+                from jaxattn.lazy import lazily
+
+                return lazily(file.parent, whole, unread)
+            ds = unread.load()
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{damaged} ({type(error).__name__}).") from error
-    if "content_hash" not in ds.attrs or "schema_version" not in ds.attrs:
-        raise InputError(f"{file}: got a netCDF file that jaxattn did not write.")
-    if int(ds.attrs["schema_version"]) > SCHEMA_VERSION:
-        raise InputError(
-            f"{file}: got schema {ds.attrs['schema_version']}, expected at most {SCHEMA_VERSION}; "
-            "update jaxattn."
-        )
     if content_hash(ds) != ds.attrs["content_hash"]:
         raise InputError(f"{damaged} (its hash does not match its content).")
     return ds
+
+
+def _require_known(file: Path, attributes: Mapping[Hashable, Any]) -> None:
+    if "schema_version" not in attributes or not {"content_hash", "spec_hash"} & set(attributes):
+        raise InputError(f"{file}: got a netCDF file that jaxattn did not write.")
+    if int(attributes["schema_version"]) > SCHEMA_VERSION:
+        raise InputError(
+            f"{file}: got schema {attributes['schema_version']}, expected at most "
+            f"{SCHEMA_VERSION}; update jaxattn."
+        )
 
 
 def prepare(folder: Path, overwrite: bool) -> None:

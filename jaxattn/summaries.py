@@ -1,4 +1,7 @@
-"""A result in numbers: median and 10-90 % band over seeds, at the end of the run."""
+"""A result in numbers: median and 10-90 % band over seeds, at the end of the run.
+
+A row that was stopped as converged counts with its values at the stop.
+"""
 
 from itertools import product
 from typing import Any
@@ -8,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import InputError, Status
+from jaxattn.endings import held
 from jaxattn.intervals import interval
 
 __all__ = ["own_rule", "summary"]
@@ -46,12 +50,13 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         raise InputError("summary: expected a result of jaxattn.compare or jaxattn.open.")
     if not 0 <= low <= high <= 1:
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
-    rows = []
+    ds, rows = ds.assign(status=ds["status"].compute()), []
     for name in (*FINAL, *TIMES):
         if name in ds:
-            values = ds[name]
+            values = held(ds[name], ds)
             values = values.isel(save=-1) if "save" in values.dims else values
-            rows += _rows(name, values, ds["status"], (low, high))
+            # Read at once: of a sweep, each look at a part would read its chunk's file again.
+            rows += _rows(name, values.compute(), ds["status"], (low, high))
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "process", "seed")]
     columns = ["paradigm", "process", *swept, "split", "inference", "measure"]
     numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]
@@ -73,7 +78,7 @@ def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _rows(
     name: str, values: xr.DataArray, status: xr.DataArray, band: tuple[float, float]
 ) -> list[dict[str, Any]]:
-    done = status == Status.DONE
+    done = Status.ended_well(status)
     dims = [dim for dim in values.dims if dim != "seed"]
     rows = []
     for index in product(*(range(values.sizes[dim]) for dim in dims)):

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,13 +12,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from jaxattn import comparison
 from jaxattn.findings import Finding
 from jaxattn.page import BAND_WORDS, has_bands, numbers_sheet
+from jaxattn.sentences import value_words
 from jaxattn.summaries import own_rule
 
 __all__ = [
@@ -41,6 +43,21 @@ LINE_EVERY = 2.0
 """Seconds between plain progress lines where there is no terminal."""
 
 
+class _Left(ProgressColumn):
+    """The time left at the pace so far, counted down between chunks.
+
+    Rich's own column forgets what took longer than half a minute, as chunks may.
+    """
+
+    def render(self, task: Task) -> Text:
+        """A clock, once there is a pace."""
+        ends = task.fields["ends"]
+        words = "-:--:--"
+        if ends is not None:
+            words = str(timedelta(seconds=max(0, round(ends - time.perf_counter()))))
+        return Text(words, "progress.remaining")
+
+
 class Reporter:
     """Progress on standard error: a live bar on a terminal, plain lines otherwise."""
 
@@ -62,11 +79,11 @@ class Reporter:
                 TextColumn("{task.fields[runs]}"),
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
-                TimeRemainingColumn(),
+                _Left(),
                 console=self.console,
             )
             self._bar.start()
-            self._task = self._bar.add_task("compiling", total=None, runs="", rate="")
+            self._task = self._bar.add_task("compiling", total=None, runs="", rate="", ends=None)
         return self
 
     def __exit__(
@@ -78,6 +95,13 @@ class Reporter:
         """Close the live display."""
         if self._bar is not None:
             self._bar.stop()
+
+    def note(self, text: str) -> None:
+        """Say something once, above the progress."""
+        if self._bar is not None:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(text, file=sys.stderr)
 
     def tell(self, progress: comparison.Progress) -> None:
         """Show where things stand."""
@@ -91,9 +115,14 @@ class Reporter:
                 self._bar.reset(self._task)  # of the same size, it would stay at its end
         elapsed = now - self._started
         # Runs and not seeds: exact parts have none.
-        rate = f"{progress.done / elapsed:.1f} runs/s" if progress.done and elapsed > 0.5 else ""
+        paced = progress.done and elapsed > 0.5
+        rate = f"{progress.done / elapsed:.1f} runs/s" if paced else ""
+        left = elapsed / progress.done * (progress.total - progress.done) if paced else None
         failed = f", {progress.failed} failed" if progress.failed else ""
-        label = f"{progress.process} {progress.paradigm}".strip()
+        words = (f"{progress.process} {progress.paradigm}".strip(), progress.setting)
+        label = ", ".join(filter(None, words))
+        if progress.compiling:
+            label = f"compiling {label}"
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -102,17 +131,24 @@ class Reporter:
                 total=progress.total,
                 runs=f"{progress.done}/{progress.total} runs",
                 rate=rate,
+                ends=None if left is None else now + left,
             )
-        elif now - self._last >= LINE_EVERY or progress.done == progress.total:
-            pace = "starting"
-            if rate:
-                left = elapsed / progress.done * (progress.total - progress.done)
-                pace = f"{rate}, {left:.0f} s left"
+        elif (
+            now - self._last >= LINE_EVERY
+            or progress.done == progress.total
+            or progress.compiling  # what may take long is said before it does
+        ):
+            pace = "starting" if left is None else f"{rate}, {_span(left)} left"
             print(
                 f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
             self._last = now
         self._done, self._told = progress.done, now
+
+
+def _span(seconds: float) -> str:
+    """Seconds, and from two minutes on a clock."""
+    return f"{seconds:.0f} s" if seconds < 120 else str(timedelta(seconds=round(seconds)))
 
 
 def _band(row: pd.Series, digits: int) -> str:
@@ -154,7 +190,7 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     for at, group in sorted(groups, key=lambda one: (one[0][:-1], names.index(one[0][-1]))):
         rows = {row["measure"]: row for _, row in group.iterrows()}
         shown.add_row(
-            *(f"{value:g}" for value in at[:-1]),
+            *map(value_words, at[:-1]),
             str(at[-1]),
             str(group["seeds"].max()),
             *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in COLUMNS),

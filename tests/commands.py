@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,16 +50,11 @@ class Answer(NamedTuple):
     err: str
 
 
-def run(
-    command: Sequence[object],
-    cwd: Path,
-    given: str | None = None,
-    environment: Mapping[str, str] = ENVIRONMENT,
-) -> Answer:
+def run(command: Sequence[object], cwd: Path, given: str | None = None) -> Answer:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env=environment,
+        env=ENVIRONMENT,
         input=given,
         capture_output=True,
         text=True,

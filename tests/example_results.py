@@ -10,9 +10,10 @@ from itertools import product
 import numpy as np
 import xarray as xr
 
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import Status, Trajectory
 from jaxattn.measures import MEASURES, SHOWN, attention_shown
-from jaxattn.store import assemble, block, canonical_json
+from jaxattn.store import assemble, block
 
 NATURAL = {"soft": "average-input", "lvml": "average-output"}
 STEPS = 200

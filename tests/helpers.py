@@ -1,10 +1,13 @@
 """Small random bags, a task and settings that several tests share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxattn.contracts import Data, Example, Hyper, Params, Splits, Task
 
@@ -16,6 +19,14 @@ SEGMENTS, FEATURES, CLASSES = 4, 5, 3
 # Most tests run for microseconds what takes seconds to optimise: LLVM at its lowest level halves
 # the time of a test. Not for a function that another compiled one calls.
 jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@contextmanager
+def compiled_quickly() -> Iterator[None]:
+    """Programs that the package makes here are compiled as `jit` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "jit", jit)
+        yield
 
 
 def bags(rng: np.random.Generator, count: int = 10) -> Example:

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxattn"
 
 # A new module or package starts here, with its floor; what lies in a package has its floor.
 FLOORS = {
+    "canonical": 0,
     "contracts": 0,
     "names": 0,
     "precision": 0,
@@ -35,17 +36,24 @@ FLOORS = {
     "descent": 3,
     "exact": 3,
     "flow": 3,
+    "legs": 3,
     "planar": 3,
     "reduced": 3,
     "intervals": 4,
     "schedules": 4,
     "settings": 4,
     "sweep": 4,
+    "environment": 5,
+    "endings": 5,
     "jobs": 5,
+    "lazy": 5,
     "pictures": 5,
+    "sources": 5,
     "stopwatch": 5,
+    "sealed": 5,
     "store": 5,
     "comparison": 6,
+    "derived": 6,
     "engine": 6,
     "distances": 6,
     "sentences": 6,
@@ -53,12 +61,17 @@ FLOORS = {
     "statistics": 6,
     "findings": 6,
     "experiments": 7,
+    "output": 7,
     "page": 7,
     "plots": 7,
     "terminal": 7,
+    "sweep_terminal": 7,
     "cli": 8,
     "commands": 8,
     "doctor": 8,
+    "sweep_cli": 8,
+    "sweep_commands": 8,
+    "sweeps": 8,
     "__init__": 8,
     "__main__": 8,
 }
@@ -86,7 +99,7 @@ NOT_PUBLIC_JAX = ("jax.core", "jax.interpreters", "jax.lib", "jax.extend")
 NAMEDTUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 # A public name all the same: os.__all__ has it.
 PUBLIC = {"os._exit"}
-SPEAKERS = {"cli", "doctor", "terminal"}
+SPEAKERS = {"cli", "doctor", "output", "terminal"}
 
 
 @dataclass(frozen=True)

@@ -243,3 +243,24 @@ def test_work_and_precision_are_drawn_with_a_line_for_each_solver():
     figure = load("drawing").work_and_precision([precision()["extra_info"]] * 3)
     assert [len(ax.lines) for ax in figure.axes] == [2] * 3 + [5] * 3  # batches, closed form
     assert all(ax.xaxis_inverted() for ax in figure.axes)
+
+
+def test_opening_a_store_is_held_against_its_target_by_the_rows_of_a_chunk():
+    def store(at_once, seconds):
+        return benchmark(
+            "store",
+            [seconds],
+            at_once=at_once,
+            rows=100_200,
+            chunks=100_200 // at_once,
+            results_bytes=1_234_567,
+            chunk_bytes=300,
+            chunk_numbers=200,
+            peers={"hash all chunks": {"units": 1, "seconds": [0.75]}},
+        )
+
+    page = report.page(results(store(64, 0.25), store(256, 0.125)))
+    assert "A store of 100,200 rows" in page
+    assert line(page, "open, ms")[1:] == ["**250**", "**125**"]
+    assert line(page, "hash all chunks, ms")[1:] == ["750", "750"]
+    assert line(page, "over those of its numbers")[1:] == ["1.50", "1.50"]

@@ -16,11 +16,11 @@ import xarray as xr
 from commands import ENVIRONMENT, SCRIPT, Answer, once, run, run_many
 
 import jaxattn
+from jaxattn.canonical import plain
 from jaxattn.cli import main
 from jaxattn.contracts import InputError, Status
 from jaxattn.doctor import REFERENCE
 from jaxattn.experiments import EXPERIMENTS, published
-from jaxattn.store import plain
 
 # A command switches 64 bits on by itself, so the leg without them would only repeat all this.
 pytestmark = pytest.mark.needs_x64

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxattn.intervals import holm, interval
+from jaxattn.intervals import holm, interval, kaplan_meier
 
 EXPERIMENTS = 2_000
 
@@ -95,3 +95,13 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(p, level):
     while left and p[left[0]] * len(left) <= level:
         rejected.add(left.pop(0))
     assert set(np.flatnonzero(holm(p) <= level)) == rejected
+
+
+def test_a_median_time_is_known_where_each_seed_was_watched_until_an_end_of_its_own():
+    never = np.inf
+    times = np.array([1.0, never, 3.0, never])
+    # At risk: 4 at time 1, 2 at time 3 (one was last seen at 2): 3/4, then 3/8 are left.
+    assert kaplan_meier(times, np.array([9.0, 2.0, 9.0, 9.0])) == 3.0
+    # All watched to the end: half are left from time 3 on, for good.
+    assert np.isnan(kaplan_meier(times, 9.0))
+    assert np.isnan(kaplan_meier(times, np.full(4, 9.0)))

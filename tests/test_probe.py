@@ -6,14 +6,14 @@ from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
 
 from jaxattn.contracts import Status
 from jaxattn.models import linear
-from jaxattn.probe import make_probe, part_names, row_status
+from jaxattn.probe import Health, make_probe, part_names, row_status
 from jaxattn.problem import attention_problem
 
 TIME = np.arange(5, dtype=PRECISION)
 NAN, INF = float("nan"), float("inf")
 
 
-@pytest.mark.parametrize(
+PATHS = pytest.mark.parametrize(
     ("objective", "status", "reached"),
     [
         ([1.0, 0.9, 0.8, 0.7, 0.6], Status.DONE, 4),
@@ -38,6 +38,9 @@ NAN, INF = float("nan"), float("inf")
         "NaN from the start",
     ],
 )
+
+
+@PATHS
 def test_a_row_diverges_by_a_value_not_finite_or_by_two_saves_above_a_hundred_times_its_start(
     objective, status, reached
 ):
@@ -45,6 +48,17 @@ def test_a_row_diverges_by_a_value_not_finite_or_by_two_saves_above_a_hundred_ti
     found, time = row_status(jnp.asarray(objective, PRECISION), jnp.asarray(TIME), params)
     assert found == status
     assert time == TIME[reached]
+
+
+@PATHS
+def test_health_says_after_every_save_how_a_row_ends_that_ends_there(objective, status, reached):
+    params, health = {"focus": jnp.ones(2)}, Health.unknown(jnp.zeros((), PRECISION))
+    path, time = jnp.asarray(objective, PRECISION), jnp.asarray(TIME)
+    for save in range(len(TIME)):
+        health = health.after(path[save], time[save])
+        so_far = row_status(path[: save + 1], time[: save + 1], params)
+        assert (health.status(params), health.reached) == so_far
+    assert (health.status(params), health.reached) == (status, TIME[reached])
 
 
 def test_a_row_whose_parameters_end_as_nan_has_diverged():

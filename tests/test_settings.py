@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from jaxattn import comparison
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import InputError
 from jaxattn.paradigms import hard
 from jaxattn.settings import Settings
-from jaxattn.store import canonical_json
 
 
 @pytest.fixture
@@ -152,3 +152,17 @@ def test_a_flow_without_64_bits_says_how_to_switch_them_on() -> None:
     finally:
         jax.config.update("jax_enable_x64", was)
     assert "\n" not in str(caught.value)
+
+
+def test_a_component_is_also_named_by_its_import_path():
+    named = Settings(
+        task="own_components:bags",
+        model="own_components:model",
+        paradigms=("soft", "own_components:focus_free"),
+        optimiser="own_components:slow",
+    )
+    assert named.names() == ("soft", "focus_free")
+    assert named.made_task().segments == 4
+    assert named.made_optimiser().name == "slow"
+    with pytest.raises(InputError, match="PYTHONPATH"):
+        Settings(task="no_such_module:bags")

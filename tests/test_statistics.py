@@ -9,10 +9,10 @@ from example_results import end, example_result
 from made_to_order import NAMES, result
 from scipy import stats
 
+from jaxattn.canonical import plain
 from jaxattn.contracts import InputError, Status
 from jaxattn.intervals import RESAMPLES, holm
 from jaxattn.statistics import MEASURES, best_rates, differences, times
-from jaxattn.store import plain
 
 EXPERIMENTS = 2_000
 

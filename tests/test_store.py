@@ -11,16 +11,9 @@ import pytest
 import xarray as xr
 from example_results import example_result
 
+from jaxattn.canonical import canonical_json
 from jaxattn.contracts import InputError, Status
-from jaxattn.store import (
-    RESULTS,
-    canonical_json,
-    content_hash,
-    open_run,
-    prepare,
-    write_bytes,
-    write_results,
-)
+from jaxattn.store import RESULTS, content_hash, open_run, prepare, write_bytes, write_results
 
 
 @pytest.fixture(scope="module")

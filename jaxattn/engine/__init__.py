@@ -1,1 +1,1 @@
-"""A sweep on machines: its chunks, where they are computed, its folder, and what is said of it."""
+"""The sweep engine: chunks computed anywhere, kept in one directory, resumed exactly."""

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import Any
 
 from jaxattn.engine.setup import Setup, setup_here
 from jaxattn.engine.work import Engine, Results, Work, keep_busy
@@ -37,7 +38,7 @@ def in_this_process(name: str = "local") -> Iterator[Engine]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _under(x64: bool, work: Work, number: int) -> bytes:
+def _under(x64: bool, work: Work, number: int) -> Any:
     """A thread has JAX's flags, but not what a ``with`` changed in the thread that opened it."""
     import jax
 

@@ -1,4 +1,4 @@
-"""What every engine is: numbers of chunks in, (number, bytes) out, in whatever order they finish.
+"""What every engine is: numbers of chunks in, what they came to out, in any order.
 
 A chunk is a pure function of its number, so where it runs, how often and in what order changes
 nothing. Whoever opened the engine is the only one to write files.
@@ -16,15 +16,16 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from jaxattn.contracts import InputError
 
 __all__ = ["Engine", "LostWork", "Work", "alone", "keep_busy", "labelled", "listed"]
 
-Work = Callable[[int], bytes]
-"""The content of one chunk, from its number; picklable, and the same in any process."""
+Work = Callable[[int], Any]
+"""What one chunk comes to, from its number; picklable, and the same in any process."""
 
-Results = Iterator[tuple[int, bytes]]
+Results = Iterator[tuple[int, Any]]
 
 _NAMED = 5
 """Numbers that a message lists before it only counts."""
@@ -99,7 +100,7 @@ def keep_busy(
         Exception: what a chunk raised, with its number.
     """
     queue = iter(numbers)
-    waiting: dict[Future[bytes], int] = {}
+    waiting: dict[Future[Any], int] = {}
     try:
         while True:
             for number in islice(queue, max(0, at_once() - len(waiting))):

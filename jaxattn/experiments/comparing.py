@@ -1,20 +1,14 @@
 """A comparison written to one directory: results, figures, and what it ran on."""
 
-import platform
-import shlex
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import jax
 import xarray as xr
 
 from jaxattn.comparison import Progress, run
 from jaxattn.contracts import Status
+from jaxattn.environment import command_line, environment
 from jaxattn.experiments.reporting import report_into
 from jaxattn.precision import x64_is_on
 from jaxattn.settings import Settings
@@ -23,14 +17,12 @@ from jaxattn.store import content_hash, prepare, write_json, write_results
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import FIELDS
 
-__all__ = ["companion", "compare_into", "count_failed", "environment"]
+__all__ = ["companion", "compare_into", "count_failed"]
 
 Tell = Callable[[Progress], None]
 
 WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
-
-PACKAGES = ("jaxattn", "jax", "jaxlib", "optax", "flax", "diffrax", "numpy", "xarray")
 
 
 def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) -> xr.Dataset:
@@ -58,7 +50,7 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
     write_json(
         folder / "run.json",
         {
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": command_line(),
             "rows": int((results["status"] >= 0).sum()),
             "failed": count_failed(results),
             "content_hash": content_hash(results),
@@ -121,14 +113,3 @@ def count_failed(results: xr.Dataset) -> int:
     """Rows that were run and did not end well."""
     status = results["status"]
     return int(((status == Status.DIVERGED) | (status == Status.SOLVER_FAILED)).sum())
-
-
-def environment() -> dict[str, Any]:
-    """Versions, devices and time of a run: what may differ between equal results."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
-        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
-        "x64": x64_is_on(),
-    }

@@ -19,6 +19,7 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
+from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
 from jaxattn.contracts import (
     Data,
@@ -47,7 +48,7 @@ from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.planar import solve_planar
 from jaxattn.problem import attention_problem
-from jaxattn.store import ABSENT, assemble, block, canonical_json
+from jaxattn.store import ABSENT, assemble, block
 from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal
 

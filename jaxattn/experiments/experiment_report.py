@@ -113,7 +113,7 @@ def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
 def _lost(status: xr.DataArray) -> list[str]:
     """Runs that did not end well, by setting; nothing where all did."""
     asked = int((status >= 0).sum())
-    places = np.argwhere(((status >= 0) & (status != Status.DONE)).values)
+    places = np.argwhere(((status >= 0) & ~Status.ended_well(status)).values)
     if not len(places):
         return []
     counts: Counter[tuple[str, str]] = Counter()

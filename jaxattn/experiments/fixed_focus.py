@@ -18,6 +18,7 @@ from jaxtyping import Array
 
 from jaxattn import plots
 from jaxattn.batches import Order
+from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
 from jaxattn.contracts import (
     Example,
@@ -39,7 +40,7 @@ from jaxattn.models import linear
 from jaxattn.pieces import in_pieces
 from jaxattn.probe import part_names
 from jaxattn.problem import attention_problem
-from jaxattn.store import assemble, block, canonical_json
+from jaxattn.store import assemble, block
 from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit

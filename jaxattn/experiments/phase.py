@@ -15,6 +15,7 @@ import xarray as xr
 from jaxtyping import Float, Int8
 
 from jaxattn import plots, theory
+from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
 from jaxattn.contracts import Status
 from jaxattn.experiments.crossings import last_pass
@@ -22,7 +23,7 @@ from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.experiments.phase_findings import findings, numbers
 from jaxattn.precision import needs_x64
-from jaxattn.store import SCHEMA_VERSION, canonical_json, status_attributes
+from jaxattn.store import SCHEMA_VERSION, status_attributes
 
 __all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "labelled", "leaders", "run"]
 

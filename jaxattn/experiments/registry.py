@@ -1,7 +1,5 @@
 """The experiments by name, and how any of them is reproduced into a directory."""
 
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +9,8 @@ import xarray as xr
 
 from jaxattn.comparison import Progress
 from jaxattn.contracts import InputError
-from jaxattn.experiments.comparing import count_failed, environment
+from jaxattn.environment import command_line, environment
+from jaxattn.experiments.comparing import count_failed
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.experiment_report import experiment_report_into
@@ -106,7 +105,7 @@ def reproduce(
     write_json(
         folder / "run.json",
         {
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": command_line(),
             "experiment": experiment.name,
             "scale": scale,
             "config": asdict(config),

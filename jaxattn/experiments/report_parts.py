@@ -93,7 +93,7 @@ def how_it_ran(
             yield name.replace("_", " "), plainly(value)
     yield (
         "runs that finished",
-        f"{int((status == Status.DONE).sum())} of {int((status >= 0).sum())}",
+        f"{int(Status.ended_well(status).sum())} of {int((status >= 0).sum())}",
     )
     for what, seconds in run.get("seconds", {}).items():
         spent = ", ".join(f"{kind} {value:.1f} s" for kind, value in seconds.items())

@@ -106,7 +106,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
 def _done(setting: Setting, process: str) -> bool:
     ds = setting.ds
     there = process in names_of(ds, "process")
-    return there and bool((ds["status"].sel(process=process) == Status.DONE).any())
+    return there and bool(Status.ended_well(ds["status"].sel(process=process)).any())
 
 
 def _own_figure(draw: Callable[[xr.Dataset], Axes], ds: xr.Dataset) -> Figure:
@@ -213,7 +213,7 @@ def _range(one: Curves, form: str) -> str:
 
 def _rates(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
     """How much the learning rate matters."""
-    if ds["learning_rate"].size > 1 and story.runs("accuracy"):
+    if ds.sizes.get("learning_rate", 1) > 1 and story.runs("accuracy"):
         yield Drawing(
             "rate_sensitivity",
             "How much the learning rate matters",

@@ -1,14 +1,28 @@
 """The axes of a sweep: what varies along each dimension of its result."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from reprlib import Repr
+from typing import Any, TypeAlias
 
 from jaxattn.contracts import InputError
 
-__all__ = ["Axis", "Value"]
+__all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken", "shown"]
 
 Value: TypeAlias = bool | int | float | str
 """One value on an axis."""
+
+MOST = 1_000_000
+"""Values of one axis: all of them are written out in the spec."""
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlong = 24
+
+
+def shown(value: Any) -> str:
+    """`value` as a message quotes it: in one line, and not a million numbers long."""
+    return _SHORT.repr(list(value) if isinstance(value, tuple) else value)
 
 
 @dataclass(frozen=True)
@@ -17,9 +31,11 @@ class Axis:
 
     An axis of one name has that name's values as its coordinate. Zipped and drawn axes have
     several columns: their coordinate counts 0, 1, ..., and each column is a further coordinate.
+    Columns are kept in the order of their names, which means nothing.
 
     Raises:
-        InputError: no values, columns of different lengths, or a repeated point.
+        InputError: a name that is none, no values, too many, columns of different lengths or of
+            mixed kinds, or a repeated point.
     """
 
     name: str
@@ -27,22 +43,41 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Refuse what is no axis."""
+        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+        for name in (self.name, *self.names):
+            if not name.isidentifier():
+                raise InputError(
+                    f"axes: got the name {shown(name)}, expected letters, digits and underscores; "
+                    "rename it."
+                )
         lengths = {name: len(values) for name, values in self.columns}
         if not lengths or not all(lengths.values()):
             raise InputError(f"axis {self.name}: got no values, expected at least one; drop it.")
+        if len(lengths) < len(self.columns):
+            raise InputError(f"axis {self.name}: got a name twice, expected each once; drop one.")
         if len(set(lengths.values())) > 1:
             got = ", ".join(f"{count} of {name}" for name, count in lengths.items())
             raise InputError(
                 f"axis {self.name}: got {got}, expected equally many values of what moves "
                 "together; lengthen the shorter ones."
             )
-        points = list(zip(*(values for _, values in self.columns), strict=True))
-        if len(set(points)) < len(points):
-            twice = next(point for at, point in enumerate(points) if point in points[:at])
+        if len(self) > MOST:
             raise InputError(
-                f"axis {self.name}: got {', '.join(map(str, twice))} twice, expected each value "
-                "once; drop one."
+                f"axis {self.name}: got {len(self)} values, expected at most {MOST}; split it."
             )
+        for name, values in self.columns:
+            if len(kinds := {_kind(value) for value in values}) > 1:
+                raise InputError(
+                    f"axis {name}: got {' and '.join(sorted(kinds))}, expected one kind of value."
+                )
+        seen = set()
+        for point in zip(*(values for _, values in self.columns), strict=True):
+            if point in seen:
+                raise InputError(
+                    f"axis {self.name}: got {', '.join(map(shown, point))} twice, expected each "
+                    "value once; drop one."
+                )
+            seen.add(point)
 
     def __len__(self) -> int:
         """Number of points."""
@@ -61,3 +96,52 @@ class Axis:
     def at(self, index: int) -> dict[str, Value]:
         """The values at one point."""
         return {name: values[index] for name, values in self.columns}
+
+
+def _kind(value: Value) -> str:
+    return {bool: "booleans", str: "names"}.get(type(value), "numbers")
+
+
+def refuse_clashes(axes: tuple[Axis, ...], fixed: Mapping[str, str]) -> None:
+    """Each name varies along one axis, and does not hold for all runs as well.
+
+    Args:
+        axes: of a sweep.
+        fixed: where else a name is given, by name.
+
+    Raises:
+        InputError: two axes of a name, or a name given twice.
+    """
+    dims: set[str] = set()
+    found: dict[str, str] = {}
+    for axis in axes:
+        if axis.name in dims:
+            raise InputError(f"axes: got {axis.name!r} twice, expected each name once; drop one.")
+        dims.add(axis.name)
+        for name in axis.names:
+            if name in found:
+                raise InputError(
+                    f"axes: got {name!r} on the axes {found[name]} and {axis.name}, expected it on "
+                    "one; drop it from the other."
+                )
+            found[name] = axis.name
+            if name in fixed:
+                raise InputError(
+                    f"axes: got {name!r} on the axis {axis.name} and in {fixed[name]}, expected it "
+                    "in one place; drop one."
+                )
+    refuse_taken(axes, {*found, *fixed})
+
+
+def refuse_taken(axes: tuple[Axis, ...], taken: Iterable[str]) -> None:
+    """The name of values that move together is none of the names `taken`.
+
+    Raises:
+        InputError: it is one.
+    """
+    for axis in axes:
+        if axis.is_joint and axis.name in taken:
+            raise InputError(
+                f"axes: got {axis.name!r} as the name of values that move together, which is taken "
+                "by something else; rename the axis."
+            )

@@ -7,7 +7,7 @@ size of XLA's thread pool must be the same too, as long sums are split by it: it
 the numbers of cores and of devices, unless the environment variable ``NPROC`` says otherwise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Any
@@ -19,7 +19,20 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.streams import streams
 
-__all__ = ["Row", "fetch", "make_row", "make_runner", "stack_data"]
+__all__ = [
+    "Row",
+    "axes_of",
+    "fetch",
+    "make_row",
+    "make_runner",
+    "make_tile",
+    "pick",
+    "pick_data",
+    "share",
+    "stack_data",
+    "start",
+    "start_of",
+]
 
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
 """One run: seed, hyperparameters, data -> Trajectory."""
@@ -40,18 +53,39 @@ def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: 
     """
 
     def row(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
-        keys, common = streams(seed), streams(0)
-        if shared_order:
-            keys = keys._replace(order=common.order)
-        start = keys.init if vary_init else common.init
+        keys, start = start_of(seed, shared_order, vary_init)
         return process(problem.init(start, hyper), hyper, data, keys)
 
     return row
 
 
+def start_of(seed: Integer[Array, ""], shared_order: bool, vary_init: bool) -> tuple[Keys, Array]:
+    """The streams of a row, and the key of its initial parameters; see `make_row`."""
+    keys, common = streams(seed), streams(0)
+    if shared_order:
+        keys = keys._replace(order=common.order)
+    return keys, keys.init if vary_init else common.init
+
+
+@lru_cache(maxsize=256)
+def make_tile(row: Row, vary_data: bool) -> Any:
+    """``tile(seeds, hypers, data)``, jitted: what one call of one program computes, ``[row]``.
+
+    Args:
+        row: one run; see `make_row`.
+        vary_data: whether examples have a leading axis ``[row]`` too (pools never have).
+    """
+
+    @jax.jit
+    def tile(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
+        return jax.vmap(row, in_axes=(0, 0, axes_of(data, vary_data)))(seeds, hypers, data)
+
+    return tile
+
+
 @lru_cache(maxsize=256)
 def make_runner(
-    row: Row, vary_data: bool, devices: tuple[jax.Device, ...]
+    row: Row, vary_data: bool, devices: tuple[jax.Device, ...], at_once: int | None = None
 ) -> Callable[
     [Integer[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], list[Trajectory]
 ]:
@@ -63,39 +97,62 @@ def make_runner(
         row: one run; see `make_row`.
         vary_data: whether examples have leading axes ``[tile, row]`` too (pools never have).
         devices: take turns; each compiles the program when its first tile comes.
+        at_once: tiles that are worked on at once; None: as many as a chunk has.
     """
-    varied: Any = 0 if vary_data else None
-
-    @jax.jit
-    def tile(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
-        in_axes = (0, 0, _each(data, lambda part: Data(varied, None)))
-        return jax.vmap(row, in_axes=in_axes)(seeds, hypers, data)
+    tile = make_tile(row, vary_data)
 
     def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> list[Trajectory]:
-        def on(device: jax.Device) -> Splits:
-            """What all tiles share goes to `device` once; what has tile axes waits."""
-
-            def share(part: Data) -> Data:
-                examples = part.examples if vary_data else jax.device_put(part.examples, device)
-                return Data(examples, jax.device_put(part.pool, device))
-
-            return _each(data, share)
-
         def of_tile(number: int, device: jax.Device, shared: Splits) -> Future[Trajectory]:
-            def pick(tree: PyTree) -> PyTree:
-                return jax.device_put(jax.tree.map(lambda leaf: leaf[number], tree), device)
+            own = (pick(tree, number, device) for tree in (seeds, hypers))
+            lane = number % at_once if at_once else number
+            return start(tile, lane, *own, pick_data(shared, number, device, vary_data))
 
-            if vary_data:
-                shared = _each(shared, lambda part: part._replace(examples=pick(part.examples)))
-            arguments = (pick(seeds), pick(hypers), shared)
-            # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
-            return _lane(number).submit(tile.lower(*arguments).compile(), *arguments)
-
-        places = [(device, on(device)) for device in devices[: len(seeds)]]
+        places = [(device, share(data, device, vary_data)) for device in devices[: len(seeds)]]
         begun = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
         return [future.result() for future in begun]
 
     return run
+
+
+def axes_of(data: Splits, vary_data: bool) -> Splits:
+    """The axes of `data` to vmap over: those of examples that vary with the row."""
+    varied: Any = 0 if vary_data else None
+    return _each(data, lambda part: Data(varied, None))
+
+
+def pick(tree: PyTree, at: Any, device: jax.Device) -> PyTree:
+    """What every leaf has at index `at`, put on `device`."""
+    return jax.device_put(jax.tree.map(lambda leaf: leaf[at], tree), device)
+
+
+def pick_data(shared: Splits, at: Any, device: jax.Device, vary_data: bool) -> Splits:
+    """The data of one tile, out of what `share` gave."""
+    if not vary_data:
+        return shared
+    return _each(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
+
+
+def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
+    """What all tiles share, put on `device`; examples that vary with the row wait for theirs."""
+    there: dict[int, Array] = {}
+
+    def once(leaf: Any) -> Array:
+        # Splits share their pool: one copy of it.
+        if id(leaf) not in there:
+            there[id(leaf)] = jax.device_put(leaf, device)
+        return there[id(leaf)]
+
+    def put(part: Data) -> Data:
+        examples = part.examples if vary_data else jax.tree.map(once, part.examples)
+        return Data(examples, jax.tree.map(once, part.pool))
+
+    return _each(data, put)
+
+
+def start(program: Any, lane: int, *arguments: Any) -> Future[Any]:
+    """Start a jitted program after what its lane was given before; it runs where its data are."""
+    # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
+    return _lane(lane).submit(program.lower(*arguments).compile(), *arguments)
 
 
 @cache
@@ -105,8 +162,20 @@ def _lane(number: int) -> Executor:
 
 
 def fetch(started: Sequence[Trajectory]) -> Trajectory:
-    """Wait for a chunk: NumPy arrays with leading axes ``[tile, row]``."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(started))
+    """Wait for a chunk: NumPy arrays with leading axes ``[tile, row]``.
+
+    What was started is used up: its memory is given back array by array.
+    """
+
+    def stack(*leaves: Array) -> np.ndarray:
+        for leaf in leaves:
+            leaf.copy_to_host_async()
+        stacked = np.stack([np.asarray(leaf) for leaf in leaves])
+        for leaf in leaves:
+            leaf.delete()
+        return stacked
+
+    return jax.tree.map(stack, *started)
 
 
 def _each(data: Splits, function: Callable[[Data], Data]) -> Splits:
@@ -115,11 +184,28 @@ def _each(data: Splits, function: Callable[[Data], Data]) -> Splits:
     )
 
 
-def stack_data(parts: Sequence[Splits]) -> Splits:
-    """Splits of several seeds as one: examples stacked in front, the pool of the first."""
+def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:
+    """Splits of several rows as one: examples ``[*shape, example, ...]``, the pool of the first.
 
-    def stack(*same: Data) -> Data:
-        examples = [part.examples for part in same]
-        return Data(jax.tree.map(lambda *leaves: np.stack(leaves), *examples), same[0].pool)
+    Args:
+        parts: one for each row, in C order; each is let go before the next is asked for.
+        shape: of the leading axes.
+    """
 
-    return jax.tree.map(stack, *parts, is_leaf=lambda node: isinstance(node, Data))
+    def room(part: Data) -> Data:
+        def of(leaf: np.ndarray) -> np.ndarray:
+            return np.empty((*shape, *leaf.shape), leaf.dtype)
+
+        return Data(jax.tree.map(of, part.examples), part.pool)
+
+    def leaves(data: Splits) -> list[np.ndarray]:
+        return jax.tree.leaves(_each(data, lambda part: Data(part.examples, None)))
+
+    asked = iter(parts)
+    one = next(asked)
+    whole = _each(one, room)
+    for place in np.ndindex(shape):
+        for into, leaf in zip(leaves(whole), leaves(one), strict=True):
+            into[place] = leaf
+        one = next(asked, one)
+    return whole

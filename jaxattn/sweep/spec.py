@@ -4,28 +4,72 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxattn.sweep.axes import Axis
+from jaxattn.contracts import InputError
+from jaxattn.names import nearest
+from jaxattn.sweep.axes import Axis, shown
+from jaxattn.sweep.meaning import Meaning, Role, understand
+from jaxattn.sweep.plainness import checked_settings, plain_table
+from jaxattn.sweep.stopping import Stop
+from jaxattn.sweep.values import whole_number
 
-__all__ = ["Layout", "Spec"]
+__all__ = ["PROCESSES", "Layout", "Spec"]
+
+PROCESSES = ("train", "flow")
+ROWS = 2**31
+"""A sweep has fewer: row numbers are kept in files."""
+_NEEDS = {"time_to_focus": "attention_foreground", "time_to_fit": "accuracy"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How rows are run; part of what a sweep is, because bits depend on the tile."""
+    """How rows are run; part of what a sweep is, because bits depend on the tile.
 
-    tile: int | None = None
-    """Rows vmapped together; None: what was measured for the model."""
+    Raises:
+        InputError: no positive integers, or a chunk that is not whole tiles.
+    """
+
+    tile: int | str | None = None
+    """Rows vmapped together; ``measure``: what is fastest here; None: what suits the model."""
     chunk: int | None = None
     """Rows of a chunk, what one kill can cost; None: as many as the budget of memory allows."""
     pad_segments: bool = False
     """Bags of all lengths on the axis ``segments`` padded by masks into one program."""
     memory: int = 1 << 30
     """Bytes that a process may need for a chunk."""
+    groups: tuple[tuple[int, int], ...] | None = None
+    """Tile, and tiles of a chunk, of each group; None: not laid out yet."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be laid out."""
+        tile = None if self.tile == "measure" else self.tile
+        for name, value in (("tile", tile), ("chunk", self.chunk)):
+            if value is not None:
+                whole_number(f"layout.{name}", value, 1, ROWS - 1)
+        whole_number("layout.memory", self.memory, 1, 2**62)
+        if isinstance(self.tile, int) and self.chunk and self.chunk % self.tile:
+            raise InputError(
+                f"layout.chunk: got {self.chunk}, expected whole tiles of {self.tile} rows; use "
+                f"{-(-self.chunk // self.tile) * self.tile}."
+            )
+        if not isinstance(self.pad_segments, bool):
+            raise InputError(
+                f"layout.pad_segments: got {shown(self.pad_segments)}, expected true or false."
+            )
+        for pair in self.groups or ():
+            for name, value in zip(("tile", "tiles"), pair, strict=True):
+                whole_number(f"layout.groups: {name}", value, 1, ROWS - 1)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A sweep: everything but its axes holds for all runs."""
+    """A sweep: everything but its axes holds for all runs.
+
+    Construction puts it in one form, whatever it was built from: ``paradigm`` is the first axis
+    and ``seed`` the last, hyperparameters are floats, and the settings have their defaults.
+
+    Raises:
+        InputError: an unknown name, a name in two places, or anything that cannot be run.
+    """
 
     task: Mapping[str, Any]
     """``name`` and arguments of its factory."""
@@ -38,9 +82,110 @@ class Spec:
     processes: tuple[str, ...] = ("train",)
     """train, flow, or both."""
     measures: tuple[str, ...] | None = None
-    """Variables to keep; None: all."""
+    """Variables to keep, with what they are computed from; None: all."""
     layout: Layout = Layout()
     keep_params: bool = False
     """Keep the parameters at the end of every run."""
     stop: Mapping[str, Any] | None = None
     """When a row may end before its last step; None: never."""
+    meaning: Meaning = field(init=False, repr=False, compare=False)
+    """What the names on its axes mean."""
+
+    def __post_init__(self) -> None:
+        """Check all of it, and put it in one form."""
+        task = plain_table("task", self.task)
+        model = None if self.model is None else plain_table("model", self.model)
+        columns = {name for axis in self.axes for name in axis.names}
+        settings = checked_settings(plain_table("settings", self.settings), columns)
+        found = understand(task, model, settings, self.axes)
+        _check_output(self.processes, self.measures, self.keep_params, found.measures)
+        stop = None if self.stop is None else _checked_stop(self.stop, found.measures)
+        if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
+            raise InputError(
+                "layout.pad_segments: got true, expected an axis of segments alone; drop it."
+            )
+        axes = tuple(_in_form(axis, found.roles) for axis in self.axes)
+        ends = {"paradigm": 0, "seed": 2}
+        axes = tuple(sorted(axes, key=lambda axis: ends.get(axis.name, 1)))
+        _check_size(axes, self.processes)
+        for name, value in {
+            "task": task,
+            "model": model,
+            "settings": settings,
+            "axes": axes,
+            "processes": tuple(name for name in PROCESSES if name in self.processes),
+            "measures": None if self.measures is None else _with_needs(self.measures),
+            "stop": stop,
+            "meaning": found,
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def __hash__(self) -> int:
+        """Equal specs have equal hashes, so that what is made of one can be remembered."""
+        return hash((self.axes, self.processes, self.layout))
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """What each name on an axis is."""
+        return self.meaning.roles
+
+
+def _with_needs(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """With the measures that others are computed from."""
+    return tuple(sorted({*measures, *(_NEEDS[name] for name in measures if name in _NEEDS)}))
+
+
+def _in_form(axis: Axis, roles: Mapping[str, Role]) -> Axis:
+    """Hyperparameters as floats."""
+    floats = {name for name in axis.names if roles[name] == "hyper"}
+    if not floats:
+        return axis
+    columns = tuple(
+        (name, tuple(map(float, values)) if name in floats else values)
+        for name, values in axis.columns
+    )
+    return Axis(axis.name, columns)
+
+
+def _check_size(axes: tuple[Axis, ...], processes: tuple[str, ...]) -> None:
+    rows = len(processes)
+    for axis in axes:
+        rows *= len(axis)
+    if rows >= ROWS:
+        raise InputError(f"axes: got {rows} runs, expected fewer than {ROWS}; split the sweep.")
+    for name in ("paradigm", "seed"):
+        if name not in (axis.name for axis in axes):
+            raise InputError(f"axes: got {name} along another axis, expected one of its own.")
+
+
+def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[str, ...]) -> None:
+    for name, given, expected in (
+        ("processes", processes, PROCESSES),
+        ("measures", measures if measures is not None else known, known),
+    ):
+        if not isinstance(given, list | tuple) or not given:
+            raise InputError(
+                f"output.{name}: got {shown(given)}, expected a list of {', '.join(expected)}."
+            )
+        for one in given:
+            if one not in expected:
+                raise InputError(
+                    f"output.{name}: got {shown(one)}, expected some of {', '.join(expected)}; "
+                    f"{nearest(str(one), expected) or 'drop it.'}"
+                )
+        if len(set(given)) < len(given):
+            raise InputError(f"output.{name}: got {shown(given)}, expected each once.")
+    if not isinstance(keep_params, bool):
+        raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
+
+
+def _checked_stop(asked: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
+    stop = plain_table("stop", asked)
+    level = stop.get("converged")
+    if isinstance(level, Mapping) and (name := level.get("measure", measures[0])) not in measures:
+        raise InputError(
+            f"stop.converged: got the measure {shown(name)}, expected one of "
+            f"{', '.join(measures)}; {nearest(str(name), measures) or 'pick one.'}"
+        )
+    Stop.from_plain(stop)
+    return stop

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from commands import SCRIPT, run
 from example_phase import CONFIG, example_phase
-from helpers import jit
+from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
 from jaxattn.contracts import InputError, Status
@@ -29,8 +29,7 @@ def mapped():
     if not x64_is_on():
         pytest.skip("needs float64")
     told, kept = [], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax, "jit", jit)
+    with compiled_quickly():
         ds = phase.run(SMALL, Listeners(told.append, kept.append, Stopwatch()))
         yield ds, told, kept
 

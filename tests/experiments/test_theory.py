@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from commands import SCRIPT, run
 from example_theory import UNIT, example_theory
-from helpers import jit
+from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
 from jaxattn import theory
@@ -29,8 +29,7 @@ def solved():
     if not x64_is_on():
         pytest.skip("needs float64")
     told, kept = [], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax, "jit", jit)
+    with compiled_quickly():
         ds = experiment.run(SMALL, Listeners(told.append, kept.append, Stopwatch()))
     return ds, told, kept
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, PRECISION, bags, splits, task_of
+from helpers import CLASSES, PRECISION, bags, compiled_quickly, splits, task_of
 
 from jaxattn.batches import Order
 from jaxattn.contracts import Data, Splits, Trajectory
@@ -23,6 +23,12 @@ SEEDS, RATES = (0, 1, 5), (0.05, 0.3)
 CONSTANTS = {"temperature": 1.0, "switch_time": 1.5}
 PLAN = make_plan({"learning_rate": RATES}, SEEDS, CONSTANTS, tile=4)
 ONE_DEVICE = tuple(jax.devices()[:1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    with compiled_quickly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,7 @@ def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
         return splits(bags(np.random.default_rng(int(seed))))
 
     def stacked(seeds):
-        return stack_data([stack_data([of(seed) for seed in tile]) for tile in seeds])
+        return stack_data((of(seed) for seed in seeds.flat), seeds.shape)
 
     run = make_runner(chex.assert_max_traces(row, n=1), True, ONE_DEVICE)
     together = by_tiles(run, stacked)
@@ -160,7 +166,7 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
     examples = bags(np.random.default_rng(0))
     pool = np.arange(3.0)
     one = Splits(Data(examples, pool), {"train": Data(examples, pool), "test": Data(examples)})
-    two = stack_data([one, one])
+    two = stack_data([one, one], (2,))
     assert two.learn.pool is pool
     assert two.evaluate["train"].pool is pool
     assert two.evaluate["test"].pool is None
@@ -170,7 +176,8 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
 HASHES = """
     import hashlib, json, sys
     import jax, numpy as np
-    from jaxattn.jobs import Sources, hypers_of, plan_jobs
+    from jaxattn.jobs import hypers_of, plan_jobs
+    from jaxattn.sources import Sources
     from jaxattn.models import linear, mlp
     from jaxattn.settings import Settings
     from jaxattn.sweep import fetch

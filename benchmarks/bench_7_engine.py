@@ -1,0 +1,51 @@
+"""What does the sweep engine cost: bytes, files, labels, log, against the same rows run bare?"""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from jaxattn.engine.chunk import remembered
+from jaxattn.engine.laying import laid_out
+from jaxattn.engine.running import run_sweep
+from jaxattn.sweep import Axis, Layout, Spec, fetch, spec_json
+
+SEEDS, ROUNDS = 256, 3
+
+
+@pytest.mark.parametrize("paradigm", ["soft", "hard"])
+def test_engine(paradigm, in_turn, tmp_path):
+    spec = Spec(
+        task={"name": "orthogonal"},
+        axes=(
+            Axis("paradigm", (("paradigm", (paradigm,)),)),
+            Axis("seed", (("seed", tuple(range(SEEDS))),)),
+        ),
+        settings={"steps": 500, "saves": 11, "batch_size": 256, "vary": ("init",)},
+        layout=Layout(tile=16, chunk=64),
+    )
+    sweep = laid_out(spec)
+    sweep, (runner,) = remembered(spec_json(sweep.spec))
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    def engine():
+        outcome = run_sweep(sweep.spec, next(folders))
+        assert (outcome.rows, outcome.failed) == (SEEDS, 0)
+
+    def bare():
+        chunks = (sweep.locate(number)[2] for number in range(sweep.chunk_count))
+        out = [fetch(runner.job.run(*runner.arguments(chunk.rows))) for chunk in chunks]
+        assert sum(np.asarray(part.status).size for part in out) == SEEDS
+
+    engine(), bare()
+    in_turn(
+        engine,
+        {"the same rows bare": (bare, SEEDS)},
+        units=SEEDS,
+        rounds=ROUNDS,
+        question="engine",
+        paradigm=paradigm,
+        chunks=sweep.chunk_count,
+        devices=len(jax.local_devices()),
+    )

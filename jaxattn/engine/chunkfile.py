@@ -1,0 +1,59 @@
+"""A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
+
+import io
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
+from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
+
+__all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
+
+_AT_ONCE = 1 << 20
+"""Bytes that HDF5 reads, and checks, together."""
+
+_ROOM = 1 << 16
+"""Bytes of names and attributes, about; more are found when there are more."""
+
+
+def chunk_bytes(ds: xr.Dataset) -> bytes:
+    """The finished file of a chunk.
+
+    Every variable carries HDF5's own checksum besides the seal, so that a wrong bit is an error
+    for readers that do not know the seal.
+
+    Args:
+        ds: dims ``row`` first, then those of the measures; variable or coordinate ``row`` with the
+            numbers of the rows in their group's grid; attributes ``spec_hash`` and ``chunk``.
+    """
+    spec_hash, number = str(ds.attrs["spec_hash"]), int(ds.attrs["chunk"])
+    labels = ds.drop_vars(list(ds.data_vars))
+    buffer = skeleton(labels, {str(name): length for name, length in ds.sizes.items()})
+    # Room for all of it at once: a buffer that grows leaves holes of its former sizes behind.
+    buffer.seek(ds.nbytes + _ROOM, io.SEEK_END)
+    buffer.write(bytes(1))
+    with h5py.File(buffer, "r+", libver=LIBRARY) as file:
+        add_group(file, private_name(spec_hash, "").rpartition("/")[0])
+        for name, variable in ds.data_vars.items():
+            values = variable.values
+            if values.dtype == bool:  # for netCDF has none
+                values = values.astype(np.int8)
+            made = file.create_dataset(
+                str(name), data=values, chunks=_at_once(values), fletcher32=True
+            )
+            add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
+            file[private_name(spec_hash, str(name))] = made
+    return seal_chunk(buffer, spec_hash, number)
+
+
+def _at_once(values: np.ndarray) -> tuple[int, ...]:
+    rows = max(1, _AT_ONCE // max(1, values[:1].nbytes))
+    return (min(rows, len(values)), *values.shape[1:])
+
+
+def status_in(content: bytes) -> np.ndarray:
+    """How the rows of a whole chunk file ended."""
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return np.asarray(file["status"])

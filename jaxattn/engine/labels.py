@@ -1,0 +1,184 @@
+"""The whole result of a sweep before any of it has run: names, labels, and where chunks go."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import InputError
+from jaxattn.data import size
+from jaxattn.engine.chunk import Runner
+from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable
+from jaxattn.jobs import clock_of, hypers_of, least
+from jaxattn.store import SCHEMA_VERSION
+from jaxattn.sweep import Axis, Sweep, spec_hash, spec_json, static_axes, traced_axes
+
+__all__ = ["labels_of", "pieces_of", "variables_of"]
+
+
+def labels_of(sweep: Sweep, runners: Sequence[Runner]) -> xr.Dataset:
+    """Coordinates and attributes of the whole result.
+
+    Args:
+        sweep: what it is of.
+        runners: of its groups.
+
+    Raises:
+        InputError: models whose parts differ along an axis.
+    """
+    spec = sweep.spec
+    coords: dict[str, Any] = {
+        "paradigm": ("paradigm", _paradigms(sweep)),
+        "process": ("process", list(spec.processes)),
+    }
+    for axis in (*static_axes(spec), *traced_axes(spec)):
+        if axis.name != "paradigm":
+            coords |= _coordinates(axis)
+    coords["seed"] = ("seed", np.asarray(sweep.groups[0].settings.seeds, dtype=np.int64))
+    coords |= {dim: (dim, list(values)) for dim, values in _trailing(runners).items()}
+    saves = np.asarray(sweep.groups[0].settings.save_steps())
+    coords["step"] = ("save", saves, {"units": "step", "long_name": "training step"})
+    attributes = {
+        "schema_version": SCHEMA_VERSION,
+        "spec": spec_json(spec),
+        "spec_hash": spec_hash(spec),
+    }
+    labels = xr.Dataset(coords=coords, attrs=attributes)
+    return labels.assign_coords(_computed(sweep, runners))
+
+
+def _paradigms(sweep: Sweep) -> list[str]:
+    found = {group.at["paradigm"]: group.paradigm for group in sweep.groups}
+    return [found[place] for place in sorted(found)]
+
+
+def _coordinates(axis: Axis) -> dict[str, Any]:
+    columns: dict[str, Any] = {name: (axis.name, list(values)) for name, values in axis.columns}
+    return {axis.name: (axis.name, np.arange(len(axis))), **columns} if axis.is_joint else columns
+
+
+def _trailing(runners: Sequence[Runner]) -> dict[str, list[Any]]:
+    """Labels of the measures' own dims: those of the group with the longest, which holds all."""
+    longest: dict[str, list[Any]] = {}
+    for runner in runners:
+        for name, coordinate in runner.template.coords.items():
+            dim, values = str(name), coordinate.values.tolist()
+            known = longest.get(dim, [])
+            short, long = sorted((known, values), key=len)
+            if dim == "row":
+                continue
+            if long[: len(short)] != short:
+                raise InputError(
+                    f"axes: got groups whose {dim} is {', '.join(map(str, known))} and "
+                    f"{', '.join(map(str, values))}, expected the same; sweep them apart."
+                )
+            longest[dim] = long
+    return longest
+
+
+def _lead(sweep: Sweep) -> dict[str, int]:
+    """The leading dims, and their lengths: what rows differ by."""
+    spec = sweep.spec
+    static = {axis.name: len(axis) for axis in static_axes(spec)}
+    traced = {axis.name: len(axis) for axis in traced_axes(spec)}
+    seeds = len(sweep.groups[0].settings.seeds)
+    head = {"paradigm": static.pop("paradigm"), "process": len(spec.processes)}
+    return {**head, **static, **traced, "seed": seeds}
+
+
+def variables_of(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, VirtualVariable]:
+    """Every variable of the whole result, in the order in which a chunk has them."""
+    lead = _lead(sweep)
+    dims, shape = tuple(lead), tuple(lead.values())
+    found: dict[str, VirtualVariable] = {}
+    for runner in runners:
+        for key, variable in runner.template.data_vars.items():
+            name, own = str(key), variable.shape[1:]
+            if name == "status":
+                found[name] = status_variable(dims, shape)
+                continue
+            seen = found.get(name)
+            old = seen.shape[len(dims) :] if seen else own
+            dtypes = [variable.dtype, *([seen.dtype] if seen else [])]
+            found[name] = VirtualVariable(
+                dims=(*dims, *map(str, variable.dims[1:])),
+                shape=(*shape, *map(max, zip(old, own, strict=True))),
+                dtype=np.result_type(*dtypes),
+                attrs=variable.attrs,
+            )
+    return found
+
+
+def pieces_of(sweep: Sweep, runners: Sequence[Runner]) -> Iterator[Piece]:
+    """Where the rows of each chunk go."""
+    processes = sweep.spec.processes
+    for number in range(sweep.chunk_count):
+        group, plan, chunk = sweep.locate(number)
+        axes = {axis.name: range(len(axis)) for axis in group.axes}
+        template = runners[group.number].template
+        yield Piece(
+            number=number,
+            at={**group.at, "process": processes.index(group.process)},
+            axes={**axes, "seed": range(len(plan.seeds))},
+            rows=chunk.real,
+            shapes={str(name): one.shape[1:] for name, one in template.data_vars.items()},
+        )
+
+
+def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
+    """Coordinates that follow from the settings alone: times, switches, examples learnt from."""
+    trained = [runner for runner in runners if runner.group.process == sweep.spec.processes[0]]
+    axes = (*static_axes(sweep.spec), *traced_axes(sweep.spec))
+
+    def spread(values: Callable[[Runner], Any], own: tuple[int, ...] = ()) -> np.ndarray:
+        """Values ``[point, *own]`` of every group on the whole grid, the seed's axis apart."""
+        whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
+        for runner in trained:
+            group, given = runner.group, np.asarray(values(runner))
+            given = given.reshape(*(len(axis) for axis in group.axes), *own)
+            names = {axis.name for axis in group.axes}
+            at = tuple(group.at.get(axis.name, slice(None)) for axis in axes)
+            # An axis that the group does not read stays as an axis of length 1: repeated.
+            repeated = [axis.name not in names for axis in axes if axis.name not in group.at]
+            whole[at] = np.expand_dims(given, tuple(np.flatnonzero(repeated).tolist()))
+        return whole
+
+    def hypers(runner: Runner) -> dict[str, np.ndarray]:
+        points = np.arange(runner.group.points) * len(runner.plan.seeds)
+        return hypers_of(runner.settings, runner.job, points)
+
+    names = tuple(axis.name for axis in axes)
+    saves = sweep.groups[0].settings.save_steps()
+    clock = spread(lambda one: clock_of(one.settings, hypers(one)), (len(saves),))
+    words = {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"}
+    coords: dict[str, Any] = {"time": least(names, clock, ("save",), words)}
+    batch = spread(lambda one: np.full(one.group.points, _batch(one), dtype=float))
+    words = {"units": "1", "long_name": "gradients of one example taken by training"}
+    taken = np.multiply.outer(batch, np.asarray(saves, dtype=float))
+    coords["gradients"] = least(names, taken, ("save",), words, always="")
+    trained = [runner for runner in trained if "switch_time" in hypers(runner)]
+    if trained and not any("switch_time" in axis.names for axis in axes):
+        # It belongs to the clock, not to the paradigms that do not switch.
+        switch = np.nanmax(spread(lambda one: hypers(one)["switch_time"]), axis=0)
+        words = {"units": "time", "long_name": "when the hybrid switches"}
+        coords["switch_time"] = least(names[1:], switch, (), words)
+    natural = {one.group.paradigm: one.job.problem.natural_inference for one in runners}
+    coords["natural_inference"] = (
+        "paradigm",
+        list(natural.values()),
+        {"long_name": "inference rule that goes with the paradigm"},
+    )
+    learnt = {(one.group.process, _examples(one)) for one in runners}
+    if len(learnt) == len(sweep.spec.processes):
+        sizes = [dict(learnt)[process] for process in sweep.spec.processes]
+        coords["learning_examples"] = ("process", sizes, {"long_name": "examples learnt from"})
+    return coords
+
+
+def _examples(runner: Runner) -> int:
+    return size(runner.sources.splits(0, runner.job).learn)
+
+
+def _batch(runner: Runner) -> int:
+    return runner.settings.order_of_batches().examples(_examples(runner))

@@ -1,0 +1,167 @@
+"""Run what is missing of a sweep, wherever its chunks are computed."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxattn.contracts import InputError
+from jaxattn.engine.chunk import compute, remembered, runners_of
+from jaxattn.engine.executors import open_engine
+from jaxattn.engine.folder import (
+    begin,
+    check_free,
+    check_made_alike,
+    clear,
+    read_spec_in,
+    results_are_whole,
+    states,
+    tidy,
+)
+from jaxattn.engine.labels import labels_of, pieces_of, variables_of
+from jaxattn.engine.laying import laid_out
+from jaxattn.engine.lock import alone_in
+from jaxattn.engine.log import log
+from jaxattn.engine.params import write_params
+from jaxattn.engine.virtual import write_virtual
+from jaxattn.engine.watching import Listener, Watch, failed_in
+from jaxattn.environment import command_line, environment
+from jaxattn.sealed import chunk_name, write_bytes
+from jaxattn.store import write_json
+from jaxattn.sweep import Spec, difference, spec_json
+
+__all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
+
+
+class Where(NamedTuple):
+    """Where chunks are computed; see `jaxattn.engine.executors.open_engine`."""
+
+    engine: str = "local"
+    workers: int | None = None
+    options: Mapping[str, str] = {}
+
+
+class Outcome(NamedTuple):
+    """How a sweep stands when its command ends."""
+
+    rows: int
+    failed: int
+    chunks: int
+    computed: int
+    """Chunks that this command computed, on all hosts; the others were finished before."""
+    seconds: float
+
+
+def run_sweep(
+    spec: Spec,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    where: Where = Where(),  # noqa: B008 - immutable
+    to: Listener = Listener(),  # noqa: B008 - immutable
+) -> Outcome:
+    """Begin a sweep in a directory and run all of it.
+
+    Args:
+        spec: what to run; what its layout leaves open is decided here.
+        folder: new or empty, unless `overwrite`.
+        overwrite: remove what another sweep wrote there, and leave the rest.
+        where: chunks are computed.
+        to: hears how it goes.
+
+    Raises:
+        InputError: before anything is written, for what cannot be run.
+        KeyboardInterrupt: what was finished is kept.
+    """
+    sweep = laid_out(spec)
+    laid = sweep.spec
+    for runner in runners_of(sweep):
+        runner.check_stop()
+
+    def prepare() -> None:
+        if overwrite:
+            clear(folder)
+        begin(folder, laid, beside=overwrite)
+
+    if not overwrite:
+        check_free(folder)
+    return _work(folder, prepare, where, to)
+
+
+def resume_sweep(
+    folder: Path,
+    *,
+    spec: Spec | None = None,
+    where: Where = Where(),  # noqa: B008 - immutable
+    to: Listener = Listener(),  # noqa: B008 - immutable
+) -> Outcome:
+    """Run the chunks of a sweep that are missing, truncated or damaged.
+
+    Args:
+        folder: of a sweep that was begun.
+        spec: that it should have; None: whatever it has.
+        where: chunks are computed.
+        to: hears how it goes.
+
+    Raises:
+        InputError: no sweep there, another spec or other versions, with the difference.
+    """
+    there = read_spec_in(folder)
+    if spec is not None and (apart := difference(there, laid_out(spec).spec)):
+        raise InputError(
+            f"resume: got another spec than the sweep in {str(folder)!r} ({'; '.join(apart[:5])}); "
+            "expected the same; leave --spec out, or begin a new sweep."
+        )
+    return _work(folder, lambda: None, where, to)
+
+
+def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener) -> Outcome:
+    started = time.perf_counter()
+    with open_engine(
+        where.engine, workers=where.workers, folder=folder, options=where.options
+    ) as engine:
+        first = engine.process == 0
+        with alone_in(folder, to.note) if first else nullcontext():
+            if first:
+                prepare()
+                tidy(folder)
+            engine.barrier("begun")
+            text = spec_json(read_spec_in(folder))
+            sweep, runners = remembered(text)
+            if first:
+                check_made_alike(folder, sweep)
+                if not results_are_whole(folder, sweep):
+                    pieces = pieces_of(sweep, runners)
+                    write_virtual(
+                        folder, labels_of(sweep, runners), variables_of(sweep, runners), pieces
+                    )
+            found = states(folder, sweep)
+            # Nobody may write before all have seen what is missing.
+            engine.barrier("seen")
+            watch = Watch(folder, sweep, found, engine, to)
+            watch.begin()
+            try:
+                work = partial(compute, text)
+                for number, (content, params) in engine.results(work, watch.share):
+                    if params is not None:
+                        write_params(folder, number, params)
+                    # Last, as it says that the chunk is finished.
+                    write_bytes(folder / chunk_name(number), content)
+                    watch.add(number, content)
+            except KeyboardInterrupt:
+                log(folder, "interrupted", computed=watch.computed)
+                raise
+            engine.barrier("done")
+            files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
+            failed = sum(failed_in(file.read_bytes()) for file in files)
+            seconds = time.perf_counter() - started
+            computed = len(watch.missing)
+            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)
+            if first:
+                log(folder, "finished", computed=computed, failed=failed, seconds=seconds)
+                said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
+                said["seconds"] = {"last command": {"all": seconds}}
+                write_json(folder / "run.json", {**said, **environment()})
+            return outcome

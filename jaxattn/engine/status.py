@@ -1,0 +1,42 @@
+"""How far a sweep is, from its files alone."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jaxattn.contracts import Status
+from jaxattn.engine.chunkfile import status_in
+from jaxattn.engine.folder import read_spec_in, states
+from jaxattn.engine.lock import holder_of
+from jaxattn.sealed import State, chunk_name
+from jaxattn.sweep import Sweep
+
+__all__ = ["status_of"]
+
+
+def status_of(folder: Path) -> dict[str, Any]:
+    """Chunks by what their files are worth, runs by how they ended, and who is at work.
+
+    Every finished chunk is read whole: what it says is checked.
+
+    Raises:
+        InputError: no sweep there.
+    """
+    sweep = Sweep.of(read_spec_in(folder))
+    found = states(folder, sweep)
+    whole = [number for number, state in found.items() if state is State.WHOLE]
+    ended: Counter[int] = Counter()
+    for number in whole:
+        ended.update(status_in((folder / chunk_name(number)).read_bytes()).tolist())
+    bad = (State.TRUNCATED, State.DAMAGED, State.FOREIGN)
+    not_whole = {
+        one.value: [number for number, state in found.items() if state is one] for one in bad
+    }
+    runs = {"all": sweep.rows, "done": sum(ended.values())}
+    return {
+        "folder": str(folder),
+        "chunks": {"all": len(found), "whole": len(whole)},
+        "runs": runs | {one.name.lower(): ended[one] for one in Status if one > Status.DONE},
+        "not_whole": {name: numbers for name, numbers in not_whole.items() if numbers},
+        "holder": holder_of(folder),
+    }

@@ -1,0 +1,142 @@
+"""Training in legs: one run cut where the host may look, so that rows can be stopped.
+
+A compiled loop calls nothing on the host (law 10); what is decided of a row is decided between
+its legs. A leg does what the whole run does: the step and the save are those of `jaxattn.descent`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from jaxattn.batches import Order
+from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
+from jaxattn.probe import Health, Keep
+
+__all__ = ["Carry", "Legs", "Span", "make_legs"]
+
+
+class Carry(NamedTuple):
+    """What one leg of a run hands to the next."""
+
+    state: State
+    given: Given
+    health: Health
+
+
+class Span(NamedTuple):
+    """The saves of one leg: the step before and at each; those from `length` on are not made."""
+
+    starts: Int[np.ndarray, " save"]
+    ends: Int[np.ndarray, " save"]
+    length: Int[np.ndarray, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class Legs:
+    """A run cut in pieces, between which the host may look; see `make_legs`.
+
+    - ``begin(params, hyper, data, keys) -> (Carry, time [save])``: nothing trained yet, and the
+      times of all saves;
+    - ``leg(carry, span, hyper, data, keys) -> (Carry, Trajectory)``: the saves of one of `spans`,
+      in order; entries beyond the span's length are NaN. Status, time reached and work are those
+      of a run that ends here; so are parameters kept as ``"last"``.
+    """
+
+    saves: tuple[int, ...]
+    keep_params: Keep
+    spans: tuple[Span, ...]
+    begin: Callable[[Params, Hyper, Splits, Keys], tuple[Carry, Array]]
+    leg: Callable[[Carry, Span, Hyper, Splits, Keys], tuple[Carry, Trajectory]]
+
+
+@lru_cache(maxsize=256)
+def make_legs(
+    problem: Problem,
+    optimiser: Optimiser,
+    saves: tuple[int, ...],
+    order: Order,
+    every: int,
+    keep_params: Keep = False,
+    watch: Watch | None = None,
+) -> Legs:
+    """The training of `make_train`, with an edge at every `every`-th save after the first.
+
+    All legs are of one shape, so they are one compiled program: how many saves a leg makes is
+    traced, as the last one may be shorter and the first holds step 0 too.
+
+    Raises:
+        InputError: `every` below 1.
+    """
+    if every < 1:
+        raise InputError(f"legs: got an edge every {every} saves, expected at least 1.")
+    spans = _spans(saves, every)
+    longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
+    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch, longest)
+
+    def begin(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> tuple[Carry, Array]:
+        run = course(hyper, data, keys)
+        times = run.clock[jnp.asarray(saves, dtype=jnp.int32)]
+        return Carry(*run.begin(params), Health.unknown(times[0])), times
+
+    def leg(
+        carry: Carry, span: Span, hyper: Hyper, data: Splits, keys: Keys
+    ) -> tuple[Carry, Trajectory]:
+        starts, ends = jnp.asarray(span.starts), jnp.asarray(span.ends)
+        run = course(hyper, data, keys, starts[0])
+
+        def save(at: Array, state: State) -> tuple[State, tuple]:
+            return run.to_save(state, carry.given, starts[at], ends[at])
+
+        def and_note(at: Array, done: tuple) -> tuple:
+            state, health, every = done
+            state, found = save(at, state)
+            health = health.after(found[0]["objective"], run.clock[ends[at]])
+            return state, health, jax.tree.map(lambda row, one: row.at[at].set(one), every, found)
+
+        nothing = jax.tree.map(
+            lambda one: jnp.full(
+                (ends.size, *one.shape),
+                jnp.nan if jnp.issubdtype(one.dtype, jnp.inexact) else 0,
+                one.dtype,
+            ),
+            jax.eval_shape(save, span.length, carry.state)[1],
+        )
+        state, health, (measures, kept) = jax.lax.fori_loop(
+            0, span.length, and_note, (carry.state, carry.health, nothing)
+        )
+        times = run.clock[ends]
+        part = Trajectory(
+            step=ends.astype(times.dtype),
+            time=times,
+            measures=measures,
+            status=health.status(state[0]),
+            time_reached=health.reached,
+            work=work_of(ends[span.length - 1]),
+            params=state[0] if keep_params == "last" else kept,
+        )
+        return Carry(state, carry.given, health), part
+
+    return Legs(saves, keep_params, spans, begin, leg)
+
+
+def _spans(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:
+    ends = np.asarray(saves, np.int32)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int32)
+    edges = [0, *range(1 + every, len(saves), every), len(saves)]
+    most = min(1 + every, len(saves))
+
+    def fill(steps: np.ndarray) -> np.ndarray:
+        return np.pad(steps, (0, most - len(steps)), mode="edge")
+
+    return tuple(
+        Span(fill(starts[a:b]), fill(ends[a:b]), np.asarray(b - a, np.int32))
+        for a, b in pairwise(edges)
+    )

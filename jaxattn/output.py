@@ -1,0 +1,26 @@
+"""Standard output: lines and tables for a person, or one JSON object for a program."""
+
+import json
+from typing import Any
+
+__all__ = ["print_json", "show"]
+
+# Imported by the command line before it knows what is asked for: nothing heavy up here.
+
+
+def show(*parts: Any) -> None:
+    """Print strings and rich tables, one below the other."""
+    from rich.console import Console
+
+    # Piped into a file a table keeps all its columns; a folder called [red] is no colour.
+    width = None if Console().is_terminal else 160
+    console = Console(width=width, markup=False, emoji=False)
+    for part in parts:
+        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object; NaN as null."""
+    from jaxattn.canonical import plain
+
+    print(json.dumps(plain(value), allow_nan=False))

@@ -1,0 +1,113 @@
+"""The data that rows learn from and are measured on."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxattn.contracts import Data, Splits, Task
+from jaxattn.data import check, head, pad
+from jaxattn.jobs import Job
+from jaxattn.settings import Settings
+from jaxattn.sweep import stack_data
+
+__all__ = ["Sources"]
+
+MOST_BYTES = 1 << 28
+"""Of examples that are kept to be used again; older sets are made anew when asked for."""
+
+_POOLS = 8
+"""Arrays of pools that are kept."""
+
+
+class Sources:
+    """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
+
+    def __init__(
+        self, settings: Settings, lengths: Sequence[Task] = (), most: int = MOST_BYTES
+    ) -> None:
+        """Nothing is made before it is asked for.
+
+        Args:
+            settings: whose task it is.
+            lengths: tasks of other lengths of bags, padded to that of `settings`; a row then takes
+                the one that its ``segments`` name.
+            most: bytes of examples that are kept to be used again.
+        """
+        self.most = most
+        self._settings = settings
+        self._tasks = {task.segments: task for task in lengths}
+        self._made: OrderedDict[tuple[int, int, str], Splits] = OrderedDict()
+        self._bytes = 0
+        self._pools: list[tuple[Any, np.ndarray]] = []
+
+    @property
+    def vary(self) -> bool:
+        """Whether rows learn from data of their own."""
+        return "data" in self._settings.varied() or bool(self._tasks)
+
+    def of(self, job: Job, rows: np.ndarray) -> Splits:
+        """Data of the rows ``[tile, row]``; stacked in that shape where rows have their own."""
+        if not self.vary:
+            return self.splits(0, job)
+        seeds = job.plan.seed_of(rows)
+        lengths = job.plan.hypers_of(rows)["segments"] if self._tasks else np.zeros(rows.shape)
+        asked = np.stack([seeds, lengths], axis=-1).reshape(-1, 2)
+        return stack_data(
+            (self.splits(int(seed), job, int(length)) for seed, length in asked), rows.shape
+        )
+
+    def splits(self, seed: int, job: Job, length: int = 0) -> Splits:
+        """Data of one seed; those of seed 0 where seeds do not vary the data."""
+        seed = seed if "data" in self._settings.varied() else 0
+        key = (seed, length, job.process)
+        if key not in self._made:
+            self._made[key] = made = self._make(seed, job, length)
+            self._bytes += _size(made)
+            while self._bytes > self.most and len(self._made) > 1:
+                self._bytes -= _size(self._made.popitem(last=False)[1])
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def _make(self, seed: int, job: Job, length: int) -> Splits:
+        settings, task = self._settings, self._tasks.get(length, self._settings.made_task())
+        made = task.make(seed)
+        for name, data in made.items():
+            check(data, f"{task.name}, {name}", task.classes)
+        if self._tasks:
+            longest = settings.made_task().segments
+            made = {name: pad(data, longest) for name, data in made.items()}
+        learn = made["train"]
+        if job.process == "flow":
+            learn = head(learn, settings.flow_examples)
+        evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
+        precision = job.problem.precision
+
+        def cast(data: Data) -> Data:
+            examples = jax.tree.map(lambda leaf: _cast(leaf, precision), data.examples)
+            return Data(examples, jax.tree.map(lambda leaf: self._pool(leaf, precision), data.pool))
+
+        return Splits(cast(learn), {name: cast(data) for name, data in evaluate.items()})
+
+    def _pool(self, leaf: Any, precision: str) -> np.ndarray:
+        """The same array for the same pool: splits and seeds share it."""
+        for known, made in self._pools:
+            if known is leaf:
+                return made
+        self._pools = [(leaf, _cast(leaf, precision)), *self._pools][:_POOLS]
+        return self._pools[0][1]
+
+
+def _size(splits: Splits) -> int:
+    parts = (splits.learn, *splits.evaluate.values())
+    return sum(leaf.nbytes for part in parts for leaf in jax.tree.leaves(part.examples))
+
+
+def _cast(leaf: Any, precision: str) -> np.ndarray:
+    leaf = np.asarray(leaf)
+    if leaf.dtype.kind == "f":
+        return leaf.astype(precision)
+    # The first examples of many must not keep the others in memory.
+    return leaf if leaf.base is None else leaf.copy()

@@ -1,0 +1,110 @@
+"""The components that a sweep names, each with its arguments: looked up, imported, made."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from jaxattn.attention import ATTENTION_MAPS
+from jaxattn.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.descent import OPTIMISERS, SCHEDULES, Optimiser
+from jaxattn.models import MODELS
+from jaxattn.names import resolve
+from jaxattn.paradigms import PARADIGMS
+from jaxattn.sweep.axes import shown
+from jaxattn.tasks import TASKS
+
+__all__ = ["KINDS", "arguments", "component", "make_model", "make_task"]
+
+KINDS: Mapping[str, tuple[str, Mapping[str, Any], tuple[type, ...]]] = {
+    "task": ("task", TASKS, (Task,)),
+    "model": ("model", MODELS, (Model,)),
+    "paradigm": ("paradigm", PARADIGMS, (Paradigm,)),
+    "optimiser": ("optimiser", OPTIMISERS, (Optimiser,)),
+    "schedule": ("schedule", SCHEDULES, ()),
+    "attention": ("attention map", ATTENTION_MAPS, (AttentionMap,)),
+}
+"""What is named: in words, the names there are, and the types that need no making."""
+
+
+def component(kind: str, name: Any) -> Any:
+    """The component of this name or import path: ready, or a function.
+
+    Raises:
+        InputError: no name, an unknown one, nothing to import there, or something of no use.
+    """
+    words, table, ready = KINDS[kind]
+    if not isinstance(name, str):
+        raise InputError(f"{kind}: got {shown(name)}, expected a name in quotes.")
+    found = resolve(words, table, name)
+    if not callable(found) and not isinstance(found, ready):
+        raise InputError(
+            f"{kind}: got {name!r}, which is {type(found).__name__}, expected a function."
+        )
+    return found
+
+
+def arguments(kind: str, name: Any) -> tuple[tuple[str, ...], bool]:
+    """What a task or model can be given by name, and whether it takes any name.
+
+    A model's first argument, the number of classes, is the task's to give.
+    """
+    factory = component(kind, name)
+    if not callable(factory):
+        return (), False
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())
+    except ValueError:  # some of what is written in C has none
+        return (), True
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    names = [parameter.name for parameter in parameters if parameter.kind in named]
+    any_name = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    return tuple(names[kind == "model" :]), any_name
+
+
+def make_task(described: Mapping[str, Any]) -> Task:
+    """The task of a table with its name and arguments.
+
+    Raises:
+        InputError: it cannot be made of them.
+    """
+    found = component("task", described["name"])
+    return found if isinstance(found, Task) else _made("task", found, described)
+
+
+def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
+    """The model of a table with its name, the task's own if it has none, and arguments.
+
+    Raises:
+        InputError: it cannot be made of them.
+    """
+    described = {"name": task.default_model, **(described or {})}
+    found = component("model", described["name"])
+    if isinstance(found, Model):
+        return found
+    return _made("model", partial(found, task.classes), described)
+
+
+def _made(kind: str, factory: Callable[..., Any], described: Mapping[str, Any]) -> Any:
+    name = described["name"]
+    given = {key: _hashable(value) for key, value in described.items() if key != "name"}
+    try:
+        made = factory(**given)
+    except InputError:
+        raise
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        got = ", ".join(f"{key} = {shown(value)}" for key, value in given.items())
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{kind} {name}: got {got or 'no arguments'}, which it refuses ({said}); change them."
+        ) from error
+    if not isinstance(made, KINDS[kind][2]):
+        raise InputError(
+            f"{kind}: got {name!r}, which makes {type(made).__name__}, expected a jaxattn {kind}."
+        )
+    return made
+
+
+def _hashable(value: Any) -> Any:
+    """Lists as tuples: factories are cached."""
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
