@@ -214,11 +214,18 @@ def make_course(
     order: Order,
     keep_params: Keep,
     watch: Watch | None,
-) -> Callable[[Hyper, Splits, Keys], Course]:
-    """The step and the save of a run of `total` steps: see `make_train` and `jaxattn.legs`."""
+    piece: int,
+) -> Callable[..., Course]:
+    """``course(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
+
+    It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
+    `jaxattn.legs`.
+    """
     probe = make_probe(problem, keep_params)
 
-    def course(hyper: Hyper, data: Splits, keys: Keys) -> Course:
+    def course(
+        hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
+    ) -> Course:
         rates = optimiser.rates(hyper, total)
         clock = optimiser.clock(hyper, total)
         jumps = problem.discontinuities(hyper)
@@ -227,7 +234,7 @@ def make_course(
             # optax's own count would start again from 0 wherever the state does.
             return optimiser.make(hyper, lambda count: rates[step])
 
-        batch_at = make_batches(order, data.learn, total, keys.order, problem.precision)
+        batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
@@ -317,7 +324,8 @@ def make_train(
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
-    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch)
+    total = saves[-1]
+    course = make_course(problem, optimiser, total, order, keep_params, watch, total)
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         run = course(hyper, data, keys)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-__all__ = ["Sweep", "SweepPlan", "SweepResume", "SweepRun", "SweepStatus"]
+__all__ = ["Sweep", "SweepExport", "SweepPlan", "SweepResume", "SweepRun", "SweepStatus"]
 
 
 @dataclass
@@ -100,6 +100,23 @@ class SweepStatus:
 
 
 @dataclass
+class SweepExport:
+    """Write the results so far for other tools: a Zarr store, or a Parquet table of runs and saves.
+
+    Example: jaxattn sweep export runs/sweep sweep.parquet
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Directory of a sweep, or of another command's results."""
+    to: Annotated[Path, tyro.conf.Positional]
+    """What to write, by its ending: NAME.zarr (extra zarr) or NAME.parquet (extra parquet)."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
 class Sweep:
     """Thousands of runs as one labelled result: planned, run, resumed exactly, watched."""
 
@@ -108,4 +125,5 @@ class Sweep:
         | Annotated[SweepRun, tyro.conf.subcommand("run")]
         | Annotated[SweepResume, tyro.conf.subcommand("resume")]
         | Annotated[SweepStatus, tyro.conf.subcommand("status")]
+        | Annotated[SweepExport, tyro.conf.subcommand("export")]
     )

@@ -19,6 +19,7 @@ from rich.text import Text
 from jaxattn import comparison
 from jaxattn.findings import Finding
 from jaxattn.page import BAND_WORDS, has_bands, numbers_sheet
+from jaxattn.sentences import value_words
 from jaxattn.summaries import own_rule
 
 __all__ = [
@@ -189,7 +190,7 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     for at, group in sorted(groups, key=lambda one: (one[0][:-1], names.index(one[0][-1]))):
         rows = {row["measure"]: row for _, row in group.iterrows()}
         shown.add_row(
-            *(f"{value:g}" for value in at[:-1]),
+            *map(value_words, at[:-1]),
             str(at[-1]),
             str(group["seeds"].max()),
             *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in COLUMNS),

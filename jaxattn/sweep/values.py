@@ -18,7 +18,7 @@ from jaxattn.contracts import InputError
 from jaxattn.names import nearest
 from jaxattn.sweep.axes import MOST, Axis, Value, shown
 
-__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "whole_number"]
+__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]
 
 SEEDS = 2**32
 """A seed is below it."""
@@ -60,7 +60,12 @@ def read_axis(name: str, asked: Any) -> Axis:
         return Axis(
             name, tuple((key, _drawn(key, one, count, seed)) for key, one in columns.items())
         )
-    return Axis(name, ((name, _seeds(asked) if name == "seed" else _values(name, asked)),))
+    return Axis(name, (read_column(name, asked),))
+
+
+def read_column(name: str, asked: Any) -> tuple[str, tuple[Value, ...]]:
+    """One column of an axis from what is written for it; its values may repeat."""
+    return name, _seeds(asked) if name == "seed" else _values(name, asked)
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
