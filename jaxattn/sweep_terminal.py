@@ -55,6 +55,11 @@ def cost_lines(cost: SweepCost) -> list[str]:
         f"A chunk needs {least}{in_words(cost.memory.process)} of this process's memory and "
         f"{in_words(cost.memory.device)} on a device. All files are {in_words(cost.disk)}."
     )
+    if max(cost.memory.process, cost.memory.device) > cost.budget:
+        lines.append(
+            f"That is more than layout.memory = {in_words(cost.budget)}: lower layout.tile or "
+            "layout.chunk, or raise it."
+        )
     seconds, compiling = cost.seconds(), cost.compiling()
     if seconds is None or compiling is None:
         lines.append("Seconds are not known without a probe.")

@@ -54,7 +54,7 @@ def on_host() -> bool:
 
 
 def _needed(spec: Spec, group: Group) -> Needed:
-    row, here = row_bytes(Runner(group, plan_of(group, 1, 1), spec)), on_host()
+    row, here = row_bytes(Runner(group, plan_of(group, 1, 1, by_cost=False), spec)), on_host()
 
     def needed(tile: int, tiles: int) -> int:
         least = bytes_of_chunk(row, tile, tiles, on_host=here)
@@ -99,10 +99,12 @@ def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
             f"layout.chunk: got {chunk}, expected whole tiles {runs}; use {most * tile}, or give "
             "layout.tile."
         )
+    # Half the budget is for what programs work in: that is known when they are compiled.
+    allowed = memory if chunk else memory // 2
     fits, fails = 1, most + 1
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        fits, fails = (middle, fails) if needed(tile, middle) <= memory else (fits, middle)
+        fits, fails = (middle, fails) if needed(tile, middle) <= allowed else (fits, middle)
     if chunk and fits < most:
         raise InputError(
             f"layout.chunk: got {chunk} runs ({group.paradigm}, {group.process}), which need "

@@ -70,6 +70,8 @@ class SweepCost:
     """Tiles that are worked on at once."""
     index: int
     """Bytes of ``results.nc``, about."""
+    budget: int
+    """Of memory, that the spec allows."""
 
     @property
     def runs(self) -> int:
@@ -118,6 +120,7 @@ class SweepCost:
             "compilations": len(self.groups),
             "chunks": self.chunks,
             "memory": asdict(self.memory),
+            "memory_budget": self.budget,
             "memory_is_least": any(group.is_least for group in self.groups),
             "disk": self.disk,
             "seconds": self.seconds(),
@@ -154,6 +157,7 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
         devices[0].platform,
         tiles_at_once(devices),
         _index(sweep, runners),
+        spec.layout.memory,
     )
 
 

@@ -45,7 +45,7 @@ def pace_of(spec: Spec, group: Group, tile: int) -> Pace:
     """
     devices = jax.local_devices()
     short, share = _shortened(group.settings)
-    plan = plan_of(replace(group, settings=short), tile, 1)
+    plan = plan_of(replace(group, settings=short), tile, 1, by_cost=False)
     runner = Runner(replace(group, settings=short), plan, spec)
     at_once = min(tiles_at_once(devices), plan.chunk_count)
     spread = np.linspace(0, plan.chunk_count - 1, at_once).round().astype(int)
