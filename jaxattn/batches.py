@@ -48,24 +48,33 @@ class Order:
         return count if self.batch_size is None else min(self.batch_size, count)
 
 
-def _epochs(order: Order, count: int, batch: int, steps: int, key: Array) -> Int[Array, "step b"]:
-    """Row numbers of every step; -1 pads the last batch of an epoch."""
+def _epochs(
+    order: Order, count: int, batch: int, steps: int, key: Array, first: Int[Array, ""] | None
+) -> Callable[[Int[Array, ""]], Int[Array, " b"]]:
+    """Row numbers of a step; -1 pads the last batch of an epoch."""
     per_epoch = -(-count // batch)
     rows = jnp.arange(count, dtype=jnp.int32)
-    epochs = -(-steps // per_epoch)
+    # Where the first step is traced it may be the last one of its epoch.
+    epochs = -(-steps // per_epoch) if first is None else 1 - (-(steps - 1) // per_epoch)
+    before = jnp.int32(0) if first is None else first // per_epoch
     if order.kind == "fixed":
         table = jnp.broadcast_to(rows, (epochs, count))
     else:
-        keys = jax.vmap(lambda epoch: jax.random.fold_in(key, epoch))(
-            jnp.arange(epochs, dtype=jnp.uint32)
-        )
+        numbers = jnp.arange(epochs, dtype=jnp.uint32) + before.astype(jnp.uint32)
+        keys = jax.vmap(lambda epoch: jax.random.fold_in(key, epoch))(numbers)
         table = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
     padding = ((0, 0), (0, per_epoch * batch - count))
-    return jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
+    table = jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
+    return lambda step: table[step - before * per_epoch]
 
 
 def make_batches(
-    order: Order, data: Data, steps: int, key: Array, dtype: str
+    order: Order,
+    data: Data,
+    steps: int,
+    key: Array,
+    dtype: str,
+    first: Int[Array, ""] | None = None,
 ) -> Callable[[Int[Array, ""]], Example]:
     """``batch_at(step) -> Example`` with a leading axis of the batch size.
 
@@ -74,9 +83,11 @@ def make_batches(
     Args:
         order: kind and batch size; a batch larger than the set means the whole set.
         data: what is drawn from.
-        steps: steps of the run.
+        steps: steps of the run, or of the piece of it that is asked for.
         key: the seed's order stream; for a shared order the same one for all seeds.
         dtype: of the examples drawn.
+        first: the first step of the piece; None: that of the run. It saves shuffling the other
+            epochs, and changes no batch.
     """
     count = size(data)
     batch = order.examples(count)
@@ -98,10 +109,10 @@ def make_batches(
             return jax.random.permutation(jax.random.fold_in(key, step), rows)[:batch]
 
     else:
-        table = _epochs(order, count, batch, steps, key)
+        of_epochs = _epochs(order, count, batch, steps, key, first)
 
         def draw(step: Array) -> Array:
-            return table[step]
+            return of_epochs(step)
 
     def batch_at(step: Array) -> Example:
         rows = draw(step)

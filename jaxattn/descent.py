@@ -29,6 +29,7 @@ __all__ = [
     "State",
     "Watch",
     "as_optimiser",
+    "clocks",
     "make_course",
     "make_train",
     "work_of",
@@ -39,6 +40,9 @@ _FOCUS_RATE = HyperSpec(
     "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
 )
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
+
+_TIMES = 1 << 22
+"""Times on clocks that are held at once."""
 
 Schedule = Callable[[Hyper, int], optax.Schedule]
 
@@ -91,6 +95,25 @@ class Optimiser:
         return jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates)]) * self.pace(
             hyper
         )
+
+
+def clocks(
+    optimiser: Optimiser, hypers: Mapping[str, Any], saves: tuple[int, ...]
+) -> Float[Array, "point save"]:
+    """Times at `saves` of runs to the last of them, for hyperparameters ``[point]``.
+
+    A clock has as many times as a run has steps: a million runs are taken some at a time.
+    """
+    steps = jnp.asarray(saves, dtype=jnp.int32)
+
+    def of_one(hyper: Hyper) -> Float[Array, " save"]:
+        return optimiser.clock(hyper, saves[-1])[steps]
+
+    points = {name: jnp.asarray(values) for name, values in hypers.items()}
+    at_once = max(1, _TIMES // (saves[-1] + 1))
+    if len(next(iter(points.values()))) <= at_once:
+        return jax.vmap(of_one)(points)
+    return jax.lax.map(of_one, points, batch_size=at_once)
 
 
 def _is_focus(params: Params) -> PyTree:
@@ -191,11 +214,18 @@ def make_course(
     order: Order,
     keep_params: Keep,
     watch: Watch | None,
-) -> Callable[[Hyper, Splits, Keys], Course]:
-    """The step and the save of a run of `total` steps: see `make_train` and `jaxattn.legs`."""
+    piece: int,
+) -> Callable[..., Course]:
+    """``course(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
+
+    It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
+    `jaxattn.legs`.
+    """
     probe = make_probe(problem, keep_params)
 
-    def course(hyper: Hyper, data: Splits, keys: Keys) -> Course:
+    def course(
+        hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
+    ) -> Course:
         rates = optimiser.rates(hyper, total)
         clock = optimiser.clock(hyper, total)
         jumps = problem.discontinuities(hyper)
@@ -204,7 +234,7 @@ def make_course(
             # optax's own count would start again from 0 wherever the state does.
             return optimiser.make(hyper, lambda count: rates[step])
 
-        batch_at = make_batches(order, data.learn, total, keys.order, problem.precision)
+        batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
@@ -294,7 +324,8 @@ def make_train(
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
-    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch)
+    total = saves[-1]
+    course = make_course(problem, optimiser, total, order, keep_params, watch, total)
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         run = course(hyper, data, keys)

@@ -77,7 +77,9 @@ def make_legs(
     """
     if every < 1:
         raise InputError(f"legs: got an edge every {every} saves, expected at least 1.")
-    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch)
+    spans = _spans(saves, every)
+    longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
+    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch, longest)
 
     def begin(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> tuple[Carry, Array]:
         run = course(hyper, data, keys)
@@ -87,10 +89,11 @@ def make_legs(
     def leg(
         carry: Carry, span: Span, hyper: Hyper, data: Splits, keys: Keys
     ) -> tuple[Carry, Trajectory]:
-        run, ends = course(hyper, data, keys), jnp.asarray(span.ends)
+        starts, ends = jnp.asarray(span.starts), jnp.asarray(span.ends)
+        run = course(hyper, data, keys, starts[0])
 
         def save(at: Array, state: State) -> tuple[State, tuple]:
-            return run.to_save(state, carry.given, jnp.asarray(span.starts)[at], ends[at])
+            return run.to_save(state, carry.given, starts[at], ends[at])
 
         def and_note(at: Array, done: tuple) -> tuple:
             state, health, every = done
@@ -121,7 +124,7 @@ def make_legs(
         )
         return Carry(state, carry.given, health), part
 
-    return Legs(saves, keep_params, _spans(saves, every), begin, leg)
+    return Legs(saves, keep_params, spans, begin, leg)
 
 
 def _spans(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:

@@ -149,3 +149,19 @@ def test_padding_keeps_the_type_of_the_examples():
 def test_an_impossible_order_is_refused(arguments, words):
     with pytest.raises(InputError, match=words):
         Order(*arguments)
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_a_piece_of_a_run_sees_the_batches_of_the_whole(kind):
+    order, key, length = Order(kind, BATCH), streams(1).order, PER_EPOCH + 1
+    whole = examples(order, COUNT, STEPS, key)
+
+    @jax.jit
+    def piece(first):
+        batch_at = make_batches(order, numbered(), length, key, PRECISION, first)
+        return jax.lax.map(batch_at, first + jnp.arange(length, dtype=jnp.int32))
+
+    # From every place in an epoch, also over two of its ends.
+    for first in range(STEPS - length + 1):
+        expected = jax.tree.map(lambda leaf, at=first: leaf[at : at + length], whole)
+        jax.tree.map(np.testing.assert_array_equal, piece(jnp.int32(first)), expected)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
@@ -92,7 +93,8 @@ def run_with_stops(
         vary_data: whether the data vary with the row.
     """
     begin, leg = _programs(row, vary_data)
-    shared = [(device, share(data, device, vary_data)) for device in devices]
+    tiles = -(-len(seeds) // tile)
+    shared = [(device, share(data, device, vary_data)) for device in devices[:tiles]]
 
     def by_tile(tree: PyTree, at: np.ndarray) -> list[PyTree]:
         """Rows `at` of a tree, tile by tile, each where it will run."""
@@ -140,8 +142,15 @@ def _call(program: Any, tiles: Sequence[tuple[Any, ...]]) -> tuple[list[Any], li
 
 
 def _on_host(tiles: Sequence[PyTree]) -> PyTree:
-    """Wait for all tiles: NumPy arrays with one leading axis."""
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *jax.device_get(list(tiles)))
+    """Wait for all tiles: NumPy arrays with one leading axis; random keys stay what they are."""
+
+    def join(*leaves: Any) -> Any:
+        if not jnp.issubdtype(leaves[0].dtype, jax.dtypes.prng_key):
+            return np.concatenate(leaves)
+        data = np.concatenate([jax.random.key_data(leaf) for leaf in leaves])
+        return jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(leaves[0]))
+
+    return jax.tree.map(join, *jax.device_get(list(tiles)))
 
 
 def _at(tree: PyTree, which: np.ndarray) -> PyTree:

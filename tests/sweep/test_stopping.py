@@ -1,9 +1,15 @@
 """When a row may end, as a rule of numbers, and rows that end so in a sweep."""
 
+import os
+import subprocess
+import sys
+import textwrap
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import CLASSES, EPS, PRECISION, assert_same_bits, bags, splits, task_of
 
@@ -272,6 +278,33 @@ def test_where_all_rows_have_stopped_nothing_more_is_run():
     np.testing.assert_array_equal(kept, np.broadcast_to(np.arange(len(SAVES)) <= 1, kept.shape))
 
 
+def test_a_state_that_holds_random_keys_is_packed_anew_too():
+    problem = bowl()
+    noisy = as_optimiser(
+        lambda hyper: optax.chain(
+            optax.add_noise(1e-4, 0.5, jax.random.key(3)), optax.sgd(hyper["learning_rate"])
+        )
+    )
+    legs = make_legs(problem, noisy, SAVES, Order("fixed", None), 2)
+    row = make_leg_row(problem, legs, True, True)
+
+    def run(rule):
+        seeds, hypers = np.arange(10, dtype=np.uint32), hypers_of(np.full(10, 0.1))
+        return run_with_stops(row, rule, seeds, hypers, DATA, tile=4, devices=DEVICE)
+
+    free = run(lambda measures, diverged: np.full(len(diverged), ON))
+    middle = np.median(free.measures["objective"][:, 2])
+    stop = Stop(2, "objective", below=float(middle))
+    found = run(stop.rule(problem, ("train",)))
+    early = found.work["steps"] == SAVES[2]
+    assert early.sum() == 5
+    went_on = np.isfinite(found.measures["objective"])
+    assert went_on[~early, 3].all()
+    np.testing.assert_array_equal(
+        found.measures["objective"][went_on], free.measures["objective"][went_on]
+    )
+
+
 def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     """Rows with data, rates and starts of their own, some of which stop at different edges."""
     model = mlp(CLASSES, width=6)
@@ -286,7 +319,7 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     row = make_leg_row(problem, legs, order.shared, True)
 
     def run(rule):
-        data = stack_data(each)
+        data = stack_data(each, (len(each),))
         options = {"tile": 4, "devices": DEVICE, "vary_data": True}
         return run_with_stops(row, rule, seeds, hypers, data, **options)
 
@@ -319,8 +352,69 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     train = make_train(problem, optimiser, SAVES, order, "last")
     whole = make_runner(make_row(problem, train, order.shared, True), True, DEVICE)
     tiles = np.append(np.arange(10), [0, 0]).reshape(3, 4)
-    of_tiles = stack_data([stack_data([each[seed] for seed in tile]) for tile in tiles])
+    of_tiles = stack_data((each[seed] for seed in tiles.flat), tiles.shape)
     out = fetch(whole(seeds[tiles], {name: v[tiles] for name, v in hypers.items()}, of_tiles))
     flat = jax.tree.map(lambda leaf: leaf.reshape(12, *leaf.shape[2:])[:10], out)
     tolerance = 1e-10 if PRECISION == "float64" else 1e-5
     chex.assert_trees_all_close(flat, free, rtol=tolerance, atol=tolerance)
+
+
+ON_FOUR_DEVICES = """
+    import jax, numpy as np
+    from jaxattn.batches import Order
+    from jaxattn.contracts import Splits
+    from jaxattn.data import head
+    from jaxattn.descent import as_optimiser
+    from jaxattn.legs import make_legs
+    from jaxattn.models import linear
+    from jaxattn.problem import attention_problem
+    from jaxattn.sweep import Stop, make_leg_row, run_with_stops
+    from jaxattn.tasks import digits
+
+    task = digits(train=64, test=32)
+    problem = attention_problem(task, linear(task.classes, start="normal"), "soft")
+    data = jax.tree.map(
+        lambda leaf: leaf.astype("float32") if leaf.dtype.kind == "f" else leaf,
+        task.make(0)["train"],
+    )
+    splits, order = Splits(data, {"train": head(data, 32)}), Order("shuffled", 16)
+    legs = make_legs(problem, as_optimiser("sgd"), (0, 2, 4, 6, 8), order, 1, "last")
+    row = make_leg_row(problem, legs, True, True)
+    seeds = np.arange(15, dtype=np.uint32)
+    hypers = {"learning_rate": np.linspace(0.01, 2, 15), "temperature": np.ones(15)}
+    hypers = {name: values.astype("float32") for name, values in hypers.items()}
+
+    def run(rule, devices):
+        return run_with_stops(row, rule, seeds, hypers, splits, tile=2, devices=devices)
+
+    devices = jax.devices()
+    assert len(devices) == 4
+    free = run(lambda measures, diverged: np.zeros(len(diverged), int), devices)
+    level = float(np.quantile(free.measures["objective"][:, 3], 0.6))
+    rule = Stop(1, "objective", below=level).rule(problem, ("train",))
+    one, four = run(rule, devices[:1]), run(rule, devices)
+    assert set(one.status.tolist()) == {1, 5}, one.status
+    assert len(set(one.work["steps"].tolist())) >= 3, one.work["steps"]
+    jax.tree.map(np.testing.assert_array_equal, one, four)
+    goes_on = np.isfinite(one.measures["objective"])
+    np.testing.assert_array_equal(
+        one.measures["objective"][goes_on], free.measures["objective"][goes_on]
+    )
+"""
+
+
+@pytest.mark.slow
+def test_four_devices_take_turns_and_give_the_bits_of_one():
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ON_FOUR_DEVICES)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
