@@ -4,6 +4,7 @@ Three paradigms x 100 learning rates x 334 seeds, 20 variables, 11 saves, made-u
 """
 
 import hashlib
+import io
 from math import prod
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_store(at_once, in_turn, tmp_path):
         length = len(piece.rows)
         if length not in contents:
             contents[length] = chunk_bytes(one_chunk(piece)).rpartition(b"\njaxattn chunk ")[0]
-        sealed = seal_chunk(contents[length], SPEC_HASH, piece.number)
+        sealed = seal_chunk(io.BytesIO(contents[length]), SPEC_HASH, piece.number)
         (tmp_path / chunk_name(piece.number)).write_bytes(sealed)
     ds, rows = open_run(tmp_path), prod(LEAD.values())
     assert int((ds["status"] >= 0).sum()) == rows

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxattn import plots as plots
     from jaxattn import streams as streams
+    from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
     from jaxattn.batches import Order as Order
     from jaxattn.comparison import compare as compare
@@ -61,6 +62,7 @@ _WHERE = {
     "solve_reduced": ("reduced", "solve_reduced"),
     "streams": ("streams", None),
     "summary": ("summaries", "summary"),
+    "sweeps": ("sweeps", None),
     "theory": ("theory", None),
 }
 

@@ -3,6 +3,7 @@
 Heavy imports happen inside the commands, so that ``--help`` answers at once.
 """
 
+import errno
 import inspect
 import os
 import sys
@@ -78,9 +79,10 @@ def _run(command: Command) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
+        full = error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM)
         print(
             f"jaxattn: could not write {error.filename or 'results'}: {error.strerror}; what was "
-            "written before is whole. Make room and run again.",
+            f"written before is whole. Make {'room' if full else 'it writable'} and run again.",
             file=sys.stderr,
         )
         return 1

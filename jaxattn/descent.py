@@ -29,6 +29,7 @@ __all__ = [
     "State",
     "Watch",
     "as_optimiser",
+    "clocks",
     "make_course",
     "make_train",
     "work_of",
@@ -39,6 +40,9 @@ _FOCUS_RATE = HyperSpec(
     "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
 )
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
+
+_TIMES = 1 << 22
+"""Times on clocks that are held at once."""
 
 Schedule = Callable[[Hyper, int], optax.Schedule]
 
@@ -91,6 +95,25 @@ class Optimiser:
         return jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates)]) * self.pace(
             hyper
         )
+
+
+def clocks(
+    optimiser: Optimiser, hypers: Mapping[str, Any], saves: tuple[int, ...]
+) -> Float[Array, "point save"]:
+    """Times at `saves` of runs to the last of them, for hyperparameters ``[point]``.
+
+    A clock has as many times as a run has steps: a million runs are taken some at a time.
+    """
+    steps = jnp.asarray(saves, dtype=jnp.int32)
+
+    def of_one(hyper: Hyper) -> Float[Array, " save"]:
+        return optimiser.clock(hyper, saves[-1])[steps]
+
+    points = {name: jnp.asarray(values) for name, values in hypers.items()}
+    at_once = max(1, _TIMES // (saves[-1] + 1))
+    if len(next(iter(points.values()))) <= at_once:
+        return jax.vmap(of_one)(points)
+    return jax.lax.map(of_one, points, batch_size=at_once)
 
 
 def _is_focus(params: Params) -> PyTree:

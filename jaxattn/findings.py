@@ -8,7 +8,16 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import Status
-from jaxattn.sentences import SPOKEN, Sureness, compared, listed, names_in, never, nothing
+from jaxattn.sentences import (
+    SPOKEN,
+    Sureness,
+    compared,
+    listed,
+    names_in,
+    never,
+    nothing,
+    setting_words,
+)
 from jaxattn.statistics import BEST, TIMES, best_rates, differences, swept_in, times
 from jaxattn.store import spec_of
 from jaxattn.summaries import own_rule, summary
@@ -24,8 +33,9 @@ _ENDS = {
     Status.DIVERGED: "diverged",
     Status.SOLVER_FAILED: "not solved",
     Status.INTERRUPTED: "interrupted",
-    Status.RUNNING: "not run yet",
 }
+_NAMED = 12
+"""Settings with failures that a sentence names."""
 
 
 class Finding(NamedTuple):
@@ -70,7 +80,7 @@ def findings(
     for setting, where, group in _settings(table):
         here = known
         for name, value in where.items():
-            here = here[here[name] == value]
+            here = here[here[name] == value] if name in here else here
         said += _of_setting(ds, setting, group, here, "learning_rate" in where)
     return [*said, *_stopped(ds), *lost]
 
@@ -126,8 +136,8 @@ def _settings(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any], pd.Dat
         at = swept if comparison == BEST else ["learning_rate_a", *swept]
         for place, group in lines.groupby(at) if at else [((), lines)]:
             where = dict(zip([name.removesuffix("_a") for name in at], place, strict=True))
-            words = [f"{name.replace('_', ' ')} {value:g}" for name, value in where.items()]
             first = ["each at its own best learning rate"] if comparison == BEST else []
+            words = [setting_words(where)] if where else []
             yield ", ".join([*first, *words]), where, group
 
 
@@ -136,8 +146,7 @@ def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
     swept = list(chosen.columns[1 : list(chosen.columns).index("learning_rate")])
     found = []
     for place, group in chosen.groupby(swept) if swept else [((), chosen)]:
-        where = zip(swept, place, strict=True)
-        words = [f"{name.replace('_', ' ')} {value:g}" for name, value in where]
+        words = [setting_words(dict(zip(swept, place, strict=True)))] if swept else []
         known = group.dropna(subset="learning_rate")
         if known.empty:
             continue
@@ -168,17 +177,27 @@ def failures(ds: xr.Dataset) -> list[Finding]:
     """Runs that did not end well, by process, paradigm and setting; none where all did."""
     found = []
     for process in map(str, ds["process"].values):
-        status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed")
-        asked, done = int((status >= 0).sum()), int(Status.ended_well(status).sum())
-        if asked == done:
-            continue
+        status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed").load()
+        asked, waiting = int((status >= 0).sum()), int((status == Status.RUNNING).sum())
+        ended, done = asked - waiting, int(Status.ended_well(status).sum())
         of = "training" if process == "train" else process
-        each = listed(_endings(status))
-        text = f"{asked - done} of {asked} {of} runs did not finish and are left out: {each}."
+        if waiting:
+            text = f"{waiting} of {asked} {of} runs were not run yet and are left out."
+            found.append(Finding("", "status", text))
+        if ended == done:
+            continue
+        each = listed(_first(list(_endings(status))))
+        text = f"{ended - done} of {ended} {of} runs did not finish and are left out: {each}."
         if done == 0:
-            text = f"No {of} run of {asked} finished, so nothing is said of them: {each}."
+            text = f"No {of} run of {ended} finished, so nothing is said of them: {each}."
         found.append(Finding("", "status", text))
     return found
+
+
+def _first(where: list[str]) -> list[str]:
+    """The settings with failures that are named; of the rest, how many there are."""
+    more = len(where) - _NAMED
+    return where if more <= 0 else [*where[:_NAMED], f"{more} more settings"]
 
 
 def _endings(status: xr.DataArray) -> Iterator[str]:
@@ -188,6 +207,5 @@ def _endings(status: xr.DataArray) -> Iterator[str]:
         counts = {word: int((row == code).sum()) for code, word in _ENDS.items()}
         ends = [f"{count} {word}" for word, count in counts.items() if count]
         if ends:
-            at = [f"{str(dim).replace('_', ' ')} {row[dim].item():g}" for dim in status.dims[1:-1]]
-            where = f" at {', '.join(at)}" if at else ""
-            yield f"{row['paradigm'].item()}{where} ({', '.join(ends)})"
+            at = setting_words({dim: row[dim].item() for dim in status.dims[1:-1]})
+            yield f"{row['paradigm'].item()}{at and f' at {at}'} ({', '.join(ends)})"

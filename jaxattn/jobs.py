@@ -13,7 +13,7 @@ import xarray as xr
 
 from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
 from jaxattn.data import size
-from jaxattn.descent import make_train
+from jaxattn.descent import clocks, make_train
 from jaxattn.flow import make_flow
 from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import Keep, part_names
@@ -193,10 +193,9 @@ def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.nd
 def clock_of(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
     """Time at each save, after the axes of `hypers`."""
     optimiser, saves = settings.made_optimiser(), settings.save_steps()
-    flat = {name: jnp.asarray(values).reshape(-1) for name, values in hypers.items()}
-    steps = jnp.asarray(saves, dtype=jnp.int32)
-    times = jax.vmap(lambda hyper: optimiser.clock(hyper, saves[-1])[steps])(flat)
-    return np.asarray(times).reshape(*next(iter(hypers.values())).shape, len(saves))
+    flat = {name: np.asarray(values).reshape(-1) for name, values in hypers.items()}
+    times = np.asarray(clocks(optimiser, flat, saves))
+    return times.reshape(*next(iter(hypers.values())).shape, len(saves))
 
 
 def learning_examples(settings: Settings) -> dict[str, int]:

@@ -13,6 +13,7 @@ import re
 import tempfile
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 __all__ = [
     "CHUNKS",
@@ -31,6 +32,7 @@ CHUNKS = "chunks"
 
 _SEAL = b"\njaxattn sha256 "
 _LONGEST_ENDING = 512
+_AT_ONCE = 1 << 20
 _ENDING = re.compile(
     rb"\njaxattn chunk (\d+) of (\S+), (\d+) bytes" + _SEAL + rb"([0-9a-f]{64})\n\Z"
 )
@@ -102,18 +104,30 @@ def examine(path: Path, spec_hash: str, number: int, *, full: bool = True) -> St
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(0 if full else max(0, size - _LONGEST_ENDING))
-            known = file.read()
+            file.seek(max(0, size - _LONGEST_ENDING))
+            tail = file.read()
+            ending = _ENDING.search(tail)
+            if ending is None:
+                # A seal that cannot be read was hit by something else than a missing end.
+                return State.DAMAGED if _SEAL[1:12] in tail else State.TRUNCATED
+            length = size - (len(tail) - ending.start())
+            sealed = size - (len(tail) - ending.start(4)) - len(_SEAL)
+            if int(ending[3]) != length or (full and _digest(file, sealed) != ending[4]):
+                return State.DAMAGED
     except FileNotFoundError:
         return State.MISSING
-    ending = _ENDING.search(known, max(0, len(known) - _LONGEST_ENDING))
-    if ending is None:
-        # A seal that cannot be read was hit by something else than a missing end.
-        return State.DAMAGED if _SEAL[1:12] in known[-_LONGEST_ENDING:] else State.TRUNCATED
-    of_number, of_spec, length = int(ending[1]), ending[2].decode(), int(ending[3])
-    if length != size - (len(known) - ending.start()) or (full and is_broken(known)):
-        return State.DAMAGED
-    return State.WHOLE if (of_spec, of_number) == (spec_hash, number) else State.FOREIGN
+    owner = (ending[2], int(ending[1]))
+    return State.WHOLE if owner == (spec_hash.encode(), number) else State.FOREIGN
+
+
+def _digest(file: BinaryIO, length: int) -> bytes:
+    """SHA-256 of the first `length` bytes, which may be more than one wants in memory."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while length and (part := file.read(min(length, _AT_ONCE))):
+        digest.update(part)
+        length -= len(part)
+    return digest.hexdigest().encode()
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
@@ -122,6 +136,14 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: the disk is full or not writable; the old file, if any, is untouched.
     """
+    try:
+        _write_bytes(path, content)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not that of the temporary file
+        raise
+
+
+def _write_bytes(path: Path, content: bytes | memoryview) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

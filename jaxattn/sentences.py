@@ -17,15 +17,18 @@ __all__ = [
     "never",
     "nothing",
     "setting_words",
+    "value_words",
 ]
 
 
 def setting_words(at: Mapping[Any, Any]) -> str:
     """Values by name as they are spoken of: "learning rate 0.05, optimiser adam"."""
-    return ", ".join(f"{str(name).replace('_', ' ')} {_value(one)}" for name, one in at.items())
+    words = (f"{str(name).replace('_', ' ')} {value_words(value)}" for name, value in at.items())
+    return ", ".join(words)
 
 
-def _value(value: Any) -> str:
+def value_words(value: Any) -> str:
+    """One value of an axis: a number, a name, or yes and no."""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)

@@ -25,14 +25,18 @@ _POOLS = 8
 class Sources:
     """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
 
-    def __init__(self, settings: Settings, lengths: Sequence[Task] = ()) -> None:
+    def __init__(
+        self, settings: Settings, lengths: Sequence[Task] = (), most: int = MOST_BYTES
+    ) -> None:
         """Nothing is made before it is asked for.
 
         Args:
             settings: whose task it is.
             lengths: tasks of other lengths of bags, padded to that of `settings`; a row then takes
                 the one that its ``segments`` name.
+            most: bytes of examples that are kept to be used again.
         """
+        self.most = most
         self._settings = settings
         self._tasks = {task.segments: task for task in lengths}
         self._made: OrderedDict[tuple[int, int, str], Splits] = OrderedDict()
@@ -62,7 +66,7 @@ class Sources:
         if key not in self._made:
             self._made[key] = made = self._make(seed, job, length)
             self._bytes += _size(made)
-            while self._bytes > MOST_BYTES and len(self._made) > 1:
+            while self._bytes > self.most and len(self._made) > 1:
                 self._bytes -= _size(self._made.popitem(last=False)[1])
         self._made.move_to_end(key)
         return self._made[key]
@@ -103,4 +107,7 @@ def _size(splits: Splits) -> int:
 
 def _cast(leaf: Any, precision: str) -> np.ndarray:
     leaf = np.asarray(leaf)
-    return leaf.astype(precision) if leaf.dtype.kind == "f" else leaf
+    if leaf.dtype.kind == "f":
+        return leaf.astype(precision)
+    # The first examples of many must not keep the others in memory.
+    return leaf if leaf.base is None else leaf.copy()

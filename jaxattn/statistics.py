@@ -64,7 +64,7 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
         InputError: not a result of training, no such split, or no such confidence.
     """
     split, parts = _checked(ds, split, confidence), []
-    best = _best(ds) if ds.sizes["learning_rate"] > 1 else None
+    best = _best(ds) if ds.sizes.get("learning_rate", 1) > 1 else None
     for measure in MEASURES:
         if (values := _at_end(ds, measure, split)) is None:
             continue
@@ -111,9 +111,14 @@ def best_rates(ds: xr.Dataset) -> pd.DataFrame:
         ``selection``.
 
     Raises:
-        InputError: not a result of training, or one without a loss.
+        InputError: not a result of training, or one without a loss or an axis of rates.
     """
     _checked(ds, None, 0.5)
+    if "learning_rate" not in ds.dims:
+        raise InputError(
+            "best_rates: got rates that move together with other values, expected an axis of "
+            "their own; choose by jaxattn.summary instead."
+        )
     if (best := _best(ds)) is None:
         raise InputError("best_rates: got a result without loss, expected one to choose by.")
     table, rates = best.to_dataframe().reset_index(), ds["learning_rate"].values
@@ -156,8 +161,9 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
 
 
 def _checked(ds: xr.Dataset, split: str | None, confidence: float) -> str:
-    wanted = {"paradigm", "process", "learning_rate", "seed", "save", "split"}
-    if not wanted <= set(ds.dims) or "train" not in ds["process"]:
+    wanted = {"paradigm", "process", "seed", "save", "split"}
+    known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
+    if not known or "train" not in ds["process"]:
         raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
     splits = [str(name) for name in ds["split"].values]
     split = split or ("test" if "test" in splits else "train")
@@ -174,8 +180,10 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
     at = {"process": "train", "split": split, "cell": "FTPT", "inference": rule}
 
     def final(name: str) -> xr.DataArray:
-        values = held(ds[name], ds).sel({k: v for k, v in at.items() if k in ds[name].dims})
-        return values.isel(save=-1) if "save" in values.dims else values
+        values = held(ds[name], ds)
+        # First, so that a sweep need not read all saves.
+        values = values.isel(save=-1) if "save" in values.dims else values
+        return values.sel({k: v for k, v in at.items() if k in values.dims})
 
     name = "error_cell" if measure == "FTPT" else measure
     if name not in ds or MEASURES[measure] not in ds:
@@ -184,7 +192,10 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
     if done.any() and final(MEASURES[measure]).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
     kept = values.fillna(np.inf) if measure in TIMES else values.where(np.isfinite(values))
-    kept = kept.where(done).transpose("paradigm", ..., "seed").reset_coords(drop=True)
+    kept = kept.where(done).transpose("paradigm", ..., "seed")
+    # A rate that moves together with others is no dimension: it stays as their coordinate.
+    stays = {*kept.dims, "learning_rate"}
+    kept = kept.drop_vars([name for name in kept.coords if name not in stays])
     return kept.assign_attrs(ds[name].attrs)
 
 

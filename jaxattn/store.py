@@ -175,8 +175,17 @@ def assemble(
 
 
 def spec_of(ds: xr.Dataset) -> dict[str, Any]:
-    """What the comparison was asked to do, where the result carries it."""
-    return dict(json.loads(ds.attrs.get("spec") or "{}"))
+    """What the comparison or the sweep was asked to do, where the result carries it.
+
+    Of a sweep in the words of a comparison: what varies beside paradigm and seed is in ``axes``.
+    """
+    spec = dict(json.loads(ds.attrs.get("spec") or "{}"))
+    if not isinstance(spec.get("axes"), list):
+        return spec
+    columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
+    named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
+    ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
+    return {**named, **spec["settings"], **ends, "axes": columns}
 
 
 def content_hash(ds: xr.Dataset) -> str:

@@ -50,12 +50,13 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         raise InputError("summary: expected a result of jaxattn.compare or jaxattn.open.")
     if not 0 <= low <= high <= 1:
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
-    rows = []
+    ds, rows = ds.assign(status=ds["status"].compute()), []
     for name in (*FINAL, *TIMES):
         if name in ds:
             values = held(ds[name], ds)
             values = values.isel(save=-1) if "save" in values.dims else values
-            rows += _rows(name, values, ds["status"], (low, high))
+            # Read at once: of a sweep, each look at a part would read its chunk's file again.
+            rows += _rows(name, values.compute(), ds["status"], (low, high))
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "process", "seed")]
     columns = ["paradigm", "process", *swept, "split", "inference", "measure"]
     numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]

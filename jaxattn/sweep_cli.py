@@ -5,11 +5,18 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once.
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from jaxattn.output import print_json, show
-from jaxattn.sweep_commands import Sweep, SweepResume, SweepRun, SweepStatus
+from jaxattn.sweep_commands import (
+    Sweep,
+    SweepExport,
+    SweepPlan,
+    SweepResume,
+    SweepRun,
+    SweepStatus,
+)
 
 __all__ = ["sweep"]
 
@@ -19,56 +26,56 @@ def sweep(asked: Sweep) -> int:
     return _RUN[type(asked.do)](asked.do)
 
 
-def _run(asked: SweepRun) -> int:
-    from jaxattn.engine.running import Where, run_sweep
+def _plan(asked: SweepPlan) -> int:
+    from jaxattn.engine.planning import cost_of
     from jaxattn.engine.specfile import read_spec
+    from jaxattn.sweep_terminal import cost_lines, cost_table
 
-    spec = read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.slurm))
-    return _watched(
-        asked,
-        lambda to: run_sweep(spec, asked.out, overwrite=asked.overwrite, where=where, to=to),
-        asked.out,
-    )
+    cost = cost_of(read_spec(asked.spec), asked.probe)
+    if asked.json:
+        print_json(cost.plain())
+    else:
+        show(cost_table(cost), *cost_lines(cost))
+    return 0
+
+
+def _run(asked: SweepRun) -> int:
+    from jaxattn import sweeps
+
+    outcome = sweeps.run(asked.spec, asked.out, overwrite=asked.overwrite, **_how(asked))
+    return _ended(asked, outcome, asked.out)
 
 
 def _resume(asked: SweepResume) -> int:
     from jaxattn.engine.folder import threads_of
-    from jaxattn.engine.running import Where, resume_sweep
-    from jaxattn.engine.specfile import read_spec
 
     # Before JAX makes its devices: sums on a CPU depend on how many threads share them.
     if threads := threads_of(asked.folder):
         os.environ.setdefault("NPROC", str(threads))
-    spec = None if asked.spec is None else read_spec(asked.spec)
-    where = Where(asked.engine, asked.workers, _options(asked.slurm))
-    return _watched(
-        asked,
-        lambda to: resume_sweep(asked.folder, spec=spec, where=where, to=to),
-        asked.folder,
-    )
+    from jaxattn import sweeps
+
+    outcome = sweeps.resume(asked.folder, spec=asked.spec, **_how(asked))
+    return _ended(asked, outcome, asked.folder)
 
 
-def _watched(asked: Any, run: Callable[[Any], Any], folder: Any) -> int:
-    from jaxattn.engine.watching import Listener
+def _how(asked: SweepRun | SweepResume) -> dict[str, Any]:
+    return {
+        "engine": asked.engine,
+        "workers": asked.workers,
+        "options": _options(asked.slurm),
+        "progress": True,
+        "tensorboard": asked.tensorboard,
+    }
+
+
+def _ended(asked: SweepRun | SweepResume, outcome: Any, folder: Path) -> int:
     from jaxattn.sweep_terminal import outcome_lines
-    from jaxattn.terminal import Reporter
 
-    with Reporter() as reporter, _scalars(asked, folder) as chunk:
-        outcome = run(Listener(reporter.tell, reporter.note, chunk))
     if asked.json:
         print_json({**outcome._asdict(), "folder": str(folder)})
     else:
         show(*outcome_lines(outcome, folder))
     return 3 if outcome.failed else 0
-
-
-def _scalars(asked: Any, folder: Any) -> Any:
-    if not asked.tensorboard:
-        return nullcontext(lambda finished: None)
-    from jaxattn.engine.scalars import scalars_into
-
-    return scalars_into(folder)
 
 
 def _options(words: tuple[str, ...]) -> Mapping[str, str]:
@@ -95,8 +102,22 @@ def _status(asked: SweepStatus) -> int:
     return 0
 
 
+def _export(asked: SweepExport) -> int:
+    from jaxattn.engine.export import export
+    from jaxattn.store import open_run
+
+    export(open_run(asked.folder), asked.to)
+    if asked.json:
+        print_json({"folder": str(asked.folder), "to": str(asked.to)})
+    else:
+        show(f"{asked.to} holds the results of {asked.folder}.")
+    return 0
+
+
 _RUN: Mapping[type, Callable[[Any], int]] = {
+    SweepPlan: _plan,
     SweepRun: _run,
     SweepResume: _resume,
     SweepStatus: _status,
+    SweepExport: _export,
 }

@@ -9,7 +9,24 @@ from typing import Annotated
 
 import tyro
 
-__all__ = ["Sweep", "SweepResume", "SweepRun", "SweepStatus"]
+__all__ = ["Sweep", "SweepExport", "SweepPlan", "SweepResume", "SweepRun", "SweepStatus"]
+
+
+@dataclass
+class SweepPlan:
+    """Say what a sweep would cost: runs, compilations, chunks, memory, disk, seconds.
+
+    Example: jaxattn sweep plan examples/sweep.toml
+    """
+
+    spec: Annotated[Path, tyro.conf.Positional]
+    """A TOML file; examples/sweep.toml explains every line."""
+    probe: bool = True
+    """Compile programs and run a few steps, to know seconds, and memory to the full."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
 
 
 @dataclass
@@ -29,7 +46,8 @@ class SweepRun:
     overwrite: bool = False
     """Replace an earlier sweep in --out."""
     engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
+    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
+    on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()
@@ -54,7 +72,8 @@ class SweepResume:
     spec: Path | None = None
     """Refuse to go on unless the sweep has this spec, and say what differs."""
     engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
+    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
+    on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()
@@ -83,11 +102,30 @@ class SweepStatus:
 
 
 @dataclass
+class SweepExport:
+    """Write the results so far for other tools: a Zarr store, or a Parquet table of runs and saves.
+
+    Example: jaxattn sweep export runs/sweep sweep.parquet
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Directory of a sweep, or of another command's results."""
+    to: Annotated[Path, tyro.conf.Positional]
+    """What to write, by its ending: NAME.zarr (extra zarr) or NAME.parquet (extra parquet)."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
 class Sweep:
     """Thousands of runs as one labelled result: planned, run, resumed exactly, watched."""
 
     do: (
-        Annotated[SweepRun, tyro.conf.subcommand("run")]
+        Annotated[SweepPlan, tyro.conf.subcommand("plan")]
+        | Annotated[SweepRun, tyro.conf.subcommand("run")]
         | Annotated[SweepResume, tyro.conf.subcommand("resume")]
         | Annotated[SweepStatus, tyro.conf.subcommand("status")]
+        | Annotated[SweepExport, tyro.conf.subcommand("export")]
     )

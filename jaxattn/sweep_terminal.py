@@ -4,9 +4,80 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
+from jaxattn.engine.planning import GroupCost, SweepCost
+from jaxattn.engine.prediction import in_words
 from jaxattn.engine.running import Outcome
 
-__all__ = ["outcome_lines", "status_lines"]
+__all__ = ["cost_lines", "cost_table", "outcome_lines", "status_lines"]
+
+SHOWN = 40
+"""Groups in a table, at most."""
+
+
+def cost_table(cost: SweepCost) -> Table:
+    """A line for each group of runs that share a program."""
+    table = Table()
+    static = list(cost.groups[0].at)
+    for name in ("paradigm", "process", *static):
+        table.add_column(name)
+    for name in ("runs", "tile", "chunks", "memory", "disk", "seconds"):
+        table.add_column(name, justify="right")
+    for group in cost.groups[:SHOWN]:
+        seconds = "" if group.seconds is None else f"{group.seconds:.3g}"
+        table.add_row(
+            group.paradigm,
+            group.process,
+            *(str(group.at[name]) for name in static),
+            *(f"{number:,}" for number in (group.runs, group.tile, group.chunks)),
+            _needed(group),
+            in_words(group.disk),
+            seconds,
+        )
+    return table
+
+
+def _needed(group: GroupCost) -> str:
+    return (">= " if group.is_least else "") + in_words(group.memory.process)
+
+
+def cost_lines(cost: SweepCost) -> list[str]:
+    """What all of it would cost, in sentences."""
+    groups, devices = len(cost.groups), f"{cost.devices} {cost.platform} device"
+    lines = [] if groups <= SHOWN else [f"... and {groups - SHOWN} more groups."]
+    lines.append(
+        f"{cost.runs:,} runs in {groups} group{'s' * (groups > 1)}, which is as many compilations, "
+        f"and {cost.chunks:,} chunks."
+    )
+    least = "at least " if any(group.is_least for group in cost.groups) else ""
+    lines.append(
+        f"A chunk needs {least}{in_words(cost.memory.process)} of this process's memory and "
+        f"{in_words(cost.memory.device)} on a device. All files are {in_words(cost.disk)}."
+    )
+    if max(cost.memory.process, cost.memory.device) > cost.budget:
+        lines.append(
+            f"That is more than layout.memory = {in_words(cost.budget)}: lower layout.tile or "
+            "layout.chunk, or raise it."
+        )
+    seconds, compiling = cost.seconds(), cost.compiling()
+    if seconds is None or compiling is None:
+        lines.append("Seconds are not known without a probe.")
+        return lines
+    of = "" if cost.probed == groups else f" (from {cost.probed} groups of {groups})"
+    lines.append(
+        f"About {in_time(seconds)} of running on {devices}{'s' * (cost.devices > 1)} here, after "
+        f"{in_time(compiling)} of compiling{of}."
+    )
+    return lines
+
+
+def in_time(seconds: float) -> str:
+    """Seconds as a person reads them: 8 s, 12 min, 3.5 h, 20 days."""
+    for limit, length, unit in ((100, 1, "s"), (6000, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds / 86_400:.3g} days"
 
 
 def outcome_lines(outcome: Outcome, folder: Path) -> list[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
+PYTHONPATH = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.getenv("PYTHONPATH")]))
+"""With it, other processes find this module."""
+
 SIZE = 10_001
 
 

@@ -1,42 +1,39 @@
 """Small sweeps that are really run, and the commands that run them, as a person gives them."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from commands import ENVIRONMENT, SCRIPT, Answer, run
+from commands import ENVIRONMENT, SCRIPT, Answer
+
+from jaxattn.engine.log import read_log
 
 TINY = """
 [task]
-name = "orthogonal"
+name = "orthogonal-population"
 segments = 3
 classes = 3
-train = 12
-validation = 0
-test = 8
-points = 4
 [model]
 name = "linear"
+start = "normal"
 [settings]
 steps = 8
 saves = [0, 4, 8]
-batch_size = 6
+batch_size = 2
 [axes]
 paradigm = {paradigms}
 learning_rate = {rates}
 seed = {{ count = {seeds} }}
 {axes}
 [layout]
-tile = {tile}
-chunk = {chunk}
+{layout}
 [output]
-measures = ["accuracy", "time_to_fit"]
 processes = {processes}
+{output}
 """
 """Its rows take a millisecond each; what takes time is compiling and writing."""
 
@@ -47,9 +44,9 @@ def tiny(
     rates: str = "[0.1, 0.5]",
     seeds: int = 3,
     axes: str = "",
-    tile: int = 2,
-    chunk: int = 2,
+    layout: str = "tile = 2\nchunk = 2",
     processes: str = '["train"]',
+    output: str = 'measures = ["accuracy", "time_to_fit"]',
 ) -> str:
     """A spec as TOML."""
     return TINY.format_map(locals())
@@ -69,10 +66,15 @@ def sweep(
     *words: object, cwd: Path, environment: Mapping[str, str] = ENVIRONMENT, before: str = ""
 ) -> Answer:
     """The answer to ``jaxattn sweep``, run after a line of shell."""
-    command: Sequence[object] = [SCRIPT, "sweep", *words]
-    if before:
-        command = ["sh", "-c", f'{before} exec "$@"', "sh", *command]
-    return run(command, cwd, environment=environment)
+    done = subprocess.run(
+        ["sh", "-c", f'{before} exec "$@"', "sh", SCRIPT, "sweep", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def begin(*words: object, cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -110,8 +112,8 @@ def left_over(folder: Path) -> list[str]:
 
 def events(folder: Path, kind: str) -> list[dict[str, Any]]:
     """The log's events of a kind."""
-    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [found for line in lines if (found := json.loads(line))["event"] == kind]
+    table = read_log(folder)
+    return table[table["event"] == kind].to_dict("records")
 
 
 def cores() -> int:

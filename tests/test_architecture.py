@@ -71,6 +71,7 @@ FLOORS = {
     "doctor": 8,
     "sweep_cli": 8,
     "sweep_commands": 8,
+    "sweeps": 8,
     "__init__": 8,
     "__main__": 8,
 }

@@ -38,6 +38,7 @@ PUBLIC = [
     "solve_reduced",
     "streams",
     "summary",
+    "sweeps",
     "theory",
 ]
 """A name here is a promise. Add one on purpose, and keep the list at 25."""

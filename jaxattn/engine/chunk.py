@@ -6,7 +6,6 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import PyTree
@@ -19,7 +18,7 @@ from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.legs import make_legs
 from jaxattn.probe import Keep
 from jaxattn.settings import Settings
-from jaxattn.sources import Sources
+from jaxattn.sources import MOST_BYTES, Sources
 from jaxattn.store import block
 from jaxattn.sweep import (
     Group,
@@ -49,7 +48,8 @@ class Runner:
             spec: what is kept of them, and when they may stop.
         """
         self.group, self.plan, self._spec = group, plan, spec
-        self.sources = Sources(group.settings, group.lengths)
+        most = min(MOST_BYTES, spec.layout.memory // 4)
+        self.sources = Sources(group.settings, group.lengths, most)
 
     @property
     def settings(self) -> Settings:
@@ -86,17 +86,20 @@ class Runner:
             A Dataset whose variable ``row`` has their numbers, and their final parameters with a
             leading axis, where the spec asks for them.
         """
-        real = rows[rows >= 0]
+        real = rows[rows >= 0]  # padding is last
         if self._spec.stop is None:
-            # Padding is last. Views, as a chunk may be most of the memory there is.
-            out = jax.tree.map(
-                lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size],
-                fetch(self.job.run(*self.arguments(rows))),
-            )
+            # A chunk may be most of the memory there is: what is done with is given back each time.
+            begun = jax.block_until_ready(self.job.run(*self.arguments(rows)))
             give_back()
+            out = jax.tree.map(
+                lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: real.size], fetch(begun)
+            )
         else:
             out = self._run_with_stops(real)
-        return self._labelled(out, real), out.params
+        give_back()
+        ds = self._labelled(out, real)
+        give_back()
+        return ds, out.params
 
     def check_stop(self) -> None:
         """Refuse a rule to stop by that these runs cannot follow.
@@ -160,18 +163,22 @@ class Runner:
         return self._labelled(zeros, np.zeros(1, dtype=int))
 
     def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
+        """Shapes and types of what one row is given."""
         seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
-
-        def first(leaf: np.ndarray) -> jax.Array:
-            return jnp.asarray(leaf[0, 0])
-
-        return first(seed), jax.tree.map(first, hypers), self._each(data, first)
+        alone = self._each(data, lambda leaf: leaf[0, 0])
+        first = jax.tree.map(lambda leaf: leaf[0, 0], (seed, hypers))
+        return jax.tree.map(shape_of, (*first, alone))
 
     def _labelled(self, out: Trajectory, rows: np.ndarray) -> xr.Dataset:
         labels = {"row": rows.tolist()}
         ds = block(out, labels, self.job.problem.measures, self.job.parts, use_up=True)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
+
+
+def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
+    """What JAX makes of `leaf`."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 class Finished(NamedTuple):

@@ -52,17 +52,18 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
             "when memory runs out; what was finished is kept.",
             losses=(CancelledError, KilledWorker, CommClosedError),
         )
-        ended = False
         try:
             yield Engine("dask", results)
-            ended = True
         finally:
-            executor.shutdown(wait=ended)
+            executor.shutdown(wait=False)
 
 
 def _here(workers: int) -> LocalCluster:
     return LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",  # the usual port may be another cluster's
     )
 
 

@@ -20,10 +20,24 @@ import xarray as xr
 from jaxattn.contracts import InputError
 from jaxattn.store import ABSENT, canonical_json
 
-__all__ = ["SLAB", "slabs", "to_parquet", "to_zarr"]
+__all__ = ["SLAB", "export", "slabs", "to_parquet", "to_zarr"]
 
 SLAB = 64 << 20
 """Bytes of numbers that are read at a time."""
+
+
+def export(ds: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write results in the format that the ending of `path` names: ``.zarr`` or ``.parquet``.
+
+    Raises:
+        InputError: another ending, or what `to_zarr` and `to_parquet` refuse.
+    """
+    writers = {".zarr": to_zarr, ".parquet": to_parquet}
+    if (ending := Path(path).suffix) not in writers:
+        raise InputError(
+            f"export: got {os.fspath(path)!r}, expected a name that ends in {' or '.join(writers)}."
+        )
+    writers[ending](ds, path)
 
 
 def to_zarr(ds: xr.Dataset, path: str | os.PathLike[str], *, slab: int = SLAB) -> None:

@@ -1,38 +1,35 @@
-"""The directory of a sweep: whose it is, what is finished there, and who is at work in it."""
+"""The directory of a sweep: whose it is, and what is finished there."""
 
+import io
 import json
-import os
 import shutil
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import h5py
 import jax
-from filelock import FileLock, Timeout
 
 from jaxattn.contracts import InputError
+from jaxattn.engine.lock import HOLDER, LOCK, not_writable
 from jaxattn.engine.log import LOG
 from jaxattn.engine.scalars import SCALARS
 from jaxattn.engine.setup import thread_pool
 from jaxattn.environment import environment
 from jaxattn.precision import x64_is_on
-from jaxattn.sealed import CHUNKS, State, chunk_name, examine, write_bytes
+from jaxattn.sealed import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.store import RESULTS, SCHEMA_VERSION, write_json
 from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_json
 
 __all__ = [
     "MANIFEST",
     "PARAMS",
-    "alone_in",
     "begin",
+    "check_free",
     "check_made_alike",
     "clear",
-    "holder_of",
     "made_with",
     "read_spec_in",
+    "results_are_whole",
     "states",
     "threads_of",
     "tidy",
@@ -41,45 +38,51 @@ __all__ = [
 SPEC = "spec.json"
 MANIFEST = "manifest.json"
 PARAMS = "params"
-LOCK = ".lock"
-HOLDER = ".holder.json"
 _OWN = (SPEC, MANIFEST, LOG, RESULTS, "run.json", HOLDER)
 
 _DIFFERENCES = 5
 """Lines of a difference that a message shows."""
 
 
-def begin(folder: Path, spec: Spec) -> None:
+def check_free(folder: Path) -> None:
+    """Refuse a directory that is no sweep's and holds something, before anything is written there.
+
+    Raises:
+        InputError: it holds something, or is no directory.
+    """
+    try:
+        present = _present(folder)
+    except OSError as error:
+        raise InputError(not_writable(folder, error)) from error
+    if present and SPEC not in present:
+        raise InputError(
+            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+            "directory; choose another."
+        )
+
+
+def begin(folder: Path, spec: Spec, *, beside: bool = False) -> None:
     """Make `folder` that of this sweep: its spec is the first thing written there.
 
     Args:
         folder: new or empty. One that a kill left before anything was written counts as empty.
         spec: laid out.
+        beside: whether it may hold other things, which stay.
 
     Raises:
         InputError: it holds something else, another sweep, or this one already.
     """
-    present = _present(folder)
-    if SPEC in present:
+    if SPEC in _present(folder):
         raise InputError(_taken(folder, read_spec_in(folder), spec))
-    if present:
-        raise InputError(
-            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
-            "directory; choose another."
-        )
-    try:
-        (folder / CHUNKS).mkdir(parents=True, exist_ok=True)
-        write_bytes(folder / SPEC, spec_json(spec).encode() + b"\n")
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise InputError(
-            f"--out: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
-            "choose another."
-        ) from error
+    if not beside:
+        check_free(folder)
+    (folder / CHUNKS).mkdir(exist_ok=True)
+    write_bytes(folder / SPEC, spec_json(spec).encode() + b"\n")
 
 
 def _present(folder: Path) -> list[str]:
     """What is in a directory, leaving out what `begin` may have left when it was killed."""
-    if not folder.is_dir():
+    if not folder.exists():
         return []
     found = sorted(entry.name for entry in folder.iterdir())
     ours = (LOCK, HOLDER, "slurm")
@@ -117,9 +120,9 @@ def clear(folder: Path) -> None:
     for name in (PARAMS, SCALARS):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
-    for pattern in (f"{CHUNKS}/*.nc", f"{CHUNKS}/.*.part", ".*.part"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    for path in folder.glob(f"{CHUNKS}/[0-9]*.nc"):
+        path.unlink()
+    tidy(folder)
 
 
 def read_spec_in(folder: Path) -> Spec:
@@ -135,14 +138,18 @@ def read_spec_in(folder: Path) -> Spec:
             f"one with `jaxattn sweep run SPEC --out {folder}`."
         )
     try:
-        spec = from_plain(json.loads(file.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(plain, dict):
+            raise ValueError("it is no table")
+        spec = from_plain(plain)
+        if spec.layout.groups is None:
+            raise ValueError("it has no layout")
+    except ValueError as error:
+        said = str(error).removesuffix(".")
         raise InputError(
-            f"{file}: got a damaged file ({error}), expected the spec that the sweep began with; "
+            f"{file}: got a damaged file ({said}), expected the spec that the sweep began with; "
             "put it back from a copy. Finished chunks are untouched."
         ) from error
-    if spec.layout.groups is None:
-        raise InputError(f"{file}: got a spec without layout, expected the one the sweep wrote.")
     return spec
 
 
@@ -206,15 +213,16 @@ def threads_of(folder: Path) -> int | None:
         return None  # what is wrong with the manifest is said when it is needed
 
 
-def holder_of(folder: Path) -> str | None:
-    """Who is at work in the directory, in words; None: nobody."""
-    if not (folder / LOCK).is_file():
-        return None
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return None
-    except Timeout:
-        return _held_by(folder / HOLDER)
+def results_are_whole(folder: Path, sweep: Sweep) -> bool:
+    """Whether ``results.nc`` is there, undamaged, and of this sweep."""
+    file = folder / RESULTS
+    if not file.is_file():
+        return False
+    content = file.read_bytes()
+    if is_broken(content, must=True):
+        return False
+    with h5py.File(io.BytesIO(content), "r") as opened:
+        return bool(opened.attrs.get("spec_hash") == spec_hash(sweep.spec))
 
 
 def states(folder: Path, sweep: Sweep) -> dict[int, State]:
@@ -228,49 +236,8 @@ def states(folder: Path, sweep: Sweep) -> dict[int, State]:
 
 def tidy(folder: Path) -> None:
     """Remove what a kill in the middle of writing left behind."""
-    for pattern in (".*.part", f"{CHUNKS}/.*.part"):
+    for pattern in (*(f".{name}.*.part" for name in _OWN), f"{CHUNKS}/.*.part"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
     for path in (folder / PARAMS).glob("*.orbax-checkpoint-tmp*"):
         shutil.rmtree(path)
-
-
-@contextmanager
-def alone_in(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
-    """Nobody else works in `folder` for as long as a ``with`` lasts.
-
-    The system frees the lock of a process that ends, however it ends; who held it is written
-    beside it, so that a lock left by a kill can be told.
-
-    Args:
-        folder: of the sweep.
-        note: is told of a lock that was left.
-
-    Raises:
-        InputError: somebody else works there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / HOLDER
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            if holder.is_file():
-                note(f"{_held_by(holder)} was at work here and was ended; going on from there.")
-            me = {"pid": os.getpid(), "host": socket.gethostname()}
-            write_json(holder, {**me, "since": datetime.now(UTC).isoformat(timespec="seconds")})
-            try:
-                yield
-            finally:
-                holder.unlink(missing_ok=True)
-    except Timeout as error:
-        raise InputError(
-            f"sweep: got {str(folder)!r}, where {_held_by(holder)} is at work; expected nobody; "
-            "wait for it, or stop it first."
-        ) from error
-
-
-def _held_by(holder: Path) -> str:
-    try:
-        found = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {found['pid']} on {found['host']} (since {found['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"

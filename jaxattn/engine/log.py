@@ -3,8 +3,8 @@
 Every line is a JSON object with ``at`` (UTC, ISO 8601, milliseconds) and ``event``:
 
 ====================  ==============================================================================
-``begun``             a command starts on what is missing: ``missing`` and ``chunks`` (chunks),
-                      ``runs`` (of those missing), ``engine``, ``process`` (of several hosts)
+``begun``             a process starts on its share: ``missing`` (its chunks), ``runs`` (of those),
+                      ``chunks`` (of the whole sweep), ``engine``, ``process`` (of several hosts)
 ``chunk not whole``   a file that is computed again: ``chunk``, ``state`` (truncated, damaged, ...)
 ``chunk``             one was written: ``chunk`` and ``group`` (numbers), ``rows`` and ``failed``
                       (runs), ``bytes``, ``seconds`` since the one before, compilation included
@@ -13,7 +13,8 @@ Every line is a JSON object with ``at`` (UTC, ISO 8601, milliseconds) and ``even
                       ``seconds`` of the command
 ====================  ==============================================================================
 
-A kill leaves no line, and at most one that is torn.
+A kill leaves no line of its own. It may tear one, and it may come between a chunk's file and its
+line: what is finished is what the files say (`jaxattn.engine.status.status_of`).
 """
 
 import json

@@ -4,7 +4,7 @@ A chunk passes through five states, and needs what the largest of them does:
 
 - its data is on the host and on the devices;
 - its tiles run, some of them at once, beside the outputs of those that have;
-- its outputs are stacked on the host, array by array;
+- its outputs are on the devices and, stacked, on the host;
 - they are labelled, the splits of each measure side by side;
 - they are beside the finished file.
 
@@ -22,10 +22,17 @@ from jaxtyping import PyTree
 from jaxattn.contracts import Data, Splits
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.chunkfile import chunk_bytes
-from jaxattn.sources import MOST_BYTES
 from jaxattn.sweep import make_tile
 
-__all__ = ["ChunkBytes", "RowBytes", "bytes_of_chunk", "bytes_of_file", "compile_tile", "row_bytes"]
+__all__ = [
+    "ChunkBytes",
+    "RowBytes",
+    "bytes_of_chunk",
+    "bytes_of_file",
+    "compile_tile",
+    "in_words",
+    "row_bytes",
+]
 
 _CROSSING = 6
 """Arrays of 64 bits that finding the first crossing of each value takes."""
@@ -40,8 +47,6 @@ class RowBytes:
     own: int
     """Data, seed and hyperparameters of the row."""
     outputs: int
-    largest: int
-    """Of the outputs."""
     labelled: int
     """The outputs as the variables of a Dataset."""
     labelling: int
@@ -70,7 +75,6 @@ def row_bytes(runner: Runner) -> RowBytes:
     pools = _bytes(
         list({id(leaf): leaf for leaf in jax.tree.leaves([p.pool for p in parts])}.values())
     )
-    outputs = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs)]
     variables = runner.template.data_vars
     crossed = [
         variables[name].size // variables[name].sizes.get("inference", 1)
@@ -82,13 +86,12 @@ def row_bytes(runner: Runner) -> RowBytes:
     return RowBytes(
         shared=pools if varied else pools + examples,
         own=_bytes((seeds, hypers)) + (examples if varied else 0),
-        outputs=sum(outputs),
-        largest=max(outputs),
+        outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs)),
         labelled=sum(one.nbytes for one in variables.values()),
         labelling=max(
             *(one.nbytes for one in variables.values()), 8 * _CROSSING * max(crossed, default=0)
         ),
-        kept=pools + min(kept, MOST_BYTES + examples),
+        kept=pools + min(kept, runner.sources.most + examples),
     )
 
 
@@ -122,10 +125,11 @@ def bytes_of_chunk(
     running = (
         given[0] + here * row.outputs + ceil(working / used) * temporary,
         given[1] + outputs + working * temporary,
-        0,
+        rows * row.own,
     )
-    stacked, labelled = outputs + rows * row.largest, outputs + rows * row.labelling
-    states = (given, running, (0, 0, stacked), (0, 0, labelled), (0, 0, 2 * rows * row.labelled))
+    stacked = (here * row.outputs, outputs, outputs)
+    labelled, written = outputs + rows * row.labelling, 2 * rows * row.labelled
+    states = (given, running, stacked, (0, 0, labelled), (0, 0, written))
     host = row.kept + max(state[2] for state in states)
     together = row.kept + max(state[1] + state[2] for state in states)
     return ChunkBytes(max(state[0] for state in states), host, together if on_host else host)
@@ -158,6 +162,15 @@ def compile_tile(runner: Runner, tile: int) -> Any:
     shapes = Splits(part(data.learn), {name: part(one) for name, one in data.evaluate.items()})
     program = make_tile(runner.job.row, runner.sources.vary)
     return program.lower(of_rows(seeds), of_rows(hypers), shapes).compile()
+
+
+def in_words(count: int) -> str:
+    """Bytes as a person reads them: 512 B, 1.5 KiB, 24 MiB."""
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size >= 1000:
+            size, unit = size / 1024, larger
+    return f"{size:.3g} {unit}"
 
 
 def _bytes(tree: PyTree) -> int:

@@ -11,23 +11,25 @@ from jaxattn.contracts import InputError
 from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
-    alone_in,
     begin,
+    check_free,
     check_made_alike,
     clear,
     read_spec_in,
+    results_are_whole,
     states,
     tidy,
 )
 from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
+from jaxattn.engine.lock import alone_in
 from jaxattn.engine.log import log
 from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
 from jaxattn.sealed import chunk_name, write_bytes
-from jaxattn.store import RESULTS, write_json
+from jaxattn.store import write_json
 from jaxattn.sweep import Spec, difference, spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
@@ -48,7 +50,7 @@ class Outcome(NamedTuple):
     failed: int
     chunks: int
     computed: int
-    """Chunks that this command computed; the others were finished before."""
+    """Chunks that this command computed, on all hosts; the others were finished before."""
     seconds: float
 
 
@@ -65,7 +67,7 @@ def run_sweep(
     Args:
         spec: what to run; what its layout leaves open is decided here.
         folder: new or empty, unless `overwrite`.
-        overwrite: remove what another sweep wrote there.
+        overwrite: remove what another sweep wrote there, and leave the rest.
         where: chunks are computed.
         to: hears how it goes.
 
@@ -73,17 +75,22 @@ def run_sweep(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    sweep = laid_out(spec)
-    laid = sweep.spec
-    for runner in runners_of(sweep):
-        runner.check_stop()
 
-    def prepare() -> None:
-        if overwrite:
-            clear(folder)
-        begin(folder, laid)
+    def ready() -> Callable[[], None]:
+        sweep = laid_out(spec)
+        for runner in runners_of(sweep):
+            runner.check_stop()
 
-    return _work(folder, prepare, where, to)
+        def prepare() -> None:
+            if overwrite:
+                clear(folder)
+            begin(folder, sweep.spec, beside=overwrite)
+
+        return prepare
+
+    if not overwrite:
+        check_free(folder)
+    return _work(folder, ready, where, to)
 
 
 def resume_sweep(
@@ -105,20 +112,36 @@ def resume_sweep(
         InputError: no sweep there, another spec or other versions, with the difference.
     """
     there = read_spec_in(folder)
-    if spec is not None and (apart := difference(there, laid_out(spec).spec)):
-        raise InputError(
-            f"resume: got another spec than the sweep in {str(folder)!r} ({'; '.join(apart[:5])}); "
-            "expected the same; leave --spec out, or begin a new sweep."
-        )
-    return _work(folder, lambda: None, where, to)
+
+    def ready() -> Callable[[], None]:
+        if spec is not None and (apart := difference(there, laid_out(spec).spec)):
+            raise InputError(
+                f"resume: got another spec than the sweep in {str(folder)!r} "
+                f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
+                "sweep."
+            )
+        return lambda: None
+
+    return _work(folder, ready, where, to)
 
 
-def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener) -> Outcome:
+def _work(
+    folder: Path, ready: Callable[[], Callable[[], None]], where: Where, to: Listener
+) -> Outcome:
+    """Run what is missing.
+
+    Args:
+        folder: of the sweep.
+        ready: refuses what cannot be run, before anything is written, and gives what the first
+            host does first. Hosts must have joined by then, as it asks JAX for its devices.
+        where: chunks are computed.
+        to: hears how it goes.
+    """
     started = time.perf_counter()
     with open_engine(
         where.engine, workers=where.workers, folder=folder, options=where.options
     ) as engine:
-        first = engine.process == 0
+        prepare, first = ready(), engine.process == 0
         with alone_in(folder, to.note) if first else nullcontext():
             if first:
                 prepare()
@@ -128,7 +151,7 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             sweep, runners = remembered(text)
             if first:
                 check_made_alike(folder, sweep)
-                if not (folder / RESULTS).is_file():
+                if not results_are_whole(folder, sweep):
                     pieces = pieces_of(sweep, runners)
                     write_virtual(
                         folder, labels_of(sweep, runners), variables_of(sweep, runners), pieces
@@ -136,11 +159,11 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             found = states(folder, sweep)
             # Nobody may write before all have seen what is missing.
             engine.barrier("seen")
-            watch = Watch(folder, sweep, found, to)
-            watch.begin(engine.name, engine.process)
+            watch = Watch(folder, sweep, found, engine, to)
+            watch.begin()
             try:
                 work = partial(compute, text)
-                for number, (content, params) in engine.results(work, watch.missing):
+                for number, (content, params) in engine.results(work, watch.share):
                     if params is not None:
                         write_params(folder, number, params)
                     # Last, as it says that the chunk is finished.
@@ -153,9 +176,11 @@ def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener)
             files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
             failed = sum(failed_in(file.read_bytes()) for file in files)
             seconds = time.perf_counter() - started
-            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, watch.computed, seconds)
+            computed = len(watch.missing)
+            outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)
             if first:
-                log(folder, "finished", computed=watch.computed, failed=failed, seconds=seconds)
+                log(folder, "finished", computed=computed, failed=failed, seconds=seconds)
                 said = {"command": command_line(), **outcome._asdict(), "engine": engine.name}
+                said["seconds"] = {"last command": {"all": seconds}}
                 write_json(folder / "run.json", {**said, **environment()})
             return outcome

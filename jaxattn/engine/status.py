@@ -6,7 +6,8 @@ from typing import Any
 
 from jaxattn.contracts import Status
 from jaxattn.engine.chunkfile import status_in
-from jaxattn.engine.folder import holder_of, read_spec_in, states
+from jaxattn.engine.folder import read_spec_in, states
+from jaxattn.engine.lock import holder_of
 from jaxattn.sealed import State, chunk_name
 from jaxattn.sweep import Sweep
 

@@ -10,7 +10,9 @@ import numpy as np
 from jaxattn.comparison import Progress
 from jaxattn.contracts import Status
 from jaxattn.engine.chunkfile import status_in
+from jaxattn.engine.hosts import share_of
 from jaxattn.engine.log import log
+from jaxattn.engine.work import Engine
 from jaxattn.sealed import State
 from jaxattn.sentences import setting_words
 from jaxattn.sweep import Group, Sweep, static_axes
@@ -27,7 +29,7 @@ class Written(NamedTuple):
     group: Group
     content: bytes
     done: int
-    """Runs of the whole sweep, those of earlier commands included."""
+    """Runs that are finished: those of earlier commands and of this process."""
     failed: int
     """Runs of this command."""
     rate: float
@@ -46,7 +48,12 @@ class Watch:
     """Counts what this process does; what was finished before counts for no rate."""
 
     def __init__(
-        self, folder: Path, sweep: Sweep, found: Mapping[int, State], to: Listener
+        self,
+        folder: Path,
+        sweep: Sweep,
+        found: Mapping[int, State],
+        engine: Engine,
+        to: Listener,
     ) -> None:
         """Begin to count.
 
@@ -54,35 +61,39 @@ class Watch:
             folder: of the sweep.
             sweep: whose chunks are missing.
             found: what the file of every chunk is worth.
+            engine: that computes them: of several hosts, each its own share.
             to: hears of it.
         """
         self._folder, self._sweep, self._to = folder, sweep, to
-        self._found = found
+        self._found, self._engine = found, engine
         self.missing = [number for number, state in found.items() if state is not State.WHOLE]
-        self._total = sum(self._rows(number) for number in self.missing)
+        self.share = share_of(self.missing, engine.process, engine.processes)
+        self._total = sum(self._rows(number) for number in self.share)
+        self._before = sweep.rows - sum(self._rows(number) for number in self.missing)
         self._next = self._done = self._failed = self.computed = 0
         self._finished: set[int] = set()
         self._compiled: set[int] = set()
         self._began = self._last = time.perf_counter()
 
-    def begin(self, engine: str, process: int) -> None:
+    def begin(self) -> None:
         """Say what is missing, and why: of several hosts, the first does."""
-        for number in self.missing if process == 0 else ():
+        first = self._engine.process == 0
+        for number in self.missing if first else ():
             if self._found[number] is not State.MISSING:
                 state = self._found[number].value
                 self._to.note(f"chunk {number}: {state}; it is computed again.")
                 log(self._folder, "chunk not whole", chunk=number, state=state)
         chunks, missing = len(self._found), len(self.missing)
-        if missing < chunks and process == 0:
+        if missing < chunks and first:
             self._to.note(f"{chunks - missing} of {chunks} chunks are finished already.")
         log(
             self._folder,
             "begun",
-            missing=missing,
+            missing=len(self.share),
             chunks=chunks,
             runs=self._total,
-            engine=engine,
-            process=process,
+            engine=self._engine.name,
+            process=self._engine.process,
         )
         self._tell()
 
@@ -105,17 +116,17 @@ class Watch:
             seconds=round(now - self._last, 4),
         )
         self._last = now
-        done = self._sweep.rows - self._total + self._done
         rate = self._done / max(now - self._began, 1e-9)
+        done = self._before + self._done
         self._to.chunk(Written(number, group, content, done, self._failed, rate))
         self._tell()
 
     def _tell(self) -> None:
         """Where things stand: what is worked on is the first chunk that is not finished."""
-        while self._next < len(self.missing) - 1 and self.missing[self._next] in self._finished:
+        while self._next < len(self.share) - 1 and self.share[self._next] in self._finished:
             self._next += 1
-        if self.missing:
-            group, _, _ = self._sweep.locate(self.missing[self._next])
+        if self.share:
+            group, _, _ = self._sweep.locate(self.share[self._next])
             self._to.tell(
                 Progress(
                     group.paradigm,

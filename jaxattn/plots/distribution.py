@@ -1,6 +1,7 @@
-"""How far seeds lie apart: a measure of every seed at one save, paradigms side by side."""
+"""How far seeds lie apart: a measure of every seed, paradigms side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -43,12 +44,13 @@ def distribution(
     """A measure of every seed at one save: a point a seed, and a box of their quantiles.
 
     The box holds the middle half of the seeds, its line is the median, its whiskers reach from
-    10 to 90 %.
+    10 to 90 %. A time to something is one value of the whole run; seeds that never got there have
+    no point, and the title says how many they are.
 
     Args:
         ds: a result.
         ax: where to draw; by default on a new figure.
-        measure: a variable of the result with one value a seed and save.
+        measure: a variable of the result with one value a seed and save, or one a seed.
         axis: step, time or gradients: what `at` is a value of.
         at: which save; by default the last.
         split: by default test where there is one.
@@ -60,8 +62,13 @@ def distribution(
         InputError: a name, a learning rate or a save that the result does not have.
     """
     setting = choose(ds, learning_rate, paradigms)
+    whole_run = measure in setting.ds and "save" not in setting.ds[measure].dims
+    if whole_run:
+        known_always = setting.ds[measure].expand_dims(save=setting.ds.sizes["save"])
+        setting = setting._replace(ds=setting.ds.assign({measure: known_always}))
     split, here = split_of(setting.ds, split), moment(setting, axis, at)
     drawn = curves_of_all(setting, measure, split=split, inference=inference)
+    never = sum(int(np.isnan(one.values[:, here.save]).sum()) for one in drawn) if whole_run else 0
     variable, known = setting.ds[measure], False
     ax = new_axes() if ax is None else ax
     for place, one in enumerate(drawn):
@@ -84,7 +91,7 @@ def distribution(
         )
         if values.size > 1:
             _box(ax, place + _BOX / 2 + 0.06, values, style.colour)
-    dress(ax, "", label_of(variable.attrs, measure))
+    dress(ax, "", label_of(_spoken(variable.attrs) if whole_run else variable.attrs, measure))
     _no_closer(ax)
     by_rule = "inference" in variable.dims and inference is None
     own = setting.ds["natural_inference"]
@@ -100,14 +107,21 @@ def distribution(
             setting,
             f"{split} split" if "split" in variable.dims else "",
             f"answers by {inference}" if inference and "inference" in variable.dims else "",
-            here.words,
+            "" if whole_run else here.words,
         ),
         f"a point a seed, {seeds_words(drawn)}",
         "box: median and quartiles, whiskers 10 to 90 %",
+        f"{never} of {sum(len(one.seeds) for one in drawn)} runs never got there" if never else "",
         left_out(drawn),
         "" if known else UNKNOWN,
     )
     return ax
+
+
+def _spoken(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a time to something is called, without what its missing values mean."""
+    name = str(attributes.get("long_name", "")).split(";")[0].replace("_", " ")
+    return {**attributes, "long_name": name}
 
 
 def _no_closer(ax: Axes) -> None:

@@ -213,7 +213,7 @@ def _range(one: Curves, form: str) -> str:
 
 def _rates(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
     """How much the learning rate matters."""
-    if ds["learning_rate"].size > 1 and story.runs("accuracy"):
+    if ds.sizes.get("learning_rate", 1) > 1 and story.runs("accuracy"):
         yield Drawing(
             "rate_sensitivity",
             "How much the learning rate matters",

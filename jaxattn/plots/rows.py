@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
+from jaxattn import sentences
 from jaxattn.contracts import InputError, Status
 from jaxattn.endings import held
 from jaxattn.names import resolve
@@ -84,7 +85,7 @@ def choose(
     Args:
         ds: what `jaxattn.compare` or `jaxattn.open` returned, or a selection of it.
         learning_rate: one of the result's. By default the largest at which training of every
-            paradigm has a finished seed, and the largest of all where there is none.
+            paradigm has a finished seed, or of as many as there are where none has all.
         paradigms: some of the result's; by default all.
 
     Raises:
@@ -105,17 +106,15 @@ def choose(
     for name in asked:
         resolve("paradigm", dict.fromkeys(present), name)
     swept = [str(dim) for dim in ds["status"].dims if dim not in _ROW]
+    ds = ds.isel({name: 0 for name in swept if name != "learning_rate"})
     if "learning_rate" in swept:
         ds = ds.isel(learning_rate=_rate_index(ds, learning_rate))
     elif learning_rate is not None:
         _index_of(np.atleast_1d(ds["learning_rate"].values), learning_rate)
-    ds = ds.isel({name: 0 for name in swept if name != "learning_rate"})
     # Scalars that were axes of the run, also those that were selected before this.
-    axes = [name for name, value in _hypers(ds).items() if isinstance(value, list)]
-    named = dict.fromkeys(["learning_rate", *swept, *axes])
+    named = dict.fromkeys(["learning_rate", *swept, *_axes_of_run(ds)])
     at = {name: ds[name].item() for name in named if name in ds.coords and ds[name].ndim == 0}
-    words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in at.items())
-    return Setting(ds, words, asked)
+    return Setting(ds, sentences.setting_words(at), asked)
 
 
 def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:
@@ -126,9 +125,8 @@ def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:
     if "train" not in names_of(ds, "process"):
         return int(order[0])
     done = Status.ended_well(ds["status"].sel(process="train"))
-    rest = [dim for dim in done.dims if dim not in ("learning_rate", "paradigm")]
-    usable = done.any(rest).all("paradigm").values
-    return int(next((index for index in order if usable[index]), order[0]))
+    usable = done.any("seed").sum("paradigm").values
+    return int(next(index for index in order if usable[index] == usable.max()))
 
 
 def _index_of(rates: np.ndarray, learning_rate: float) -> int:
@@ -147,8 +145,11 @@ def names_of(ds: xr.Dataset, axis: str) -> list[str]:
     return [str(name) for name in np.atleast_1d(ds[axis].values)] if axis in ds.coords else []
 
 
-def _hypers(ds: xr.Dataset) -> dict[str, Any]:
-    return dict(spec_of(ds).get("hypers") or {})
+def _axes_of_run(ds: xr.Dataset) -> list[str]:
+    spec = spec_of(ds)
+    hypers = dict(spec.get("hypers") or {})
+    swept = [name for name, value in hypers.items() if isinstance(value, list)]
+    return [*swept, *(spec.get("axes") or {})]
 
 
 def style_in(setting: Setting, paradigm: str) -> Style:
@@ -289,10 +290,9 @@ def _endings(ds: xr.Dataset) -> dict[int, str]:
     words = str(attributes.get("flag_meanings", "")).split()
     told = zip(np.atleast_1d(attributes.get("flag_values", [])), words, strict=False)
     known = {int(status): status.name.lower() for status in Status}
-    return {
-        code: word.replace("_", " ")
-        for code, word in (known | {int(code): word for code, word in told}).items()
-    }
+    known = known | {int(code): word for code, word in told}
+    spoken = {code: word.replace("_", " ") for code, word in known.items()}
+    return {**spoken, int(Status.RUNNING): "not run yet"}
 
 
 def left_out(drawn: Iterable[Curves]) -> str:
@@ -326,7 +326,8 @@ def run_words(setting: Setting, *more: str) -> str:
         parts.append(f"{spec['schedule']} schedule")
     if "batch_size" in spec:
         size = spec["batch_size"]
-        parts.append("full batch" if size is None else f"batches of {size}, {spec['order']}")
+        order = f", {spec['order']}" if "order" in spec else ""
+        parts.append("full batch" if size is None else f"batches of {size}{order}")
     return ", ".join(part for part in (*parts, setting.words, *more) if part)
 
 

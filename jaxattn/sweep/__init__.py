@@ -3,7 +3,7 @@
 from jaxattn.sweep.axes import Axis
 from jaxattn.sweep.edges import make_leg_row, run_with_stops
 from jaxattn.sweep.groups import Group, make_groups, static_axes, traced_axes
-from jaxattn.sweep.layout import Sweep, lay_out
+from jaxattn.sweep.layout import Sweep, lay_out, plan_of
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
 from jaxattn.sweep.reading import from_plain, parse_spec
 from jaxattn.sweep.record import difference, spec_hash, spec_json, to_plain
@@ -32,6 +32,7 @@ __all__ = [
     "make_runner",
     "make_tile",
     "parse_spec",
+    "plan_of",
     "run_with_stops",
     "spec_hash",
     "spec_json",

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from jaxattn.contracts import InputError
+from jaxattn.descent import clocks
 from jaxattn.sweep.groups import Group, make_groups
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
 from jaxattn.sweep.spec import Spec
@@ -81,14 +80,17 @@ def lay_out(spec: Spec, groups: Sequence[Group], laid: Sequence[tuple[int, int]]
     return Sweep(replace(spec, layout=layout), tuple(groups))
 
 
-def plan_of(group: Group, tile: int, tiles: int) -> Plan:
-    """The rows of a group in tiles of `tile` rows, `tiles` of them a chunk."""
+def plan_of(group: Group, tile: int, tiles: int, *, by_cost: bool = True) -> Plan:
+    """The rows of a group in tiles of `tile` rows, `tiles` of them a chunk.
+
+    Flows are in the order of their cost, unless nobody asks for the order (`by_cost` False).
+    """
     settings = group.settings
     known = set(settings.specs())
     moving = {name for axis in group.axes for name in axis.names}
     given = settings.constants() | {name: v[0] for name, v in settings.axes().items()}
     constants = {n: v for n, v in given.items() if n in known and n not in moving}
-    cost = _horizon(group, constants) if group.process == "flow" else None
+    cost = _horizon(group, constants) if by_cost and group.process == "flow" else None
     return make_plan(group.axes, settings.seeds, constants, tile=tile, at_once=tiles, cost=cost)
 
 
@@ -96,5 +98,5 @@ def _horizon(group: Group, constants: dict[str, float]) -> Float[np.ndarray, " p
     """Time that a flow covers at each point of the traced axes: what its steps grow with."""
     optimiser, steps = group.settings.made_optimiser(), group.settings.steps
     points = make_plan(group.axes, (0,), constants, tile=1)
-    hypers = {k: jnp.asarray(v) for k, v in points.hypers_of(np.arange(points.size)).items()}
-    return np.asarray(jax.vmap(lambda hyper: optimiser.clock(hyper, steps)[-1])(hypers))
+    hypers = points.hypers_of(np.arange(points.size))
+    return np.asarray(clocks(optimiser, hypers, (0, steps)))[:, -1]

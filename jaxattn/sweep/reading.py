@@ -10,7 +10,7 @@ from jaxattn.contracts import InputError
 from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.plainness import plain_table
 from jaxattn.sweep.spec import Layout, Spec
-from jaxattn.sweep.values import known_keys, read_axis
+from jaxattn.sweep.values import known_keys, read_axis, read_column
 
 __all__ = ["from_plain", "parse_spec"]
 
@@ -76,8 +76,8 @@ def _axis(given: Any) -> Axis:
     if not isinstance(given.get("name"), str):
         raise InputError(f"axes: got {shown(given)}, expected a name for each axis of a list.")
     columns = _table("axes.columns", given.get("columns"))
-    listed = [read_axis(name, values) for name, values in columns.items()]
-    return Axis(given["name"], tuple(axis.columns[0] for axis in listed))
+    # A value may come again with others beside it.
+    return Axis(given["name"], tuple(read_column(*column) for column in columns.items()))
 
 
 def _layout(given: Any) -> Layout:

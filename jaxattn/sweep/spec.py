@@ -28,8 +28,8 @@ class Layout:
         InputError: no positive integers, or a chunk that is not whole tiles.
     """
 
-    tile: int | None = None
-    """Rows vmapped together; None: what was measured for the model."""
+    tile: int | str | None = None
+    """Rows vmapped together; ``measure``: what is fastest here; None: what suits the model."""
     chunk: int | None = None
     """Rows of a chunk, what one kill can cost; None: as many as the budget of memory allows."""
     pad_segments: bool = False
@@ -41,11 +41,12 @@ class Layout:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be laid out."""
-        for name in ("tile", "chunk"):
-            if getattr(self, name) is not None:
-                whole_number(f"layout.{name}", getattr(self, name), 1, ROWS - 1)
+        tile = None if self.tile == "measure" else self.tile
+        for name, value in (("tile", tile), ("chunk", self.chunk)):
+            if value is not None:
+                whole_number(f"layout.{name}", value, 1, ROWS - 1)
         whole_number("layout.memory", self.memory, 1, 2**62)
-        if self.tile and self.chunk and self.chunk % self.tile:
+        if isinstance(self.tile, int) and self.chunk and self.chunk % self.tile:
             raise InputError(
                 f"layout.chunk: got {self.chunk}, expected whole tiles of {self.tile} rows; use "
                 f"{-(-self.chunk // self.tile) * self.tile}."

@@ -7,6 +7,7 @@ the same file gives the same numbers on every machine.
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
 from typing import Any
@@ -17,7 +18,7 @@ from jaxattn.contracts import InputError
 from jaxattn.names import nearest
 from jaxattn.sweep.axes import MOST, Axis, Value, shown
 
-__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "whole_number"]
+__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]
 
 SEEDS = 2**32
 """A seed is below it."""
@@ -59,7 +60,12 @@ def read_axis(name: str, asked: Any) -> Axis:
         return Axis(
             name, tuple((key, _drawn(key, one, count, seed)) for key, one in columns.items())
         )
-    return Axis(name, ((name, _seeds(asked) if name == "seed" else _values(name, asked)),))
+    return Axis(name, (read_column(name, asked),))
+
+
+def read_column(name: str, asked: Any) -> tuple[str, tuple[Value, ...]]:
+    """One column of an axis from what is written for it; its values may repeat."""
+    return name, _seeds(asked) if name == "seed" else _values(name, asked)
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
@@ -186,6 +192,11 @@ def _ends(
     return low, high, is_log
 
 
+@lru_cache(maxsize=64)
+def _logarithm(value: int | float) -> Decimal:
+    return _DIGITS.ln(Decimal(repr(value)))
+
+
 def _between(low: int | float, high: int | float, share: Fraction, is_log: bool) -> float:
     """A share of the way from `low` to `high` as they are written, rounded once."""
     if share in (0, 1):
@@ -196,7 +207,7 @@ def _between(low: int | float, high: int | float, share: Fraction, is_log: bool)
     # Decimal's logarithm and exponential are correctly rounded on every machine; the libm's and
     # NumPy's differ in the last bit between machines.
     part = _DIGITS.divide(Decimal(share.numerator), Decimal(share.denominator))
-    first, last = (_DIGITS.ln(Decimal(repr(value))) for value in (low, high))
+    first, last = _logarithm(low), _logarithm(high)
     way = _DIGITS.multiply(part, _DIGITS.subtract(last, first))
     return float(_DIGITS.exp(_DIGITS.add(first, way)))
 

@@ -68,11 +68,12 @@ def test_a_wrong_bit_anywhere_is_found_in_full(file: Path) -> None:
         assert examine(file, SPEC_HASH, 7) in {State.DAMAGED, State.TRUNCATED}, place
 
 
-def test_a_wrong_bit_in_the_last_lines_is_found_in_brief(file: Path) -> None:
+@pytest.mark.parametrize("bit", [2, 7])
+def test_a_wrong_bit_in_the_last_lines_is_found_in_brief(file: Path, bit: int) -> None:
     whole = file.read_bytes()
     for place in range(whole.rindex(b"\njaxattn chunk"), len(whole)):
         content = bytearray(whole)
-        content[place] ^= 4
+        content[place] ^= 1 << bit
         file.write_bytes(content)
         state = examine(file, SPEC_HASH, 7, full=False)
         seal = place >= len(whole) - 65  # hexadecimal digits that are still some

@@ -11,8 +11,9 @@ from example_results import example_result
 from example_sweeps import SPEC_HASH, expected, write_sweep
 
 import jaxattn
+from jaxattn import cli
 from jaxattn.contracts import InputError
-from jaxattn.engine.export import slabs, to_parquet, to_zarr
+from jaxattn.engine.export import export, slabs, to_parquet, to_zarr
 from jaxattn.store import ABSENT
 
 SMALL = 2000
@@ -85,6 +86,27 @@ def test_the_results_of_a_comparison_are_exported_too(tmp_path: Path) -> None:
     to_parquet(ds, tmp_path / "out.parquet")
     table = parquet.read_table(tmp_path / "out.parquet")
     assert table.num_rows == ds.sizes["save"] * int((ds["status"] != ABSENT).sum())
+
+
+@pytest.mark.parametrize(("name", "module"), [("a.zarr", "zarr"), ("a.parquet", "pyarrow")])
+def test_a_command_exports_by_the_ending_of_the_name(
+    name: str, module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(module)
+    write_sweep(tmp_path / "sweep", without=(1,))
+    words = ["sweep", "export", str(tmp_path / "sweep"), str(tmp_path / name), "--no-cache"]
+    assert cli.main(words) == 0
+    assert (
+        capsys.readouterr().out == f"{tmp_path / name} holds the results of {tmp_path / 'sweep'}.\n"
+    )
+    assert (tmp_path / name).exists()
+    assert cli.main([*words, "--json"]) == 2
+    assert "which exists" in capsys.readouterr().err
+
+
+def test_an_ending_that_names_no_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a name that ends in \.zarr or \.parquet"):
+        export(example_result(), tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize(("write", "module"), [(to_zarr, "zarr"), (to_parquet, "pyarrow")])

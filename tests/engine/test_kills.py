@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from small_sweeps import with_cache as environment_with
 import jaxattn
 
 SWEEPS, CHUNKS, KILLS = 10, 40, 5
-SPEC = tiny(seeds=10, tile=1, chunk=1)
+SPEC = tiny(seeds=10, layout="tile = 1\nchunk = 1")
 
 
 class Moment(NamedTuple):
@@ -118,14 +118,14 @@ def chain(folder: Path, spec: Path, number: int, environment: dict[str, str]) ->
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[tuple[Path, Path, dict[str, str]]]:
+def prepared(tmp_path: Path) -> tuple[Path, Path, dict[str, str]]:
     """The spec's file, the sweep that nobody disturbed, and the environment of all."""
     spec, undisturbed = tmp_path / "spec.toml", tmp_path / "undisturbed"
     spec.write_text(SPEC)
     environment = environment_with(tmp_path / "compiled")
     answer = sweep("run", spec, "--out", undisturbed, cwd=tmp_path, environment=environment)
     assert answer.code == 0, answer.err
-    yield spec, undisturbed, environment
+    return spec, undisturbed, environment
 
 
 @pytest.mark.slow
@@ -155,4 +155,3 @@ def test_ten_sweeps_killed_five_times_each_lose_nothing_and_end_as_if_undisturbe
     assert sum(life.killed for life in lives) >= 0.8 * SWEEPS * KILLS, lives
     assert any(life.parts for life in lives), "no kill came in the middle of writing"
     assert any(life.chunks == 0 for life in lives), "no kill came before the first chunk"
-    print("\n".join(map(str, lives)))

@@ -17,6 +17,7 @@ from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log
 from jaxattn.engine.scalars import SCALARS, scalars_into
 from jaxattn.engine.watching import Listener, Watch, Written
+from jaxattn.engine.work import Engine
 from jaxattn.sealed import State
 from jaxattn.store import RESULTS
 from jaxattn.sweep import Sweep, parse_spec
@@ -34,6 +35,8 @@ tile = 2
 chunk = 4
 """
 """Four groups, each of two chunks: of four runs, and of two."""
+
+LOCAL = Engine("local", lambda work, numbers: iter(()))
 
 RULES, SPLITS = ["argmax-segment", "average-input"], ["train", "test"]
 
@@ -80,8 +83,8 @@ def states(sweep: Sweep, **of: State) -> dict[int, State]:
 
 def test_a_program_is_compiling_until_its_first_chunk_is_back(sweep: Sweep, tmp_path: Path) -> None:
     told: list[Progress] = []
-    watch = Watch(tmp_path, sweep, states(sweep), Listener(told.append))
-    watch.begin("local", 0)
+    watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(told.append))
+    watch.begin()
     for number in watch.missing:
         watch.add(number, content(sweep, number))
     assert [(one.done, one.paradigm, one.setting, one.compiling) for one in told] == [
@@ -100,7 +103,7 @@ def test_a_program_is_compiling_until_its_first_chunk_is_back(sweep: Sweep, tmp_
 
 def test_chunks_may_come_back_in_any_order(sweep: Sweep, tmp_path: Path) -> None:
     told: list[Progress] = []
-    watch = Watch(tmp_path, sweep, states(sweep), Listener(told.append))
+    watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(told.append))
     for number in (4, 1, 0, 2, 3):
         watch.add(number, content(sweep, number))
     # What is first of those not finished is told of: 0, 0, 2, 3, 5.
@@ -117,8 +120,8 @@ def test_what_an_earlier_command_did_counts_for_no_rate(sweep: Sweep, tmp_path: 
     noted: list[str] = []
     chunks: list[Written] = []
     found = states(sweep, chunk0=State.WHOLE, chunk1=State.TRUNCATED, chunk2=State.WHOLE)
-    watch = Watch(tmp_path, sweep, found, Listener(told.append, noted.append, chunks.append))
-    watch.begin("local", 0)
+    watch = Watch(tmp_path, sweep, found, LOCAL, Listener(told.append, noted.append, chunks.append))
+    watch.begin()
     watch.add(1, content(sweep, 1, failed=1))
     assert noted == [
         "chunk 1: truncated; it is computed again.",
@@ -135,17 +138,24 @@ def test_what_an_earlier_command_did_counts_for_no_rate(sweep: Sweep, tmp_path: 
 def test_of_several_hosts_the_first_says_what_is_missing(sweep: Sweep, tmp_path: Path) -> None:
     noted: list[str] = []
     found = states(sweep, chunk0=State.WHOLE, chunk1=State.DAMAGED)
-    Watch(tmp_path, sweep, found, Listener(note=noted.append)).begin("hosts", 1)
+    told: list[Progress] = []
+    second = Engine("hosts", LOCAL.results, process=1, processes=2)
+    watch = Watch(tmp_path, sweep, found, second, Listener(told.append, noted.append))
+    watch.begin()
     assert noted == []
-    assert read_log(tmp_path)["event"].tolist() == ["begun"]
+    (begun,) = read_log(tmp_path).to_dict("records")
+    assert (begun["event"], begun["process"], begun["missing"]) == ("begun", 1, 3)
+    # Chunk 0 is there; of 1, 2, ..., 7 this host has every second one.
+    assert watch.share == (2, 4, 6)
+    assert [(one.done, one.total) for one in told] == [(0, 12)]
 
 
 # --- the log --------------------------------------------------------------------------------------
 
 
 def test_the_log_is_a_table_with_whole_numbers_and_times(sweep: Sweep, tmp_path: Path) -> None:
-    watch = Watch(tmp_path, sweep, states(sweep), Listener())
-    watch.begin("local", 0)
+    watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener())
+    watch.begin()
     written = content(sweep, 3, failed=2)
     watch.add(3, written)
     log(tmp_path, "finished", computed=1, failed=2, seconds=1.5)
@@ -222,7 +232,7 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
     watch: Watch
     with scalars_into(tmp_path) as chunk:
         assert not (tmp_path / SCALARS).exists()
-        watch = Watch(tmp_path, sweep, states(sweep), Listener(chunk=chunk))
+        watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(chunk=chunk))
         watch.add(0, content(sweep, 0, failed=1))
         watch.add(7, content(sweep, 7, stopped=1))
         watch.add(3, content(sweep, 3, failed=2))
@@ -264,8 +274,8 @@ def test_tensorboard_without_its_extra_says_what_to_install(
 
 
 def test_every_line_of_the_log_is_one_json_object(sweep: Sweep, tmp_path: Path) -> None:
-    watch = Watch(tmp_path, sweep, states(sweep), Listener())
-    watch.begin("local", 0)
+    watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener())
+    watch.begin()
     watch.add(0, content(sweep, 0))
     for line in (tmp_path / LOG).read_text().splitlines():
         assert {"at", "event"} <= set(json.loads(line))

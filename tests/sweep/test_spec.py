@@ -177,6 +177,12 @@ def test_what_is_written_down_is_read_back_the_same():
         assert from_plain(to_plain(spec)) == spec
 
 
+def test_a_value_that_comes_again_with_others_beside_it_is_read_back():
+    zipped = {"zip": {"learning_rate": [0.1, 0.1, 0.2], "temperature": [1, 2, 1]}}
+    spec = from_plain(changed(axes={"learning_rate": None, "size": zipped}))
+    assert from_plain(json.loads(spec_json(spec))) == spec
+
+
 def test_a_layout_that_was_worked_out_is_kept():
     laid = replace(from_plain(SMALL), layout=Layout(groups=((4, 2),)))
     assert from_plain(json.loads(spec_json(laid))) == laid

@@ -334,7 +334,7 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     row = make_leg_row(problem, legs, order.shared, True)
 
     def run(rule):
-        data = stack_data(each, (10,))
+        data = stack_data(each, (len(each),))
         options = {"tile": 4, "devices": DEVICE, "vary_data": True}
         return run_with_stops(row, rule, seeds, hypers, data, **options)
 
@@ -367,7 +367,7 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     train = make_train(problem, optimiser, SAVES, order, "last")
     whole = make_runner(make_row(problem, train, order.shared, True), True, DEVICE)
     tiles = np.append(np.arange(10), [0, 0]).reshape(3, 4)
-    of_tiles = stack_data([each[seed] for seed in tiles.ravel()], (3, 4))
+    of_tiles = stack_data((each[seed] for seed in tiles.flat), tiles.shape)
     out = fetch(whole(seeds[tiles], {name: v[tiles] for name, v in hypers.items()}, of_tiles))
     flat = jax.tree.map(lambda leaf: leaf.reshape(12, *leaf.shape[2:])[:10], out)
     tolerance = 1e-10 if PRECISION == "float64" else 1e-5
