@@ -10,13 +10,9 @@ from jaxattn.engine.laying import laid_out
 from jaxattn.engine.prediction import bytes_of_chunk, row_bytes
 from jaxattn.sweep import parse_spec, plan_of
 
-ASKED = "tile = 2\nchunk = 2\n"
-
 
 def spec_with(layout, **asked):
-    text = tiny(**asked)
-    assert ASKED in text
-    return parse_spec(text.replace(ASKED, layout + "\n"))
+    return parse_spec(tiny(layout=layout, **asked))
 
 
 def needed(spec, group, tile, tiles):

@@ -49,7 +49,7 @@ def test_bytes_are_said_in_words(count, words):
 
 
 def test_the_file_of_a_chunk_has_the_bytes_that_were_predicted():
-    sweep = laid_out(parse_spec(tiny(paradigms='["soft"]', tile=2, chunk=6)))
+    sweep = laid_out(parse_spec(tiny(paradigms='["soft"]', layout="tile = 2\nchunk = 6")))
     content = compute(spec_json(sweep.spec), 0).content
     assert bytes_of_file(runners_of(sweep)[0], 6) == pytest.approx(len(content), rel=0.02)
 
