@@ -14,7 +14,7 @@ from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 
 from jaxattn.contracts import InputError
-from jaxattn.engine.dask_plugin import SetUp
+from jaxattn.engine.dask_plugin import SetUp, by_itself
 from jaxattn.engine.local import AHEAD
 from jaxattn.engine.setup import Setup, setup_here
 from jaxattn.engine.work import Engine, keep_busy
@@ -44,7 +44,7 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
         client = stack.enter_context(_client(where))
         _set_up(client, setup_here(same_disk=address is None))
         executor = client.get_executor(retries=RETRIES, pure=False)
-        results = partial(
+        busy = partial(
             keep_busy,
             executor,
             at_once=lambda: AHEAD * max(1, sum(client.nthreads().values())),
@@ -53,7 +53,7 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
             losses=(CancelledError, KilledWorker, CommClosedError),
         )
         try:
-            yield Engine("dask", results)
+            yield Engine("dask", lambda work, numbers: busy(partial(by_itself, work), numbers))
         finally:
             executor.shutdown(wait=False)
 
