@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import chunk_work
 import pytest
+from small_sweeps import begin, contents, sweep, tiny, with_cache
 
 from jaxattn.contracts import InputError
 from jaxattn.engine.executors import open_engine
@@ -22,7 +24,7 @@ def dask(
     *words: object, says: str, before: tuple[str, ...] = (), **environment: str
 ) -> Iterator[tuple[subprocess.Popen, str]]:
     """A command of Dask's as a person starts it, and the word after `says` in what it prints."""
-    given = {**os.environ, "PYTHONPATH": chunk_work.PYTHONPATH, **environment}
+    given = {**os.environ, **environment, "PYTHONPATH": chunk_work.PYTHONPATH}
     command = [*before, sys.executable, "-m", "dask", *map(str, words), "--no-dashboard"]
     process = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)
     with process:
@@ -63,6 +65,26 @@ def test_a_running_cluster_gives_the_same_bits_though_a_worker_is_killed(tmp_pat
     marks = [int(mark.suffix[1:]) for mark in tmp_path.iterdir()]
     assert {worker.pid for worker in workers} == set(marks)
     assert len(marks) > len(numbers), "the killed worker's last chunk was begun twice"
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_a_sweep_leaves_what_it_would_alone_though_a_worker_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text(tiny(seeds=8))
+    environment = with_cache(tmp_path / "cache")
+    here = {"cwd": tmp_path, "environment": environment}
+    alone = sweep("run", "spec.toml", "--out", "alone", **here)
+    assert alone.code == 0, alone.err
+    with (
+        cluster((), (), **environment) as (address, workers),
+        begin("run", "spec.toml", "--out", "two", "--engine", address, **here) as run,
+    ):
+        while not list(tmp_path.glob("two/chunks/*.nc")):
+            assert run.poll() is None
+            time.sleep(0.01)
+        workers[0].kill()
+        assert run.wait(timeout=100) == 0
+    assert contents(tmp_path / "two") == contents(tmp_path / "alone")
 
 
 @pytest.mark.slow
