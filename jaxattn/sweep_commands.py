@@ -46,7 +46,8 @@ class SweepRun:
     overwrite: bool = False
     """Replace an earlier sweep in --out."""
     engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
+    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
+    on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()
@@ -71,7 +72,8 @@ class SweepResume:
     spec: Path | None = None
     """Refuse to go on unless the sweep has this spec, and say what differs."""
     engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, or hosts (several hosts)."""
+    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
+    on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     slurm: tuple[str, ...] = ()

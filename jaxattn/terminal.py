@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from jaxattn import comparison
@@ -38,6 +38,9 @@ ASKED_FIRST = ("learning_rate", "time_to_focus", "attention_foreground", "accura
 
 MOST_LINES = 40
 """Of a table of numbers: what a person still reads."""
+
+_BAR = 12
+"""Columns of the live bar."""
 
 LINE_EVERY = 2.0
 """Seconds between plain progress lines where there is no terminal."""
@@ -74,13 +77,18 @@ class Reporter:
         """Open the live display where there is a terminal."""
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
+                # What is shortened where there is no room for all.
+                TextColumn(
+                    "{task.description}",
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+                BarColumn(bar_width=_BAR),
                 TextColumn("{task.fields[runs]}"),
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
                 _Left(),
                 console=self.console,
+                expand=True,
             )
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=None, runs="", rate="", ends=None)
@@ -126,10 +134,10 @@ class Reporter:
         if self._bar is not None:
             self._bar.update(
                 self._task,
-                description=label + failed,
+                description=label,
                 completed=progress.done,
                 total=progress.total,
-                runs=f"{progress.done}/{progress.total} runs",
+                runs=f"{progress.done}/{progress.total} runs{failed}",
                 rate=rate,
                 ends=None if left is None else now + left,
             )

@@ -164,8 +164,8 @@ def test_a_terminal_shows_a_live_bar_instead_of_lines(
         reporter.tell(at(8, failed=2, paradigm="lvml"))
     out, err = capsys.readouterr()
     assert out == ""
-    assert "train lvml, 2 failed" in err
-    assert "8/16 runs" in err
+    assert "train lvml" in err
+    assert "8/16 runs, 2 failed" in err
     assert " left" not in err
 
 
@@ -181,6 +181,45 @@ def test_the_live_bar_of_another_part_of_the_same_size_starts_anew(
         reporter.tell(at(4, paradigm=""))
         assert (task.completed, task.finished) == (4, False)
     assert "train" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_shortens_what_runs_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Reporter() as reporter:
+        clock[0] += 30
+        setting = "segments 10, optimiser adam"
+        reporter.tell(Progress("soft", "train", 300, 1200, 12, setting=setting))
+    shown = capsys.readouterr().err
+    assert re.search(r"train soft.*300/1200 runs, 12 failed 10\.0 runs/s \S+ 0:01:30", shown)
+
+
+@pytest.mark.parametrize(("done", "left"), [(400, "12 s"), (100, "60 s"), (25, "0:04:12")])
+def test_the_time_left_is_in_seconds_or_on_a_clock(
+    done: int, left: str, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 4
+        reporter.tell(at(done, 1600))
+    assert f"{left} left" in capsys.readouterr().err
+
+
+def test_what_is_compiled_is_said_before_it_takes_its_time(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        reporter.tell(at(0)._replace(compiling=True, setting="segments 5"))
+        clock[0] += 4
+        reporter.tell(at(8))
+        reporter.tell(at(8, paradigm="hard")._replace(compiling=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "compiling train soft, segments 5: 0/16 runs, starting",
+        "train soft: 8/16 runs, 2.0 runs/s, 4 s left",
+        "compiling train hard: 8/16 runs, 2.0 runs/s, 4 s left",
+    ]
 
 
 # --- results --------------------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """What a Dask worker does when it starts; it loads neither jax nor what loads jax, see `Setup`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 from distributed import WorkerPlugin
 
 from jaxattn.engine.setup import Setup
 
-__all__ = ["SetUp"]
+__all__ = ["SetUp", "in_a_task"]
 
 
 @dataclass
@@ -21,3 +23,9 @@ class SetUp(WorkerPlugin):
         """Called by Dask in the worker."""
         del worker
         self.how.apply()
+
+
+def in_a_task(work: Callable[[int], Any], number: int) -> Any:
+    """One chunk. xarray in it must not take the cluster for its own, nor lock files through it."""
+    with dask.config.set(scheduler="synchronous"):
+        return work(number)

@@ -31,13 +31,11 @@ def in_this_process(name: str = "local") -> Iterator[Engine]:
         ahead = partial(_under, x64, work)
         return keep_busy(executor, ahead, numbers, lambda: AHEAD, "this engine was closed.")
 
-    ended = False
     try:
         yield Engine(name, results)
-        ended = True
     finally:
-        # What a device has begun cannot be cancelled: after Ctrl-C nobody waits for it here.
-        executor.shutdown(wait=ended, cancel_futures=True)
+        # What a device has begun cannot be cancelled: who leaves early need not wait for it.
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _under(x64: bool, work: Work, number: int) -> Any:
@@ -52,8 +50,8 @@ def _under(x64: bool, work: Work, number: int) -> Any:
 def in_processes(workers: int, name: str = "local") -> Iterator[Engine]:
     """Spawned processes, each told once how JAX is set here.
 
-    They live while a pipe from here is open. It closes when the loop over the results is left by
-    an exception, and also when this process is killed. Ctrl-C concerns this process alone.
+    They live while a pipe from here is open, and so end at once with the engine, and also when
+    this process is killed. Ctrl-C concerns this process alone.
     """
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
@@ -64,16 +62,11 @@ def in_processes(workers: int, name: str = "local") -> Iterator[Engine]:
         "a worker process died, as when memory runs out and the system ends one; what was "
         f"finished is kept. Go on with fewer workers (got {workers}) or smaller chunks."
     )
-    ended = False
     try:
-        at_once = lambda: AHEAD * workers  # noqa: E731
-        yield Engine(name, partial(keep_busy, executor, at_once=at_once, lost=lost))
-        ended = True
+        yield Engine(name, partial(keep_busy, executor, at_once=lambda: AHEAD * workers, lost=lost))
     finally:
-        if not ended:
-            ours.close()
-        executor.shutdown(wait=True, cancel_futures=True)
         ours.close()
+        executor.shutdown(wait=True, cancel_futures=True)
         theirs.close()
 
 

@@ -75,19 +75,22 @@ def run_sweep(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    sweep = laid_out(spec)
-    laid = sweep.spec
-    for runner in runners_of(sweep):
-        runner.check_stop()
 
-    def prepare() -> None:
-        if overwrite:
-            clear(folder)
-        begin(folder, laid, beside=overwrite)
+    def ready() -> Callable[[], None]:
+        sweep = laid_out(spec)
+        for runner in runners_of(sweep):
+            runner.check_stop()
+
+        def prepare() -> None:
+            if overwrite:
+                clear(folder)
+            begin(folder, sweep.spec, beside=overwrite)
+
+        return prepare
 
     if not overwrite:
         check_free(folder)
-    return _work(folder, prepare, where, to)
+    return _work(folder, ready, where, to)
 
 
 def resume_sweep(
@@ -109,20 +112,36 @@ def resume_sweep(
         InputError: no sweep there, another spec or other versions, with the difference.
     """
     there = read_spec_in(folder)
-    if spec is not None and (apart := difference(there, laid_out(spec).spec)):
-        raise InputError(
-            f"resume: got another spec than the sweep in {str(folder)!r} ({'; '.join(apart[:5])}); "
-            "expected the same; leave --spec out, or begin a new sweep."
-        )
-    return _work(folder, lambda: None, where, to)
+
+    def ready() -> Callable[[], None]:
+        if spec is not None and (apart := difference(there, laid_out(spec).spec)):
+            raise InputError(
+                f"resume: got another spec than the sweep in {str(folder)!r} "
+                f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
+                "sweep."
+            )
+        return lambda: None
+
+    return _work(folder, ready, where, to)
 
 
-def _work(folder: Path, prepare: Callable[[], None], where: Where, to: Listener) -> Outcome:
+def _work(
+    folder: Path, ready: Callable[[], Callable[[], None]], where: Where, to: Listener
+) -> Outcome:
+    """Run what is missing.
+
+    Args:
+        folder: of the sweep.
+        ready: refuses what cannot be run, before anything is written, and gives what the first
+            host does first. Hosts must have joined by then, as it asks JAX for its devices.
+        where: chunks are computed.
+        to: hears how it goes.
+    """
     started = time.perf_counter()
     with open_engine(
         where.engine, workers=where.workers, folder=folder, options=where.options
     ) as engine:
-        first = engine.process == 0
+        prepare, first = ready(), engine.process == 0
         with alone_in(folder, to.note) if first else nullcontext():
             if first:
                 prepare()

@@ -19,9 +19,9 @@ class Batch(Checkpointable):
         # Unpickled when this process is set up, and not before: that may load jax.
         self.work = pickle.dumps(work)
         self.numbers = numbers
-        self.done: dict[int, bytes] = {}
+        self.done: dict[int, Any] = {}
 
-    def __call__(self) -> dict[int, bytes]:
+    def __call__(self) -> dict[int, Any]:
         """All contents by number, or those finished before submitit gave the job up."""
         self.how.apply()
         work = pickle.loads(self.work)

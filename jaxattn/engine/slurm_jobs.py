@@ -120,7 +120,7 @@ def _results(
 
 def _submit(
     executor: submitit.AutoExecutor, batches: Iterable[Batch]
-) -> list["submitit.Job[dict[int, bytes]]"]:
+) -> list["submitit.Job[dict[int, Any]]"]:
     """One array of jobs."""
     jobs = []
     try:
@@ -134,7 +134,7 @@ def _submit(
     return jobs
 
 
-def _read(job: "submitit.Job[dict[int, bytes]]") -> tuple[dict[int, bytes], str]:
+def _read(job: "submitit.Job[dict[int, Any]]") -> tuple[dict[int, Any], str]:
     """What a job that ended has computed, and what to say of the rest; only its logs remain."""
     logs = f"see {job.paths.stderr}"
     try:

@@ -16,14 +16,14 @@ from jaxattn.engine.work import LostWork
 
 pytest.importorskip("distributed")
 
-DASK = Path(sys.executable).with_name("dask")
-
 
 @contextmanager
-def dask(*words: object, says: str, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
+def dask(
+    *words: object, says: str, before: tuple[str, ...] = (), **environment: str
+) -> Iterator[tuple[subprocess.Popen, str]]:
     """A command of Dask's as a person starts it, and the word after `says` in what it prints."""
-    given = {**os.environ, "PYTHONPATH": str(Path(chunk_work.__file__).parent), **environment}
-    command = [DASK, *map(str, words), "--no-dashboard"]
+    given = {**os.environ, "PYTHONPATH": chunk_work.PYTHONPATH, **environment}
+    command = [*before, sys.executable, "-m", "dask", *map(str, words), "--no-dashboard"]
     process = subprocess.Popen(command, env=given, stderr=subprocess.PIPE, text=True)
     with process:
         try:
@@ -35,23 +35,15 @@ def dask(*words: object, says: str, **environment: str) -> Iterator[tuple[subpro
 
 
 @contextmanager
-def cluster(workers: int, **environment: str) -> Iterator[tuple[str, list[subprocess.Popen]]]:
+def cluster(*before: tuple[str, ...], **environment: str) -> Iterator[tuple[str, list]]:
+    """A scheduler's address and its workers, one for each of the words put before its command."""
     with ExitStack() as stack:
         local = ("--host", "127.0.0.1", "--port", 0)
         _, address = stack.enter_context(dask("scheduler", *local, says="Scheduler at:"))
+        one = ("worker", address, "--nthreads", 1, "--no-nanny")
         started = [
-            stack.enter_context(
-                dask(
-                    "worker",
-                    address,
-                    "--nthreads",
-                    1,
-                    "--no-nanny",
-                    says="Registered to:",
-                    **environment,
-                )
-            )[0]
-            for _ in range(workers)
+            stack.enter_context(dask(*one, says="Registered to:", before=words, **environment))[0]
+            for words in before
         ]
         yield address, started
 
@@ -59,7 +51,9 @@ def cluster(workers: int, **environment: str) -> Iterator[tuple[str, list[subpro
 @pytest.mark.slow
 def test_a_running_cluster_gives_the_same_bits_though_a_worker_is_killed(tmp_path: Path) -> None:
     numbers = range(30)
-    with cluster(2) as (address, workers), open_engine(address) as engine:
+    # A worker that may use one core only must still compute as one that may use all.
+    narrow = ("taskset", "--cpu-list", str(min(os.sched_getaffinity(0))))
+    with cluster((), narrow) as (address, workers), open_engine(address) as engine:
         found = {}
         for number, content in engine.results(partial(chunk_work.slow, tmp_path), numbers):
             found[number] = content
@@ -79,6 +73,8 @@ def test_a_cluster_of_this_machine_gives_the_same_bits_and_the_chunk_that_raised
         said = {content.decode() for _, content in engine.results(chunk_work.who, range(8))}
         here = chunk_work.who(0).decode()
         assert {line.split(" ", 1)[1] for line in said} == {here.split(" ", 1)[1]}
+        files = dict(engine.results(chunk_work.as_file, range(2)))
+        assert files == {number: chunk_work.as_file(number) for number in range(2)}
         with pytest.raises(ZeroDivisionError) as caught:
             list(engine.results(chunk_work.fail_at_five, range(9)))
         assert caught.value.__notes__ == ["(in chunk 5)"]
@@ -95,7 +91,7 @@ def test_a_chunk_that_kills_every_worker_is_given_up_in_one_line() -> None:
 @pytest.mark.slow
 def test_a_worker_with_another_thread_pool_is_refused() -> None:
     with (
-        cluster(1, NPROC="7") as (address, _),
+        cluster((), NPROC="7") as (address, _),
         pytest.raises(InputError, match=r"got a thread pool of 7, expected .* start the worker"),
         open_engine(address),
     ):

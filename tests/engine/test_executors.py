@@ -12,7 +12,7 @@ import pytest
 
 from jaxattn.contracts import InputError
 from jaxattn.engine.executors import open_engine
-from jaxattn.engine.work import LostWork
+from jaxattn.engine.work import Engine, LostWork
 
 NUMBERS = (3, 1, 4, 15, 9, 2, 6)
 
@@ -22,6 +22,12 @@ def expected() -> dict[int, bytes]:
     return {number: chunk_work.compute(number) for number in NUMBERS}
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Engine]:
+    with open_engine(workers=2) as engine:
+        yield engine
+
+
 def test_this_process_computes_every_chunk(expected: dict[int, bytes]) -> None:
     with open_engine() as engine:
         assert (engine.process, engine.processes) == (0, 1)
@@ -29,10 +35,11 @@ def test_this_process_computes_every_chunk(expected: dict[int, bytes]) -> None:
         assert dict(engine.results(chunk_work.compute, NUMBERS)) == expected
 
 
-def test_processes_of_this_machine_give_the_same_bits(expected: dict[int, bytes]) -> None:
-    with open_engine(workers=2) as engine:
-        assert dict(engine.results(chunk_work.compute, NUMBERS)) == expected
-        said = {content.decode() for _, content in engine.results(chunk_work.who, range(8))}
+def test_processes_of_this_machine_give_the_same_bits(
+    processes: Engine, expected: dict[int, bytes]
+) -> None:
+    assert dict(processes.results(chunk_work.compute, NUMBERS)) == expected
+    said = {content.decode() for _, content in processes.results(chunk_work.who, range(8))}
     here = chunk_work.who(0).decode()
     assert {line.split(" ", 1)[1] for line in said} == {here.split(" ", 1)[1]}
     assert str(os.getpid()) not in {line.split()[0] for line in said}
@@ -60,14 +67,13 @@ def test_no_more_chunks_are_taken_than_there_is_room_for() -> None:
     assert len(taken) == 100
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_chunk_raises_comes_with_its_number(workers: int) -> None:
-    with open_engine(workers=workers) as engine:
-        with pytest.raises(ZeroDivisionError, match="five") as caught:
-            list(engine.results(chunk_work.fail_at_five, range(9)))
-        assert caught.value.__notes__ == ["(in chunk 5)"]
-        # The engine itself is sound.
-        assert dict(engine.results(chunk_work.fail_at_five, [1, 2])) == {1: b"\1", 2: b"\2"}
+def test_what_a_chunk_raises_comes_with_its_number_and_spoils_no_engine(processes: Engine) -> None:
+    with open_engine() as here:
+        for engine in (here, processes):
+            with pytest.raises(ZeroDivisionError, match="five") as caught:
+                list(engine.results(chunk_work.fail_at_five, range(9)))
+            assert caught.value.__notes__ == ["(in chunk 5)"]
+            assert dict(engine.results(chunk_work.fail_at_five, [1, 2])) == {1: b"\1", 2: b"\2"}
 
 
 def test_what_a_person_can_mend_is_one_line_with_the_chunk() -> None:
@@ -107,6 +113,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_workers_end_with_the_process_that_opened_them(
     tmp_path: Path, sent: signal.Signals, code: int
@@ -116,7 +123,7 @@ def test_workers_end_with_the_process_that_opened_them(
     marks.mkdir()
     run = subprocess.Popen(
         [sys.executable, script, marks],
-        env={**os.environ, "PYTHONPATH": str(Path(chunk_work.__file__).parent)},
+        env={**os.environ, "PYTHONPATH": chunk_work.PYTHONPATH},
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
@@ -154,7 +161,10 @@ def _until(condition: object, seconds: float = 60) -> None:
         ({"workers": 0}, "--workers: got 0, expected at least 1"),
         ({"name": "slurm", "workers": 2}, "--workers: got 2 with --engine slurm"),
         ({"name": "hosts", "workers": 2}, "--workers: got 2 with --engine hosts"),
-        ({"options": {"partition": "gpu"}}, "engine local: got the setting 'partition'"),
+        (
+            {"name": "local", "options": {"partition": "gpu"}},
+            "engine local: got the setting 'partition'",
+        ),
     ],
 )
 def test_what_no_engine_knows_is_one_line(words: dict, said: str) -> None:

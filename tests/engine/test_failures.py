@@ -23,16 +23,20 @@ def text(*, clean: bool) -> str:
     focus = np.linspace(0.5, 2.0, SETTINGS)
     return f"""
         [task]
-        name = "orthogonal-population"
-        segments = 2
-        classes = 2
+        name = "orthogonal"
+        segments = 3
+        classes = 3
+        train = 8
+        validation = 0
+        test = 4
+        points = 4
         [model]
         name = "linear"
         start = "normal"
         [settings]
-        steps = 3
-        saves = [0, 1, 2, 3]
-        batch_size = "all"
+        steps = 4
+        saves = [0, 1, 2, 3, 4]
+        batch_size = 1
         [axes]
         paradigm = ["soft"]
         point = {{ zip = {{ learning_rate = {rates.tolist()}, focus_rate = {focus.tolist()} }} }}

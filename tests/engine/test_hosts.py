@@ -48,7 +48,7 @@ def start_hosts(folder: Path, late: float, **of_second: str) -> list[tuple[int, 
     """Exit code and errors of two processes that know of each other."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(Path(chunk_work.__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": chunk_work.PYTHONPATH}
     started = [
         subprocess.Popen(
             [

@@ -20,8 +20,6 @@ pytest.importorskip("submitit")
 
 from jaxattn.engine import slurm_jobs
 
-HELPERS = str(Path(chunk_work.__file__).parent)
-
 
 def node_module() -> object:
     place = Path(__file__).with_name("slurm_on_this_node.py")
@@ -38,7 +36,7 @@ NODE = node_module()
 
 @pytest.fixture(autouse=True)
 def _jobs_find_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", HELPERS)
+    monkeypatch.setenv("PYTHONPATH", chunk_work.PYTHONPATH)
     monkeypatch.setattr(slurm_jobs, "POLL", 0.1)
 
 
