@@ -19,6 +19,7 @@ MORE_SEEDS = 1.1  # cost of a seed at 1,024 seeds over that at BASE
 SIZES = {"100 times": 40.0, "end": 60.0}  # times scipy, 4,096 sizes
 ORBIT, IN_TIME, ONE_PATH = 10.0, 1.0, 1.0  # times the ODE, the ODE, LSODA
 IVP, COMPILED_LOOP = "scipy solve_ivp", "scipy odeint"
+PLANNING, PLANNING_MIB = 10.0, 2e9 / 2**20  # seconds and memory for ten million runs
 OPENING = 2.0  # seconds for a store of 100,000 rows
 LEVELS = (1e-6, 1e-9)
 FIGURE = "precision.png"
@@ -347,6 +348,17 @@ def _store(found: list[Benchmark]) -> str:
     return table(header, rows)
 
 
+def _plan(found: list[Benchmark]) -> str:
+    """Seconds and memory of the whole command, held against their targets."""
+
+    def row(one: Benchmark) -> list[str]:
+        facts = one["extra_info"]
+        return [str(facts["groups"]), f"{each(one):.2f}", f"{facts['mib']:,.0f}"]
+
+    header = ("groups", f"s (target {PLANNING:.0f})", f"MiB (target {PLANNING_MIB:,.0f})")
+    return table(header, map(row, found))
+
+
 def page(results: dict[str, Any]) -> str:
     """The whole page, Markdown, from pytest-benchmark's JSON."""
     benchmarks = results["benchmarks"]
@@ -379,6 +391,9 @@ def page(results: dict[str, Any]) -> str:
     parts.append(f"## Tiles\n\n{_tiles(asking(benchmarks, 'tile'))}")
     if found := asking(benchmarks, "store"):
         parts.append(f"## A store of {found[0]['extra_info']['rows']:,} rows\n\n{_store(found)}")
+    if found := asking(benchmarks, "plan"):
+        runs = found[0]["extra_info"]["runs"]
+        parts.append(f"## Planning {runs:,} runs\n\n{_plan(found)}")
     return "\n\n".join(parts) + "\n"
 
 
