@@ -24,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from jaxattn.contracts import Params
+from jaxattn.engine import params
 from jaxattn.engine.log import read_log
 from jaxattn.engine.running import Outcome, Where, resume_sweep, run_sweep
 from jaxattn.engine.scalars import scalars_into
@@ -39,6 +41,7 @@ __all__ = [
     "Outcome",
     "Spec",
     "as_spec",
+    "final_params",
     "read_log",
     "resume",
     "run",
@@ -136,6 +139,22 @@ def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: no sweep there.
     """
     return status_of(Path(folder))
+
+
+def final_params(folder: str | os.PathLike[str], **labels: Any) -> Params:
+    """The parameters that one run of a sweep ended with, where its spec keeps them.
+
+    ``final_params("runs/x", paradigm="soft", learning_rate=0.1, seed=3)``
+
+    Args:
+        folder: of a sweep with ``params = true`` under ``[output]``.
+        **labels: of each dimension that runs differ by; one of a single label may be left out,
+            and of numbers the nearest is taken.
+
+    Raises:
+        InputError: no sweep there, it keeps no parameters, no such run, or it is not finished.
+    """
+    return params.final_params(Path(folder), labels)
 
 
 @contextmanager

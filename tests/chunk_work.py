@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import xarray as xr
 
 PYTHONPATH = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.getenv("PYTHONPATH")]))
 """With it, other processes find this module."""
@@ -58,3 +59,8 @@ def a_megabyte(number: int) -> bytes:
 
 def endless_but_first(folder: Path, number: int) -> bytes:
     return b"" if number == 0 else endless(folder, number)
+
+
+def as_file(number: int) -> bytes:
+    """As a sweep's chunk is: a file of xarray's, in memory."""
+    return bytes(xr.Dataset({"number": number}).to_netcdf(engine="h5netcdf"))

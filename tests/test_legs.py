@@ -7,7 +7,6 @@ from helpers import (
     CLASSES,
     EPS,
     PRECISION,
-    assert_same_bits,
     bags,
     distance,
     hyper,
@@ -114,11 +113,3 @@ def test_the_last_parameters_alone_are_the_last_of_those_of_every_save():
         expected = jax.tree.map(lambda leaf: leaf[-1], every.params)
         chex.assert_trees_all_close(last.params, expected, rtol=0, atol=TOLERANCE)
         assert float(jnp.max(jnp.abs(last.params["focus"]["Dense_0"]["kernel"]))) > 0
-    legs = make_legs(plain, OPTIMISER, saves, ORDER, 1, True)
-    carry, _ = jit(legs.begin)(START, *given)
-    leg = jit(legs.leg)
-    for span in legs.spans:
-        carry, part = leg(carry, span, *given)
-    # The last leg makes one save of two.
-    kept = jax.tree.map(lambda leaf: leaf[0], part.params)
-    assert_same_bits(kept, carry.state[0])

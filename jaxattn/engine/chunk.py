@@ -176,7 +176,7 @@ class Runner:
         return with_times(ds, time, self.job.problem.natural_inference, self.settings)
 
 
-def shape_of(leaf: np.ndarray) -> jax.ShapeDtypeStruct:
+def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
     """What JAX makes of `leaf`."""
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 

@@ -5,7 +5,7 @@ computes a chunk again when its worker dies, and retries one that raised.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,10 +14,10 @@ from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 
 from jaxattn.contracts import InputError
-from jaxattn.engine.dask_plugin import SetUp, by_itself
+from jaxattn.engine.dask_plugin import SetUp, in_a_task
 from jaxattn.engine.local import AHEAD
 from jaxattn.engine.setup import Setup, setup_here
-from jaxattn.engine.work import Engine, keep_busy
+from jaxattn.engine.work import Engine, Results, Work, keep_busy
 
 __all__ = ["on_dask"]
 
@@ -44,16 +44,23 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
         client = stack.enter_context(_client(where))
         _set_up(client, setup_here(same_disk=address is None))
         executor = client.get_executor(retries=RETRIES, pure=False)
-        busy = partial(
-            keep_busy,
-            executor,
-            at_once=lambda: AHEAD * max(1, sum(client.nthreads().values())),
-            lost="the Dask scheduler went away, or worker after worker died of one of them, as "
-            "when memory runs out; what was finished is kept.",
-            losses=(CancelledError, KilledWorker, CommClosedError),
+        lost = (
+            "the Dask scheduler went away, or worker after worker died of one of them, as when "
+            "memory runs out; what was finished is kept."
         )
+
+        def results(work: Work, numbers: Iterable[int]) -> Results:
+            return keep_busy(
+                executor,
+                partial(in_a_task, work),
+                numbers,
+                at_once=lambda: AHEAD * max(1, sum(client.nthreads().values())),
+                lost=lost,
+                losses=(CancelledError, KilledWorker, CommClosedError),
+            )
+
         try:
-            yield Engine("dask", lambda work, numbers: busy(partial(by_itself, work), numbers))
+            yield Engine("dask", results)
         finally:
             executor.shutdown(wait=False)
 

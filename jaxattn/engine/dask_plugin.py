@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import dask
 from distributed import WorkerPlugin
 
 from jaxattn.engine.setup import Setup
 
-__all__ = ["SetUp", "by_itself"]
-
-T = TypeVar("T")
+__all__ = ["SetUp", "in_a_task"]
 
 
 @dataclass
@@ -27,10 +25,7 @@ class SetUp(WorkerPlugin):
         self.how.apply()
 
 
-def by_itself(work: Callable[[int], T], number: int) -> T:
-    """Compute a chunk with nothing of Dask's inside: it is one process's work.
-
-    In a worker, xarray would ask the scheduler for a lock on what it writes, if only in memory.
-    """
+def in_a_task(work: Callable[[int], Any], number: int) -> Any:
+    """One chunk. xarray in it must not take the cluster for its own, nor lock files through it."""
     with dask.config.set(scheduler="synchronous"):
         return work(number)

@@ -40,9 +40,14 @@ def laid_out(spec: Spec) -> Sweep:
     if spec.layout.groups is not None:
         return Sweep(spec, groups)
     laid: list[tuple[int, int]] = []
+    known: dict = {}
     measured: dict = {}
     for group in groups:
-        needed = _needed(spec, group)
+        # What rows bring does not depend on the paradigm.
+        kind = (group.process, *(at for name, at in group.at.items() if name != "paradigm"))
+        if kind not in known:
+            known[kind] = _needed(spec, group)
+        needed = known[kind]
         tile = _tile(spec, group, needed, measured)
         laid.append((tile, _tiles(spec, group, tile, needed)))
     return lay_out(spec, groups, laid)

@@ -73,6 +73,8 @@ def test_a_cluster_of_this_machine_gives_the_same_bits_and_the_chunk_that_raised
         said = {content.decode() for _, content in engine.results(chunk_work.who, range(8))}
         here = chunk_work.who(0).decode()
         assert {line.split(" ", 1)[1] for line in said} == {here.split(" ", 1)[1]}
+        files = dict(engine.results(chunk_work.as_file, range(2)))
+        assert files == {number: chunk_work.as_file(number) for number in range(2)}
         with pytest.raises(ZeroDivisionError) as caught:
             list(engine.results(chunk_work.fail_at_five, range(9)))
         assert caught.value.__notes__ == ["(in chunk 5)"]

@@ -11,7 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import CLASSES, EPS, PRECISION, assert_same_bits, bags, splits, task_of
+from helpers import (
+    CLASSES,
+    EPS,
+    PRECISION,
+    assert_same_bits,
+    bags,
+    compiled_quickly,
+    splits,
+    task_of,
+)
 
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError, MeasureSpec, Problem, Status
@@ -35,6 +44,12 @@ from jaxattn.sweep import (
 NAN, INF = float("nan"), float("inf")
 ON, CONVERGED, DIVERGED = int(Status.RUNNING), int(Status.CONVERGED), int(Status.DIVERGED)
 DEVICE = tuple(jax.devices()[:1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    with compiled_quickly():
+        yield
 
 
 # The rule.
