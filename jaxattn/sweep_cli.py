@@ -62,7 +62,7 @@ def _how(asked: SweepRun | SweepResume) -> dict[str, Any]:
     return {
         "engine": asked.engine,
         "workers": asked.workers,
-        "options": _options(asked.slurm),
+        "options": _options(asked.options),
         "progress": True,
         "tensorboard": asked.tensorboard,
     }
@@ -85,7 +85,7 @@ def _options(words: tuple[str, ...]) -> Mapping[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or name in found:
-            raise InputError(f"--slurm: got {word!r}, expected NAME=VALUE, each name once.")
+            raise InputError(f"--options: got {word!r}, expected NAME=VALUE, each name once.")
         found[name] = value
     return found
 

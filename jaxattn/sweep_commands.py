@@ -50,8 +50,8 @@ class SweepRun:
     on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
-    slurm: tuple[str, ...] = ()
-    """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    options: tuple[str, ...] = ()
+    """Settings of the engine, NAME=VALUE: partition=gpu gpus_per_node=1 time=60 (slurm)."""
     tensorboard: bool = False
     """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False
@@ -76,8 +76,8 @@ class SweepResume:
     on each of them), or auto (hosts where a launcher did so, else local)."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
-    slurm: tuple[str, ...] = ()
-    """Settings of SLURM's jobs, NAME=VALUE: partition=gpu gpus_per_node=1 time=60."""
+    options: tuple[str, ...] = ()
+    """Settings of the engine, NAME=VALUE: partition=gpu gpus_per_node=1 time=60 (slurm)."""
     tensorboard: bool = False
     """Write scalars for TensorBoard too (extra tensorboard)."""
     json: bool = False

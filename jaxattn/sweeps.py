@@ -67,7 +67,7 @@ def run(
     folder: str | os.PathLike[str],
     *,
     overwrite: bool = False,
-    engine: str = "local",
+    engine: str = "auto",
     workers: int | None = None,
     options: Mapping[str, str] | None = None,
     progress: bool = False,
@@ -82,9 +82,10 @@ def run(
         spec: what to run; see `as_spec`.
         folder: new or empty, unless `overwrite`.
         overwrite: remove what another sweep wrote there.
-        engine: where chunks are computed: local, dask, tcp://HOST:PORT, slurm or hosts.
+        engine: where chunks are computed: local, dask, tcp://HOST:PORT, slurm or hosts; auto is
+            hosts where a launcher started several, and local elsewhere.
         workers: processes of this machine (local, dask).
-        options: settings of SLURM's jobs by name.
+        options: settings of the engine by name, such as SLURM's partition.
         progress: show it on standard error: a live bar on a terminal, lines in a notebook.
         tensorboard: write scalars for TensorBoard too (extra tensorboard).
 
@@ -105,7 +106,7 @@ def resume(
     folder: str | os.PathLike[str],
     *,
     spec: SpecLike | None = None,
-    engine: str = "local",
+    engine: str = "auto",
     workers: int | None = None,
     options: Mapping[str, str] | None = None,
     progress: bool = False,
@@ -118,7 +119,7 @@ def resume(
         spec: that it should have; None: whatever it has.
         engine: as for `run`; it need not be the one that began.
         workers: processes of this machine (local, dask).
-        options: settings of SLURM's jobs by name.
+        options: settings of the engine by name, such as SLURM's partition.
         progress: show it on standard error.
         tensorboard: write scalars for TensorBoard too (extra tensorboard).
 

@@ -87,7 +87,7 @@ def _slurm(asked: Asked) -> AbstractContextManager[Engine]:
     if asked.workers is not None:
         raise InputError(
             f"--workers: got {asked.workers} with --engine slurm, expected no number; bound the "
-            "jobs at one time by --slurm array_parallelism=N."
+            "jobs at one time by --options array_parallelism=N."
         )
     with _extra("slurm"):
         from jaxattn.engine.slurm_jobs import on_slurm

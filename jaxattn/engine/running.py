@@ -38,7 +38,7 @@ __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
 class Where(NamedTuple):
     """Where chunks are computed; see `jaxattn.engine.executors.open_engine`."""
 
-    engine: str = "local"
+    engine: str = "auto"
     workers: int | None = None
     options: Mapping[str, str] = {}
 

@@ -72,7 +72,7 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     for name, text in given.items():
         if name in _ONE_PROCESS:
             raise InputError(
-                f"--slurm: got {name}={text}, expected none: a job is one process, and a sweep has "
+                f"--options: got {name}={text}, expected none: a job is one process, and a sweep has "
                 "as many jobs as its chunks need; drop it."
             )
         if name in _LISTS:
@@ -90,7 +90,7 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
 def _whole(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         unit = " of minutes" if name == "time" else ""
-        raise InputError(f"--slurm: got {name}={text}, expected a whole number{unit}, 1 or more.")
+        raise InputError(f"--options: got {name}={text}, expected a whole number{unit}, 1 or more.")
     return int(text)
 
 
@@ -128,7 +128,7 @@ def _submit(
             jobs += [executor.submit(batch) for batch in batches]
     except FailedJobError as error:
         raise InputError(
-            f"--slurm: got {' '.join(str(error).split())!r} from sbatch, expected a job array to "
+            f"--options: got {' '.join(str(error).split())!r} from sbatch, expected a job array to "
             "be accepted; mend the settings it names."
         ) from error
     return jobs

@@ -22,7 +22,7 @@ def test_two_hosts_share_a_sweep_and_leave_what_one_would(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = ["sweep", "run", "spec.toml", "--out", "both", "--engine", "hosts"]
-    command += ["--slurm", f"coordinator_address=127.0.0.1:{port}"]
+    command += ["--options", f"coordinator_address=127.0.0.1:{port}"]
     started = [
         subprocess.Popen(
             [

@@ -168,7 +168,7 @@ def test_what_sbatch_refuses_is_one_line(tmp_path: Path) -> None:
     with (
         open_engine("slurm", folder=tmp_path, options=options) as engine,
         pytest.raises(
-            InputError, match=r"--slurm: got 'sbatch: error: .*invalid partition"
+            InputError, match=r"--options: got 'sbatch: error: .*invalid partition"
         ) as caught,
     ):
         list(engine.results(chunk_work.compute, range(2)))
@@ -178,9 +178,9 @@ def test_what_sbatch_refuses_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"time": "1:00"}, "--slurm: got time=1:00, expected a whole number of minutes"),
-        ({"chunks_per_job": "0"}, "--slurm: got chunks_per_job=0, expected a whole number"),
-        ({"nodes": "4"}, "--slurm: got nodes=4, expected none: a job is one process"),
+        ({"time": "1:00"}, "--options: got time=1:00, expected a whole number of minutes"),
+        ({"chunks_per_job": "0"}, "--options: got chunks_per_job=0, expected a whole number"),
+        ({"nodes": "4"}, "--options: got nodes=4, expected none: a job is one process"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_line(
