@@ -72,8 +72,8 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     for name, text in given.items():
         if name in _ONE_PROCESS:
             raise InputError(
-                f"--options: got {name}={text}, expected none: a job is one process, and a sweep has "
-                "as many jobs as its chunks need; drop it."
+                f"--options: got {name}={text}, expected none: a job is one process, and a sweep "
+                "has as many jobs as its chunks need; drop it."
             )
         if name in _LISTS:
             own[name] = [text]
