@@ -1,6 +1,7 @@
 """A chunk of a sweep as a file: netCDF4, sealed, and equal for equal rows."""
 
 import io
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -53,7 +54,8 @@ def _at_once(values: np.ndarray) -> tuple[int, ...]:
     return (min(rows, len(values)), *values.shape[1:])
 
 
-def status_in(content: bytes) -> np.ndarray:
-    """How the rows of a whole chunk file ended."""
-    with h5py.File(io.BytesIO(content), "r") as file:
+def status_in(chunk: bytes | Path) -> np.ndarray:
+    """How the rows of a chunk ended, by its content or its file, which is known to be whole."""
+    source = chunk if isinstance(chunk, Path) else io.BytesIO(chunk)
+    with h5py.File(source, "r", locking=False) as file:
         return np.asarray(file["status"])

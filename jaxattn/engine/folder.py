@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_j
 __all__ = [
     "MANIFEST",
     "PARAMS",
+    "asked_apart",
     "begin",
     "check_free",
     "check_made_alike",
@@ -96,7 +98,7 @@ def _present(folder: Path) -> list[str]:
 
 
 def _taken(folder: Path, there: Spec, here: Spec) -> str:
-    apart = difference(there, here)
+    apart = asked_apart(there, here)
     if not apart:
         return (
             f"--out: got {str(folder)!r}, where this sweep has begun; go on with `jaxattn sweep "
@@ -106,6 +108,12 @@ def _taken(folder: Path, there: Spec, here: Spec) -> str:
         f"--out: got {str(folder)!r}, which holds another sweep ({_some(apart)}); choose another "
         "directory."
     )
+
+
+def asked_apart(there: Spec, here: Spec) -> list[str]:
+    """What two specs ask for that differs: not how they were laid out, which may be measured."""
+    layout = replace(here.layout, groups=there.layout.groups)
+    return difference(there, replace(here, layout=layout))
 
 
 def _some(lines: list[str]) -> str:

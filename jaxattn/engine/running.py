@@ -11,6 +11,7 @@ from jaxattn.contracts import InputError
 from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
+    asked_apart,
     begin,
     check_free,
     check_made_alike,
@@ -30,7 +31,7 @@ from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
 from jaxattn.sealed import chunk_name, write_bytes
 from jaxattn.store import write_json
-from jaxattn.sweep import Spec, difference, spec_json
+from jaxattn.sweep import Spec, spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
 
@@ -114,7 +115,7 @@ def resume_sweep(
     there = read_spec_in(folder)
 
     def ready() -> Callable[[], None]:
-        if spec is not None and (apart := difference(there, laid_out(spec).spec)):
+        if spec is not None and (apart := asked_apart(there, spec)):
             raise InputError(
                 f"resume: got another spec than the sweep in {str(folder)!r} "
                 f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
@@ -174,7 +175,7 @@ def _work(
                 raise
             engine.barrier("done")
             files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
-            failed = sum(failed_in(file.read_bytes()) for file in files)
+            failed = sum(failed_in(file) for file in files)
             seconds = time.perf_counter() - started
             computed = len(watch.missing)
             outcome = Outcome(sweep.rows, failed, sweep.chunk_count, computed, seconds)

@@ -27,7 +27,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     whole = [number for number, state in found.items() if state is State.WHOLE]
     ended: Counter[int] = Counter()
     for number in whole:
-        ended.update(status_in((folder / chunk_name(number)).read_bytes()).tolist())
+        ended.update(status_in(folder / chunk_name(number)).tolist())
     bad = (State.TRUNCATED, State.DAMAGED, State.FOREIGN)
     not_whole = {
         one.value: [number for number, state in found.items() if state is one] for one in bad

@@ -151,6 +151,6 @@ def _setting(sweep: Sweep, group: Group) -> str:
     )
 
 
-def failed_in(content: bytes) -> int:
-    """Runs of a whole chunk file that diverged or were not solved."""
-    return int(np.isin(status_in(content), [int(one) for one in _FAILED]).sum())
+def failed_in(chunk: bytes | Path) -> int:
+    """Runs of a whole chunk that diverged or were not solved."""
+    return int(np.isin(status_in(chunk), [int(one) for one in _FAILED]).sum())
