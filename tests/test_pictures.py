@@ -10,10 +10,11 @@ from helpers import PRECISION
 from jaxattn.comparison import compare
 from jaxattn.contracts import Data, InputError
 from jaxattn.data import everything
-from jaxattn.jobs import Sources, plan_jobs
+from jaxattn.jobs import plan_jobs
 from jaxattn.measures import SHOWN
 from jaxattn.pictures import pictures_of
 from jaxattn.settings import Settings
+from jaxattn.sources import Sources
 from jaxattn.tasks import digits, mosaic, orthogonal
 
 TASK = digits(train=8, test=3)
