@@ -25,18 +25,7 @@ def test_two_hosts_share_a_sweep_and_leave_what_one_would(tmp_path: Path) -> Non
     command += ["--options", f"coordinator_address=127.0.0.1:{port}"]
     started = [
         subprocess.Popen(
-            [
-                sys.executable,
-                SCRIPT,
-                "sweep",
-                "run",
-                "spec.toml",
-                "--out",
-                "both",
-                *told,
-                "num_processes=2",
-                f"process_id={process}",
-            ],
+            [sys.executable, SCRIPT, *command, "num_processes=2", f"process_id={process}"],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.PIPE,
