@@ -44,6 +44,13 @@ class Where(NamedTuple):
     options: Mapping[str, str] = {}
 
 
+ANYWHERE = Where()
+"""On the hosts that a launcher started, or in this process."""
+
+NOBODY = Listener()
+"""Hears nothing."""
+
+
 class Outcome(NamedTuple):
     """How a sweep stands when its command ends."""
 
@@ -60,8 +67,8 @@ def run_sweep(
     folder: Path,
     *,
     overwrite: bool = False,
-    where: Where = Where(),  # noqa: B008 - immutable
-    to: Listener = Listener(),  # noqa: B008 - immutable
+    where: Where = ANYWHERE,
+    to: Listener = NOBODY,
 ) -> Outcome:
     """Begin a sweep in a directory and run all of it.
 
@@ -98,8 +105,8 @@ def resume_sweep(
     folder: Path,
     *,
     spec: Spec | None = None,
-    where: Where = Where(),  # noqa: B008 - immutable
-    to: Listener = Listener(),  # noqa: B008 - immutable
+    where: Where = ANYWHERE,
+    to: Listener = NOBODY,
 ) -> Outcome:
     """Run the chunks of a sweep that are missing, truncated or damaged.
 

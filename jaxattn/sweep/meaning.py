@@ -22,6 +22,14 @@ Role: TypeAlias = Literal[
 STATIC = ("optimiser", "schedule", "batch_size", "order", "precision", "attention")
 """Fields of `Settings` that may vary along an axis, at one compilation for each value."""
 
+_NAMED: Mapping[str, Role] = {
+    "paradigm": "paradigm",
+    "seed": "seed",
+    "task": "task",
+    "model": "model",
+}
+"""Names that say their role themselves."""
+
 FIXED = (
     *("steps", "saves", "vary", "evaluate", "flow_examples", "flow_solver", "flow_rtol"),
     *("focus_level", "fit_level"),
@@ -155,8 +163,8 @@ def _roles(tables: _Tables) -> dict[str, Role]:
     """What each name on an axis is."""
     roles: dict[str, Role] = {}
     for name, values in tables.columns.items():
-        if name in ("paradigm", "seed", "task", "model"):
-            roles[name] = name  # type: ignore[assignment]
+        if name in _NAMED:
+            roles[name] = _NAMED[name]
         elif name in STATIC:
             roles[name] = "setting"
             for value in values:

@@ -104,3 +104,19 @@ def test_an_empty_or_repeated_value_and_a_seed_out_of_range_are_refused(asked, w
     with pytest.raises(InputError, match=words) as refused:
         plan(**asked)
     assert "\n" not in str(refused.value)
+
+
+def test_dear_points_run_first_with_all_their_seeds_and_every_row_runs_once():
+    cost = np.array([1.0, 5.0, 1.0, 2.0, 5.0, 0.5])
+    made = make_plan(AXES, SEEDS, {}, tile=4, at_once=2, cost=cost)
+    ran = np.concatenate([chunk.real for chunk in made.chunks()])
+    points, seeds = np.divmod(ran, len(SEEDS))
+    # Equal costs keep the order of the axes, so that a layout is one only.
+    assert points.tolist() == np.repeat([1, 4, 3, 0, 2, 5], len(SEEDS)).tolist()
+    assert seeds.tolist() == [*range(len(SEEDS))] * len(cost)
+
+
+def test_points_of_one_cost_run_in_the_order_of_the_axes():
+    alike = make_plan(AXES, SEEDS, {}, tile=4, cost=np.full(6, 3.0))
+    assert alike.order is None
+    assert np.concatenate([c.real for c in alike.chunks()]).tolist() == every_row(alike).tolist()
