@@ -212,7 +212,8 @@ class _Record:
         status, reached, work, last = self._ended
         times: Any = self._times
         return Trajectory(
-            step=0 * times + np.asarray(self._legs.saves, times.dtype),
+            # Not a sum with the times, which may overflow where a rate is absurd.
+            step=np.broadcast_to(np.asarray(self._legs.saves, times.dtype), times.shape),
             time=times,
             measures=measures,
             status=status,
