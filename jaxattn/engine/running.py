@@ -29,9 +29,10 @@ from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
+from jaxattn.precision import needs_x64
 from jaxattn.sealed import chunk_name, write_bytes
 from jaxattn.store import write_json
-from jaxattn.sweep import Spec, spec_json
+from jaxattn.sweep import Spec, make_groups, spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
 
@@ -85,6 +86,9 @@ def run_sweep(
     """
 
     def ready() -> Callable[[], None]:
+        for group in make_groups(spec):
+            if group.process == "flow" or group.settings.precision == "float64":
+                needs_x64("a flow" if group.process == "flow" else "precision float64")
         sweep = laid_out(spec)
         for runner in runners_of(sweep):
             runner.check_stop()

@@ -211,9 +211,10 @@ class _Record:
         measures, every = self._saved
         status, reached, work, last = self._ended
         times: Any = self._times
+        # Not a sum with the times, which may overflow where a rate is absurd.
+        steps: Any = np.broadcast_to(np.asarray(self._legs.saves, times.dtype), times.shape)
         return Trajectory(
-            # Not a sum with the times, which may overflow where a rate is absurd.
-            step=np.broadcast_to(np.asarray(self._legs.saves, times.dtype), times.shape),
+            step=steps,
             time=times,
             measures=measures,
             status=status,

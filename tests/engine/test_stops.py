@@ -1,5 +1,6 @@
 """Rows of a sweep that end early, as its results and its status tell."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -89,9 +90,23 @@ def test_the_parameters_of_a_stopped_row_are_those_of_its_stop(folders):
     assert np.abs(leaf(fast) - leaf(fast_whole)).max() > 1e-2, "it went on learning"
 
 
+@pytest.mark.needs_x64
 def test_a_rule_that_flows_cannot_follow_is_refused_before_anything_is_written(tmp_path):
     output = {"processes": ["train", "flow"]}
     with pytest.raises(InputError, match="stop") as refused:
         jaxattn.sweeps.run(spec(stop=STOP, output=output), tmp_path / "none")
     assert "\n" not in str(refused.value)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"output": {"processes": ["flow"]}}, "a flow runs in float64"),
+        ({"settings": {"steps": 2, "precision": "float64"}}, "precision float64 runs in float64"),
+    ],
+)
+def test_float64_is_refused_where_it_is_off_before_anything_is_written(tmp_path, changed, words):
+    with jax.enable_x64(False), pytest.raises(InputError, match=words):
+        jaxattn.sweeps.run(spec(**changed), tmp_path / "none")
     assert not (tmp_path / "none").exists()
