@@ -21,8 +21,12 @@ class SetUp(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Called by Dask in the worker."""
-        del worker
         self.how.apply()
+        # The profiler looks at every frame, and for that long HDF5's handles in it stay open: the
+        # numbers in a file would be the same, but not the places where HDF5 puts them.
+        profiler = worker.periodic_callbacks.pop("profile", None)
+        if profiler is not None:
+            profiler.stop()
 
 
 def in_a_task(work: Callable[[int], Any], number: int) -> Any:

@@ -10,11 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import xarray as xr
 from commands import ENVIRONMENT
 from small_sweeps import begin, contents, fingerprint, left_over, sweep, with_cache
-
-import jaxattn
 
 pytestmark = pytest.mark.slow
 
@@ -116,9 +113,4 @@ def test_a_cluster_that_loses_a_worker_midway_leaves_the_same_store(tmp_path: Pa
     assert 5 <= len(kept) < 48
     assert kept.items() <= fingerprint(folder).items()
     assert left_over(folder) == []
-    # The numbers and labels, and not the files: where HDF5 puts them in a file depends on when
-    # handles are closed, and Dask's profiler, which looks at every frame, holds some for longer.
-    found, expected = (jaxattn.open(one).load() for one in (folder, tmp_path / "here"))
-    xr.testing.assert_identical(found, expected)
-    for name, variable in found.variables.items():
-        assert variable.values.tobytes() == expected[name].values.tobytes(), name
+    assert contents(folder) == contents(tmp_path / "here")
