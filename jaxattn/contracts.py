@@ -264,6 +264,8 @@ class Problem(NamedTuple):
     natural_inference: str = "average-output"
     precision: str = "float32"
     tile: int = 4
+    stochastic: bool = False
+    """Whether the loss draws on its key."""
 
 
 class Trajectory(NamedTuple):

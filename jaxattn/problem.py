@@ -76,6 +76,7 @@ def _attention_problem(
 ) -> Problem:
     paradigm, attention = as_paradigm(paradigm), as_attention_map(attention)
     template = _as_precision(task.template, precision)
+    random = model.stochastic or paradigm.stochastic
 
     def see(params: Params, example: Example, hyper: Hyper, key: Array | None) -> View:
         example = _blanked(example)
@@ -96,7 +97,6 @@ def _attention_problem(
             context = Context(hyper, time, key, state)
             return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
 
-        random = model.stochastic or paradigm.stochastic
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
         losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None))(batch, keys)
         total = jnp.sum(batch.weight)
@@ -119,6 +119,7 @@ def _attention_problem(
         natural_inference=paradigm.natural_inference,
         precision=precision,
         tile=model.tile,
+        stochastic=random,
     )
 
 

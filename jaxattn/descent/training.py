@@ -4,10 +4,9 @@ The optimiser is a function of traced hyperparameters, built inside the function
 so a learning rate is swept without compiling again.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,180 +14,13 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.batches import Order, make_batches
-from jaxattn.contracts import Hyper, HyperSpec, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.data import everything, size
-from jaxattn.names import resolve
+from jaxattn.descent.optimisers import Optimiser
+from jaxattn.descent.saves import Saves, last_step, steps_of
 from jaxattn.probe import Keep, make_probe, row_status
 
-__all__ = [
-    "OPTIMISERS",
-    "SCHEDULES",
-    "Course",
-    "Given",
-    "Optimiser",
-    "State",
-    "Watch",
-    "as_optimiser",
-    "clocks",
-    "make_course",
-    "make_train",
-    "work_of",
-]
-
-_RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
-_FOCUS_RATE = HyperSpec(
-    "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
-)
-_CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
-
-_TIMES = 1 << 22
-"""Times on clocks that are held at once."""
-
-Schedule = Callable[[Hyper, int], optax.Schedule]
-
-SCHEDULES: Mapping[str, Schedule] = {
-    "constant": lambda hyper, steps: optax.constant_schedule(hyper["learning_rate"]),
-    "cosine": lambda hyper, steps: optax.cosine_decay_schedule(hyper["learning_rate"], steps),
-    "linear": lambda hyper, steps: optax.linear_schedule(hyper["learning_rate"], 0.0, steps),
-    "exponential": lambda hyper, steps: optax.exponential_decay(
-        hyper["learning_rate"], steps, 0.01
-    ),
-}
-"""Learning rate by step, from `Hyper` and the number of steps of the run."""
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """A family of optax transformations indexed by `Hyper`, and its clock.
-
-    One step advances time by the scheduled learning rate times ``pace(hyper)``: 1 for gradient
-    descent, Adam and AdamW; 1 / (1 - momentum) for heavy ball, whose flow runs that much faster
-    (THEORY section 6). Hypers with default None are off unless the `Hyper` has them.
-    """
-
-    name: str
-    transform: Callable[[Hyper, optax.Schedule], optax.GradientTransformation]
-    hypers: tuple[HyperSpec, ...] = (_RATE,)
-    pace: Callable[[Hyper], Float[Array, ""]] = lambda hyper: jnp.ones_like(hyper["learning_rate"])
-    schedule: Schedule = SCHEDULES["constant"]
-
-    def rates(self, hyper: Hyper, steps: int) -> Float[Array, " step"]:
-        """The learning rate of each step of a run of `steps` steps."""
-        # The widest integers: optax divides the count, which makes float32 of an int32.
-        rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps))
-        return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
-
-    def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
-        """The transformation at these hyperparameters and this learning rate by step."""
-        chain = [self.transform(hyper, rate)]
-        if "clip_norm" in hyper:
-            chain.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
-        if "focus_rate" in hyper:
-            # Scaling the update is scaling the rate, for every optimiser here.
-            parts = {"focus": optax.scale(hyper["focus_rate"]), "other": optax.identity()}
-            chain.append(optax.partition(parts, _is_focus))
-        return optax.chain(*chain)
-
-    def clock(self, hyper: Hyper, steps: int) -> Float[Array, " steps_plus_1"]:
-        """Time before step 0, 1, ..., `steps`: the running sum of what each step advances."""
-        rates = self.rates(hyper, steps)
-        return jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates)]) * self.pace(
-            hyper
-        )
-
-
-def clocks(
-    optimiser: Optimiser, hypers: Mapping[str, Any], saves: tuple[int, ...]
-) -> Float[Array, "point save"]:
-    """Times at `saves` of runs to the last of them, for hyperparameters ``[point]``.
-
-    A clock has as many times as a run has steps: a million runs are taken some at a time.
-    """
-    steps = jnp.asarray(saves, dtype=jnp.int32)
-
-    def of_one(hyper: Hyper) -> Float[Array, " save"]:
-        return optimiser.clock(hyper, saves[-1])[steps]
-
-    points = {name: jnp.asarray(values) for name, values in hypers.items()}
-    at_once = max(1, _TIMES // (saves[-1] + 1))
-    if len(next(iter(points.values()))) <= at_once:
-        return jax.vmap(of_one)(points)
-    return jax.lax.map(of_one, points, batch_size=at_once)
-
-
-def _is_focus(params: Params) -> PyTree:
-    return {
-        part: jax.tree.map(lambda _, part=part: "focus" if part == "focus" else "other", leaves)
-        for part, leaves in params.items()
-    }
-
-
-def _heavy_ball_pace(hyper: Hyper) -> Float[Array, ""]:
-    return 1 / (1 - hyper["momentum"])
-
-
-_MOMENTS = (
-    HyperSpec("beta1", 0.9, low=0.0, high=1.0, doc="decay of the first moment"),
-    HyperSpec("beta2", 0.999, low=0.0, high=1.0, doc="decay of the second moment"),
-    HyperSpec("epsilon", 1e-8, low=0.0, doc="added to the root of the second moment"),
-)
-_DECAY = HyperSpec("weight_decay", 1e-4, low=0.0, doc="decoupled weight decay")
-
-_OPTIONAL = (_FOCUS_RATE, _CLIP)
-
-OPTIMISERS: Mapping[str, Optimiser] = {
-    "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL)),
-    "momentum": Optimiser(
-        "momentum",
-        lambda hyper, rate: optax.sgd(rate, momentum=hyper["momentum"]),
-        (_RATE, HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"), *_OPTIONAL),
-        pace=_heavy_ball_pace,
-    ),
-    "adam": Optimiser(
-        "adam",
-        lambda hyper, rate: optax.adam(
-            rate, b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"]
-        ),
-        (_RATE, *_MOMENTS, *_OPTIONAL),
-    ),
-    "adamw": Optimiser(
-        "adamw",
-        lambda hyper, rate: optax.adamw(
-            rate,
-            b1=hyper["beta1"],
-            b2=hyper["beta2"],
-            eps=hyper["epsilon"],
-            weight_decay=hyper["weight_decay"],
-        ),
-        (_RATE, *_MOMENTS, _DECAY, *_OPTIONAL),
-    ),
-}
-
-
-@lru_cache(maxsize=64)
-def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
-    """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
-
-    A function is on the clock of its ``learning_rate``: one step advances time by it, as
-    `schedule` says; the function itself is responsible for following that schedule.
-
-    Args:
-        optimiser: a name, an `Optimiser`, or a function.
-        schedule: a name, or a function of `Hyper` and the number of steps; None keeps the
-            optimiser's own, which is constant unless it says otherwise.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    found = resolve("optimiser", OPTIMISERS, optimiser)
-    if not isinstance(found, Optimiser):
-        function = found
-        name = getattr(function, "__name__", "custom")
-        found = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
-    if schedule is None:
-        return found
-    return replace(found, schedule=resolve("schedule", SCHEDULES, schedule))
-
+__all__ = ["Course", "Given", "State", "Watch", "make_course", "make_train", "work_of"]
 
 Watch: TypeAlias = Callable[..., dict[str, Array]]
 State: TypeAlias = tuple[Params, PyTree, PyTree]
@@ -302,7 +134,7 @@ def make_course(
 def make_train(
     problem: Problem,
     optimiser: Optimiser,
-    saves: tuple[int, ...],
+    saves: Saves,
     order: Order,
     keep_params: Keep = False,
     watch: Watch | None = None,
@@ -312,7 +144,8 @@ def make_train(
     Args:
         problem: what is learnt.
         optimiser: how; see `as_optimiser`.
-        saves: steps at which to measure, increasing from 0; the last one ends the run.
+        saves: steps at which to measure, increasing from 0; the last one ends the run. Or
+            `AtTimes`.
         order: how minibatches are drawn.
         keep_params: whether the trajectory holds the parameters at every save; ``"last"``: those
             at the end alone, without an axis of saves.
@@ -324,13 +157,13 @@ def make_train(
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
-    total = saves[-1]
+    total = last_step(saves)
     course = make_course(problem, optimiser, total, order, keep_params, watch, total)
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         run = course(hyper, data, keys)
         start, given = run.begin(params)
-        ends = jnp.asarray(saves, dtype=jnp.int32)
+        ends = steps_of(saves, optimiser, hyper)
         starts = jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]])
         (params, _, _), (measures, kept) = jax.lax.scan(
             lambda state, span: run.to_save(state, given, *span), start, (starts, ends)

@@ -1,0 +1,87 @@
+"""What a continuous limit of training is: an equation on the clock of the training beside it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.batches import Order
+from jaxattn.contracts import Hyper, Params
+
+__all__ = ["Equation", "Ground", "Limit", "of_params", "plus"]
+
+State: TypeAlias = PyTree
+"""What an equation moves: the parameters, or more (velocities, moments)."""
+
+
+class Ground(NamedTuple):
+    """One run, as far as its continuous limits depend on it.
+
+    - ``downhill(time, params) -> Params``: minus the gradient of the training loss in force, as
+      the optimiser sees it (clipped where the run clips), each part times its own rate. One step
+      of gradient descent moves by the learning rate times it.
+    - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
+    - ``losses(time, params) -> [example]``: the loss of every example of the learning set.
+    - ``scale(tree) -> tree``: each part of a tree like the parameters times its own rate: 1, or
+      ``focus_rate`` for the focus model.
+    """
+
+    downhill: Callable[[Float[Array, ""], Params], Params]
+    gradient: Callable[[Float[Array, ""], Params], Params]
+    losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
+    scale: Callable[[PyTree], PyTree]
+    hyper: Hyper
+    order: Order
+    examples: int
+
+
+class Equation(NamedTuple):
+    """An initial value problem in time on the optimiser's clock.
+
+    - `start`: the state where the run starts, or starts anew;
+    - ``field(time, state) -> state'``: the drift, where there is noise;
+    - ``read(time, state) -> Params``: what stands beside the parameters of training;
+    - ``noise(time, state, dw [draws]) -> State``: linear in the increments `dw` of as many
+      independent Brownian motions (Ito); None: there is none.
+    """
+
+    start: State
+    field: Callable[[Float[Array, ""], State], State]
+    read: Callable[[Float[Array, ""], State], Params]
+    noise: Callable[[Float[Array, ""], State, Float[Array, " draw"]], State] | None = None
+    draws: int = 0
+
+
+class Limit(NamedTuple):
+    """A continuous limit of some optimisers' training.
+
+    ``equation(ground, params, origin)`` is the limit of a run whose parameters and fresh optimiser
+    state are there at time `origin`.
+    """
+
+    name: str
+    families: tuple[str, ...]
+    """Families of optimisers (`Optimiser.family`) that it is a limit of; empty: of every clock."""
+    order: float
+    """Power of the learning rate in the distance from training, for fixed other settings."""
+    equation: Callable[[Ground, Params, Float[Array, ""]], Equation]
+    clock: str
+    """In words, what a step advances time by, and what is held fixed as the rate goes to 0."""
+    source: str
+    restarts: bool = False
+    """Whether its state starts anew where the loss jumps, as the optimiser's does."""
+    orders: tuple[str, ...] | None = None
+    """Kinds of minibatch order that it describes; None: any, by their mean."""
+    stochastic: bool = False
+
+
+def of_params(time: Float[Array, ""], state: Any) -> Params:
+    """`Equation.read` of an equation that moves the parameters themselves."""
+    del time
+    return state
+
+
+def plus(tree: PyTree, factor: Any, other: PyTree) -> PyTree:
+    """``tree + factor * other``, leaf by leaf."""
+    return jax.tree.map(lambda a, b: a + factor * b, tree, other)
