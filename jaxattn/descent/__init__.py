@@ -1,7 +1,7 @@
 """Discrete training with optax: optimisers on the clocks of their flows, and runs."""
 
-from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser, clocks
-from jaxattn.descent.saves import AtTimes, Saves, last_step, steps_of
+from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser
+from jaxattn.descent.saves import AtTimes, Saves, clocks, last_step, steps_of
 from jaxattn.descent.training import (
     Course,
     Given,

@@ -1,8 +1,9 @@
 """The continuous limits by name, and which of them an optimiser has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.gradient import FLOW
@@ -10,7 +11,7 @@ from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
 from jaxattn.names import resolve
 
-__all__ = ["LIMITS", "limit_for", "limits_of"]
+__all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
 LIMITS: Mapping[str, Limit] = {limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER)}
 
@@ -24,12 +25,29 @@ def _is_of(limit: Limit, optimiser: Optimiser) -> bool:
     return not limit.families or optimiser.family in limit.families
 
 
-def limit_for(asked: Any, optimiser: Optimiser) -> Limit:
-    """A limit by name or itself, for training with this optimiser.
+def optimiser_of(names: Sequence[str]) -> str:
+    """The optimiser that all these limits are of; gradient descent, where they leave a choice.
+
+    Raises:
+        InputError: an unknown name; limits of different optimisers.
+    """
+    found = [resolve("limit", LIMITS, name) for name in names]
+    for family in ("sgd", *(one for limit in found for one in limit.families)):
+        if all(not limit.families or family in limit.families for limit in found):
+            return family
+    each = ", ".join(f"{one.name} of {' or '.join(one.families)}" for one in found if one.families)
+    raise InputError(
+        f"against: got limits of different optimisers ({each}), expected those of one; compare "
+        "once for each optimiser."
+    )
+
+
+def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
+    """A limit by name or itself, for training with this optimiser and these minibatches.
 
     Raises:
         InputError: an unknown name; a limit of other optimisers; a learning rate that changes
-            from step to step, which only gradient flow follows.
+            from step to step, which only gradient flow follows; another order of minibatches.
     """
     limit = resolve("limit", LIMITS, asked)
     if not _is_of(limit, optimiser):
@@ -42,5 +60,12 @@ def limit_for(asked: Any, optimiser: Optimiser) -> Limit:
         raise InputError(
             f"{limit.name}: got a learning rate that changes during the run, expected the schedule "
             "constant; of the limits only flow follows a schedule."
+        )
+    if limit.orders is not None and (order.batch_size is None or order.kind not in limit.orders):
+        got = "the whole learning set at every step"
+        got = got if order.batch_size is None else f"the order {order.kind!r}"
+        raise InputError(
+            f"{limit.name}: got {got}, expected minibatches (--batch-size) in the order "
+            f"{' or '.join(limit.orders)}."
         )
     return limit

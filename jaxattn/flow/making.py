@@ -27,8 +27,12 @@ from jaxattn.flow.limit import Ground, Limit
 from jaxattn.flow.limits import limit_for
 from jaxattn.integrate import Solution, integrate
 from jaxattn.probe import Keep, make_probe
+from jaxattn.probes import Probe
 
 __all__ = ["make_flow"]
+
+_WHOLE = Order("fixed", None)
+"""The whole learning set at every step."""
 
 
 @lru_cache(maxsize=256)
@@ -43,7 +47,8 @@ def make_flow(
     max_steps: int = 100_000,
     *,
     limit: str | Limit = "flow",
-    order: Order = Order("fixed", None),  # noqa: B008 - frozen
+    order: Order = _WHOLE,
+    probes: tuple[Probe, ...] = (),
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """A continuous limit of training as ``flow(params, hyper, data, keys)``.
 
@@ -64,12 +69,13 @@ def make_flow(
         max_steps: steps after which a row counts as failed.
         limit: one of `LIMITS`, by name or itself.
         order: how the training beside it draws its minibatches; read by limits that know noise.
+        probes: what else to measure at every save, of the training loss itself.
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
             limit.
     """
-    one = limit_for(limit, optimiser)
+    one = limit_for(limit, optimiser, order)
     if problem.precision != "float64":
         raise InputError(f"a flow needs a float64 problem: got {problem.precision!r}.")
     if problem.stochastic:
@@ -77,7 +83,7 @@ def make_flow(
             f"{one.name}: got {problem.name!r}, whose loss draws samples, expected a loss that "
             "parameters and data determine; take the expected loss."
         )
-    probe = make_probe(problem, keep_params)
+    probe = make_probe(problem, keep_params, probes)
 
     def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         steps = steps_of(saves, optimiser, hyper)
