@@ -27,10 +27,13 @@ FLOORS = {
     "paradigms": 1,
     "theory": 1,
     "batches": 2,
+    "curvature": 2,
     "measures": 2,
     "models": 2,
     "pieces": 2,
+    "positions": 2,
     "probe": 2,
+    "probes": 2,
     "problem": 2,
     "tasks": 2,
     "descent": 3,
@@ -84,6 +87,7 @@ ONLY_HERE = {
     "diffrax": "integrate",
     "optimistix": "integrate",
     "optax": "descent",
+    "matfree": "curvature",
 }
 SHELL_LIBRARIES = {
     *("xarray", "pandas", "matplotlib", "h5py", "h5netcdf"),
@@ -347,6 +351,11 @@ def test_the_package_is_really_read() -> None:
         (keeps_a_library_in_its_room, "jaxattn.problem", "import flax.linen as nn"),
         (keeps_a_library_in_its_room, "jaxattn.flow", "from diffrax import Tsit5"),
         (keeps_a_library_in_its_room, "jaxattn.sweep.run", "import optax"),
+        (
+            keeps_a_library_in_its_room,
+            "jaxattn.stability",
+            "from matfree.decomp import tridiag_sym",
+        ),
         (is_pure_below_the_shell, "jaxattn.sweep.run", "import xarray as xr"),
         (is_pure_below_the_shell, "jaxattn.measures", "import matplotlib.pyplot as plt"),
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "from pathlib import Path"),
