@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
+from jaxattn.curvature import sharpness
 from jaxattn.data import size
 from jaxattn.descent import AtTimes, clocks, make_train, steps_of
 from jaxattn.flow import make_flow
@@ -182,7 +183,8 @@ def make_job(
 
 def probes_of(settings: Settings) -> tuple[Probe, ...]:
     """What is measured besides the problem's own measures."""
-    return (position(),) if settings.against else ()
+    curved = (sharpness(settings.curvature),) if settings.curvature else ()
+    return (*((position(),) if settings.against else ()), *curved)
 
 
 @lru_cache(maxsize=256)
