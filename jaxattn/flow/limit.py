@@ -23,6 +23,7 @@ class Ground(NamedTuple):
       of gradient descent moves by the learning rate times it.
     - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
     - ``losses(time, params) -> [example]``: the loss of every example of the learning set.
+    - ``gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
     - ``scale(tree) -> tree``: each part of a tree like the parameters times its own rate: 1, or
       ``focus_rate`` for the focus model.
     """
@@ -30,6 +31,7 @@ class Ground(NamedTuple):
     downhill: Callable[[Float[Array, ""], Params], Params]
     gradient: Callable[[Float[Array, ""], Params], Params]
     losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
+    gradients: Callable[[Float[Array, ""], Params], Params]
     scale: Callable[[PyTree], PyTree]
     hyper: Hyper
     order: Order

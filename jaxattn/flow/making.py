@@ -1,5 +1,6 @@
 """A continuous limit solved: as a pure function, on the time axis of training, in the same form."""
 
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
@@ -25,10 +26,14 @@ from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
 from jaxattn.flow.limit import Ground, Limit
 from jaxattn.flow.limits import limit_for
-from jaxattn.integrate import Solution, integrate
+from jaxattn.integrate import Solution, integrate, integrate_sde
 from jaxattn.probe import Keep, make_probe
 
 __all__ = ["make_flow"]
+
+# crc32 is fixed by its standard; a number that no step of a run has.
+_NOISE = zlib.crc32(b"brownian motion")
+_SUBSTEPS = 8
 
 
 @lru_cache(maxsize=256)
@@ -64,12 +69,18 @@ def make_flow(
         max_steps: steps after which a row counts as failed.
         limit: one of `LIMITS`, by name or itself.
         order: how the training beside it draws its minibatches; read by limits that know noise.
+            In those all examples count alike: a row whose weights differ fails.
+
+    A limit with noise has a path of its own for every ``keys.sample``. It takes eight even steps
+    for each one of training, whatever `solver` and tolerances: with noise of size sqrt(eta) a
+    solver of weak error O(h^4 + eta h), at h = eta/8, stays well below the eta^2 of the limit
+    itself (G. N. Milstein and M. V. Tretyakov, SIAM J. Sci. Comput. 18 (1997) 1067).
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
-            limit.
+            limit, or not with minibatches in this order.
     """
-    one = limit_for(limit, optimiser)
+    one = limit_for(limit, optimiser, order)
     if problem.precision != "float64":
         raise InputError(f"a flow needs a float64 problem: got {problem.precision!r}.")
     if problem.stochastic:
@@ -88,13 +99,17 @@ def make_flow(
         }
         state = problem.state(params)
         ground = _ground(problem, optimiser, hyper, batch, state, order)
+        if one.orders is not None:
+            even = jnp.all(batch.weight == batch.weight[0])
+            params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
+        key = jax.random.fold_in(keys.sample, _NOISE)
         tolerances = {"rtol": rtol, "atol": atol, "solver": solver, "max_steps": max_steps}
         jumps = problem.discontinuities(hyper)
         with jax.default_matmul_precision("highest"):
-            if one.restarts and jumps.size:
-                solution = _in_pieces(one, ground, params, times, jumps, tolerances)
+            if (one.restarts or one.stochastic) and jumps.size:
+                solution = _in_pieces(one, ground, params, times, jumps, tolerances, key)
             else:
-                solution = _solve(one, ground, params, times[0], times, tolerances, jumps)
+                solution = _solve(one, ground, params, times[0], times, tolerances, key, jumps)
             measures, kept = jax.lax.map(
                 lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
                 (solution.values, times),
@@ -145,8 +160,13 @@ def _ground(
         alone = jax.tree.map(lambda leaf: leaf[:, None], batch)
         return jax.vmap(lambda example: loss(time, params, example))(alone)
 
+    def gradients(time: Array, params: Params) -> Params:
+        alone = jax.tree.map(lambda leaf: leaf[:, None], batch)
+        of_one = jax.grad(loss, argnums=1)
+        return jax.vmap(lambda example: of_one(time, params, example))(alone)
+
     examples = batch.weight.shape[0]
-    return Ground(downhill, gradient, losses, scale, hyper, order, examples)
+    return Ground(downhill, gradient, losses, gradients, scale, hyper, order, examples)
 
 
 def _solve(
@@ -156,9 +176,23 @@ def _solve(
     origin: Array,
     times: Float[Array, " save"],
     tolerances: dict[str, Any],
+    key: Array,
     jumps: Float[Array, " jump"] | None = None,
 ) -> Solution:
     equation = limit.equation(ground, params, origin)
+    if equation.noise is not None:
+        noise = equation.noise
+        return integrate_sde(
+            lambda time, state, args: equation.field(time, state),
+            lambda time, state, args, dw: noise(time, state, dw),
+            equation.start,
+            times,
+            key,
+            draws=equation.draws,
+            step=ground.hyper["learning_rate"] / _SUBSTEPS,
+            save=lambda time, state, args: equation.read(time, state),
+            max_steps=tolerances["max_steps"],
+        )
     return integrate(
         lambda time, state, args: equation.field(time, state),
         equation.start,
@@ -176,16 +210,21 @@ def _in_pieces(
     times: Float[Array, " save"],
     jumps: Float[Array, " jump"],
     tolerances: dict[str, Any],
+    key: Array,
 ) -> Solution:
     """A limit that starts anew at every jump, from the parameters that it has reached."""
     inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
     edges = [times[0], *inner, times[-1]]
     found: Solution | None = None
-    for start, end in pairwise(edges):
+    for number, (start, end) in enumerate(pairwise(edges)):
+        if number < inner.size:
+            # The field is that before the jump, also in the last stage of the last step.
+            end = jnp.maximum(start, end - 4 * jnp.finfo(end.dtype).eps * jnp.abs(end))
         # Piece by piece all saves, those before and after it at its ends.
         saves = jnp.concatenate([jnp.clip(times, start, end), end[None]])
         saves = saves.at[0].set(start)
-        piece = _solve(limit, ground, params, start, saves, tolerances)
+        own = jax.random.fold_in(key, number)
+        piece = _solve(limit, ground, params, start, saves, tolerances, own)
         params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
         piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
         found = piece if found is None else _joined(found, piece, times >= start)
