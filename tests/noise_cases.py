@@ -159,6 +159,3 @@ def order_of(rates, errors):
     # A coefficient that crosses zero fakes a slope: then the pieces disagree.
     assert np.ptp(local) < 0.3, local
     return slope
-
-
-ALL = Order("without-replacement", 1)

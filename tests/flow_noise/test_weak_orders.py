@@ -67,3 +67,28 @@ def test_with_the_covariance_of_other_batches_it_is_of_order_one(run):
     other = 1 / run[1] if run[0] == "without-replacement" else SPREAD[KINDS[1]]
     wrong = variance * other / SPREAD[run]
     assert abs(order_of(RATES, errors(*run, drift, wrong)) - 1) < 0.1
+
+
+@pytest.mark.parametrize("run", KINDS)
+def test_the_variance_is_right_to_a_relative_error_of_the_order_of_the_rate(run):
+    drift, variance = equation(*run)
+    # Without the term of order eta in the drift it is the first-order equation: as good here.
+    first, _ = coefficients("flow", Order(*run), RATES)
+    for field in (drift, first):
+        assert abs(order_of(RATES, spread_errors(*run, field, variance)) - 1) < 0.1
+    # With the covariance of other batches the error is as large as the variance.
+    assert abs(order_of(RATES, spread_errors(*run, drift, 2 * variance))) < 0.1
+
+
+def spread_errors(kind, size, drift, variance):
+    drawn, powers = batches(kind, size), np.stack([X, X**2], axis=1)
+
+    def spread(step):
+        mean, square = (step @ powers).T
+        return (square - mean**2)[INNER]
+
+    found = []
+    for rate, steps, *row in zip(RATES, STEPS, drift, variance, strict=True):
+        right = spread(np.linalg.matrix_power(a_step(rate, drawn), steps))
+        found.append(np.max(np.abs(spread(along(*row)) / right - 1)))
+    return np.array(found)
