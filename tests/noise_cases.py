@@ -15,7 +15,6 @@ import pytest
 from helpers import jit
 from scipy.linalg import expm
 
-from jaxattn.batches import Order
 from jaxattn.contracts import Data, Example, Problem, Splits
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS, make_flow
