@@ -3,14 +3,18 @@
 from jaxattn.flow.limit import Equation, Ground, Limit
 from jaxattn.flow.limits import LIMITS, limit_for, limits_of, optimiser_of
 from jaxattn.flow.making import make_flow
+from jaxattn.flow.stops import Stop, focus_reached, stationary
 
 __all__ = [
     "LIMITS",
     "Equation",
     "Ground",
     "Limit",
+    "Stop",
+    "focus_reached",
     "limit_for",
     "limits_of",
     "make_flow",
     "optimiser_of",
+    "stationary",
 ]
