@@ -5,14 +5,19 @@ from typing import Any
 
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
+from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
+from jaxattn.flow.normalised import NORMALISED
+from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.names import resolve
 
 __all__ = ["LIMITS", "limit_for", "limits_of"]
 
-LIMITS: Mapping[str, Limit] = {limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER)}
+LIMITS: Mapping[str, Limit] = {
+    limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER, ADAM, RMSPROP, NORMALISED)
+}
 
 
 def limits_of(optimiser: Optimiser) -> tuple[str, ...]:
