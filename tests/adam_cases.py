@@ -1,4 +1,4 @@
-"""Soft attention on the solvable population, from a start in general position, at many rates."""
+"""Training and its limits from one start at many rates: THEORY's test problem, and a toy of two."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from helpers import hyper, jit
 from jax.flatten_util import ravel_pytree
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Splits, Status
+from jaxattn.contracts import Problem, Splits, Status
 from jaxattn.descent import AtTimes, make_train
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
@@ -15,68 +15,99 @@ from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal_population
 
-CLASSES, SEGMENTS = 3, 5
-TASK = orthogonal_population(CLASSES, SEGMENTS)
-DATA = TASK.make(0)["train"]
-SPLITS = Splits(DATA, {"train": DATA})
+TASK = orthogonal_population(3, 5)
+SPLITS = Splits(TASK.make(0)["train"], {"train": TASK.make(0)["train"]})
 
 RATES = 1 / np.array([32.0, 64.0, 128.0, 256.0, 512.0])
-END = 1.0
 # Every time is a whole number of steps at every rate.
-SAVES = AtTimes(tuple(np.linspace(0, END, 17).tolist()), 512)
-# The smallest error in these tests is about 1e-6.
+SAVES = AtTimes(tuple(np.linspace(0, 1, 17).tolist()), 512)
+# The smallest error in these tests is about 1e-6; the solver's were seen to be below 1e-9.
 TOLERANCES = {"rtol": 1e-10, "atol": 1e-12}
 
 
-def problem_of(paradigm="soft"):
-    made = attention_problem(TASK, linear(CLASSES), paradigm, precision="float64")
+def soft_problem():
+    made = attention_problem(TASK, linear(3), "soft", precision="float64")
     return made._replace(measure=lambda *_: {})
 
 
 def start_of(problem, seed=0):
-    """All twelve parameters, standard normal."""
+    """All twelve parameters, standard normal: in general position."""
     flat, unravel = ravel_pytree(problem.init(streams(0).init, hyper()))
     return unravel(jnp.asarray(np.random.default_rng(seed).normal(size=flat.size)))
 
 
+def toy_problem(loss, jump=None):
+    """``loss(focus, classify, time)`` of two scalars or vectors."""
+
+    def whole(params, batch, hyper, time, key, state):
+        return loss(params["focus"], params["classify"], time), state
+
+    jumps = np.zeros(0) if jump is None else np.array([jump])
+    return Problem(
+        init=None,
+        loss=whole,
+        measure=lambda *_: {},
+        discontinuities=lambda hyper: jnp.asarray(jumps),
+        precision="float64",
+    )
+
+
+def toy_start(focus, classify):
+    return {"shared": {}, "focus": jnp.asarray(focus), "classify": jnp.asarray(classify)}
+
+
+def stacked(*trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
 def hypers(rates, **values):
-    """One hyper a rate; a value may be one for all of them, or one for each."""
-    rates = np.asarray(rates)
-    given = hyper(learning_rate=1.0, **{name: 1.0 for name in values})
-    filled = {name: jnp.full(rates.shape, value) for name, value in given.items()}
-    chosen = {name: jnp.broadcast_to(value, rates.shape) for name, value in values.items()}
-    return filled | chosen | {"learning_rate": jnp.asarray(rates)}
+    """One hyper a rate; a value is one for all of them, or one for each."""
+    given = {"learning_rate": rates, **values}
+    filled = {name: value for name, value in hyper().items() if name not in given}
+    return {
+        name: jnp.broadcast_to(jnp.asarray(value, "float64"), np.shape(rates))
+        for name, value in (filled | given).items()
+    }
 
 
-def rows(function, start, hypers, data=SPLITS, axis=None):
-    """One compiled call for all rates, from one start (or one each: axis 0)."""
-    found = jit(jax.vmap(function, in_axes=(axis, 0, None, None)))(start, hypers, data, streams(0))
-    assert found.status.tolist() == [Status.DONE] * len(found.status)
-    return found
-
-
-def trained(problem, optimiser, start, hypers, saves=SAVES, data=SPLITS, axis=None):
+def training(problem, optimiser, saves=SAVES, starts=None):
+    """The compiled training of rows ``(start, hypers)``; `starts` is 0 for a start of each."""
     train = make_train(problem, optimiser, saves, Order("fixed", None), keep_params=True)
-    return rows(train, start, hypers, data, axis)
+    return _rows(train, starts)
 
 
-def flowed(problem, optimiser, limit, start, hypers, saves=SAVES, data=SPLITS, axis=None, **given):
+def flowing(problem, optimiser, limit, saves=SAVES, starts=None, **given):
+    """The same of a limit."""
     options = TOLERANCES | given
-    flow = make_flow(problem, optimiser, saves, keep_params=True, limit=limit, **options)
-    return rows(flow, start, hypers, data, axis)
+    return _rows(
+        make_flow(problem, optimiser, saves, keep_params=True, limit=limit, **options), starts
+    )
+
+
+def _rows(function, starts):
+    compiled = jit(jax.vmap(function, in_axes=(starts, 0, None, None)))
+    return lambda start, hypers: compiled(start, hypers, SPLITS, streams(0))
 
 
 def gaps(a, b):
-    """Largest 2-norm over the saves of the difference of two trajectories ``[rate, save]``."""
+    """Largest 2-norm over the saves of the difference, of trajectories ``[rate, save]``."""
     np.testing.assert_allclose(a.time, b.time, rtol=1e-12)
+    for one in (a, b):
+        assert one.status.tolist() == [Status.DONE] * len(one.status)
     square = sum(
-        np.sum((np.asarray(x) - np.asarray(y)) ** 2, axis=tuple(range(2, x.ndim)))
+        np.sum(np.asarray(x - y).reshape(*x.shape[:2], -1) ** 2, axis=2)
         for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True)
     )
     return np.sqrt(square).max(axis=1)
 
 
-def order(errors, rates=RATES):
+def order(errors):
     """The slope of log error over log rate, by least squares, and those between neighbours."""
-    log_rates, log_errors = np.log(rates), np.log(errors)
+    log_rates, log_errors = np.log(RATES), np.log(errors)
     return np.polyfit(log_rates, log_errors, 1)[0], np.diff(log_errors) / np.diff(log_rates)
+
+
+def flat(params):
+    """Parameters ``[..., row]`` as an array ``[row, number]``."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
+    return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
