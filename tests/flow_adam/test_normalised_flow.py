@@ -159,7 +159,7 @@ def test_a_minimum_within_reach_ends_the_flow_there_and_a_faster_focus_is_there_
     settings = hypers(np.full(2, 0.5), focus_rate=2.0)
     trained = training(problem, NORMALISED, (0, 2), 0)(starts, settings)
     assert trained.status.tolist() == [Status.DONE] * 2
-    np.testing.assert_allclose(trained.params["focus"][:, -1], [-1, -1], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(trained.params["focus"][:, -1], [0, -1], rtol=0, atol=1e-15)
     found = flowing(problem, NORMALISED, "normalised", (0, 2), 0, max_steps=500)(starts, settings)
     # The first one is at the minimum at time 0.5, where its speed jumps from 2 to 0.
     assert found.status.tolist() == [Status.SOLVER_FAILED, Status.DONE]
