@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxattn.batches import Order
 from jaxattn.contracts import Problem, Splits, Status
 from jaxattn.descent import AtTimes, make_train
-from jaxattn.flow import make_flow
+from jaxattn.flow import Ground, make_flow
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
@@ -54,6 +54,22 @@ def toy_problem(loss, jump=None):
 
 def toy_start(focus, classify):
     return {"shared": {}, "focus": jnp.asarray(focus), "classify": jnp.asarray(classify)}
+
+
+def constant_ground(gradient, focus_rate=1.0, **values):
+    """A run under a gradient that is the same everywhere."""
+    return Ground(
+        downhill=None,
+        gradient=lambda time, params: gradient,
+        loss=None,
+        losses=None,
+        gradients=None,
+        measure=None,
+        scale=lambda tree: tree | {"focus": focus_rate * tree["focus"]},
+        hyper=hyper(**values),
+        order=Order("fixed", None),
+        examples=1,
+    )
 
 
 def stacked(*trees):

@@ -1,15 +1,8 @@
 """Discrete training with optax: optimisers on the clocks of their flows, and runs."""
 
 from jaxattn.descent.decays import adam_decays, rmsprop_decay, time_constant
-from jaxattn.descent.optimisers import (
-    OPTIMISERS,
-    SCHEDULES,
-    Optimiser,
-    as_optimiser,
-    clocks,
-    unit,
-)
-from jaxattn.descent.saves import AtTimes, Saves, last_step, steps_of
+from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser, unit
+from jaxattn.descent.saves import AtTimes, Saves, clocks, last_step, steps_of
 from jaxattn.descent.training import (
     Course,
     Given,

@@ -14,16 +14,13 @@ from jaxattn.contracts import Hyper, HyperSpec, Params
 from jaxattn.descent.decays import adam_decays, rmsprop_decay
 from jaxattn.names import resolve
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "clocks", "unit"]
+__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
 _FOCUS_RATE = HyperSpec(
     "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
 )
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
-
-_TIMES = 1 << 22
-"""Times on clocks that are held at once."""
 
 Schedule = Callable[[Hyper, int], optax.Schedule]
 
@@ -83,25 +80,6 @@ class Optimiser:
         """The gradient as the transformation sees it: cut down to ``clip_norm`` where it is on."""
         clip = _clip(hyper)
         return clip.update(gradient, clip.init(gradient))[0]
-
-
-def clocks(
-    optimiser: Optimiser, hypers: Mapping[str, Any], saves: tuple[int, ...]
-) -> Float[Array, "point save"]:
-    """Times at `saves` of runs to the last of them, for hyperparameters ``[point]``.
-
-    A clock has as many times as a run has steps: a million runs are taken some at a time.
-    """
-    steps = jnp.asarray(saves, dtype=jnp.int32)
-
-    def of_one(hyper: Hyper) -> Float[Array, " save"]:
-        return optimiser.clock(hyper, saves[-1])[steps]
-
-    points = {name: jnp.asarray(values) for name, values in hypers.items()}
-    at_once = max(1, _TIMES // (saves[-1] + 1))
-    if len(next(iter(points.values()))) <= at_once:
-        return jax.vmap(of_one)(points)
-    return jax.lax.map(of_one, points, batch_size=at_once)
 
 
 def _clip(hyper: Hyper) -> optax.GradientTransformation:

@@ -1,7 +1,20 @@
 """Continuous limits of training, one a file, and `make_flow`, which solves any of them."""
 
 from jaxattn.flow.limit import Equation, Ground, Limit
-from jaxattn.flow.limits import LIMITS, limit_for, limits_of
+from jaxattn.flow.limits import LIMITS, limit_for, limits_of, optimiser_of
 from jaxattn.flow.making import make_flow
+from jaxattn.flow.stops import Stop, focus_reached, stationary
 
-__all__ = ["LIMITS", "Equation", "Ground", "Limit", "limit_for", "limits_of", "make_flow"]
+__all__ = [
+    "LIMITS",
+    "Equation",
+    "Ground",
+    "Limit",
+    "Stop",
+    "focus_reached",
+    "limit_for",
+    "limits_of",
+    "make_flow",
+    "optimiser_of",
+    "stationary",
+]

@@ -1,8 +1,9 @@
 """The continuous limits by name, and which of them an optimiser has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.adam import ADAM
@@ -10,13 +11,25 @@ from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
 from jaxattn.flow.normalised import NORMALISED
+from jaxattn.flow.reshuffling import RESHUFFLING
 from jaxattn.flow.rmsprop import RMSPROP
+from jaxattn.flow.sde import SDE
 from jaxattn.names import resolve
 
-__all__ = ["LIMITS", "limit_for", "limits_of"]
+__all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
 LIMITS: Mapping[str, Limit] = {
-    limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER, ADAM, RMSPROP, NORMALISED)
+    limit.name: limit
+    for limit in (
+        FLOW,
+        MODIFIED,
+        THIRD_ORDER,
+        ADAM,
+        RMSPROP,
+        NORMALISED,
+        SDE,
+        RESHUFFLING,
+    )
 }
 
 
@@ -29,12 +42,34 @@ def _is_of(limit: Limit, optimiser: Optimiser) -> bool:
     return not limit.families or optimiser.family in limit.families
 
 
-def limit_for(asked: Any, optimiser: Optimiser) -> Limit:
-    """A limit by name or itself, for training with this optimiser.
+def optimiser_of(names: Sequence[str]) -> str:
+    """The optimiser that all these limits are of; gradient descent, where they leave a choice.
 
     Raises:
-        InputError: an unknown name; a limit of other optimisers; a learning rate that changes
-            from step to step, which only gradient flow follows.
+        InputError: an unknown name; limits of different optimisers.
+    """
+    found = [resolve("limit", LIMITS, name) for name in names]
+    for family in ("sgd", *(one for limit in found for one in limit.families)):
+        if all(not limit.families or family in limit.families for limit in found):
+            return family
+    each = ", ".join(f"{one.name} of {' or '.join(one.families)}" for one in found if one.families)
+    raise InputError(
+        f"against: got limits of different optimisers ({each}), expected those of one; compare "
+        "once for each optimiser."
+    )
+
+
+def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
+    """A limit by name or itself, for training with this optimiser and minibatches in this order.
+
+    Args:
+        asked: a name, or a `Limit`.
+        optimiser: that of the training.
+        order: how its minibatches are drawn.
+
+    Raises:
+        InputError: an unknown name; a limit of other optimisers, or of minibatches in another
+            order; a learning rate that changes from step to step, which only gradient flow follows.
     """
     limit = resolve("limit", LIMITS, asked)
     if not _is_of(limit, optimiser):
@@ -48,4 +83,22 @@ def limit_for(asked: Any, optimiser: Optimiser) -> Limit:
             f"{limit.name}: got a learning rate that changes during the run, expected the schedule "
             "constant; of the limits only flow follows a schedule."
         )
+    _refuse_order(limit, order)
     return limit
+
+
+def _refuse_order(limit: Limit, order: Order) -> None:
+    if limit.orders is None:
+        return
+    expected = " or ".join(limit.orders)
+    if order.batch_size is None:
+        raise InputError(
+            f"{limit.name}: got full batches, expected minibatches in the order {expected}; "
+            "full batches make no noise, and their limit is modified."
+        )
+    if order.kind not in limit.orders:
+        others = (one for one in LIMITS.values() if one.orders and one is not limit)
+        known = ", ".join(f"{one.name} is of {' or '.join(one.orders or ())}" for one in others)
+        raise InputError(
+            f"{limit.name}: got the order {order.kind!r}, expected {expected}; {known}."
+        )

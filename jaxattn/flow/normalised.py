@@ -29,3 +29,12 @@ NORMALISED = Limit(
     clock="the learning rate eta: time is eta times steps, which is the length of the curve",
     source="Euler's method read backwards; Cortes, Automatica 42 (2006) 1993, for the flow",
 )
+"""``theta' = -P g / |g|``, with ``|g|`` over all parameters and ``P`` the focus rate.
+
+At focus rate 1 it is gradient flow in the length of its curve instead of time. Where gradient flow
+needs times that grow as the exponential of the distance, at saturation, it goes on at unit speed,
+until the gradient is nothing but rounding (a loss of about 1e-13).
+
+A start without a gradient stays. A minimum at a finite distance is reached in finite time, and the
+equation has no smooth solution from there on: the run ends as ``Status.SOLVER_FAILED``.
+"""

@@ -47,7 +47,13 @@ RMSPROP = Limit(
     equation=_equation,
     clock="the learning rate eta: time is eta times steps; the order is for a fixed time constant "
     "tau of the mean square",
-    source="Ma, Wu and E, MSML 2022, arXiv:2009.06125, for the equation; its constants, start and "
-    "correction are those of optax.rmsprop",
+    source="Ma, Wu and E, arXiv:2009.06125, for the equation; its constant, start and correction are "
+    "those of optax.rmsprop",
     restarts=True,
 )
+"""``theta' = -P g / sqrt(v_hat + epsilon)``, ``v' = (g^2 - v) / tau``.
+
+With ``P`` the focus rate; ``tau``, ``v_hat`` and the start are those of Adam's second moment, and
+what is said of it there holds here. First order only: unlike Adam's, each step is made with the
+gradient at its beginning.
+"""

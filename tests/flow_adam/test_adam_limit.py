@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from adam_cases import (
     RATES,
+    constant_ground,
     flowing,
     gaps,
     hypers,
@@ -20,7 +21,7 @@ from helpers import all_finite, assert_same_bits, hyper
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError, Status
 from jaxattn.descent import adam_decays, as_optimiser, rmsprop_decay, time_constant
-from jaxattn.flow import LIMITS, Ground, limit_for, limits_of
+from jaxattn.flow import LIMITS, limit_for, limits_of
 
 pytestmark = pytest.mark.needs_x64
 
@@ -164,19 +165,6 @@ def test_a_row_of_nan_fails_alone(hybrid_flow):
     assert_same_bits(*kept)
 
 
-def ground_of(gradient, **values):
-    """Under a gradient that is the same everywhere."""
-    return Ground(
-        downhill=lambda time, params: jax.tree.map(jnp.negative, gradient),
-        gradient=lambda time, params: gradient,
-        losses=lambda time, params: jnp.zeros(1),
-        scale=lambda tree: tree,
-        hyper=hyper(**values),
-        order=Order("fixed", None),
-        examples=1,
-    )
-
-
 @pytest.mark.parametrize("epsilon", [0.0, 1e-8])
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])
 def test_under_a_constant_gradient_every_number_moves_at_unit_speed_or_rests(name, epsilon):
@@ -184,7 +172,7 @@ def test_under_a_constant_gradient_every_number_moves_at_unit_speed_or_rests(nam
     values = {"beta1": 0.9, "beta2": 0.99, "decay": 0.9, "epsilon": epsilon}
     zeros = jax.tree.map(jnp.zeros_like, gradient)
     origin = jnp.asarray(2.0)
-    equation = LIMITS[name].equation(ground_of(gradient, **values), zeros, origin)
+    equation = LIMITS[name].equation(constant_ground(gradient, **values), zeros, origin)
     # The moments hold what they have seen by the origin: corrected, the gradient and its square.
     speed = equation.field(origin, equation.start)
     moved = equation.read(origin, speed)
@@ -218,9 +206,10 @@ def test_a_given_time_constant_is_the_one_in_force_and_decays_forget_by_it():
 
 
 def test_only_adam_has_this_limit_and_only_at_a_constant_rate():
+    order = Order("fixed", None)
     assert "adam" in limits_of(ADAM)
     for name in ("sgd", "momentum", "adamw", "rmsprop", "normalised"):
         with pytest.raises(InputError, match=rf"adam: got the optimiser '{name}', expected adam"):
-            limit_for("adam", as_optimiser(name))
+            limit_for("adam", as_optimiser(name), order)
     with pytest.raises(InputError, match="learning rate that changes"):
-        limit_for("adam", as_optimiser("adam", "cosine"))
+        limit_for("adam", as_optimiser("adam", "cosine"), order)

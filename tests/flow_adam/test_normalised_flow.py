@@ -6,6 +6,7 @@ from adam_cases import (
     RATES,
     SAVES,
     SPLITS,
+    constant_ground,
     flat,
     flowing,
     gaps,
@@ -20,10 +21,9 @@ from adam_cases import (
 )
 from helpers import hyper, jit
 
-from jaxattn.batches import Order
 from jaxattn.contracts import Status
 from jaxattn.descent import as_optimiser, unit
-from jaxattn.flow import LIMITS, Ground
+from jaxattn.flow import LIMITS
 from jaxattn.integrate import integrate
 
 pytestmark = pytest.mark.needs_x64
@@ -168,15 +168,8 @@ def test_a_minimum_within_reach_ends_the_flow_there_and_a_faster_focus_is_there_
 
 
 def test_each_part_has_its_rate_after_the_gradient_was_normalised():
-    ground = Ground(
-        downhill=lambda time, params: {"focus": -2 * 3.0, "classify": -4.0},
-        gradient=lambda time, params: {"focus": jnp.asarray(3.0), "classify": jnp.asarray(4.0)},
-        losses=lambda time, params: jnp.zeros(1),
-        scale=lambda tree: {**tree, "focus": 2 * tree["focus"]},
-        hyper=hyper(),
-        order=Order("fixed", None),
-        examples=1,
-    )
+    gradient = {"focus": jnp.asarray(3.0), "classify": jnp.asarray(4.0)}
+    ground = constant_ground(gradient, focus_rate=2.0)
     zero = jnp.zeros(())
     equation = LIMITS["normalised"].equation(ground, {"focus": zero, "classify": zero}, zero)
     speed = equation.field(zero, equation.start)
