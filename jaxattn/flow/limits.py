@@ -6,17 +6,30 @@ from typing import Any
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
+from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
+from jaxattn.flow.normalised import NORMALISED
 from jaxattn.flow.reshuffling import RESHUFFLING
+from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.flow.sde import SDE
 from jaxattn.names import resolve
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
 LIMITS: Mapping[str, Limit] = {
-    limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER, SDE, RESHUFFLING)
+    limit.name: limit
+    for limit in (
+        FLOW,
+        MODIFIED,
+        THIRD_ORDER,
+        ADAM,
+        RMSPROP,
+        NORMALISED,
+        SDE,
+        RESHUFFLING,
+    )
 }
 
 
