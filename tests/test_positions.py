@@ -55,6 +55,13 @@ def test_square_lengths_are_kept_on_average_over_keys_with_the_variance_derived(
     )
 
 
+def test_with_as_many_coordinates_as_entries_all_angles_are_kept(rng):
+    # Of 64 entries, a power of 2, every row of the matrix is taken once: a rotation.
+    pairs = jnp.asarray(rng.normal(size=(2, 64)), PRECISION)
+    there = jax.vmap(lambda vector: project(vector, 64, jax.random.key(1)))(pairs)
+    np.testing.assert_allclose(there @ there.T, pairs @ pairs.T, rtol=0, atol=1e3 * EPS)
+
+
 def test_distances_between_many_positions_are_distorted_as_a_random_projection_may(rng):
     count, parameters = 512, 5000
     points = jnp.asarray(rng.normal(size=(20, parameters)), PRECISION)
