@@ -115,6 +115,11 @@ def test_with_as_many_steps_as_parameters_equal_eigenvalues_are_all_listed():
         np.testing.assert_allclose(all_of(matrix), spectrum, rtol=0, atol=2 * ROUNDING)
 
 
+def test_a_single_parameter_has_its_second_derivative():
+    found = sharpness().measure(lambda p: jnp.sum(p**3), jnp.full(1, 2.0), {})
+    assert float(found["sharpness"]) == pytest.approx(12, rel=ROUNDING)
+
+
 def test_fewer_steps_never_say_more_than_there_is():
     params, spectrum = jnp.ones(100, PRECISION), np.linspace(-1, 1, 100)
     matrix = turned(spectrum)
@@ -165,7 +170,7 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
 
 
 def test_a_probe_is_one_static_component_and_labels_what_it_measures():
-    assert sharpness(2) is sharpness(2)
+    assert sharpness(2) is sharpness(count=2, depth=DEPTH)
     assert hash(sharpness(2)) != hash(sharpness(3))
     measure = partial(sharpness(2).measure, lambda p: jnp.sum(p**2), hyper={})
     found = jax.eval_shape(measure, jnp.ones(5))
@@ -199,4 +204,4 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matfree", None)
     said = r"got no package 'matfree.*', expected .* run pip install 'jaxattn\[curvature\]'"
     with pytest.raises(InputError, match=said):
-        sharpness(1, depth=7)  # of these arguments none was made before
+        sharpness()
