@@ -239,8 +239,8 @@ def learning_examples(settings: Settings) -> dict[str, int]:
     """Examples that each process learns from."""
     whole = size(settings.made_task().make(0)["train"])
     few = min(whole, settings.flow_examples)
-    counts = {name: few for name in settings.processes()}
-    return counts if settings.against else {**counts, "train": whole, "theory": whole}
+    train = few if settings.against else whole
+    return {**dict.fromkeys(settings.processes(), few), "train": train, "theory": whole}
 
 
 def times_of(settings: Settings) -> dict[str, Any]:
