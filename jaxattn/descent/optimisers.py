@@ -104,7 +104,7 @@ def unit(tree: PyTree) -> PyTree:
     top = jnp.where(top == 0, jnp.ones_like(top), top)
     scaled = jax.tree.map(lambda leaf: leaf / top, tree)
     norm = optax.tree.norm(scaled)
-    # An entry is 1 where any is not 0, so that a norm below 1 is 0.
+    # The largest entry is 1 by now and the norm 1 or more, unless all are 0.
     return jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1), scaled)
 
 
