@@ -117,8 +117,7 @@ def _is_focus(params: Params) -> PyTree:
 
 
 def momentum_of(hyper: Hyper) -> Float[Array, ""]:
-    """The momentum in force, of heavy ball: ``1 - friction * sqrt(learning_rate)`` where there is a
-    friction, else ``momentum``."""
+    """The momentum in force: ``1 - friction * sqrt(learning_rate)`` where there is a friction."""
     if "friction" in hyper:
         return 1 - hyper["friction"] * jnp.sqrt(hyper["learning_rate"])
     return hyper["momentum"]

@@ -81,8 +81,8 @@ Derivation. Heavy ball from a trace of 0 moves by ``theta_k+1 - theta_k = eta v_
 the step ``x(t+h) - x(t) = h F - h^2 b/(1-b) DF[F]`` (``x' = F`` to first order). The left side is
 ``h x' + (h^2/2) DF[F]``, hence the field. The trace has not seen the terms j > k, as if a smooth
 path had come from the start with them: what is missing is ``eta F0 (b^(k+1) + b^(k+2) + ...)``
-``= h b^(k+1) F0`` of step k, in total ``h (b + b^2 + ...) F0 = h b/(1-b) F0``. By so much the smooth
-path starts behind theta0, and `read` adds what is still to be missed from step k on,
+``= h b^(k+1) F0`` of step k, in total ``h (b + b^2 + ...) F0 = h b/(1-b) F0``. By so much the
+smooth path starts behind theta0, and `read` adds what is still to be missed from step k on,
 ``h b/(1-b) b^k F0``, so that it stands beside training from the first step on. Where F does not
 depend on theta both are exact. The state of momentum starts anew where the loss jumps, and with it
 the layer; for gradient descent that changes nothing.
