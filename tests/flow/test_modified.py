@@ -137,7 +137,7 @@ def test_on_a_perceptron_of_rectifiers_the_orders_hold_between_kinks(limit, orde
 
 
 # The switch is a whole number of steps of every rate, which the clock reaches to the bit.
-SWITCH = 1.5
+SWITCH, ADVANCES = 1.5, halved(0.0625, 5)
 
 
 @pytest.mark.slow
@@ -150,13 +150,15 @@ def test_a_hybrid_that_switches_at_a_step_keeps_the_orders_with_momentum_and_wit
     hypers = [
         {"learning_rate": (1 - b) * step, "momentum": b, "switch_time": SWITCH}
         for b in (0.0, 0.5)
-        for step in RATES
+        for step in ADVANCES
     ]
     starts = hybrid.starts([0] * len(hypers))
-    trained = hybrid.train(MOMENTUM, round(hybrid.times[-1] / RATES[-1]))(starts, settings(hypers))
+    trained = hybrid.train(MOMENTUM, round(hybrid.times[-1] / ADVANCES[-1]))(
+        starts, settings(hypers)
+    )
     solved = hybrid.solve(MOMENTUM, limit)(starts, settings(hypers))
     assert np.all(solved.status == Status.DONE)
     assert np.all(trained.status == Status.DONE)
     error = distances(trained, solved).max(axis=-1)
-    for found in error.reshape(-1, len(RATES)):
-        assert_order(RATES, found, order, within)
+    for found in error.reshape(-1, len(ADVANCES)):
+        assert_order(ADVANCES, found, order, within)
