@@ -1,10 +1,18 @@
-"""How fast the moving averages of Adam and RMSprop forget: per step, and in time."""
+"""How fast the moving averages of momentum, Adam and RMSprop forget: per step, and in time."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.contracts import Hyper
 
-__all__ = ["adam_decays", "rmsprop_decay", "time_constant"]
+__all__ = ["adam_decays", "momentum_of", "rmsprop_decay", "time_constant"]
+
+
+def momentum_of(hyper: Hyper) -> Float[Array, ""]:
+    """The momentum in force: ``1 - friction * sqrt(learning_rate)`` where there is a friction."""
+    if "friction" in hyper:
+        return 1 - hyper["friction"] * jnp.sqrt(hyper["learning_rate"])
+    return hyper["momentum"]
 
 
 def adam_decays(hyper: Hyper) -> tuple[Float[Array, ""], Float[Array, ""]]:
