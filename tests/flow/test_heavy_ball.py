@@ -14,8 +14,7 @@ from helpers import EPS, hyper
 
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError, Splits, Status
-from jaxattn.descent import as_optimiser
-from jaxattn.descent import momentum_of
+from jaxattn.descent import as_optimiser, momentum_of
 from jaxattn.flow import LIMITS, Ground, limit_for
 from jaxattn.flow.limit import plus
 from jaxattn.problem import attention_problem
