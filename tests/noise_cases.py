@@ -88,18 +88,26 @@ def along(drift, variance, end=END):
 
 
 def logistic(slopes=SLOPES):
-    """The problem and its data; the parameter is a scalar."""
+    """The problem and its data; the parameter is a scalar.
+
+    Where `Hyper` has a ``switch_time``, the ridge is three times as large from there on.
+    """
 
     def loss(theta, batch, hyper, time, key, state):
-        del hyper, time, key
-        each = jnp.logaddexp(0.0, -batch.segments * theta) + RIDGE * theta**2
+        del key
+        late = time >= hyper.get("switch_time", jnp.inf)
+        ridge = jnp.where(late, 3 * RIDGE, RIDGE)
+        each = jnp.logaddexp(0.0, -batch.segments * theta) + ridge * theta**2
         return jnp.sum(batch.weight * each) / jnp.sum(batch.weight), state
+
+    def jumps(hyper):
+        return hyper["switch_time"][None] if "switch_time" in hyper else jnp.zeros((0,))
 
     problem = Problem(
         init=lambda key, hyper: jnp.zeros(()),
         loss=loss,
         measure=lambda *_: {},
-        discontinuities=lambda hyper: jnp.zeros((0,)),
+        discontinuities=jumps,
         precision="float64",
         name="logistic",
     )
