@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
 from jaxattn.contracts import Status
 from jaxattn.integrate.clock import LogClock
-from jaxattn.integrate.running import begun, run, span_between, value_at
+from jaxattn.integrate.running import begun, run, span_between
 from jaxattn.integrate.solution import (
     Function,
     Solution,
@@ -166,8 +166,8 @@ def piece(
         pi_control(rtol, atol),
         method,
         longest,
-        value_at,
         max_steps,
+        keeps_end=True,
     )
     written = own & done.written
     values = only_where(written, done.values, jnp.nan)

@@ -9,11 +9,11 @@ import optimistix
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.integrate.clock import LogClock, by_the_clock
-from jaxattn.integrate.solution import Function, only_where
+from jaxattn.integrate.solution import Function, only_where, time_at, value_at
 from jaxattn.integrate.solvers import Method
 from jaxattn.integrate.stepping import first_step, watched
 
-__all__ = ["Run", "Span", "begun", "run", "span_between", "time_at", "value_at"]
+__all__ = ["Run", "Span", "begun", "run", "span_between"]
 
 
 class Span(NamedTuple):
@@ -44,18 +44,6 @@ class Run(NamedTuple):
     step: Float[Array, ""]
     """What the controller would have taken next."""
     work: dict[str, Int[Array, ""]]
-
-
-def value_at(t: Any, y: PyTree, args: Any) -> PyTree:
-    """The value itself: what is kept unless told otherwise."""
-    del t, args
-    return y
-
-
-def time_at(t: Any, y: PyTree, args: Any) -> Any:
-    """The time alone."""
-    del y, args
-    return t
 
 
 def _event(until: Function) -> diffrax.Event:
@@ -123,15 +111,25 @@ def run(
     controller: Any,
     method: Method,
     longest: Float[Array, ""] | None,
-    last: Function,
     max_steps: int,
+    *,
+    keeps_end: bool,
 ) -> Run:
     """Solve over a span from a first step, and keep `saves`, never decreasing and within it.
 
-    `last` is kept of the end, as `span.save` is of every save.
+    `Run.last` is the value at the end if `keeps_end`, else nothing.
     """
-    if span.jumps is not None:
-        controller = diffrax.ClipStepSizeController(controller, jump_ts=span.jumps)
+    marks = saves if method.ends_at_saves else None
+    if span.jumps is not None or marks is not None:
+        controller = diffrax.ClipStepSizeController(controller, marks, span.jumps)
+    kept = [
+        diffrax.SubSaveAt(ts=saves, fn=span.save),
+        diffrax.SubSaveAt(t1=True, fn=value_at if keeps_end else time_at),
+    ]
+    if keeps_end:
+        # At `t1` a row without an event is read off the dense output or not, as another row has
+        # one or not: a save of the end itself does not depend on the others.
+        kept.append(diffrax.SubSaveAt(ts=span.end[None], fn=value_at))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(span.field),
         method.solver,
@@ -140,13 +138,7 @@ def run(
         dt0=step,
         y0=y0,
         args=args,
-        saveat=diffrax.SaveAt(
-            subs=(
-                diffrax.SubSaveAt(ts=saves, fn=span.save),
-                diffrax.SubSaveAt(t1=True, fn=last),
-            ),
-            controller_state=True,
-        ),
+        saveat=diffrax.SaveAt(subs=kept, controller_state=True),
         stepsize_controller=watched(controller, method, longest, span.clock),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
@@ -154,8 +146,11 @@ def run(
         event=None if span.until is None else _event(span.until),
         throw=False,
     )
-    saved_at, (end,) = solution.ts
-    values, last_values = solution.ys
+    saved_at, (end,), *ended_at = solution.ts
+    values, last, *ended = solution.ys
+    if keeps_end:
+        there = jnp.isfinite(ended_at[0])
+        last = jax.tree.map(lambda a, b: jnp.where(there, a[0], b[0]), ended[0], last)
     written = jnp.isfinite(saved_at)
     crossed = diffrax.is_event(solution.result)
     _, evaluations, _, _, _, asked = solution.controller_state
@@ -163,7 +158,7 @@ def run(
         values=only_where(written, values, jnp.nan),
         written=written,
         end=end,
-        last=jax.tree.map(lambda leaf: leaf[0], last_values),
+        last=last,
         crossed=crossed,
         reached=crossed | (diffrax.is_successful(solution.result) & (end == span.end)),
         step=asked,

@@ -10,7 +10,16 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from jaxattn.contracts import InputError, Status
 
-__all__ = ["Function", "Solution", "all_finite", "checked_tolerance", "only_where", "status_of"]
+__all__ = [
+    "Function",
+    "Solution",
+    "all_finite",
+    "checked_tolerance",
+    "only_where",
+    "status_of",
+    "time_at",
+    "value_at",
+]
 
 Function = Callable[[Array, Any, Any], PyTree]
 """Of time, value and ``args``."""
@@ -49,6 +58,18 @@ def only_where(mask: Bool[Array, " save"], tree: PyTree, otherwise: float) -> Py
 def status_of(done: Bool[Array, ""]) -> Int[Array, ""]:
     """``Status.DONE``, or that the solver failed."""
     return jnp.where(done, int(Status.DONE), int(Status.SOLVER_FAILED)).astype(jnp.int32)
+
+
+def value_at(t: Any, y: PyTree, args: Any) -> PyTree:
+    """The value itself: what is kept unless told otherwise."""
+    del t, args
+    return y
+
+
+def time_at(t: Any, y: PyTree, args: Any) -> Any:
+    """The time alone."""
+    del y, args
+    return t
 
 
 def checked_tolerance(rtol: Any, dtype: Any) -> None:

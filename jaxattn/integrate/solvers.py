@@ -24,6 +24,8 @@ class Method(NamedTuple):
     stages: int
     """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
     hands_on: bool
+    ends_at_saves: bool
+    """Whether a step is made to end at every save, rather than saves read off dense output."""
 
 
 def method_of(solver: Any) -> Method:
@@ -36,4 +38,6 @@ def method_of(solver: Any) -> Method:
     tableau = getattr(found, "tableau", None)
     hands_on = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - hands_on
-    return Method(found, stages, hands_on)
+    # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong.
+    implicit = isinstance(found, diffrax.AbstractImplicitSolver)
+    return Method(found, stages, hands_on, ends_at_saves=implicit)

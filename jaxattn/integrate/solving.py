@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from jaxattn.contracts import InputError
 from jaxattn.integrate.clock import LogClock
-from jaxattn.integrate.running import begun, run, span_between, time_at
+from jaxattn.integrate.running import begun, run, span_between
 from jaxattn.integrate.solution import (
     Function,
     Solution,
@@ -115,8 +115,8 @@ def integrate(
         controller,
         method,
         longest,
-        time_at,
         max_steps,
+        keeps_end=False,
     )
     end = done.end
     if clock is not None:

@@ -9,8 +9,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, PyTree
 
 from jaxattn.contracts import InputError
-from jaxattn.integrate.running import time_at, value_at
-from jaxattn.integrate.solution import Function, Solution, all_finite, only_where, status_of
+from jaxattn.integrate.solution import (
+    Function,
+    Solution,
+    all_finite,
+    only_where,
+    status_of,
+    time_at,
+    value_at,
+)
 
 __all__ = ["integrate_sde"]
 
