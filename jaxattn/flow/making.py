@@ -24,7 +24,7 @@ from jaxattn.contracts import (
 )
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
-from jaxattn.flow.limit import Ground, Limit
+from jaxattn.flow.limit import Equation, Ground, Limit
 from jaxattn.flow.limits import limit_for
 from jaxattn.integrate import Solution, integrate, integrate_sde
 from jaxattn.probe import Keep, make_probe
@@ -102,14 +102,18 @@ def make_flow(
         if one.orders is not None:
             even = jnp.all(batch.weight == batch.weight[0])
             params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
-        key = jax.random.fold_in(keys.sample, _NOISE)
         tolerances = {"rtol": rtol, "atol": atol, "solver": solver, "max_steps": max_steps}
         jumps = problem.discontinuities(hyper)
         with jax.default_matmul_precision("highest"):
-            if (one.restarts or one.stochastic) and jumps.size:
-                solution = _in_pieces(one, ground, params, times, jumps, tolerances, key)
+            if one.stochastic:
+                equation = one.equation(ground, params, times[0])
+                key = jax.random.fold_in(keys.sample, _NOISE)
+                step = hyper["learning_rate"] / _SUBSTEPS
+                solution = _solve_noisy(equation, times, jumps, key, step, max_steps)
+            elif one.restarts and jumps.size:
+                solution = _in_pieces(one, ground, params, times, jumps, tolerances)
             else:
-                solution = _solve(one, ground, params, times[0], times, tolerances, key, jumps)
+                solution = _solve(one, ground, params, times[0], times, tolerances, jumps)
             measures, kept = jax.lax.map(
                 lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
                 (solution.values, times),
@@ -176,23 +180,9 @@ def _solve(
     origin: Array,
     times: Float[Array, " save"],
     tolerances: dict[str, Any],
-    key: Array,
     jumps: Float[Array, " jump"] | None = None,
 ) -> Solution:
     equation = limit.equation(ground, params, origin)
-    if equation.noise is not None:
-        noise = equation.noise
-        return integrate_sde(
-            lambda time, state, args: equation.field(time, state),
-            lambda time, state, args, dw: noise(time, state, dw),
-            equation.start,
-            times,
-            key,
-            draws=equation.draws,
-            step=ground.hyper["learning_rate"] / _SUBSTEPS,
-            save=lambda time, state, args: equation.read(time, state),
-            max_steps=tolerances["max_steps"],
-        )
     return integrate(
         lambda time, state, args: equation.field(time, state),
         equation.start,
@@ -203,6 +193,30 @@ def _solve(
     )
 
 
+def _solve_noisy(
+    equation: Equation,
+    times: Float[Array, " save"],
+    jumps: Float[Array, " jump"],
+    key: Array,
+    step: Float[Array, ""],
+    max_steps: int,
+) -> Solution:
+    noise = equation.noise
+    assert noise is not None
+    return integrate_sde(
+        lambda time, state, args: equation.field(time, state),
+        lambda time, state, args, dw: noise(time, state, dw),
+        equation.start,
+        times,
+        key,
+        draws=equation.draws,
+        step=step,
+        jumps=jumps,
+        save=lambda time, state, args: equation.read(time, state),
+        max_steps=max_steps,
+    )
+
+
 def _in_pieces(
     limit: Limit,
     ground: Ground,
@@ -210,7 +224,6 @@ def _in_pieces(
     times: Float[Array, " save"],
     jumps: Float[Array, " jump"],
     tolerances: dict[str, Any],
-    key: Array,
 ) -> Solution:
     """A limit that starts anew at every jump, from the parameters that it has reached."""
     inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
@@ -223,8 +236,7 @@ def _in_pieces(
         # Piece by piece all saves, those before and after it at its ends.
         saves = jnp.concatenate([jnp.clip(times, start, end), end[None]])
         saves = saves.at[0].set(start)
-        own = jax.random.fold_in(key, number)
-        piece = _solve(limit, ground, params, start, saves, tolerances, own)
+        piece = _solve(limit, ground, params, start, saves, tolerances)
         params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
         piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
         found = piece if found is None else _joined(found, piece, times >= start)
