@@ -107,12 +107,12 @@ def _compare(asked: Compare) -> int:
     from jaxattn.experiments import compare_into
     from jaxattn.experiments.comparing import count_failed
     from jaxattn.findings import findings
-    from jaxattn.settings import Settings
+    from jaxattn.settings import settings_for
     from jaxattn.statistics import differences
     from jaxattn.summaries import summary
     from jaxattn.terminal import Reporter, results_table, sentences
 
-    settings = Settings(
+    settings = settings_for(
         task=_task(asked),
         model=asked.model,
         paradigms=asked.paradigms,
@@ -120,15 +120,13 @@ def _compare(asked: Compare) -> int:
         seeds=tuple(range(asked.seeds)),
         steps=asked.steps,
         saves=asked.saves,
-        optimiser=asked.optimiser,
         schedule=asked.schedule,
-        batch_size=asked.batch_size or None,
         order=asked.order,
         vary=asked.vary or None,
         attention=asked.attention,
-        flow_seeds=asked.flow_seeds,
         flow_examples=asked.flow_examples,
-        precision=asked.precision,
+        against=_split(asked.against),
+        **_given(asked),
     )
     out = asked.out or Path("runs") / settings.made_task().name
     with Reporter() as reporter:
@@ -136,11 +134,35 @@ def _compare(asked: Compare) -> int:
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
-        print_json({**records, "failed": failed})
+        print_json({**records, **_orders(ds), "failed": failed})
     else:
         show(results_table(table, ds), *sentences(findings(ds, pairs)))
         show(f"All of it, with figures: {out / 'report.html'}")
     return 3 if failed else 0
+
+
+def _given(asked: Compare) -> dict[str, Any]:
+    """Settings whose defaults depend on the others, where they were asked for."""
+    names = ("optimiser", "batch_size", "flow_seeds", "precision", "curvature")
+    given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if not asked.against:
+        given.setdefault("flow_seeds", 2)
+    if given.get("batch_size") == 0:
+        given["batch_size"] = None
+    return given
+
+
+def _split(words: Sequence[str]) -> tuple[str, ...]:
+    """Names given apart or with commas between them, each once."""
+    return tuple(dict.fromkeys(name for word in words for name in word.split(",") if name))
+
+
+def _orders(ds: Any) -> dict[str, Any]:
+    """The orders as JSON, where training was held against limits at several learning rates."""
+    from jaxattn.gaps import orders_by_name
+
+    found = orders_by_name(ds)
+    return {"orders": found} if found else {}
 
 
 def _task(asked: Compare) -> Any:

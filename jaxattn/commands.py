@@ -35,12 +35,12 @@ class Compare:
     """Training steps."""
     saves: int = 41
     """Points at which everything is measured, from step 0 to the last."""
-    optimiser: str = "sgd"
-    """sgd, momentum, adam or adamw."""
+    optimiser: str | None = None
+    """sgd, momentum, adam, adamw, rmsprop or normalised; by default sgd, or that of --against."""
     schedule: str = "constant"
     """Learning rate over the run: constant, cosine, linear or exponential."""
-    batch_size: int = 256
-    """Examples a step; 0 takes the whole learning set."""
+    batch_size: int | None = None
+    """Examples a step, by default 256; 0 takes the whole learning set, as --against does."""
     order: str = "shuffled"
     """fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement."""
     vary: tuple[str, ...] = ()
@@ -57,12 +57,16 @@ class Compare:
     """When the hybrid turns from soft to hard; by default after a quarter of each run."""
     hypers: tuple[str, ...] = ()
     """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
-    flow_seeds: int = 2
-    """Integrate the gradient flow beside the first so many seeds; 0 for none."""
+    against: tuple[str, ...] = ()
+    """Continuous limits beside every run, and how far apart: flow modified heavy-ball adam sde."""
+    curvature: int | None = None
+    """Largest eigenvalues of the Hessian to measure at every save; by default 1 with --against."""
+    flow_seeds: int | None = None
+    """Integrate the gradient flow beside the first so many seeds, by default 2; 0 for none."""
     flow_examples: int = 512
-    """The flow learns from the first so many training examples."""
-    precision: str = "float32"
-    """Of training; flows and theory always run in float64."""
+    """Flows, and training --against them, learn from the first so many training examples."""
+    precision: str | None = None
+    """Of training, by default float32; flows, theory and training --against are in float64."""
     out: Path | None = None
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False

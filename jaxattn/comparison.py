@@ -14,16 +14,18 @@ import xarray as xr
 from jaxattn.canonical import canonical_json
 from jaxattn.contracts import Paradigm, Status, Task, Trajectory
 from jaxattn.derived import with_times
+from jaxattn.gaps import with_distances
 from jaxattn.jobs import (
     Job,
     hypers_of,
     learning_examples,
     plan_jobs,
+    probes_of,
     theory_blocks,
     times_of,
 )
 from jaxattn.pictures import pictures_of
-from jaxattn.settings import Settings
+from jaxattn.settings import Settings, settings_for
 from jaxattn.sources import Sources
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import assemble, block
@@ -87,7 +89,7 @@ def compare(
         KeyboardInterrupt: after `on_chunk` has seen what was finished, the rest marked
             interrupted.
     """
-    asked = Settings(
+    asked = settings_for(
         task=task,
         model=model,
         paradigms=(paradigms,) if _is_one(paradigms) else tuple(paradigms),
@@ -204,7 +206,11 @@ def _assembled(
     blocks = {}
     for job, rows in results.items():
         own = {**job.plan.coordinates, "seed": job.plan.seeds}
-        one = block(_on_grid(job, rows), own, job.problem.measures, job.parts)
+        labels = (
+            *job.problem.measures,
+            *(spec for one in probes_of(settings) for spec in one.specs),
+        )
+        one = block(_on_grid(job, rows), own, labels, job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
         blocks[job.paradigm, job.process] = one
     ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(settings.describe())})
@@ -231,4 +237,5 @@ def _derive(ds: xr.Dataset, settings: Settings) -> xr.Dataset:
             {"long_name": "inference rule that goes with the paradigm"},
         )
     )
-    return with_times(ds, ds["time"], xr.DataArray(natural, dims="paradigm"), settings)
+    ds = with_times(ds, ds["time"], xr.DataArray(natural, dims="paradigm"), settings)
+    return with_distances(ds) if "position" in ds else ds

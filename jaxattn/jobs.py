@@ -12,11 +12,14 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
+from jaxattn.curvature import sharpness
 from jaxattn.data import size
-from jaxattn.descent import clocks, make_train
+from jaxattn.descent import AtTimes, clocks, make_train, steps_of
 from jaxattn.flow import make_flow
+from jaxattn.positions import position
 from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import Keep, part_names
+from jaxattn.probes import Probe
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
@@ -31,6 +34,7 @@ __all__ = [
     "least",
     "make_job",
     "plan_jobs",
+    "probes_of",
     "problem_of",
     "theory_blocks",
     "tiles_at_once",
@@ -61,36 +65,60 @@ class Job:
 
 
 def plan_jobs(settings: Settings) -> list[Job]:
-    """Training of every paradigm, then flows where asked for; no compilation yet.
+    """Training of every paradigm, then its flows where asked for; no compilation yet.
 
     Raises:
         InputError: float64 is needed and off.
     """
-    if settings.flow_seeds or settings.precision == "float64":
-        needs_x64("a flow" if settings.flow_seeds else "precision float64")
-    jobs = [_job(settings, name, "train") for name in settings.names()]
-    if settings.flow_seeds:
-        jobs += [_job(settings, name, "flow") for name in settings.names()]
-    return jobs
+    processes = settings.processes()
+    if len(processes) > 1 or settings.precision == "float64":
+        needs_x64("a flow" if len(processes) > 1 else "precision float64")
+    return [_job(settings, name, process) for process in processes for name in settings.names()]
 
 
 def _job(settings: Settings, paradigm: str, process: str) -> Job:
-    flows = process == "flow"
     problem = problem_of(settings, paradigm, process)
     read = hypers_read(settings, paradigm, process)
+    axes = {name: values for name, values in settings.axes().items() if name in read}
+    constants = {name: value for name, value in settings.constants().items() if name in read}
+    if process == "flow" and _one_clock(settings):
+        # Gradient flow itself knows no rate: one solution serves them all.
+        constants["learning_rate"] = max(axes.pop("learning_rate"))
+    seeds = settings.seeds
+    if process == "flow" and not settings.against:
+        seeds = seeds[: settings.flow_seeds]
     plan = make_plan(
-        {name: values for name, values in settings.axes().items() if name in read},
-        settings.seeds[: settings.flow_seeds] if flows else settings.seeds,
-        {name: value for name, value in settings.constants().items() if name in read},
-        tile=FLOW_TILE if flows else problem.tile,
+        axes,
+        seeds,
+        constants,
+        tile=_tile(settings, problem, process, len(seeds)),
         at_once=tiles_at_once(tuple(jax.local_devices())),
     )
     return make_job(settings, paradigm, process, plan)
 
 
+def _tile(settings: Settings, problem: Problem, process: str, seeds: int) -> int:
+    """Rows vmapped together: those of one learning rate, where rates differ in their steps."""
+    most = problem.tile if process == "train" else FLOW_TILE
+    if not settings.against:
+        return most
+    # A tile lasts as long as its slowest row, and seeds are next to each other.
+    return max(tile for tile in range(1, most + 1) if seeds % tile == 0)
+
+
+def _one_clock(settings: Settings) -> bool:
+    """Whether all runs are measured at the same times, to rounding."""
+    saves = settings.saves_of_runs()
+    if not isinstance(saves, AtTimes):
+        return False
+    clock = clock_of(settings, settings.grid())
+    # A clock adds up steps: each may round by half a unit in the last place.
+    return bool(np.allclose(clock, saves.times, rtol=saves.most * np.finfo(float).eps, atol=0))
+
+
 def problem_of(settings: Settings, paradigm: str, process: str) -> Problem:
     """What is learnt; flows in float64 always."""
-    return settings.problem(paradigm, "float64" if process == "flow" else None)
+    return settings.problem(paradigm, None if process == "train" else "float64")
 
 
 def hypers_read(settings: Settings, paradigm: str, process: str) -> set[str]:
@@ -114,17 +142,19 @@ def make_job(
     Args:
         settings: what the rows share.
         paradigm: one of its paradigms.
-        process: train or flow.
+        process: train, or a continuous limit by name.
         plan: the rows.
         vary_data: rows have data of their own, whatever the settings say.
         measures: the problem's measures to keep; None: all.
         keep_params: which parameters to keep; see `make_train`.
     """
     problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
-    saves, order, varied = settings.save_steps(), settings.order_of_batches(), settings.varied()
-    devices = tuple(jax.local_devices())
+    saves, order, varied = settings.saves_of_runs(), settings.order_of_batches(), settings.varied()
+    devices, probes = tuple(jax.local_devices()), probes_of(settings)
     made = (
-        make_flow(
+        make_train(problem, optimiser, saves, order, keep_params=keep_params, probes=probes)
+        if process == "train"
+        else make_flow(
             problem,
             optimiser,
             saves,
@@ -132,9 +162,10 @@ def make_job(
             rtol=settings.flow_rtol,
             atol=ATOL * settings.flow_rtol,
             keep_params=keep_params,
+            limit=process,
+            order=order,
+            probes=probes,
         )
-        if process == "flow"
-        else make_train(problem, optimiser, saves, order, keep_params=keep_params)
     )
     row = make_row(problem, made, order.shared, "init" in varied)
     if measures is not None:
@@ -148,6 +179,12 @@ def make_job(
         row,
         make_runner(row, vary_data or "data" in varied, devices, tiles_at_once(devices)),
     )
+
+
+def probes_of(settings: Settings) -> tuple[Probe, ...]:
+    """What is measured besides the problem's own measures."""
+    curved = (sharpness(settings.curvature),) if settings.curvature else ()
+    return (*((position(),) if settings.against else ()), *curved)
 
 
 @lru_cache(maxsize=256)
@@ -192,40 +229,32 @@ def hypers_of(settings: Settings, job: Job, rows: np.ndarray) -> dict[str, np.nd
 
 def clock_of(settings: Settings, hypers: dict[str, np.ndarray]) -> np.ndarray:
     """Time at each save, after the axes of `hypers`."""
-    optimiser, saves = settings.made_optimiser(), settings.save_steps()
+    optimiser, saves = settings.made_optimiser(), settings.saves_of_runs()
     flat = {name: np.asarray(values).reshape(-1) for name, values in hypers.items()}
     times = np.asarray(clocks(optimiser, flat, saves))
-    return times.reshape(*next(iter(hypers.values())).shape, len(saves))
+    return times.reshape(*next(iter(hypers.values())).shape, -1)
 
 
 def learning_examples(settings: Settings) -> dict[str, int]:
     """Examples that each process learns from."""
     whole = size(settings.made_task().make(0)["train"])
-    return {"train": whole, "flow": min(whole, settings.flow_examples), "theory": whole}
-
-
-def _grid(settings: Settings) -> dict[str, np.ndarray]:
-    """Hyperparameters at every point of the swept axes, constants included."""
-    axes = settings.axes()
-    mesh = np.meshgrid(*(np.asarray(values) for values in axes.values()), indexing="ij")
-    swept = dict(zip(axes, mesh, strict=True))
-    shape = mesh[0].shape
-    return {name: np.full(shape, value) for name, value in settings.constants().items()} | swept
+    few = min(whole, settings.flow_examples)
+    counts = {name: few for name in settings.processes()}
+    return counts if settings.against else {**counts, "train": whole, "theory": whole}
 
 
 def times_of(settings: Settings) -> dict[str, Any]:
     """Coordinates ``step``, ``time``, ``gradients`` and ``switch_time`` of a result."""
-    axes, grid = tuple(settings.axes()), _grid(settings)
+    axes, grid = tuple(settings.axes()), settings.grid()
     clock = clock_of(settings, grid).astype(float)
-    steps = np.asarray(settings.save_steps())
     batch = settings.order_of_batches().examples(learning_examples(settings)["train"])
+    words = {"units": "step", "long_name": "training step"}
+    each = {"units": "1", "long_name": "gradients of one example taken by training"}
+    steps = _steps_of(settings, grid)
+    at, steps, _ = least(axes, steps, ("save",), {}, always=None)
     coords: dict[str, Any] = {
-        "step": ("save", steps, {"units": "step", "long_name": "training step"}),
-        "gradients": (
-            "save",
-            steps.astype(float) * batch,
-            {"units": "1", "long_name": "gradients of one example taken by training"},
-        ),
+        "step": (at, steps, words),
+        "gradients": (at, steps.astype(float) * batch, each),
     }
     if "switch_time" in settings.specs() and "switch_time" not in axes:
         derived = SWITCH_SHARE * clock[..., -1]
@@ -242,12 +271,20 @@ def times_of(settings: Settings) -> dict[str, Any]:
     return coords
 
 
+def _steps_of(settings: Settings, grid: dict[str, np.ndarray]) -> np.ndarray:
+    """Steps at the saves, after the axes of `grid`."""
+    optimiser, saves = settings.made_optimiser(), settings.saves_of_runs()
+    flat = {name: jnp.asarray(values.reshape(-1)) for name, values in grid.items()}
+    steps = jax.vmap(lambda hyper: steps_of(saves, optimiser, hyper))(flat)
+    return np.asarray(steps).reshape(*next(iter(grid.values())).shape, -1)
+
+
 def least(
     axes: tuple[str, ...],
     values: np.ndarray,
     rest: tuple[str, ...],
     attributes: dict[str, Any],
-    always: str = "learning_rate",
+    always: str | None = "learning_rate",
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
     """A coordinate over only those axes (and `always` that one) along which it varies."""
     dims = list(axes)
@@ -277,7 +314,7 @@ def theory_blocks(settings: Settings) -> dict[tuple[str, str], xr.Dataset]:
     names = [name for name in settings.names() if name in PARADIGMS]
     if not exact:
         return {}
-    axes, grid = settings.axes(), _grid(settings)
+    axes, grid = settings.axes(), settings.grid()
     clock = clock_of(settings, grid)
     flat = clock.reshape(-1, clock.shape[-1])
     switch = grid.get("switch_time", SWITCH_SHARE * clock[..., -1]).reshape(-1)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.contracts import Example, Hyper, Params, Problem, Status
+from jaxattn.probes import Probe
 
 __all__ = ["DIVERGENCE", "Health", "Keep", "make_probe", "part_names", "row_status"]
 
@@ -46,11 +47,13 @@ def _stack(splits: dict[str, Example]) -> Example:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(fill, splits.values()))
 
 
-def make_probe(problem: Problem, keep_params: Keep) -> Callable[..., tuple[dict[str, Array], Any]]:
+def make_probe(
+    problem: Problem, keep_params: Keep, probes: tuple[Probe, ...] = ()
+) -> Callable[..., tuple[dict[str, Array], Any]]:
     """``probe(params, hyper, evaluate, time, key, state) -> (measures, params or None)``.
 
-    `evaluate` holds batches by split name; the objective (the training loss at that time) and
-    the gradient norms are taken on ``"train"``.
+    `evaluate` holds batches by split name; the objective (the training loss at that time), the
+    gradient norms and `probes` are taken on ``"train"``.
     """
 
     def probe(
@@ -61,9 +64,10 @@ def make_probe(problem: Problem, keep_params: Keep) -> Callable[..., tuple[dict[
         key: Array,
         state: PyTree,
     ) -> tuple[dict[str, Array], Params | None]:
-        (objective, _), gradient = jax.value_and_grad(problem.loss, has_aux=True)(
-            params, evaluate["train"], hyper, time, key, state
-        )
+        def in_force(params: Params) -> Float[Array, ""]:
+            return problem.loss(params, evaluate["train"], hyper, time, key, state)[0]
+
+        objective, gradient = jax.value_and_grad(in_force)(params)
         measures = {
             "objective": objective,
             "gradient_norm": jnp.stack([_norm(part) for part in _parts(gradient)]),
@@ -72,6 +76,8 @@ def make_probe(problem: Problem, keep_params: Keep) -> Callable[..., tuple[dict[
         together = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(evaluate))
         for place, split in enumerate(evaluate):
             measures |= {f"{split}/{name}": value[place] for name, value in together.items()}
+        for one in probes:
+            measures |= one.measure(in_force, params, hyper)
         return measures, params if keep_params is True else None
 
     return probe

@@ -6,12 +6,14 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxattn.attention import ATTENTION_MAPS
 from jaxattn.batches import Order
 from jaxattn.contracts import HyperSpec, InputError, Model, Problem, Task
-from jaxattn.descent import Optimiser, as_optimiser
+from jaxattn.descent import AtTimes, Optimiser, Saves, as_optimiser
+from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
 from jaxattn.names import resolve
@@ -19,10 +21,19 @@ from jaxattn.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problem import attention_problem
 from jaxattn.tasks import TASKS
 
-__all__ = ["VARIED", "Settings", "refuse_out_of_range"]
+__all__ = ["VARIED", "Settings", "refuse_out_of_range", "settings_for"]
 
 PRECISIONS = ("float32", "float64")
 VARIED = ("init", "data")
+
+BESIDE_LIMITS: Mapping[str, Any] = {
+    "precision": "float64",
+    "batch_size": None,
+    "curvature": 1,
+    "flow_solver": "dopri8",
+    "flow_rtol": 1e-10,
+}
+"""What suits training held against its continuous limits, where nothing else is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +72,11 @@ class Settings:
     flow_rtol: float = 1e-4
     """Relative error of one step of the flow. With kinks, tighter costs much more."""
     precision: str = "float32"
+    against: tuple[str, ...] = ()
+    """Continuous limits beside every run, see `jaxattn.flow.LIMITS`. All runs then learn from the
+    same examples and reach the same times: `steps` are those at the largest learning rate."""
+    curvature: int = 0
+    """Largest eigenvalues of the Hessian to measure at every save."""
     focus_level: float = 0.5
     """time_to_focus: mean attention on the foreground reaches this."""
     fit_level: float = 90.0
@@ -99,6 +115,15 @@ class Settings:
             _at_least("batch size", self.batch_size, 1)
         self.order_of_batches()
         self.axes()
+        _at_least("curvature", self.curvature, 0)
+        for name in self.against:
+            limit_for(name, self.made_optimiser(), self.order_of_batches())
+        if self.against and (self.precision != "float64" or self.flow_seeds):
+            got = f"precision {self.precision} and {self.flow_seeds} flow seeds"
+            raise InputError(
+                f"against: got {got}, expected float64 and none; every run has its limits beside "
+                "it, and how far apart they are is below the rounding of float32."
+            )
 
     def made_task(self) -> Task:
         """The task, made from its name if need be."""
@@ -154,6 +179,33 @@ class Settings:
                 f"saves: got {list(steps)}, expected increasing steps from 0 to {self.steps}."
             )
         return steps
+
+    def processes(self) -> tuple[str, ...]:
+        """What is run: training, then flows."""
+        return ("train", *(("flow",) if self.flow_seeds else ()), *self.against)
+
+    def saves_of_runs(self) -> Saves:
+        """When runs are measured: at the same steps, or against their limits at the same times."""
+        saves = self.save_steps()
+        if not self.against:
+            return saves
+        advance = self._advances()
+        most = round(self.steps * float(np.max(advance) / np.min(advance)))
+        return AtTimes(tuple(float(step * np.max(advance)) for step in saves), most)
+
+    def _advances(self) -> np.ndarray:
+        """By how much a step advances time, at every point of the swept axes."""
+        hypers = {name: values.reshape(-1) for name, values in self.grid().items()}
+        pace = self.made_optimiser().pace({k: jnp.asarray(v) for k, v in hypers.items()})
+        return hypers["learning_rate"] * np.asarray(pace)
+
+    def grid(self) -> dict[str, np.ndarray]:
+        """Hyperparameters at every point of the swept axes, constants included."""
+        axes = self.axes()
+        mesh = np.meshgrid(*(np.asarray(values) for values in axes.values()), indexing="ij")
+        swept = dict(zip(axes, mesh, strict=True))
+        shape = mesh[0].shape
+        return {name: np.full(shape, value) for name, value in self.constants().items()} | swept
 
     def specs(self) -> dict[str, HyperSpec]:
         """Every hyperparameter that some part of this comparison reads."""
@@ -227,6 +279,19 @@ class Settings:
             "seeds": list(self.seeds),
         }
         return plain
+
+
+def settings_for(**given: Any) -> Settings:
+    """`Settings`; beside limits, what suits them holds where nothing else is asked for.
+
+    That is float64, full batches, tight tolerances, and the optimiser that the limits are of.
+
+    Raises:
+        InputError: as `Settings` does; limits that are of no one optimiser.
+    """
+    if not given.get("against"):
+        return Settings(**given)
+    return Settings(**{**BESIDE_LIMITS, "optimiser": optimiser_of(given["against"]), **given})
 
 
 def _name(component: Any) -> str:

@@ -39,7 +39,7 @@ class Sources:
         self.most = most
         self._settings = settings
         self._tasks = {task.segments: task for task in lengths}
-        self._made: OrderedDict[tuple[int, int, str], Splits] = OrderedDict()
+        self._made: OrderedDict[tuple[int, int, bool, str], Splits] = OrderedDict()
         self._bytes = 0
         self._pools: list[tuple[Any, np.ndarray]] = []
 
@@ -62,7 +62,7 @@ class Sources:
     def splits(self, seed: int, job: Job, length: int = 0) -> Splits:
         """Data of one seed; those of seed 0 where seeds do not vary the data."""
         seed = seed if "data" in self._settings.varied() else 0
-        key = (seed, length, job.process)
+        key = (seed, length, self._few(job), job.problem.precision)
         if key not in self._made:
             self._made[key] = made = self._make(seed, job, length)
             self._bytes += _size(made)
@@ -80,7 +80,7 @@ class Sources:
             longest = settings.made_task().segments
             made = {name: pad(data, longest) for name, data in made.items()}
         learn = made["train"]
-        if job.process == "flow":
+        if self._few(job):
             learn = head(learn, settings.flow_examples)
         evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
         precision = job.problem.precision
@@ -90,6 +90,10 @@ class Sources:
             return Data(examples, jax.tree.map(lambda leaf: self._pool(leaf, precision), data.pool))
 
         return Splits(cast(learn), {name: cast(data) for name, data in evaluate.items()})
+
+    def _few(self, job: Job) -> bool:
+        """Whether the first examples of the learning set are enough."""
+        return job.process != "train" or bool(self._settings.against)
 
     def _pool(self, leaf: Any, precision: str) -> np.ndarray:
         """The same array for the same pool: splits and seeds share it."""

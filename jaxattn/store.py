@@ -65,8 +65,8 @@ def block(
     Args:
         trajectory: NumPy arrays with the lengths of `axes` in front.
         axes: names and coordinates of the leading axes (hyperparameters, then ``seed``).
-        measures: labels of the problem's measures; one that is not described gets the dims
-            ``<name>_0``, ``<name>_1``, ...
+        measures: labels of the problem's measures and of probes; one that is not described gets
+            the dims ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
         use_up: take each measure out of `trajectory` once it is stacked: less memory.
     """
@@ -77,6 +77,14 @@ def block(
 
     def add(name: str, dims: tuple[str, ...], values: Any, unit: str, text: str) -> None:
         variables[name] = (dims, values, {"units": unit, "long_name": text})
+
+    described = {spec.name: spec for spec in measures}
+
+    def measure(name: str, of: tuple[str, ...], values: Any) -> None:
+        rest = values.ndim - len(lead) - len(of) - 1
+        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
+        coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
+        add(name, (*lead, "save", *of, *spec.dims), values, spec.unit, spec.long_name)
 
     add(
         "objective",
@@ -91,18 +99,15 @@ def block(
         *_UNITS["gradient_norm"],
     )
     coords["part"] = list(parts)
-    described = {spec.name: spec for spec in measures}
     # JAX sorts the keys of a dict; people expect the learning set first and the test last.
     found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
     splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
     coords["split"] = splits
     for name in dict.fromkeys(k.split("/", 1)[1] for k in measured if "/" in k):
         by_split: list[Any] = [measured.pop(f"{split}/{name}") for split in splits]
-        values = np.stack(by_split, axis=len(lead) + 1)
-        rest = values.ndim - len(lead) - 2
-        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
-        coords |= {dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)}
-        add(name, (*lead, "save", "split", *spec.dims), values, spec.unit, spec.long_name)
+        measure(name, ("split",), np.stack(by_split, axis=len(lead) + 1))
+    for name in [name for name in measured if name not in ("objective", "gradient_norm")]:
+        measure(name, (), measured.pop(name))
     add("time_reached", lead, trajectory.time_reached, *_UNITS["time_reached"])
     for name, count in trajectory.work.items():
         label = "evaluations" if name == "gradients" else name

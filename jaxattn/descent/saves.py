@@ -1,14 +1,19 @@
 """When a run is measured: at given steps, or at given times whatever its learning rate."""
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jaxattn.contracts import Hyper
 from jaxattn.descent.optimisers import Optimiser
 
-__all__ = ["AtTimes", "Saves", "last_step", "steps_of"]
+__all__ = ["AtTimes", "Saves", "clocks", "last_step", "steps_of"]
+
+_TIMES = 1 << 22
+"""Times on clocks that are held at once."""
 
 
 class AtTimes(NamedTuple):
@@ -39,3 +44,21 @@ def steps_of(saves: Saves, optimiser: Optimiser, hyper: Hyper) -> Int[Array, " s
     advance = hyper["learning_rate"] * optimiser.pace(hyper)
     nearest = jnp.round(jnp.asarray(saves.times, advance.dtype) / advance)
     return jnp.minimum(nearest, saves.most).astype(jnp.int32)
+
+
+def clocks(
+    optimiser: Optimiser, hypers: Mapping[str, Any], saves: Saves
+) -> Float[Array, "point save"]:
+    """Times at `saves` of runs at these hyperparameters ``[point]``.
+
+    A clock has as many times as a run has steps: a million runs are taken some at a time.
+    """
+
+    def of_one(hyper: Hyper) -> Float[Array, " save"]:
+        return optimiser.clock(hyper, last_step(saves))[steps_of(saves, optimiser, hyper)]
+
+    points = {name: jnp.asarray(values) for name, values in hypers.items()}
+    at_once = max(1, _TIMES // (last_step(saves) + 1))
+    if len(next(iter(points.values()))) <= at_once:
+        return jax.vmap(of_one)(points)
+    return jax.lax.map(of_one, points, batch_size=at_once)

@@ -19,6 +19,7 @@ from jaxattn.data import everything, size
 from jaxattn.descent.optimisers import Optimiser
 from jaxattn.descent.saves import Saves, last_step, steps_of
 from jaxattn.probe import Keep, make_probe, row_status
+from jaxattn.probes import Probe
 
 __all__ = ["Course", "Given", "State", "Watch", "make_course", "make_train", "work_of"]
 
@@ -47,13 +48,14 @@ def make_course(
     keep_params: Keep,
     watch: Watch | None,
     piece: int,
+    probes: tuple[Probe, ...] = (),
 ) -> Callable[..., Course]:
     """``course(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
 
     It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
     `jaxattn.legs`.
     """
-    probe = make_probe(problem, keep_params)
+    probe = make_probe(problem, keep_params, probes)
 
     def course(
         hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
@@ -138,6 +140,7 @@ def make_train(
     order: Order,
     keep_params: Keep = False,
     watch: Watch | None = None,
+    probes: tuple[Probe, ...] = (),
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """Training as a pure function ``train(params, hyper, data, keys) -> Trajectory``.
 
@@ -153,12 +156,13 @@ def make_train(
             after its step. What it gives, averaged over the steps since the save before, is
             measured as ``minibatch/<name>``; at step 0 it is the average over one pass through the
             minibatches before training.
+        probes: what else to measure at every save, of the training loss itself.
 
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
     total = last_step(saves)
-    course = make_course(problem, optimiser, total, order, keep_params, watch, total)
+    course = make_course(problem, optimiser, total, order, keep_params, watch, total, probes)
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         run = course(hyper, data, keys)

@@ -89,7 +89,7 @@ def companion(settings: Settings) -> Settings | None:
     """
     solved = tuple(name for name in settings.names() if name in (*FIELDS, "hybrid"))
     task = settings.made_task()
-    if not solved or task.solvable or not x64_is_on():
+    if not solved or task.solvable or settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
     steps, saves = 2000, 41

@@ -1,22 +1,35 @@
 """The continuous limits by name, and which of them an optimiser has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
+from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
+from jaxattn.flow.normalised import NORMALISED
 from jaxattn.flow.reshuffling import RESHUFFLING
+from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.flow.sde import SDE
 from jaxattn.names import resolve
 
-__all__ = ["LIMITS", "limit_for", "limits_of"]
+__all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
 LIMITS: Mapping[str, Limit] = {
-    limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER, SDE, RESHUFFLING)
+    limit.name: limit
+    for limit in (
+        FLOW,
+        MODIFIED,
+        THIRD_ORDER,
+        ADAM,
+        RMSPROP,
+        NORMALISED,
+        SDE,
+        RESHUFFLING,
+    )
 }
 
 
@@ -29,13 +42,30 @@ def _is_of(limit: Limit, optimiser: Optimiser) -> bool:
     return not limit.families or optimiser.family in limit.families
 
 
-def limit_for(asked: Any, optimiser: Optimiser, order: Order | None = None) -> Limit:
+def optimiser_of(names: Sequence[str]) -> str:
+    """The optimiser that all these limits are of; gradient descent, where they leave a choice.
+
+    Raises:
+        InputError: an unknown name; limits of different optimisers.
+    """
+    found = [resolve("limit", LIMITS, name) for name in names]
+    for family in ("sgd", *(one for limit in found for one in limit.families)):
+        if all(not limit.families or family in limit.families for limit in found):
+            return family
+    each = ", ".join(f"{one.name} of {' or '.join(one.families)}" for one in found if one.families)
+    raise InputError(
+        f"against: got limits of different optimisers ({each}), expected those of one; compare "
+        "once for each optimiser."
+    )
+
+
+def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
     """A limit by name or itself, for training with this optimiser and minibatches in this order.
 
     Args:
         asked: a name, or a `Limit`.
         optimiser: that of the training.
-        order: how its minibatches are drawn; None: not looked at.
+        order: how its minibatches are drawn.
 
     Raises:
         InputError: an unknown name; a limit of other optimisers, or of minibatches in another
@@ -53,8 +83,7 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order | None = None) -> L
             f"{limit.name}: got a learning rate that changes during the run, expected the schedule "
             "constant; of the limits only flow follows a schedule."
         )
-    if order is not None:
-        _refuse_order(limit, order)
+    _refuse_order(limit, order)
     return limit
 
 

@@ -192,6 +192,7 @@ def _before_jumps(
 ) -> Float[Array, ""]:
     """The end of a piece, or the last time before a jump there."""
     close = end - 8 * jnp.finfo(end.dtype).eps * jnp.maximum(jnp.abs(start), jnp.abs(end))
-    first = jnp.min(jnp.where((jumps >= close) & (jumps <= end), jumps, jnp.inf))
+    near = jnp.where((jumps >= close) & (jumps <= end), jumps, jnp.inf)
+    first = jnp.min(near, initial=jnp.inf)
     before = jnp.nextafter(first, start)
     return jnp.where(jnp.isfinite(first) & (before > start), before, end)

@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 import diffrax
+import numpy as np
 
 from jaxattn.names import resolve
 
-__all__ = ["SOLVERS", "Method", "method_of"]
+__all__ = ["SOLVERS", "Method", "method_of", "stability_interval"]
 
 SOLVERS: dict[str, diffrax.AbstractAdaptiveSolver] = {
     "bosh3": diffrax.Bosh3(),
@@ -41,3 +42,30 @@ def method_of(solver: Any) -> Method:
     # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong.
     implicit = isinstance(found, diffrax.AbstractImplicitSolver)
     return Method(found, stages, hands_on, ends_at_saves=implicit)
+
+
+def stability_interval(solver: Any) -> float:
+    """How far a step times a decay rate may go before an explicit solver's steps grow.
+
+    The largest ``x`` with ``|R(-z)| <= 1`` for all ``z`` up to it, ``R`` the stability function of
+    the Runge-Kutta method, ``1 + z b (I - z A)^-1 1``, to three decimals; infinite for an implicit
+    solver (Hairer and Wanner, Solving Ordinary Differential Equations II, IV.2).
+
+    Raises:
+        InputError: no such solver.
+    """
+    found = method_of(solver).solver
+    if isinstance(found, diffrax.AbstractImplicitSolver):
+        return float("inf")
+    tableau = found.tableau
+    a = np.zeros((tableau.num_stages, tableau.num_stages))
+    for row, entries in enumerate(tableau.a_lower, start=1):
+        a[row, :row] = entries
+    ones = np.ones(len(a))
+
+    def grows(x: float) -> bool:
+        inside = np.linalg.solve(np.eye(len(a)) + x * a, ones)
+        return bool(abs(1 - x * tableau.b_sol @ inside) > 1 + 1e-9)
+
+    x = next(x for x in np.arange(1e-3, 100, 1e-3) if grows(x))
+    return float(x - 1e-3)

@@ -1,0 +1,225 @@
+"""How far training is from its continuous limits: when it leaves them, of which order it is."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jax import tree
+from jaxtyping import Float
+
+from jaxattn.contracts import InputError, Status, Trajectory
+from jaxattn.intervals import Interval, interval
+from jaxattn.measures import first_crossing
+
+__all__ = [
+    "TOLERANCE",
+    "Gap",
+    "Order",
+    "departures",
+    "fit_order",
+    "gap",
+    "limits_in",
+    "orders",
+    "orders_by_name",
+    "with_distances",
+]
+
+TOLERANCE = 0.01
+"""Training has left its limit where they are further apart than this share of the limit's way."""
+
+
+class Gap(NamedTuple):
+    """How far training is from a continuous limit of it; any axes in front.
+
+    - ``time [..., save]``: of the saves
+    - ``distance [..., save]``: Euclid's, between the parameters
+    - ``way [...]``: the furthest that the limit came from its start
+    - ``departure [...]``: first time at which `distance` exceeds the tolerance; NaN: never
+    """
+
+    time: Float[np.ndarray, "*row save"]
+    distance: Float[np.ndarray, "*row save"]
+    way: Float[np.ndarray, "*row"]
+    departure: Float[np.ndarray, "*row"]
+
+
+class Order(NamedTuple):
+    """The power of the learning rate with which a distance goes to 0.
+
+    `fit` is the mean over seeds of the slope of log distance against log rate, with its 95 %
+    bootstrap interval; `local` the slope from each rate to the next smaller one, mean over seeds. A
+    coefficient that crosses zero fakes a slope: then the local ones differ.
+    """
+
+    fit: Interval
+    local: Float[np.ndarray, " step"]
+
+
+def gap(train: Trajectory, flow: Trajectory, tolerance: float = TOLERANCE) -> Gap:
+    """How far training is from a continuous limit beside it, and when it leaves it.
+
+    Args:
+        train: of `make_train` with ``keep_params=True``, or many of them stacked.
+        flow: of `make_flow` with the same saves, for the same rows.
+        tolerance: share of the limit's way at which training has left it.
+
+    Raises:
+        InputError: no parameters kept, or other times than those of training.
+    """
+    if train.params is None or flow.params is None:
+        raise InputError("gap: got no parameters, expected them at every save; keep_params=True.")
+    times, others = np.asarray(train.time), np.asarray(flow.time)
+    if others.shape != times.shape or not np.allclose(others, times, rtol=1e-9, atol=0):
+        ends = f"{np.max(others):g}", f"{np.max(times):g}"
+        raise InputError(
+            f"gap: got a flow of {others.shape[-1]} saves up to time {ends[0]}, expected the times "
+            f"of training, {times.shape[-1]} saves up to {ends[1]}; make both with the same saves."
+        )
+    lead = times.ndim
+    ours, theirs = (_flat(one.params, lead) for one in (train, flow))
+    distance = np.linalg.norm(ours - theirs, axis=-1)
+    way = np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1)
+    return Gap(times, distance, way, _departure(times, distance, way, tolerance))
+
+
+def _flat(params: Any, lead: int) -> np.ndarray:
+    leaves = [np.asarray(leaf) for leaf in tree.leaves(params)]
+    return np.concatenate([leaf.reshape(*leaf.shape[:lead], -1) for leaf in leaves], axis=-1)
+
+
+def _departure(
+    times: np.ndarray, distance: np.ndarray, way: np.ndarray, tolerance: float
+) -> np.ndarray:
+    # In units of the tolerated, so that one level serves all rows.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return first_crossing(times, distance / (tolerance * way[..., None]), 1.0)
+
+
+def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed rate"]) -> Order:
+    """The order of errors in the learning rate.
+
+    Args:
+        rates: learning rates, two or more.
+        errors: of each seed; seeds that lack one, or have one that is not positive, are left out.
+
+    Raises:
+        InputError: fewer than two rates.
+    """
+    if rates.size < 2:
+        raise InputError(f"order: got {rates.size} learning rates, expected two or more.")
+    by_size = np.argsort(-rates)
+    known = errors[np.all(np.isfinite(errors) & (errors > 0), axis=1)][:, by_size]
+    x = np.log(rates[by_size])
+    if not len(known):
+        nothing = Interval(np.nan, np.nan, np.nan, "nothing to fit")
+        return Order(nothing, np.full(rates.size - 1, np.nan))
+    slopes = np.polyfit(x, np.log(known).T, 1)[0]
+    local = np.mean(np.diff(np.log(known), axis=1), axis=0) / np.diff(x)
+    return Order(interval(slopes), local)
+
+
+def with_distances(ds: xr.Dataset) -> xr.Dataset:
+    """`ds` with how far each limit is from training, and what came how far, without positions.
+
+    Args:
+        ds: with ``position [paradigm, process, ..., save, coordinate]``.
+    """
+    at = ds["position"]
+
+    def norm(of: xr.DataArray, text: str) -> xr.DataArray:
+        found = (of**2).sum("coordinate", skipna=False) ** 0.5
+        return found.assign_attrs(units="1", long_name=text)
+
+    distance = norm(at - at.sel(process="train", drop=True), "distance of parameters from training")
+    moved = norm(at - at.isel(save=0), "distance of parameters from their start")
+    return ds.drop_vars("position").assign(distance=distance, moved=moved)
+
+
+def limits_in(ds: xr.Dataset) -> list[str]:
+    """The continuous limits that a result holds training against."""
+    names = [str(name) for name in ds["process"].values] if "distance" in ds else []
+    return [name for name in names if name not in ("train", "theory")]
+
+
+def _both_ended(ds: xr.Dataset, limit: str) -> xr.DataArray:
+    ended = Status.ended_well(ds["status"])
+    return ended.sel(process=limit, drop=True) & ended.sel(process="train", drop=True)
+
+
+def orders(ds: xr.Dataset) -> pd.DataFrame:
+    """The order of the distance of training from each limit in the learning rate.
+
+    The distance is the largest over the saves, of the rows that ended well under both.
+
+    Returns:
+        A line for each limit, paradigm and point of the other swept axes: ``process``,
+        ``paradigm``, those axes, ``slope``, ``low``, ``high`` (95 %), ``local`` (a list),
+        ``seeds``, ``rates``. Empty with fewer than two learning rates.
+    """
+    lines: list[dict[str, Any]] = []
+    if ds.sizes.get("learning_rate", 0) < 2:
+        return pd.DataFrame(lines)
+    for limit in limits_in(ds):
+        largest = ds["distance"].sel(process=limit).max("save", skipna=False)
+        largest = largest.where(_both_ended(ds, limit))
+        others = [d for d in largest.dims if d not in ("paradigm", "seed", "learning_rate")]
+        for place in np.ndindex(*(ds.sizes[d] for d in ("paradigm", *others))):
+            one = largest[dict(zip(("paradigm", *others), place, strict=True))]
+            errors = one.transpose("seed", "learning_rate").values
+            found = fit_order(ds["learning_rate"].values, errors)
+            lines.append(
+                {
+                    "process": limit,
+                    "paradigm": str(one["paradigm"].item()),
+                    **{str(name): one[name].item() for name in others},
+                    "slope": float(found.fit.mean),
+                    "low": float(found.fit.low),
+                    "high": float(found.fit.high),
+                    "local": found.local.tolist(),
+                    "seeds": int(np.isfinite(errors).all(axis=1).sum()),
+                    "rates": len(found.local) + 1,
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def orders_by_name(ds: xr.Dataset) -> dict[str, dict[str, dict[str, Any]]]:
+    """`orders` by limit and paradigm; a point of other swept axes is named beside the paradigm."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for line in orders(ds).to_dict("records"):
+        shown = {key: line.pop(key) for key in ("slope", "low", "high", "local", "seeds", "rates")}
+        limit, paradigm = line.pop("process"), line.pop("paradigm")
+        where = ", ".join(f"{name} {value:g}" for name, value in line.items())
+        found.setdefault(limit, {})[f"{paradigm}, {where}" if where else paradigm] = shown
+    return found
+
+
+def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.DataArray:
+    """First time at which training is further from a limit than `tolerance` of the limit's way.
+
+    Args:
+        ds: a result with ``distance``.
+        limit: one of `limits_in`.
+        tolerance: share of the furthest that the limit came from its start.
+
+    Returns:
+        ``[paradigm, ..., seed]``; NaN where never, or where a row did not end well.
+
+    Raises:
+        InputError: a limit that is not there.
+    """
+    if limit not in limits_in(ds):
+        raise InputError(
+            f"departures: got {limit!r}, expected one of {', '.join(limits_in(ds)) or 'none'}; "
+            "compare with against=(...)."
+        )
+    distance = ds["distance"].sel(process=limit, drop=True).transpose(..., "save")
+    way = ds["moved"].sel(process=limit, drop=True).max("save")
+    way = way.broadcast_like(distance.isel(save=0)).transpose(*distance.dims[:-1])
+    time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
+    found = _departure(time.values, distance.values, way.values, tolerance)
+    at = distance.isel(save=0, drop=True).copy(data=found).where(_both_ended(ds, limit))
+    return at.assign_attrs(
+        units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
+    )

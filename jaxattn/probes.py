@@ -1,0 +1,26 @@
+"""What more can be measured at a save than the problem itself measures, named and labelled."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from jaxtyping import Array, Float
+
+from jaxattn.contracts import Hyper, MeasureSpec, Params
+
+__all__ = ["Loss", "Probe"]
+
+Loss: TypeAlias = Callable[[Params], Float[Array, ""]]
+"""The training loss in force at one time, on the whole learning set: a function of parameters."""
+
+
+class Probe(NamedTuple):
+    """Something measured of the loss and the parameters at chosen saves.
+
+    ``measure(loss, params, hyper) -> dict[str, Array]`` is pure and can be vmapped; `specs` label
+    what it gives, by name. Hashable; its factory gives the identical object for equal arguments,
+    so that what is compiled for it once stays compiled.
+    """
+
+    name: str
+    measure: Callable[[Loss, Params, Hyper], dict[str, Array]]
+    specs: tuple[MeasureSpec, ...]
