@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from helpers import CLASSES, EPS, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
-from noise_cases import ground_of
 
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS, limit_for, make_flow
+from jaxattn.flow.ground import ground_of
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
@@ -89,7 +89,7 @@ def weights_of(batches):
 def test_the_noise_has_the_covariance_of_the_steps_of_all_batches(
     problem, batch, start, settings, step, kind, size
 ):
-    ground = ground_of(problem, splits(batch), Order(kind, size), start, settings)
+    ground = ground_of(problem, SGD, settings, batch, (), Order(kind, size))
     equation = LIMITS["sde"].equation(ground, start, ZERO)
     assert equation.draws == COUNT
 
@@ -112,7 +112,7 @@ def test_the_noise_has_the_covariance_of_the_steps_of_all_batches(
 def test_the_reshuffling_flow_has_the_mean_bend_of_the_batches_of_all_epochs(
     problem, batch, start, settings, step, size
 ):
-    ground = ground_of(problem, splits(batch), Order("shuffled", size), start, settings)
+    ground = ground_of(problem, SGD, settings, batch, (), Order("shuffled", size))
     equation = LIMITS["reshuffling"].equation(ground, start, ZERO)
     found = jit(lambda params: ravel_pytree(equation.field(ZERO, params))[0])(start)
     epochs = {
