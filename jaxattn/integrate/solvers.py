@@ -14,7 +14,11 @@ SOLVERS: dict[str, diffrax.AbstractAdaptiveSolver] = {
     "dopri8": diffrax.Dopri8(),
     "kvaerno5": diffrax.Kvaerno5(),
 }
-"""Adaptive solvers by name: orders 3, 5, 8, and their dense outputs' 3, 4, 7."""
+"""Adaptive solvers by name: orders 3, 5, 8, 5, and their dense outputs' 3, 4, 7, 3.
+
+The last one is implicit: for fields with motions so fast that no explicit step is long, and states
+of some hundred numbers at most, as every step solves with their dense Jacobian.
+"""
 
 
 class Method(NamedTuple):
@@ -22,10 +26,17 @@ class Method(NamedTuple):
 
     solver: Any
     stages: int
-    """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
+    """Those of one step, the first one left out when it is handed on (FSAL)."""
     hands_on: bool
-    ends_at_saves: bool
-    """Whether a step is made to end at every save, rather than saves read off dense output."""
+    implicit: bool
+
+    def cost(self, size: int) -> int:
+        """Field evaluations of one step from a state of `size` numbers.
+
+        An implicit step counts two a stage, though its root may take up to ten, which diffrax does
+        not tell; and its Jacobian, a derivative along each number, as `size`.
+        """
+        return 2 * self.stages + size if self.implicit else self.stages
 
 
 def method_of(solver: Any) -> Method:
@@ -38,6 +49,4 @@ def method_of(solver: Any) -> Method:
     tableau = getattr(found, "tableau", None)
     hands_on = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - hands_on
-    # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong.
-    implicit = isinstance(found, diffrax.AbstractImplicitSolver)
-    return Method(found, stages, hands_on, ends_at_saves=implicit)
+    return Method(found, stages, hands_on, isinstance(found, diffrax.AbstractImplicitSolver))
