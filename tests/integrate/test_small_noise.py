@@ -22,19 +22,26 @@ TURN = 0.35
 
 
 def drift(time, y, args):
-    """Ornstein-Uhlenbeck, the Brownian motion itself, and a speed that jumps."""
+    """Ornstein-Uhlenbeck, the same with noise in proportion, the motion alone, and a jump."""
     speed = jnp.where(time < TURN, 1.0, -2.0)
-    return {"x": -args["rate"] * y["x"], "w": jnp.zeros(DRAWS), "moved": speed}
+    slopes = {name: -args["rate"] * y[name] for name in ("x", "scaled")}
+    return {**slopes, "w": jnp.zeros(DRAWS), "moved": speed}
 
 
 def noise(time, y, args, dw):
-    return {"x": args["size"] * MIX @ dw, "w": dw, "moved": jnp.zeros(())}
+    kick = args["size"] * MIX @ dw
+    return {"x": kick, "scaled": kick * y["scaled"], "w": dw, "moved": jnp.zeros(())}
 
 
 @jit
 @jax.vmap
 def solve(seed, step, times, args):
-    start = {"x": args["start"], "w": jnp.zeros(DRAWS), "moved": jnp.zeros(())}
+    start = {
+        "x": args["start"],
+        "scaled": args["start"],
+        "w": jnp.zeros(DRAWS),
+        "moved": jnp.zeros(()),
+    }
     return integrate_sde(
         drift, noise, start, times, jax.random.key(seed), args, draws=DRAWS, step=step,
         jumps=np.array([TURN]),
@@ -67,10 +74,12 @@ def test_a_linear_equation_follows_its_exact_recursion_on_the_path_it_drew():
     ends = np.array([0.0, 0.1, 0.3, 0.35, 0.4, 1.0])
     done = run(np.arange(256), step=1.0, times=ends)
     increments = np.diff(done.values["w"], axis=1) @ MIX
-    x = np.ones(256)
+    x = scaled = np.ones(256)
     for number, length in enumerate(np.diff(ends)):
         x = amplification(-2.0 * length) * x + increments[:, number]
+        scaled = (amplification(-2.0 * length) + increments[:, number]) * scaled
         np.testing.assert_allclose(done.values["x"][:, number + 1], x, atol=50 * EPS)
+        np.testing.assert_allclose(done.values["scaled"][:, number + 1], scaled, atol=50 * EPS)
     assert np.all(done.work["steps"] == 5)
     assert np.all(done.work["gradients"] == 25)
 
