@@ -119,7 +119,9 @@ def run(
 
     `Run.last` is the value at the end if `keeps_end`, else nothing.
     """
-    marks = saves if method.ends_at_saves else None
+    # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong,
+    # so that its steps end at the saves instead.
+    marks = saves if method.implicit else None
     if span.jumps is not None or marks is not None:
         controller = diffrax.ClipStepSizeController(controller, marks, span.jumps)
     kept = [
@@ -130,6 +132,7 @@ def run(
         # At `t1` a row without an event is read off the dense output or not, as another row has
         # one or not: a save of the end itself does not depend on the others.
         kept.append(diffrax.SubSaveAt(ts=span.end[None], fn=value_at))
+    size = sum(leaf.size for leaf in jax.tree.leaves(y0))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(span.field),
         method.solver,
@@ -139,7 +142,9 @@ def run(
         y0=y0,
         args=args,
         saveat=diffrax.SaveAt(subs=kept, controller_state=True),
-        stepsize_controller=watched(controller, method, longest, span.clock),
+        stepsize_controller=watched(
+            controller, method.cost(size), method.hands_on, longest, span.clock
+        ),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
         max_steps=max_steps,

@@ -29,8 +29,8 @@ class Solution(NamedTuple):
     """A solved initial value problem.
 
     `values` holds NaN in place of what was not reached. `crossed` says whether the run ended at the
-    event it was to run until. `work` counts ``gradients`` (evaluations
-    of the field), ``steps`` (accepted) and ``rejected``.
+    event it was to run until. `work` counts ``gradients`` (evaluations of the field), ``steps``
+    (accepted) and ``rejected``.
     """
 
     values: PyTree[Shaped[Array, "save ..."]]

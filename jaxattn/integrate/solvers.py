@@ -15,7 +15,11 @@ SOLVERS: dict[str, diffrax.AbstractAdaptiveSolver] = {
     "dopri8": diffrax.Dopri8(),
     "kvaerno5": diffrax.Kvaerno5(),
 }
-"""Adaptive solvers by name: orders 3, 5, 8, and their dense outputs' 3, 4, 7."""
+"""Adaptive solvers by name: orders 3, 5, 8, 5, and their dense outputs' 3, 4, 7, 3.
+
+The last one is implicit: for fields with motions so fast that no explicit step is long, and states
+of some hundred numbers at most, as every step solves with their dense Jacobian.
+"""
 
 
 class Method(NamedTuple):
@@ -23,10 +27,17 @@ class Method(NamedTuple):
 
     solver: Any
     stages: int
-    """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
+    """Those of one step, the first one left out when it is handed on (FSAL)."""
     hands_on: bool
-    ends_at_saves: bool
-    """Whether a step is made to end at every save, rather than saves read off dense output."""
+    implicit: bool
+
+    def cost(self, size: int) -> int:
+        """Field evaluations of one step from a state of `size` numbers.
+
+        An implicit step counts two a stage, though its root may take up to ten, which diffrax does
+        not tell; and its Jacobian, a derivative along each number, as `size`.
+        """
+        return 2 * self.stages + size if self.implicit else self.stages
 
 
 def method_of(solver: Any) -> Method:
@@ -39,9 +50,7 @@ def method_of(solver: Any) -> Method:
     tableau = getattr(found, "tableau", None)
     hands_on = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - hands_on
-    # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong.
-    implicit = isinstance(found, diffrax.AbstractImplicitSolver)
-    return Method(found, stages, hands_on, ends_at_saves=implicit)
+    return Method(found, stages, hands_on, isinstance(found, diffrax.AbstractImplicitSolver))
 
 
 def stability_interval(solver: Any) -> float:
@@ -54,10 +63,10 @@ def stability_interval(solver: Any) -> float:
     Raises:
         InputError: no such solver.
     """
-    found = method_of(solver).solver
-    if isinstance(found, diffrax.AbstractImplicitSolver):
+    method = method_of(solver)
+    if method.implicit:
         return float("inf")
-    tableau = found.tableau
+    tableau = method.solver.tableau
     a = np.zeros((tableau.num_stages, tableau.num_stages))
     for row, entries in enumerate(tableau.a_lower, start=1):
         a[row, :row] = entries

@@ -45,9 +45,10 @@ def integrate(
 ) -> Solution:
     """Solve ``y' = field(t, y, args)`` from ``y(times[0]) = y0`` and save at `times`.
 
-    Explicit adaptive Runge-Kutta steps; the saves are read off their dense output, so where one
-    saves does not change the steps. Everything runs in the dtype of `y0`. Works under ``jit``,
-    ``jvp`` and ``vmap`` over any of the arrays; a batch runs until its slowest row ends.
+    Adaptive Runge-Kutta steps. Saves are read off the dense output of explicit ones, so where one
+    saves does not change the steps; implicit steps end at every save. Everything runs in the dtype
+    of `y0`. Works under ``jit``, ``jvp`` and ``vmap`` over any of the arrays; a batch runs until
+    its slowest row ends.
 
     Args:
         field: ``field(t, y, args)``, of the structure of `y0`.
@@ -75,7 +76,9 @@ def integrate(
         The saved values and how the run ended: ``Status.DONE`` where the solver succeeded *and*
         reached ``times[-1]``, or the event, *and* every value saved until then is finite; else
         ``Status.SOLVER_FAILED``. NaN or infinity in `y0` or `times`, decreasing times, a field that
-        gives NaN and a singularity end early in that way.
+        gives NaN and a singularity end early in that way. `work` counts every evaluation of the
+        field; for an implicit solver, at least two a stage and one a number of `y0` for the
+        Jacobian of every step, no more of which diffrax tells.
 
     Raises:
         InputError: no such solver; no save time; `rtol` is a number that the dtype cannot reach.
@@ -83,7 +86,8 @@ def integrate(
     Sources:
         P. Bogacki and L. F. Shampine, Appl. Math. Lett. 2 (1989) 321 (bosh3);
         C. Tsitouras, Comput. Math. Appl. 62 (2011) 770 (tsit5); P. J. Prince and J. R. Dormand,
-        J. Comput. Appl. Math. 7 (1981) 67 (dopri8); P. Kidger, arXiv:2202.02435 (diffrax).
+        J. Comput. Appl. Math. 7 (1981) 67 (dopri8); A. Kvaerno, BIT Numer. Math. 44 (2004) 489
+        (kvaerno5); P. Kidger, arXiv:2202.02435 (diffrax).
     """
     method = method_of(solver)
     dtype = jnp.result_type(float, *jax.tree.leaves(y0))

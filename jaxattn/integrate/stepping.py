@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.integrate.clock import LogClock
 from jaxattn.integrate.solution import Function
-from jaxattn.integrate.solvers import Method
 
 __all__ = ["first_step", "pi_control", "watched"]
 
@@ -67,7 +66,7 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     """
 
     controller: diffrax.AbstractAdaptiveStepSizeController
-    stages: int
+    cost: int
     """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
     hands_on: bool
     longest: Any
@@ -88,7 +87,7 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
 
     def wrap(self, direction: Any) -> "_Watched":
         inner = self.controller.wrap(direction)
-        return _Watched(inner, self.stages, self.hands_on, self.longest, self.clock)
+        return _Watched(inner, self.cost, self.hands_on, self.longest, self.clock)
 
     def _limited(self, start: Any, end: Any) -> Any:
         if self.longest is None:
@@ -117,7 +116,7 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         # Written so that a NaN counts as stuck.
         stuck = ~keep & ~(end - start > _smallest_step(start, span))
         result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
-        evaluations = evaluations + self.stages + fresh
+        evaluations = evaluations + self.cost + fresh
         fresh = jnp.where(keep, jnp.logical_and(jumped, self.hands_on), fresh)
         # The last step is cut at the end of the run, which says nothing of the step after it.
         step = next_end - next_start
@@ -133,11 +132,15 @@ def pi_control(rtol: Any, atol: Any) -> diffrax.PIDController:
 
 
 def watched(
-    controller: Any, method: Method, longest: Float[Array, ""] | None, clock: LogClock | None
+    controller: Any,
+    cost: int,
+    hands_on: bool,
+    longest: Float[Array, ""] | None,
+    clock: LogClock | None,
 ) -> diffrax.AbstractAdaptiveStepSizeController:
     """A controller that also counts, gives up when stuck, and takes no step longer than `longest`.
 
     Of its final state, the second entry is the count of field evaluations, the last one the step
     that it would take next.
     """
-    return _Watched(controller, method.stages, method.hands_on, longest, clock)
+    return _Watched(controller, cost, hands_on, longest, clock)
