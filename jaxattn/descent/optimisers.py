@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.contracts import Hyper, HyperSpec, Params
 from jaxattn.names import resolve
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "clocks"]
+__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "clocks", "momentum_of"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
 _FOCUS_RATE = HyperSpec(
@@ -116,10 +116,25 @@ def _is_focus(params: Params) -> PyTree:
     }
 
 
-def _heavy_ball_pace(hyper: Hyper) -> Float[Array, ""]:
-    return 1 / (1 - hyper["momentum"])
+def momentum_of(hyper: Hyper) -> Float[Array, ""]:
+    """The momentum in force: ``1 - friction * sqrt(learning_rate)`` where there is a friction."""
+    if "friction" in hyper:
+        return 1 - hyper["friction"] * jnp.sqrt(hyper["learning_rate"])
+    return hyper["momentum"]
 
 
+_MOMENTUM = (
+    HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"),
+    HyperSpec(
+        "friction",
+        None,
+        low=0.0,
+        open_low=True,
+        unit="time^-1/2",
+        doc="makes the momentum 1 - friction * sqrt(learning_rate), 0 or more; held fixed as the "
+        "learning rate goes to 0, heavy ball stays a second-order equation",
+    ),
+)
 _MOMENTS = (
     HyperSpec("beta1", 0.9, low=0.0, high=1.0, doc="decay of the first moment"),
     HyperSpec("beta2", 0.999, low=0.0, high=1.0, doc="decay of the second moment"),
@@ -133,9 +148,9 @@ OPTIMISERS: Mapping[str, Optimiser] = {
     "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL), family="sgd"),
     "momentum": Optimiser(
         "momentum",
-        lambda hyper, rate: optax.sgd(rate, momentum=hyper["momentum"]),
-        (_RATE, HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"), *_OPTIONAL),
-        pace=_heavy_ball_pace,
+        lambda hyper, rate: optax.sgd(rate, momentum=momentum_of(hyper)),
+        (_RATE, *_MOMENTUM, *_OPTIONAL),
+        pace=lambda hyper: 1 / (1 - momentum_of(hyper)),
         family="momentum",
     ),
     "adam": Optimiser(

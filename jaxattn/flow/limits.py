@@ -6,13 +6,16 @@ from typing import Any
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.gradient import FLOW
+from jaxattn.flow.heavy_ball import HEAVY_BALL
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
 from jaxattn.names import resolve
 
 __all__ = ["LIMITS", "limit_for", "limits_of"]
 
-LIMITS: Mapping[str, Limit] = {limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER)}
+LIMITS: Mapping[str, Limit] = {
+    limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER, HEAVY_BALL)
+}
 
 
 def limits_of(optimiser: Optimiser) -> tuple[str, ...]:
