@@ -98,6 +98,8 @@ def test_the_second_order_equation_has_its_orders_and_loses_them_without_mass_or
         assert_order(SLOW_RATES, found, order, 0.1)
 
 
+# By default the quadratic below stands for it.
+@pytest.mark.slow
 def test_the_modified_flow_has_order_2_from_the_first_step_and_1_without_its_shifted_start(trained):
     shipped = LIMITS["modified"]
 
