@@ -42,6 +42,7 @@ FLOORS = {
     "legs": 3,
     "planar": 3,
     "reduced": 3,
+    "stability": 3,
     "intervals": 4,
     "schedules": 4,
     "settings": 4,

@@ -47,7 +47,7 @@ def three_of(matrix):
 def test_lanczos_finds_the_largest_eigenvalues_of_the_dense_hessian(rng, model, paradigm):
     batch = bags(rng, 10)
     problem = attention_problem(task_of(batch), MODELS[model], paradigm, precision=PRECISION)
-    start = problem.init(jax.random.key(0), hyper())
+    start = jit(problem.init)(jax.random.key(0), hyper())
     point, unravel = ravel_pytree(start)
     assert point.size < 500
     probe = sharpness(3)
