@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, 
 from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
 from jaxattn.probe import Health, Keep
 
-__all__ = ["Carry", "Legs", "Span", "make_legs"]
+__all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
 
 
 class Carry(NamedTuple):
@@ -53,8 +53,8 @@ class Legs:
     saves: tuple[int, ...]
     keep_params: Keep
     spans: tuple[Span, ...]
-    begin: Callable[[Params, Hyper, Splits, Keys], tuple[Carry, Array]]
-    leg: Callable[[Carry, Span, Hyper, Splits, Keys], tuple[Carry, Trajectory]]
+    begin: Callable[[Params, Hyper, Splits, Keys], tuple[Any, Array]]
+    leg: Callable[[Any, Span, Hyper, Splits, Keys], tuple[Any, Trajectory]]
 
 
 @lru_cache(maxsize=256)
@@ -75,9 +75,7 @@ def make_legs(
     Raises:
         InputError: `every` below 1.
     """
-    if every < 1:
-        raise InputError(f"legs: got an edge every {every} saves, expected at least 1.")
-    spans = _spans(saves, every)
+    spans = spans_of(saves, every)
     longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
     course = make_course(problem, optimiser, saves[-1], order, keep_params, watch, longest)
 
@@ -127,7 +125,14 @@ def make_legs(
     return Legs(saves, keep_params, spans, begin, leg)
 
 
-def _spans(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:
+def spans_of(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:
+    """The saves of each leg, with an edge at every `every`-th save after the first.
+
+    Raises:
+        InputError: `every` below 1.
+    """
+    if every < 1:
+        raise InputError(f"legs: got an edge every {every} saves, expected at least 1.")
     ends = np.asarray(saves, np.int32)
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int32)
     edges = [0, *range(1 + every, len(saves), every), len(saves)]

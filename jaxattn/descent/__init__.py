@@ -1,6 +1,7 @@
 """Discrete training with optax: optimisers on the clocks of their flows, and runs."""
 
-from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser
+from jaxattn.descent.decays import adam_decays, rmsprop_decay, time_constant
+from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser, unit
 from jaxattn.descent.saves import AtTimes, Saves, clocks, last_step, steps_of
 from jaxattn.descent.training import (
     Course,
@@ -22,11 +23,15 @@ __all__ = [
     "Saves",
     "State",
     "Watch",
+    "adam_decays",
     "as_optimiser",
     "clocks",
     "last_step",
     "make_course",
     "make_train",
+    "rmsprop_decay",
     "steps_of",
+    "time_constant",
+    "unit",
     "work_of",
 ]

@@ -11,9 +11,10 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.contracts import Hyper, HyperSpec, Params
+from jaxattn.descent.decays import adam_decays, rmsprop_decay
 from jaxattn.names import resolve
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser"]
+__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
 _FOCUS_RATE = HyperSpec(
@@ -39,7 +40,7 @@ class Optimiser:
     """A family of optax transformations indexed by `Hyper`, and its clock.
 
     One step advances time by the scheduled learning rate times ``pace(hyper)``: 1 for gradient
-    descent, Adam and AdamW; 1 / (1 - momentum) for heavy ball, whose flow runs that much faster
+    descent, Adam and its kin; 1 / (1 - momentum) for heavy ball, whose flow runs that much faster
     (THEORY section 6). Hypers with default None are off unless the `Hyper` has them.
     """
 
@@ -94,6 +95,40 @@ def _is_focus(params: Params) -> PyTree:
     }
 
 
+def unit(tree: PyTree) -> PyTree:
+    """A tree over its 2-norm; 0 where it is exactly 0.
+
+    Over its largest entry first: squares of a gradient that is small at saturation are 0.
+    """
+    top = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(tree)]))
+    top = jnp.where(top == 0, jnp.ones_like(top), top)
+    scaled = jax.tree.map(lambda leaf: leaf / top, tree)
+    norm = optax.tree.norm(scaled)
+    # An entry is 1 where any is not 0, so that a norm below 1 is 0.
+    return jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1), scaled)
+
+
+def _normalised(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
+    del hyper
+    # optax.normalize_by_update_norm adds 1e-6 to the norm, which stops a run at saturation.
+    return optax.chain(
+        optax.stateless(lambda gradient, params: unit(gradient)),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def _adam(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
+    first, second = adam_decays(hyper)
+    return optax.adam(rate, b1=first, b2=second, eps=hyper["epsilon"])
+
+
+def _rmsprop(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
+    # Corrected, which is not the default of optax: from a mean square of 0 the first steps are too
+    # long by a factor that keeps the run at order 1/2 in the rate from its limit.
+    decay, epsilon = rmsprop_decay(hyper), hyper["epsilon"]
+    return optax.rmsprop(rate, decay=decay, eps=epsilon, bias_correction=True)
+
+
 def _heavy_ball_pace(hyper: Hyper) -> Float[Array, ""]:
     return 1 / (1 - hyper["momentum"])
 
@@ -103,7 +138,23 @@ _MOMENTS = (
     HyperSpec("beta2", 0.999, low=0.0, high=1.0, doc="decay of the second moment"),
     HyperSpec("epsilon", 1e-8, low=0.0, doc="added to the root of the second moment"),
 )
-_DECAY = HyperSpec("weight_decay", 1e-4, low=0.0, doc="decoupled weight decay")
+_WEIGHT_DECAY = HyperSpec("weight_decay", 1e-4, low=0.0, doc="decoupled weight decay")
+_MEAN_SQUARE = (
+    HyperSpec("decay", 0.9, low=0.0, high=1.0, doc="decay of the mean square gradient"),
+    HyperSpec("epsilon", 1e-8, low=0.0, doc="added to the mean square, under the root"),
+)
+
+
+def _held(name: str, instead_of: str) -> HyperSpec:
+    return HyperSpec(
+        name,
+        None,
+        low=0.0,
+        open_low=True,
+        unit="time",
+        doc=f"time constant at every learning rate, instead of {instead_of}; above half the rate",
+    )
+
 
 _OPTIONAL = (_FOCUS_RATE, _CLIP)
 
@@ -118,10 +169,8 @@ OPTIMISERS: Mapping[str, Optimiser] = {
     ),
     "adam": Optimiser(
         "adam",
-        lambda hyper, rate: optax.adam(
-            rate, b1=hyper["beta1"], b2=hyper["beta2"], eps=hyper["epsilon"]
-        ),
-        (_RATE, *_MOMENTS, *_OPTIONAL),
+        _adam,
+        (_RATE, *_MOMENTS, _held("tau1", "beta1"), _held("tau2", "beta2"), *_OPTIONAL),
         family="adam",
     ),
     "adamw": Optimiser(
@@ -133,9 +182,16 @@ OPTIMISERS: Mapping[str, Optimiser] = {
             eps=hyper["epsilon"],
             weight_decay=hyper["weight_decay"],
         ),
-        (_RATE, *_MOMENTS, _DECAY, *_OPTIONAL),
+        (_RATE, *_MOMENTS, _WEIGHT_DECAY, *_OPTIONAL),
         family="adamw",
     ),
+    "rmsprop": Optimiser(
+        "rmsprop",
+        _rmsprop,
+        (_RATE, *_MEAN_SQUARE, _held("tau", "decay"), *_OPTIONAL),
+        family="rmsprop",
+    ),
+    "normalised": Optimiser("normalised", _normalised, (_RATE, *_OPTIONAL), family="normalised"),
 }
 
 

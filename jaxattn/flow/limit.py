@@ -22,14 +22,20 @@ class Ground(NamedTuple):
       the optimiser sees it (clipped where the run clips), each part times its own rate. One step
       of gradient descent moves by the learning rate times it.
     - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
+    - ``loss(time, params) -> scalar``: the training loss in force.
     - ``losses(time, params) -> [example]``: the loss of every example of the learning set.
+    - ``gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
+    - ``measure(params) -> {name: array}``: what the problem measures on the learning set.
     - ``scale(tree) -> tree``: each part of a tree like the parameters times its own rate: 1, or
       ``focus_rate`` for the focus model.
     """
 
     downhill: Callable[[Float[Array, ""], Params], Params]
     gradient: Callable[[Float[Array, ""], Params], Params]
+    loss: Callable[[Float[Array, ""], Params], Float[Array, ""]]
     losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
+    gradients: Callable[[Float[Array, ""], Params], Params]
+    measure: Callable[[Params], dict[str, Array]]
     scale: Callable[[PyTree], PyTree]
     hyper: Hyper
     order: Order

@@ -6,14 +6,31 @@ from typing import Any
 from jaxattn.batches import Order
 from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
+from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
+from jaxattn.flow.normalised import NORMALISED
+from jaxattn.flow.reshuffling import RESHUFFLING
+from jaxattn.flow.rmsprop import RMSPROP
+from jaxattn.flow.sde import SDE
 from jaxattn.names import resolve
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
-LIMITS: Mapping[str, Limit] = {limit.name: limit for limit in (FLOW, MODIFIED, THIRD_ORDER)}
+LIMITS: Mapping[str, Limit] = {
+    limit.name: limit
+    for limit in (
+        FLOW,
+        MODIFIED,
+        THIRD_ORDER,
+        ADAM,
+        RMSPROP,
+        NORMALISED,
+        SDE,
+        RESHUFFLING,
+    )
+}
 
 
 def limits_of(optimiser: Optimiser) -> tuple[str, ...]:
@@ -43,11 +60,16 @@ def optimiser_of(names: Sequence[str]) -> str:
 
 
 def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
-    """A limit by name or itself, for training with this optimiser and these minibatches.
+    """A limit by name or itself, for training with this optimiser and minibatches in this order.
+
+    Args:
+        asked: a name, or a `Limit`.
+        optimiser: that of the training.
+        order: how its minibatches are drawn.
 
     Raises:
-        InputError: an unknown name; a limit of other optimisers; a learning rate that changes
-            from step to step, which only gradient flow follows; another order of minibatches.
+        InputError: an unknown name; a limit of other optimisers, or of minibatches in another
+            order; a learning rate that changes from step to step, which only gradient flow follows.
     """
     limit = resolve("limit", LIMITS, asked)
     if not _is_of(limit, optimiser):
@@ -61,11 +83,22 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
             f"{limit.name}: got a learning rate that changes during the run, expected the schedule "
             "constant; of the limits only flow follows a schedule."
         )
-    if limit.orders is not None and (order.batch_size is None or order.kind not in limit.orders):
-        got = "the whole learning set at every step"
-        got = got if order.batch_size is None else f"the order {order.kind!r}"
-        raise InputError(
-            f"{limit.name}: got {got}, expected minibatches (--batch-size) in the order "
-            f"{' or '.join(limit.orders)}."
-        )
+    _refuse_order(limit, order)
     return limit
+
+
+def _refuse_order(limit: Limit, order: Order) -> None:
+    if limit.orders is None:
+        return
+    expected = " or ".join(limit.orders)
+    if order.batch_size is None:
+        raise InputError(
+            f"{limit.name}: got full batches, expected minibatches in the order {expected}; "
+            "full batches make no noise, and their limit is modified."
+        )
+    if order.kind not in limit.orders:
+        others = (one for one in LIMITS.values() if one.orders and one is not limit)
+        known = ", ".join(f"{one.name} is of {' or '.join(one.orders or ())}" for one in others)
+        raise InputError(
+            f"{limit.name}: got the order {order.kind!r}, expected {expected}; {known}."
+        )

@@ -1,38 +1,33 @@
 """A continuous limit solved: as a pure function, on the time axis of training, in the same form."""
 
+import zlib
 from collections.abc import Callable
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array
 
 from jaxattn.batches import Order
-from jaxattn.contracts import (
-    Example,
-    Hyper,
-    InputError,
-    Keys,
-    Params,
-    Problem,
-    Splits,
-    Status,
-    Trajectory,
-)
+from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Status, Trajectory
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
-from jaxattn.flow.limit import Ground, Limit
-from jaxattn.flow.limits import limit_for
-from jaxattn.integrate import Solution, integrate
+from jaxattn.flow.ground import checked_limit, ground_of
+from jaxattn.flow.limit import Limit
+from jaxattn.flow.solving import Tolerances, solve
+from jaxattn.flow.stops import Stop
+from jaxattn.integrate import Solution
 from jaxattn.probe import Keep, make_probe
 from jaxattn.probes import Probe
 
-__all__ = ["make_flow"]
+__all__ = ["WHOLE", "ended", "make_flow"]
 
-_WHOLE = Order("fixed", None)
+WHOLE = Order("fixed", None)
 """The whole learning set at every step."""
+
+# crc32 is fixed by its standard; a number that no step of a run has.
+_NOISE = zlib.crc32(b"brownian motion")
 
 
 @lru_cache(maxsize=256)
@@ -47,8 +42,10 @@ def make_flow(
     max_steps: int = 100_000,
     *,
     limit: str | Limit = "flow",
-    order: Order = _WHOLE,
+    order: Order = WHOLE,
     probes: tuple[Probe, ...] = (),
+    until: Stop | None = None,
+    unit: float | None = None,
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """A continuous limit of training as ``flow(params, hyper, data, keys)``.
 
@@ -69,20 +66,28 @@ def make_flow(
         max_steps: steps after which a row counts as failed.
         limit: one of `LIMITS`, by name or itself.
         order: how the training beside it draws its minibatches; read by limits that know noise.
+            In those all examples count alike: a row whose weights differ fails.
         probes: what else to measure at every save, of the training loss itself.
+        until: where the flow may end before its time, such as `stationary`: it then has the status
+            ``CONVERGED``, and measures are NaN from there on.
+        unit: solve in log time, from a start of about this length; see `integrate`.
+
+    A limit with noise has a path of its own for every ``keys.sample``. It takes eight even steps
+    for each one of training, whatever `solver` and tolerances: with noise of size sqrt(eta) a
+    solver of weak error O(h^4 + eta h), at h = eta/8, stays well below the eta^2 of the limit
+    itself (G. N. Milstein and M. V. Tretyakov, SIAM J. Sci. Comput. 18 (1997) 1067).
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
-            limit.
+            limit, or not with minibatches in this order; an event or log time with noise.
     """
-    one = limit_for(limit, optimiser, order)
-    if problem.precision != "float64":
-        raise InputError(f"a flow needs a float64 problem: got {problem.precision!r}.")
-    if problem.stochastic:
+    one = checked_limit(limit, problem, optimiser, order)
+    if one.stochastic and (until is not None or unit is not None):
         raise InputError(
-            f"{one.name}: got {problem.name!r}, whose loss draws samples, expected a loss that "
-            "parameters and data determine; take the expected loss."
+            f"{one.name}: got an event or log time, expected neither: a path with noise is solved "
+            "in even steps to its end; leave out until and unit."
         )
+    how = Tolerances(solver, rtol, atol, max_steps, unit, until)
     probe = make_probe(problem, keep_params, probes)
 
     def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
@@ -93,27 +98,27 @@ def make_flow(
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
         state = problem.state(params)
-        ground = _ground(problem, optimiser, hyper, batch, state, order)
-        tolerances = {"rtol": rtol, "atol": atol, "solver": solver, "max_steps": max_steps}
+        ground = ground_of(problem, optimiser, hyper, batch, state, order)
+        if one.orders is not None:
+            even = jnp.all(batch.weight == batch.weight[0])
+            params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
+        key = jax.random.fold_in(keys.sample, _NOISE)
         jumps = problem.discontinuities(hyper)
         with jax.default_matmul_precision("highest"):
-            if one.restarts and jumps.size:
-                solution = _in_pieces(one, ground, params, times, jumps, tolerances)
-            else:
-                solution = _solve(one, ground, params, times[0], times, tolerances, jumps)
+            solution = solve(one, ground, params, times, jumps, key, how)
             measures, kept = jax.lax.map(
                 lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
                 (solution.values, times),
             )
+        known = times <= solution.time_reached
         if keep_params == "last":
-            kept = jax.tree.map(lambda leaf: leaf[-1], solution.values)
-        sound = jnp.all(jnp.isfinite(measures["objective"]))
-        failed = jnp.asarray(Status.SOLVER_FAILED, solution.status.dtype)
+            last = jnp.where(solution.crossed, jnp.sum(known) - 1, -1)
+            kept = jax.tree.map(lambda leaf: leaf[last], solution.values)
         return Trajectory(
             step=steps.astype(times.dtype),
             time=times,
             measures=measures,
-            status=jnp.where(sound, solution.status, failed).astype(jnp.int32),
+            status=ended(solution, measures["objective"], known),
             time_reached=solution.time_reached,
             work=solution.work,
             params=kept,
@@ -122,92 +127,8 @@ def make_flow(
     return flow
 
 
-def _ground(
-    problem: Problem,
-    optimiser: Optimiser,
-    hyper: Hyper,
-    batch: Example,
-    state: PyTree,
-    order: Order,
-) -> Ground:
-    def loss(time: Array, params: Params, batch: Example) -> Array:
-        # A deterministic loss reads no key.
-        return problem.loss(params, batch, hyper, time, None, state)[0]
-
-    def gradient(time: Array, params: Params) -> Params:
-        raw = jax.grad(loss, argnums=1)(time, params, batch)
-        return optimiser.clipped(raw, hyper)
-
-    def scale(tree: Params) -> Params:
-        if "focus_rate" not in hyper:
-            return tree
-        faster = jax.tree.map(lambda leaf: hyper["focus_rate"] * leaf, tree["focus"])
-        return {**tree, "focus": faster}
-
-    def downhill(time: Array, params: Params) -> Params:
-        return scale(jax.tree.map(jnp.negative, gradient(time, params)))
-
-    def losses(time: Array, params: Params) -> Float[Array, " example"]:
-        alone = jax.tree.map(lambda leaf: leaf[:, None], batch)
-        return jax.vmap(lambda example: loss(time, params, example))(alone)
-
-    examples = batch.weight.shape[0]
-    return Ground(downhill, gradient, losses, scale, hyper, order, examples)
-
-
-def _solve(
-    limit: Limit,
-    ground: Ground,
-    params: Params,
-    origin: Array,
-    times: Float[Array, " save"],
-    tolerances: dict[str, Any],
-    jumps: Float[Array, " jump"] | None = None,
-) -> Solution:
-    equation = limit.equation(ground, params, origin)
-    return integrate(
-        lambda time, state, args: equation.field(time, state),
-        equation.start,
-        times,
-        save=lambda time, state, args: equation.read(time, state),
-        jumps=jumps,
-        **tolerances,
-    )
-
-
-def _in_pieces(
-    limit: Limit,
-    ground: Ground,
-    params: Params,
-    times: Float[Array, " save"],
-    jumps: Float[Array, " jump"],
-    tolerances: dict[str, Any],
-) -> Solution:
-    """A limit that starts anew at every jump, from the parameters that it has reached."""
-    inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
-    edges = [times[0], *inner, times[-1]]
-    found: Solution | None = None
-    for start, end in pairwise(edges):
-        # Piece by piece all saves, those before and after it at its ends.
-        saves = jnp.concatenate([jnp.clip(times, start, end), end[None]])
-        saves = saves.at[0].set(start)
-        piece = _solve(limit, ground, params, start, saves, tolerances)
-        params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
-        piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
-        found = piece if found is None else _joined(found, piece, times >= start)
-    assert found is not None
-    return found
-
-
-def _joined(before: Solution, after: Solution, later: Array) -> Solution:
-    def take(old: Array, new: Array) -> Array:
-        return jnp.where(later.reshape(later.shape + (1,) * (old.ndim - 1)), new, old)
-
-    whole = before.status == Status.DONE
-    return Solution(
-        values=jax.tree.map(take, before.values, after.values),
-        status=jnp.where(whole, after.status, before.status),
-        time_reached=jnp.where(whole, after.time_reached, before.time_reached),
-        work=jax.tree.map(jnp.add, before.work, after.work),
-        crossed=after.crossed,
-    )
+def ended(solution: Solution, objective: Array, known: Array) -> Array:
+    """The `Status` of a flow: as its solver ended, if its losses are finite until then."""
+    sound = jnp.all(jnp.isfinite(objective) | (solution.crossed & ~known))
+    well = jnp.where(solution.crossed, int(Status.CONVERGED), solution.status)
+    return jnp.where(sound, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)

@@ -1,0 +1,38 @@
+"""How fast the moving averages of Adam and RMSprop forget: per step, and in time."""
+
+from jaxtyping import Array, Float
+
+from jaxattn.contracts import Hyper
+
+__all__ = ["adam_decays", "rmsprop_decay", "time_constant"]
+
+
+def adam_decays(hyper: Hyper) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Decays per step of Adam's first and second moment: ``beta1``, ``beta2``.
+
+    Where ``tau1`` or ``tau2`` is given, the one of `time_constant` that is held fixed in its place.
+    """
+    return _decay(hyper, "beta1", "tau1"), _decay(hyper, "beta2", "tau2")
+
+
+def rmsprop_decay(hyper: Hyper) -> Float[Array, ""]:
+    """Decay per step of RMSprop's second moment: ``decay``, or what a given ``tau`` makes it."""
+    return _decay(hyper, "decay", "tau")
+
+
+def time_constant(decay: Float[Array, ""], rate: Float[Array, ""]) -> Float[Array, ""]:
+    """The time ``tau`` after which an average with this decay has forgotten all but 1/e.
+
+    ``rate (1 + decay) / (2 (1 - decay))``, in time on the optimiser's clock, which gives
+    ``e^(-rate / tau) = decay`` up to the third power of ``rate / tau``; ``rate / (1 - decay)`` is
+    right up to the second only.
+    """
+    return rate * (1 + decay) / (2 * (1 - decay))
+
+
+def _decay(hyper: Hyper, name: str, constant: str) -> Float[Array, ""]:
+    if constant not in hyper:
+        return hyper[name]
+    # Solved for the decay; above 0 for a rate below twice the time constant.
+    rate, tau = hyper["learning_rate"], hyper[constant]
+    return (2 * tau - rate) / (2 * tau + rate)

@@ -1,0 +1,96 @@
+"""One run as its continuous limits see it: gradients of its loss on the whole learning set."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.batches import Order
+from jaxattn.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.descent import Optimiser
+from jaxattn.flow.limit import Ground, Limit
+from jaxattn.flow.limits import limit_for
+
+__all__ = ["checked_limit", "ground_of"]
+
+
+def checked_limit(
+    limit: str | Limit, problem: Problem, optimiser: Optimiser, order: Order
+) -> Limit:
+    """A limit that this training has, and that can be solved.
+
+    Raises:
+        InputError: the problem is not float64, or its loss is random; the optimiser has no such
+            limit, or not with minibatches in this order.
+    """
+    one = limit_for(limit, optimiser, order)
+    if problem.precision != "float64":
+        raise InputError(
+            f"a flow needs a float64 problem: got {problem.precision!r}; make it with "
+            "precision='float64'."
+        )
+    if problem.stochastic:
+        raise InputError(
+            f"{one.name}: got {problem.name!r}, whose loss draws samples, expected a loss that "
+            "parameters and data determine; take the expected loss."
+        )
+    return one
+
+
+def ground_of(
+    problem: Problem,
+    optimiser: Optimiser,
+    hyper: Hyper,
+    batch: Example,
+    state: PyTree,
+    order: Order,
+) -> Ground:
+    """What a limit reads of a run.
+
+    Args:
+        problem: what is learnt.
+        optimiser: clips, and has rates of parts.
+        hyper: of the run.
+        batch: the whole learning set.
+        state: the paradigm's, which a flow leaves as it is.
+        order: how training draws its minibatches.
+    """
+
+    def loss(time: Array, params: Params, batch: Example) -> Array:
+        # A deterministic loss reads no key.
+        return problem.loss(params, batch, hyper, time, None, state)[0]
+
+    def gradient(time: Array, params: Params) -> Params:
+        raw = jax.grad(loss, argnums=1)(time, params, batch)
+        return optimiser.clipped(raw, hyper)
+
+    def scale(tree: Params) -> Params:
+        if "focus_rate" not in hyper:
+            return tree
+        faster = jax.tree.map(lambda leaf: hyper["focus_rate"] * leaf, tree["focus"])
+        return {**tree, "focus": faster}
+
+    def downhill(time: Array, params: Params) -> Params:
+        return scale(jax.tree.map(jnp.negative, gradient(time, params)))
+
+    # Each example as a batch of its own.
+    alone = jax.tree.map(lambda leaf: leaf[:, None], batch)
+
+    def losses(time: Array, params: Params) -> Float[Array, " example"]:
+        return jax.vmap(lambda example: loss(time, params, example))(alone)
+
+    def gradients(time: Array, params: Params) -> Params:
+        of_one = jax.grad(loss, argnums=1)
+        return jax.vmap(lambda example: of_one(time, params, example))(alone)
+
+    return Ground(
+        downhill=downhill,
+        gradient=gradient,
+        loss=lambda time, params: loss(time, params, batch),
+        losses=losses,
+        gradients=gradients,
+        measure=lambda params: problem.measure(params, batch, hyper),
+        scale=scale,
+        hyper=hyper,
+        order=order,
+        examples=batch.weight.shape[0],
+    )

@@ -1,0 +1,213 @@
+"""A flow cut in legs at fixed edges: where it can be stored, resumed to the bit, and stopped."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxattn.batches import Order
+from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.curvature import rate_scale, top_eigenvalues
+from jaxattn.data import everything
+from jaxattn.descent import Optimiser
+from jaxattn.flow.gradient import FLOW
+from jaxattn.flow.ground import checked_limit, ground_of
+from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.flow.making import WHOLE, ended
+from jaxattn.flow.solving import event_of
+from jaxattn.flow.stops import Stop
+from jaxattn.integrate import Carry, begin, piece, stability_interval
+from jaxattn.legs import Legs, Span, spans_of
+from jaxattn.probe import Keep, make_probe
+from jaxattn.probes import Probe
+
+__all__ = ["FlowCarry", "Longest", "make_flow_legs", "stable_step"]
+
+Longest: TypeAlias = Callable[[Ground, Float[Array, ""], Params], Float[Array, ""]]
+"""``longest(ground, time, params)``: no step of the leg that begins there is longer."""
+
+
+class FlowCarry(NamedTuple):
+    """What one leg of a flow hands to the next: arrays alone, to be stored as they are."""
+
+    start: Params
+    """Where the flow started, which its equation may depend on."""
+    solve: Carry
+    sound: Bool[Array, ""]
+    """Whether the solver went on so far, through finite losses."""
+
+
+@lru_cache(maxsize=64)
+def stable_step(solver: str = "tsit5", share: float = 0.9, depth: int = 32) -> Longest:
+    """Steps of gradient flow as long as its sharpness lets an explicit solver be stable.
+
+    Measured where each leg begins, by `depth` steps of Lanczos. Error control alone finds that
+    limit by rejected steps; a flow whose sharpness rises within a leg still has it to fall back on.
+
+    Args:
+        solver: the flow's.
+        share: of the largest stable step.
+        depth: steps of Lanczos, each a product with the Hessian.
+
+    Raises:
+        InputError: an implicit solver, whose steps need no such limit; the extra ``curvature`` is
+            not installed.
+    """
+    reach = stability_interval(solver)
+    if not np.isfinite(reach):
+        raise InputError(
+            f"stable_step: got the solver {solver!r}, whose steps are stable at any length, "
+            "expected an explicit one; leave longest out."
+        )
+
+    def longest(ground: Ground, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
+        scale = rate_scale(params, ground.hyper)
+        sharpest = top_eigenvalues(lambda at: ground.loss(time, at), params, scale, 1, depth)[0]
+        return jnp.where(sharpest > 0, share * reach / sharpest, jnp.inf)
+
+    return longest
+
+
+@lru_cache(maxsize=64)
+def make_flow_legs(
+    problem: Problem,
+    optimiser: Optimiser,
+    saves: tuple[int, ...],
+    every: int,
+    keep_params: Keep = False,
+    solver: Any = "tsit5",
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+    max_steps: int = 100_000,
+    *,
+    limit: str | Limit = "flow",
+    order: Order = WHOLE,
+    probes: tuple[Probe, ...] = (),
+    until: Stop | None = None,
+    unit: float | None = None,
+    longest: Longest | None = None,
+) -> Legs:
+    """The flow of `make_flow`, with an edge at every `every`-th save after the first.
+
+    Steps end at the edges, and the step that was to come is carried over them: a flow that is
+    resumed from a stored `FlowCarry` is bit for bit what it would have been. All legs are one
+    compiled program.
+
+    Args:
+        problem: as for `make_flow`.
+        optimiser: as for `make_flow`.
+        saves: steps, increasing from 0.
+        every: saves of a leg.
+        keep_params: as for `make_flow`.
+        solver: as for `make_flow`.
+        rtol: as for `make_flow`.
+        atol: as for `make_flow`.
+        max_steps: as for `make_flow`, of one leg.
+        limit: as for `make_flow`.
+        order: as for `make_flow`.
+        probes: as for `make_flow`.
+        until: as for `make_flow`.
+        unit: as for `make_flow`.
+        longest: what no step is longer than, such as `stable_step`; of gradient flow only.
+
+    Raises:
+        InputError: as `make_flow`; `every` below 1; a limit with noise, or, when it is begun, one
+            that starts anew where the loss jumps; `longest` with another limit than flow.
+    """
+    one = checked_limit(limit, problem, optimiser, order)
+    if one.stochastic:
+        raise InputError(
+            f"{one.name}: got legs, expected a run in one go, as its Brownian path depends on "
+            "where it is cut; use make_flow."
+        )
+    if longest is not None and one is not FLOW:
+        raise InputError(
+            f"{one.name}: got a longest step, which is measured of gradient flow; expected none."
+        )
+    probe = make_probe(problem, keep_params, probes)
+    tolerances = {"rtol": rtol, "atol": atol, "solver": solver}
+
+    def times_of(hyper: Hyper, steps: Any) -> Float[Array, "*save"]:
+        return optimiser.clock(hyper, saves[-1])[jnp.asarray(steps, jnp.int32)]
+
+    def build(start: Params, hyper: Hyper, data: Splits) -> tuple[Ground, Equation]:
+        if one.restarts and problem.discontinuities(hyper).size:
+            raise InputError(
+                f"{one.name}: got {problem.name!r}, whose loss jumps, in legs, expected a loss "
+                "without jumps, as its state starts anew there; use make_flow."
+            )
+        batch = everything(data.learn, problem.precision)
+        ground = ground_of(problem, optimiser, hyper, batch, problem.state(start), order)
+        return ground, one.equation(ground, start, times_of(hyper, 0))
+
+    def begin_flow(
+        params: Params, hyper: Hyper, data: Splits, keys: Keys
+    ) -> tuple[FlowCarry, Float[Array, " save"]]:
+        del keys
+        times = times_of(hyper, saves)
+        with jax.default_matmul_precision("highest"):
+            _, equation = build(params, hyper, data)
+            solve = begin(_field(equation), equation.start, times[0], times[-1], unit=unit,
+                          **tolerances)  # fmt: skip
+        return FlowCarry(params, solve, jnp.asarray(True)), times
+
+    def leg(
+        carry: FlowCarry, span: Span, hyper: Hyper, data: Splits, keys: Keys
+    ) -> tuple[FlowCarry, Trajectory]:
+        times = times_of(hyper, span.ends)
+        own = jnp.arange(times.size) < span.length
+        evaluate = {
+            name: everything(split, problem.precision) for name, split in data.evaluate.items()
+        }
+        state = problem.state(carry.start)
+        with jax.default_matmul_precision("highest"):
+            ground, equation = build(carry.start, hyper, data)
+            here = equation.read(carry.solve.time, carry.solve.y)
+            most = None if longest is None else longest(ground, carry.solve.time, here)
+            solve, solution = piece(
+                _field(equation),
+                carry.solve,
+                times,
+                times[-1],
+                jumps=problem.discontinuities(hyper),
+                save=lambda time, state, args: equation.read(time, state),
+                until=event_of(until, ground, equation),
+                longest=most,
+                max_steps=max_steps,
+                **tolerances,
+            )
+            measures, kept = jax.lax.map(
+                lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
+                (solution.values, times),
+            )
+
+        def only_own(leaf: Array) -> Array:
+            return jnp.where(own.reshape(own.shape + (1,) * (leaf.ndim - 1)), leaf, jnp.nan)
+
+        if keep_params == "last":
+            kept = equation.read(solve.time, solve.y)
+        elif keep_params:
+            kept = jax.tree.map(only_own, kept)
+        known = times <= solution.time_reached
+        objective = jnp.where(own, measures["objective"], 0.0)
+        status = ended(solution, jnp.where(carry.sound, objective, jnp.nan), known)
+        part = Trajectory(
+            step=jnp.asarray(span.ends).astype(times.dtype),
+            time=times,
+            measures=jax.tree.map(only_own, measures),
+            status=status,
+            time_reached=solution.time_reached,
+            work=solution.work,
+            params=kept,
+        )
+        return FlowCarry(carry.start, solve, status != Status.SOLVER_FAILED), part
+
+    return Legs(saves, keep_params, spans_of(saves, every), begin_flow, leg)
+
+
+def _field(equation: Equation) -> Callable[..., Any]:
+    return lambda time, state, args: equation.field(time, state)

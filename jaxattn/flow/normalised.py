@@ -1,0 +1,40 @@
+"""The flow of normalised gradient descent: the curve of gradient flow at unit speed."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxattn.contracts import Params
+from jaxattn.descent import unit
+from jaxattn.flow.limit import Equation, Ground, Limit, of_params
+
+__all__ = ["NORMALISED"]
+
+
+def _equation(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
+    del origin
+
+    def field(time: Float[Array, ""], params: Params) -> Params:
+        direction = unit(ground.gradient(time, params))
+        return ground.scale(jax.tree.map(jnp.negative, direction))
+
+    return Equation(params, field, of_params)
+
+
+NORMALISED = Limit(
+    name="normalised",
+    families=("normalised",),
+    order=1,
+    equation=_equation,
+    clock="the learning rate eta: time is eta times steps, which is the length of the curve",
+    source="Euler's method read backwards; Cortes, Automatica 42 (2006) 1993, for the flow",
+)
+"""``theta' = -P g / |g|``, with ``|g|`` over all parameters and ``P`` the focus rate.
+
+At focus rate 1 it is gradient flow in the length of its curve instead of time. Where gradient flow
+needs times that grow as the exponential of the distance, at saturation, it goes on at unit speed,
+until the gradient is nothing but rounding (a loss of about 1e-13).
+
+A start without a gradient stays. A minimum at a finite distance is reached in finite time, and the
+equation has no smooth solution from there on: the run ends as ``Status.SOLVER_FAILED``.
+"""

@@ -1,0 +1,59 @@
+"""The continuous limit of RMSprop."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.contracts import Params
+from jaxattn.descent import rmsprop_decay
+from jaxattn.flow.averages import average_of, ratio
+from jaxattn.flow.limit import Equation, Ground, Limit
+
+__all__ = ["RMSPROP"]
+
+
+class _State(NamedTuple):
+    params: Params
+    square: PyTree
+
+
+def _equation(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
+    rate, epsilon = ground.hyper["learning_rate"], ground.hyper["epsilon"]
+    average = average_of(rmsprop_decay(ground.hyper), rate, origin)
+
+    def velocity(gradient: Array, square: Array) -> Array:
+        # A trial step of the solver may overshoot to a square below 0.
+        return -ratio(gradient, jnp.sqrt(jnp.maximum(square, 0.0) + epsilon))
+
+    def field(time: Float[Array, ""], state: _State) -> _State:
+        gradient = ground.gradient(time, state.params)
+        square = average.corrected(time, state.square)
+        return _State(
+            params=ground.scale(jax.tree.map(velocity, gradient, square)),
+            square=average.speed(state.square, jax.tree.map(jnp.square, gradient)),
+        )
+
+    seen = ground.gradient(origin, params)
+    start = _State(params, average.start(jax.tree.map(jnp.square, seen)))
+    return Equation(start, field, lambda time, state: state.params)
+
+
+RMSPROP = Limit(
+    name="rmsprop",
+    families=("rmsprop",),
+    order=1,
+    equation=_equation,
+    clock="the learning rate eta: time is eta times steps; the order is for a fixed time constant "
+    "tau of the mean square",
+    source="Ma, Wu and E, arXiv:2009.06125, for the equation; its constant, start and correction are "
+    "those of optax.rmsprop",
+    restarts=True,
+)
+"""``theta' = -P g / sqrt(v_hat + epsilon)``, ``v' = (g^2 - v) / tau``.
+
+With ``P`` the focus rate; ``tau``, ``v_hat`` and the start are those of Adam's second moment, and
+what is said of it there holds here. First order only: unlike Adam's, each step is made with the
+gradient at its beginning.
+"""

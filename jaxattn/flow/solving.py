@@ -1,0 +1,130 @@
+"""A limit's equation solved over a run, with its noise and its new starts."""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxattn.contracts import Params, Status
+from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.flow.stops import Stop
+from jaxattn.integrate import Solution, integrate, integrate_sde
+
+__all__ = ["SUBSTEPS", "Tolerances", "event_of", "solve"]
+
+SUBSTEPS = 8
+"""Even steps of a limit with noise for each one of training."""
+
+
+class Tolerances(NamedTuple):
+    """How a solver is asked to work; see `integrate`."""
+
+    solver: Any
+    rtol: float
+    atol: float
+    max_steps: int
+    unit: float | None
+    until: Stop | None
+
+
+def solve(
+    limit: Limit,
+    ground: Ground,
+    params: Params,
+    times: Float[Array, " save"],
+    jumps: Float[Array, " jump"],
+    key: Array,
+    how: Tolerances,
+) -> Solution:
+    """The limit's parameters at `times`.
+
+    Args:
+        limit: which.
+        ground: of the run.
+        params: where it starts.
+        times: of the saves.
+        jumps: when the loss jumps.
+        key: of the noise, where there is some.
+        how: tolerances.
+    """
+    if not (limit.restarts and jumps.size):
+        return _solve(limit, ground, params, times, jumps, key, how)
+    # A limit that starts anew at every jump, from the parameters that it has reached.
+    inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
+    edges = [times[0], *inner, times[-1]]
+    found: Solution | None = None
+    for number, (start, end) in enumerate(pairwise(edges)):
+        if number < inner.size:
+            # The field is that before the jump, also in the last stage of the last step.
+            end = jnp.maximum(start, end - 4 * jnp.finfo(end.dtype).eps * jnp.abs(end))
+        # Piece by piece all saves, those before and after it at its ends.
+        saves = jnp.concatenate([jnp.clip(times, start, end), end[None]]).at[0].set(start)
+        own = jax.random.fold_in(key, number)
+        piece = _solve(limit, ground, params, saves, jumps[:0], own, how)
+        params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
+        piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
+        found = piece if found is None else _joined(found, piece, times >= start)
+    assert found is not None
+    return found
+
+
+def _solve(
+    limit: Limit,
+    ground: Ground,
+    params: Params,
+    times: Float[Array, " save"],
+    jumps: Float[Array, " jump"],
+    key: Array,
+    how: Tolerances,
+) -> Solution:
+    equation = limit.equation(ground, params, times[0])
+    if equation.noise is not None:
+        noise = equation.noise
+        return integrate_sde(
+            lambda time, state, args: equation.field(time, state),
+            lambda time, state, args, dw: noise(time, state, dw),
+            equation.start,
+            times,
+            key,
+            draws=equation.draws,
+            step=ground.hyper["learning_rate"] / SUBSTEPS,
+            jumps=jumps,
+            save=lambda time, state, args: equation.read(time, state),
+            max_steps=how.max_steps,
+        )
+    return integrate(
+        lambda time, state, args: equation.field(time, state),
+        equation.start,
+        times,
+        jumps=jumps,
+        save=lambda time, state, args: equation.read(time, state),
+        until=event_of(how.until, ground, equation),
+        unit=how.unit,
+        rtol=how.rtol,
+        atol=how.atol,
+        solver=how.solver,
+        max_steps=how.max_steps,
+    )
+
+
+def event_of(until: Stop | None, ground: Ground, equation: Equation) -> Any:
+    """An event of `integrate` from a stop of training."""
+    if until is None:
+        return None
+    return lambda time, state, args: until(ground, time, equation.read(time, state))
+
+
+def _joined(before: Solution, after: Solution, later: Array) -> Solution:
+    def take(old: Array, new: Array) -> Array:
+        return jnp.where(later.reshape(later.shape + (1,) * (old.ndim - 1)), new, old)
+
+    whole = (before.status == Status.DONE) & ~before.crossed
+    return Solution(
+        values=jax.tree.map(take, before.values, after.values),
+        status=jnp.where(whole, after.status, before.status),
+        time_reached=jnp.where(whole, after.time_reached, before.time_reached),
+        work=jax.tree.map(jnp.add, before.work, after.work),
+        crossed=before.crossed | (whole & after.crossed),
+    )

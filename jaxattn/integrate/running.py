@@ -1,0 +1,170 @@
+"""One run of an adaptive solver, from a start to an end: where diffrax is called."""
+
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import optimistix
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from jaxattn.integrate.clock import LogClock, by_the_clock
+from jaxattn.integrate.solution import Function, only_where, time_at, value_at
+from jaxattn.integrate.solvers import Method
+from jaxattn.integrate.stepping import first_step, watched
+
+__all__ = ["Run", "Span", "begun", "run", "span_between"]
+
+
+class Span(NamedTuple):
+    """What is solved between two times, in the variable that the solver steps in.
+
+    That is t, or the reading of the clock where there is one.
+    """
+
+    field: Function
+    save: Function
+    until: Function | None
+    start: Float[Array, ""]
+    end: Float[Array, ""]
+    jumps: Float[Array, " jump"] | None
+    """Strictly between the two, or infinite."""
+    clock: LogClock | None
+
+
+class Run(NamedTuple):
+    """How it went. `values` holds NaN where `written` does not."""
+
+    values: PyTree
+    written: Bool[Array, " save"]
+    end: Float[Array, ""]
+    last: PyTree
+    crossed: Bool[Array, ""]
+    reached: Bool[Array, ""]
+    step: Float[Array, ""]
+    """What the controller would have taken next."""
+    work: dict[str, Int[Array, ""]]
+
+
+def _event(until: Function) -> diffrax.Event:
+    # The last step of Newton's method squares what is left, so the time is far better than this.
+    root_finder = optimistix.Newton(rtol=1e-10, atol=1e-10)
+    return diffrax.Event(lambda t, y, args, **_: until(t, y, args), root_finder, direction=True)
+
+
+def _inside(
+    jumps: Float[Array, " jump"], start: Float[Array, ""], end: Float[Array, ""]
+) -> Float[Array, " jump"]:
+    """The jumps strictly between two times, and infinity in place of the others."""
+    # A first step that ends at a jump at the end would leave the last save unwritten, as the
+    # solver hops over the jump by two units in the last place; so would one that close.
+    size = jnp.maximum(jnp.abs(start), jnp.abs(end))
+    end = end - 8 * jnp.finfo(end.dtype).eps * size
+    return jnp.where((jumps > start) & (jumps < end), jumps, jnp.inf)
+
+
+def span_between(
+    field: Function,
+    start: Float[Array, ""],
+    end: Float[Array, ""],
+    jumps: Any,
+    save: Function | None,
+    until: Function | None,
+    clock: LogClock | None,
+) -> Span:
+    """The span between two times t; a clock is read at both, and at the jumps."""
+    save = value_at if save is None else save
+    jumps = None if jumps is None or jnp.size(jumps) == 0 else jnp.asarray(jumps, end.dtype)
+    if clock is None:
+        jumps = None if jumps is None else _inside(jumps, start, end)
+        return Span(field, save, until, start, end, jumps, None)
+    readings = None
+    if jumps is not None:
+        readings = _inside(clock.at(jumps), clock.at(start), clock.at(end))
+        jumps = jnp.where(jnp.isfinite(readings), jumps, jnp.inf)
+
+    def told(function: Function) -> Function:
+        return by_the_clock(function, clock, start, end, jumps)
+
+    timed = told(field)
+
+    def paced(reading: Array, y: PyTree, args: Any) -> PyTree:
+        pace = clock.pace(reading)
+        return jax.tree.map(lambda speed: pace * speed, timed(reading, y, args))
+
+    until = None if until is None else told(until)
+    return Span(paced, told(save), until, clock.at(start), clock.at(end), readings, clock)
+
+
+def begun(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) -> Array:
+    """The first step of a run, for two evaluations of the field."""
+    order = method.solver.order(diffrax.ODETerm(span.field))
+    return first_step(span.field, y0, span.start, span.end, args, controller, order)
+
+
+def run(
+    span: Span,
+    y0: PyTree,
+    saves: Float[Array, " save"],
+    step: Float[Array, ""],
+    args: Any,
+    controller: Any,
+    method: Method,
+    longest: Float[Array, ""] | None,
+    max_steps: int,
+    *,
+    keeps_end: bool,
+) -> Run:
+    """Solve over a span from a first step, and keep `saves`, never decreasing and within it.
+
+    `Run.last` is the value at the end if `keeps_end`, else nothing.
+    """
+    marks = saves if method.ends_at_saves else None
+    if span.jumps is not None or marks is not None:
+        controller = diffrax.ClipStepSizeController(controller, marks, span.jumps)
+    kept = [
+        diffrax.SubSaveAt(ts=saves, fn=span.save),
+        diffrax.SubSaveAt(t1=True, fn=value_at if keeps_end else time_at),
+    ]
+    if keeps_end:
+        # At `t1` a row without an event is read off the dense output or not, as another row has
+        # one or not: a save of the end itself does not depend on the others.
+        kept.append(diffrax.SubSaveAt(ts=span.end[None], fn=value_at))
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(span.field),
+        method.solver,
+        t0=span.start,
+        t1=span.end,
+        dt0=step,
+        y0=y0,
+        args=args,
+        saveat=diffrax.SaveAt(subs=kept, controller_state=True),
+        stepsize_controller=watched(controller, method, longest, span.clock),
+        # Half the tracing of the default, which also prepares reverse mode.
+        adjoint=diffrax.ForwardMode(),
+        max_steps=max_steps,
+        event=None if span.until is None else _event(span.until),
+        throw=False,
+    )
+    saved_at, (end,), *ended_at = solution.ts
+    values, last, *ended = solution.ys
+    if keeps_end:
+        there = jnp.isfinite(ended_at[0])
+        last = jax.tree.map(lambda a, b: jnp.where(there, a[0], b[0]), ended[0], last)
+    written = jnp.isfinite(saved_at)
+    crossed = diffrax.is_event(solution.result)
+    _, evaluations, _, _, _, asked = solution.controller_state
+    return Run(
+        values=only_where(written, values, jnp.nan),
+        written=written,
+        end=end,
+        last=last,
+        crossed=crossed,
+        reached=crossed | (diffrax.is_successful(solution.result) & (end == span.end)),
+        step=asked,
+        work={
+            "gradients": evaluations,
+            "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),
+            "rejected": jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32),
+        },
+    )

@@ -1,0 +1,86 @@
+"""What a solver gives back, and the checks of its values."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+
+from jaxattn.contracts import InputError, Status
+
+__all__ = [
+    "Function",
+    "Solution",
+    "all_finite",
+    "checked_tolerance",
+    "only_where",
+    "status_of",
+    "time_at",
+    "value_at",
+]
+
+Function = Callable[[Array, Any, Any], PyTree]
+"""Of time, value and ``args``."""
+
+
+class Solution(NamedTuple):
+    """A solved initial value problem.
+
+    `values` holds NaN in place of what was not reached. `crossed` says whether the run ended at the
+    event it was to run until. `work` counts ``gradients`` (evaluations
+    of the field), ``steps`` (accepted) and ``rejected``.
+    """
+
+    values: PyTree[Shaped[Array, "save ..."]]
+    status: Int[Array, ""]
+    time_reached: Float[Array, ""]
+    work: dict[str, Int[Array, ""]]
+    crossed: Bool[Array, ""]
+
+
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether every entry of every leaf is finite."""
+    checks = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
+
+
+def only_where(mask: Bool[Array, " save"], tree: PyTree, otherwise: float) -> PyTree:
+    """The rows of every leaf that the mask keeps, and `otherwise` in the others."""
+
+    def rows(leaf: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (leaf.ndim - 1)), leaf, otherwise)
+
+    return jax.tree.map(rows, tree)
+
+
+def status_of(done: Bool[Array, ""]) -> Int[Array, ""]:
+    """``Status.DONE``, or that the solver failed."""
+    return jnp.where(done, int(Status.DONE), int(Status.SOLVER_FAILED)).astype(jnp.int32)
+
+
+def value_at(t: Any, y: PyTree, args: Any) -> PyTree:
+    """The value itself: what is kept unless told otherwise."""
+    del t, args
+    return y
+
+
+def time_at(t: Any, y: PyTree, args: Any) -> Any:
+    """The time alone."""
+    del y, args
+    return t
+
+
+def checked_tolerance(rtol: Any, dtype: Any) -> None:
+    """Refuse a tolerance that rounding alone exceeds; one that is traced is not looked at.
+
+    Raises:
+        InputError: `rtol` is a number above 0 and below ten units in the last place of `dtype`.
+    """
+    least = 10 * float(jnp.finfo(dtype).eps)
+    if isinstance(rtol, float | np.floating) and 0 < rtol < least:
+        raise InputError(
+            f"rtol is below the reach of {jnp.dtype(dtype).name}: got {rtol:.3g}, expected at "
+            f"least {least:.2g}; solve in float64 or ask for less."
+        )

@@ -1,0 +1,133 @@
+"""Solve an initial value problem from its start to its end.
+
+Failures are values: nothing here raises on what an array holds, and a row that fails leaves the
+other rows of a ``vmap`` as they are.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from jaxattn.contracts import InputError
+from jaxattn.integrate.clock import LogClock
+from jaxattn.integrate.running import begun, run, span_between
+from jaxattn.integrate.solution import (
+    Function,
+    Solution,
+    all_finite,
+    checked_tolerance,
+    only_where,
+    status_of,
+)
+from jaxattn.integrate.solvers import method_of
+from jaxattn.integrate.stepping import pi_control
+
+__all__ = ["integrate"]
+
+
+def integrate(
+    field: Function,
+    y0: PyTree,
+    times: Float[ArrayLike, " save"],
+    args: Any = None,
+    *,
+    jumps: Float[ArrayLike, " jump"] | None = None,
+    save: Function | None = None,
+    until: Function | None = None,
+    longest: Float[ArrayLike, ""] | None = None,
+    unit: Float[ArrayLike, ""] | None = None,
+    rtol: float | Array = 1e-8,
+    atol: float | Array = 1e-10,
+    solver: Any = "tsit5",
+    max_steps: int = 16_384,
+) -> Solution:
+    """Solve ``y' = field(t, y, args)`` from ``y(times[0]) = y0`` and save at `times`.
+
+    Explicit adaptive Runge-Kutta steps; the saves are read off their dense output, so where one
+    saves does not change the steps. Everything runs in the dtype of `y0`. Works under ``jit``,
+    ``jvp`` and ``vmap`` over any of the arrays; a batch runs until its slowest row ends.
+
+    Args:
+        field: ``field(t, y, args)``, of the structure of `y0`.
+        y0: start, a pytree of floats.
+        times: when to save, never decreasing; the first one is the start, the last one the end.
+        args: handed to `field` and `save`.
+        jumps: times at which the field is discontinuous; steps end exactly there and start anew.
+            At a jump the field must give its later value, where the run starts at one. Infinite,
+            NaN and all others outside ``(times[0], times[-1])`` have no effect.
+        save: ``save(t, y, args)``, floats, what to keep of a time; ``y`` itself unless told.
+        until: ``until(t, y, args)``, a number of order one; the run ends where it rises through 0,
+            found on the dense output by Newton's method, and `time_reached` is that time. One that
+            is above 0 at the start has to fall first.
+        longest: no step is longer, in time t; traced, may be infinite. An explicit solver whose
+            steps the sharpness limits then loses no step to rejections.
+        unit: solve in log time, ``s = log(1 + (t - times[0]) / unit)``, for spans of many decades:
+            steps are even in t up to about `unit`, and in its logarithm from there. Everything
+            here stays in t, `longest` too. Plain time unless told.
+        rtol: error of one step relative to ``y``, root mean square over the entries of `y0`.
+        atol: the same, absolute; in the unit of ``y``.
+        solver: a name of `SOLVERS`, or an adaptive diffrax solver.
+        max_steps: steps, accepted or not, after which the run gives up.
+
+    Returns:
+        The saved values and how the run ended: ``Status.DONE`` where the solver succeeded *and*
+        reached ``times[-1]``, or the event, *and* every value saved until then is finite; else
+        ``Status.SOLVER_FAILED``. NaN or infinity in `y0` or `times`, decreasing times, a field that
+        gives NaN and a singularity end early in that way.
+
+    Raises:
+        InputError: no such solver; no save time; `rtol` is a number that the dtype cannot reach.
+
+    Sources:
+        P. Bogacki and L. F. Shampine, Appl. Math. Lett. 2 (1989) 321 (bosh3);
+        C. Tsitouras, Comput. Math. Appl. 62 (2011) 770 (tsit5); P. J. Prince and J. R. Dormand,
+        J. Comput. Appl. Math. 7 (1981) 67 (dopri8); P. Kidger, arXiv:2202.02435 (diffrax).
+    """
+    method = method_of(solver)
+    dtype = jnp.result_type(float, *jax.tree.leaves(y0))
+    checked_tolerance(rtol, dtype)
+    y0 = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), y0)
+    times = jnp.asarray(times, dtype)
+    if times.size == 0:
+        raise InputError("times is empty: got 0 save times, expected 1 or more.")
+    sound = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
+    if longest is not None:
+        longest = jnp.asarray(longest, dtype)
+        sound = sound & (longest > 0)
+    clock = None
+    if unit is not None:
+        unit = jnp.asarray(unit, dtype)
+        sound = sound & (unit > 0) & jnp.isfinite((times[-1] - times[0]) / unit)
+        clock = LogClock(jnp.where(sound, times[0], 0.0), jnp.where(sound, unit, 1.0))
+    # A span of length zero takes no step, so a hopeless row costs the others nothing.
+    asked = jnp.where(sound, times, jnp.zeros_like(times))
+
+    controller = pi_control(rtol, atol)
+    span = span_between(field, asked[0], asked[-1], jumps, save, until, clock)
+    done = run(
+        span,
+        y0,
+        asked if clock is None else clock.at(asked),
+        begun(span, y0, args, controller, method),
+        args,
+        controller,
+        method,
+        longest,
+        max_steps,
+        keeps_end=False,
+    )
+    end = done.end
+    if clock is not None:
+        end = jnp.where(end == span.end, times[-1], clock.time(end))
+    written = sound & done.written
+    values = only_where(written, done.values, jnp.nan)
+    due = only_where(~done.crossed | written, values, 0.0)
+    return Solution(
+        values=values,
+        status=status_of(sound & done.reached & all_finite(due)),
+        time_reached=jnp.where(sound, end, times[0]),
+        work={**done.work, "gradients": done.work["gradients"] + 2},  # two chose the first step
+        crossed=sound & done.crossed,
+    )

@@ -1,0 +1,143 @@
+"""How long a step is: the first one, the next one, and when to give up."""
+
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.integrate.clock import LogClock
+from jaxattn.integrate.solution import Function
+from jaxattn.integrate.solvers import Method
+
+__all__ = ["first_step", "pi_control", "watched"]
+
+
+def _smallest_step(time: Array, span: Array) -> Array:
+    eps = jnp.finfo(time.dtype).eps
+    return jnp.maximum(16 * eps * jnp.abs(time), eps**2 * span)
+
+
+def first_step(
+    field: Function,
+    y0: PyTree,
+    start: Float[Array, ""],
+    end: Float[Array, ""],
+    args: Any,
+    controller: Any,
+    order: int,
+) -> Float[Array, ""]:
+    """A first step of about the right size, by two evaluations of the field.
+
+    The rule of Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4, with
+    their constants of dimension time replaced by tau = |y| / |y'|, so that the unit of time does
+    not matter. diffrax 0.7 means to do the like, but always begins with 0.01.
+    """
+    span = end - start
+
+    def size(tree: PyTree) -> Array:
+        scaled = jax.tree.map(
+            lambda leaf, y: leaf / (controller.atol + controller.rtol * jnp.abs(y)), tree, y0
+        )
+        return jnp.asarray(controller.norm(scaled), start.dtype)
+
+    def look(carry: tuple[Array, PyTree], _: None) -> tuple[Any, tuple[PyTree, Array]]:
+        slope = field(*carry, args)
+        position, speed = size(y0), size(slope)
+        flat = (position < 1e-5) | (speed * span < 1e-5)
+        tau = jnp.where(flat, 1e-4 * span, jnp.minimum(position / speed, span))
+        ahead = jax.tree.map(lambda y, dy: (y + 0.01 * tau * dy).astype(y.dtype), y0, slope)
+        return (start + 0.01 * tau, ahead), (slope, tau)
+
+    # A scan, so that the field is traced once.
+    _, (slopes, taus) = jax.lax.scan(look, (start, y0), length=2)
+    speed = size(jax.tree.map(lambda dy: dy[0], slopes)) * taus[0]
+    bend = size(jax.tree.map(lambda dy: dy[1] - dy[0], slopes)) * taus[0] / 0.01
+    step = taus[0] * jnp.minimum(1.0, (0.01 / jnp.maximum(speed, bend)) ** (1 / order))
+    step = jnp.where(step > 0, step, 1e-6 * span)  # the field overflowed, or is NaN
+    return jnp.clip(step, _smallest_step(start, span), jnp.maximum(span, 0.0))
+
+
+class _Watched(diffrax.AbstractAdaptiveStepSizeController):
+    """A step size controller that also counts field evaluations and gives up when stuck.
+
+    diffrax itself shrinks a step whose error is NaN until the step limit, however far that is,
+    and turns an infinite trial value into a NaN step size.
+    """
+
+    controller: diffrax.AbstractAdaptiveStepSizeController
+    stages: int
+    """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
+    hands_on: bool
+    longest: Any
+    """No step is longer, in time t."""
+    clock: LogClock | None
+
+    @property
+    def rtol(self) -> Any:
+        return self.controller.rtol
+
+    @property
+    def atol(self) -> Any:
+        return self.controller.atol
+
+    @property
+    def norm(self) -> Any:
+        return self.controller.norm
+
+    def wrap(self, direction: Any) -> "_Watched":
+        inner = self.controller.wrap(direction)
+        return _Watched(inner, self.stages, self.hands_on, self.longest, self.clock)
+
+    def _limited(self, start: Any, end: Any) -> Any:
+        if self.longest is None:
+            return end
+        if self.clock is None:
+            return jnp.minimum(end, start + self.longest)
+        return jnp.minimum(end, start + jnp.log1p(self.longest / self.clock.pace(start)))
+
+    def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, Any]:
+        end, inner = self.controller.init(terms, t0, t1, *rest)
+        end = self._limited(t0, end)
+        # The first stage has to be evaluated.
+        fresh = jnp.asarray(self.hands_on)
+        return end, (inner, jnp.asarray(0, jnp.int32), fresh, t1 - t0, t1, end - t0)
+
+    def adapt_step_size(
+        self, start: Any, end: Any, before: Any, after: Any, args: Any, error: Any, order: Any,
+        state: Any,
+    ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:  # fmt: skip
+        inner, evaluations, fresh, span, stop, asked = state
+        keep, next_start, next_end, jumped, inner, result = self.controller.adapt_step_size(
+            start, end, before, after, args, error, order, inner
+        )
+        next_end = jnp.where(jnp.isnan(next_end), start + 0.1 * (end - start), next_end)
+        next_end = self._limited(next_start, next_end)
+        # Written so that a NaN counts as stuck.
+        stuck = ~keep & ~(end - start > _smallest_step(start, span))
+        result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
+        evaluations = evaluations + self.stages + fresh
+        fresh = jnp.where(keep, jnp.logical_and(jumped, self.hands_on), fresh)
+        # The last step is cut at the end of the run, which says nothing of the step after it.
+        step = next_end - next_start
+        asked = jnp.where(keep & (end >= stop), jnp.maximum(asked, step), step)
+        state = inner, evaluations, fresh, span, stop, asked
+        return keep, next_start, next_end, jumped, state, result
+
+
+def pi_control(rtol: Any, atol: Any) -> diffrax.PIDController:
+    """The controller of every adaptive run."""
+    # PI control: on the reduced systems five times smaller errors for 5 % more steps than I alone.
+    return diffrax.PIDController(rtol=rtol, atol=atol, pcoeff=0.3, icoeff=0.4)
+
+
+def watched(
+    controller: Any, method: Method, longest: Float[Array, ""] | None, clock: LogClock | None
+) -> diffrax.AbstractAdaptiveStepSizeController:
+    """A controller that also counts, gives up when stuck, and takes no step longer than `longest`.
+
+    Of its final state, the second entry is the count of field evaluations, the last one the step
+    that it would take next.
+    """
+    return _Watched(controller, method.stages, method.hands_on, longest, clock)

@@ -1,0 +1,166 @@
+"""Solvers beyond the plain one: log time, a longest step, an implicit method, a limit of rtol."""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import jit
+
+from jaxattn.contracts import InputError, Status
+from jaxattn.integrate import SOLVERS, integrate
+
+pytestmark = pytest.mark.needs_x64
+
+NAN, INF = float("nan"), float("inf")
+EPS = float(np.finfo(np.float64).eps)
+
+
+def decaying(time, y, args):
+    """A power law in the end: ``y = 1 / (1 + rate t)``, times a factor from the jump on."""
+    rate, jump = args
+    return jnp.where(time < jump, -1.0, -2.0) * rate * y**2
+
+
+def exact(times, rate, jump):
+    slowly = np.minimum(times, jump) + 2 * np.maximum(times - jump, 0.0)
+    return 1 / (1 + rate * slowly)
+
+
+TIMES = np.array([0.0, 1e-3, 1.0, 3.0, 1e3, 1e6, 1e9])
+TURN = 3.0
+
+
+@jit
+@jax.vmap
+def in_log_time(unit, longest, rate, level):
+    return integrate(
+        decaying, jnp.ones(1), TIMES, (rate, TURN), jumps=np.array([TURN]), unit=unit,
+        longest=longest, atol=1e-20, until=lambda time, y, args: level - y[0],
+        save=lambda time, y, args: {"y": y[0], "time": time},
+    )  # fmt: skip
+
+
+ROWS = {
+    "plain": (1.0, INF, 1.0, 0.0),
+    "another unit": (20.0, INF, 1.0, 0.0),
+    "until y is 0.01": (1.0, INF, 1.0, 0.01),
+    "no unit": (0.0, INF, 1.0, 0.0),
+    "NaN as the unit": (NAN, INF, 1.0, 0.0),
+    "a unit below 0": (-1.0, INF, 1.0, 0.0),
+    "a unit without reach": (1e-300, INF, 1.0, 0.0),
+    "no step": (1.0, 0.0, 1.0, 0.0),
+    "NaN as the longest step": (1.0, NAN, 1.0, 0.0),
+    "NaN as the rate": (1.0, INF, NAN, 0.0),
+}
+
+
+@lru_cache(maxsize=1)
+def rows():
+    batch = in_log_time(*np.array(list(ROWS.values())).T)
+    return {name: jax.tree.map(lambda leaf, i=i: leaf[i], batch) for i, name in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize("name", ["plain", "another unit"])
+def test_log_time_solves_twelve_decades_and_stays_in_t(name):
+    run = rows()[name]
+    assert run.status == Status.DONE
+    assert run.time_reached == TIMES[-1]
+    # rtol 1e-8 a step; errors of a power law do not grow relative to it.
+    np.testing.assert_allclose(run.values["y"], exact(TIMES, 1.0, TURN), rtol=1e-6)
+    # The clock is read and turned back: log and exp of up to ln 1e12 = 28.
+    np.testing.assert_allclose(run.values["time"], TIMES, rtol=60 * EPS)
+
+
+def test_a_jump_in_log_time_costs_no_more_than_a_few_rejections():
+    # It is met exactly, though the clock's reading of it is rounded: a miss by one unit in the
+    # last place takes dozens (`test_a_step_ends_exactly_at_a_jump` counts what a blind run takes).
+    assert rows()["plain"].work["rejected"] < 10
+
+
+def test_an_event_in_log_time_is_found_and_told_in_t():
+    run = rows()["until y is 0.01"]
+    assert run.status == Status.DONE
+    assert run.crossed
+    # 1 + 3 + 2 (t - 3) = 100
+    np.testing.assert_allclose(run.time_reached, 51.0, rtol=1e-6)
+    assert np.array_equal(np.isnan(run.values["y"]), TIMES > 51.0)
+
+
+@pytest.mark.parametrize("name", list(ROWS)[3:9])
+def test_a_unit_or_a_longest_step_that_makes_no_sense_fails_without_a_step(name):
+    run = rows()[name]
+    assert run.status == Status.SOLVER_FAILED
+    assert run.work["steps"] + run.work["rejected"] == 0
+    assert np.isnan(run.values["y"]).all()
+
+
+def test_a_field_of_nan_fails_in_log_time_too():
+    assert rows()["NaN as the rate"].status == Status.SOLVER_FAILED
+
+
+@jit
+@jax.vmap
+def linear(rate, longest):
+    times = jnp.array([0.0, 10.0])
+    field = lambda time, y, args: -args * y  # noqa: E731
+    return integrate(field, jnp.ones(1), times, rate, longest=longest, rtol=1e-3, atol=1e-6)
+
+
+def test_no_step_is_longer_than_the_longest():
+    run = linear(np.array([0.01, 0.01, 50.0, 50.0]), np.array([INF, 0.25, INF, 3.0 / 50]))
+    assert np.all(run.status == Status.DONE)
+    # Nothing limits the first row but the growth of its steps; the second takes equal ones.
+    assert run.work["steps"][0] < 10
+    assert run.work["steps"][1] == 10 / 0.25
+    # On stiff decay tsit5 steps at the edge of its stability, 3.31 / rate, and is thrown back.
+    assert run.work["rejected"][2] > 5
+    assert run.work["rejected"][3] == 0
+    # It grows to that by factors of the controller at first, while the solution falls.
+    assert 0 <= run.work["steps"][3] - 10 * 50 / 3 < 20
+
+
+def test_the_longest_step_is_one_of_t_in_log_time_too():
+    @jit
+    def run(longest):
+        times = jnp.array([0.0, 100.0])
+        field = lambda time, y, args: -0.001 * y  # noqa: E731
+        return integrate(field, jnp.ones(1), times, longest=longest, unit=0.5, rtol=1e-3)
+
+    # A step that is long in log time is cut to 1 where it matters, from t about 1 on.
+    limited, free = run(1.0), run(INF)
+    assert 100 <= limited.work["steps"] < 110
+    assert free.work["steps"] < 15
+
+
+def test_the_implicit_solver_steps_over_what_is_fast_and_over():
+    """The method of Prothero and Robinson: what is left of a stiff problem is its slow solution."""
+
+    def stiff(time, y, args):
+        return {"y": -args * (y["y"] - jnp.cos(time)) - jnp.sin(time)}
+
+    @jit
+    def run(rate):
+        times, start = jnp.linspace(0.0, 5.0, 6), {"y": jnp.ones(2)}
+        return integrate(stiff, start, times, rate, solver="kvaerno5", rtol=1e-6, atol=1e-8)
+
+    for rate in (1e4, 1e6):
+        done = run(rate)
+        assert done.status == Status.DONE
+        np.testing.assert_allclose(done.values["y"][:, 0], np.cos(np.arange(6)), atol=1e-5)
+        # On the real axis an explicit step of order 5 is stable up to about 3.3 / rate.
+        assert done.work["steps"] < 200 < 5 * rate / 3.3 / 50
+
+
+def test_a_tolerance_below_the_reach_of_the_dtype_is_refused_in_one_line():
+    start = jnp.ones(2, jnp.float32)
+    with pytest.raises(InputError, match=r"float32: got 1e-09, expected at least 1.2e-06") as told:
+        integrate(decaying, start, np.array([0.0, 1.0]), (1.0, INF), rtol=1e-9)
+    assert "\n" not in str(told.value)
+    with pytest.raises(InputError, match="float64"):
+        integrate(decaying, jnp.ones(2), np.array([0.0, 1.0]), (1.0, INF), rtol=1e-16)
+
+
+def test_every_solver_has_a_name_that_is_that_of_its_paper():
+    assert set(SOLVERS) == {"bosh3", "tsit5", "dopri8", "kvaerno5"}
