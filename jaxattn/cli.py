@@ -158,7 +158,7 @@ def _split(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _beside_limits(ds: Any) -> dict[str, Any]:
-    """What is known of training beside its limits, as JSON; orders where there are several rates."""
+    """Training beside its limits, as JSON; orders where there are several learning rates."""
     from jaxattn.gap_findings import departure_records
     from jaxattn.gaps import limits_in, orders_by_name
 
