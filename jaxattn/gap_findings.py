@@ -118,7 +118,8 @@ def _step_at(ds: xr.Dataset, clock: Mapping[str, int], time: float) -> float:
     """The step at a time, of the row's own clock."""
     times, steps = ds["time"].isel(clock), ds["step"]
     steps = steps.isel({dim: index for dim, index in clock.items() if dim in steps.dims})
-    return float(np.round(np.interp(time, times.values, steps.values)))
+    # The first at which it is seen; exactly on a step, rounding must not make it the next.
+    return float(np.ceil(np.interp(time, times.values, steps.values) - 1e-6))
 
 
 def _why(record: Mapping[str, Any], before: bool, slope: float) -> str:
@@ -176,11 +177,24 @@ def _of_order(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) ->
                 + (f"; {expected})." if expected else ").")
             )
     for line in follow:
-        if np.ptp(line["local"]) > _SPREAD:
+        if not _is_settled(line):
             yield (
                 f"The order of {_name(line)} is not settled: from rate to rate its slope goes from "
                 f"{line['local'][0]:.2f} at the largest to {line['local'][-1]:.2f} at the smallest."
             )
+
+    few = [line for line in lines if line["rates"] < ds.sizes["learning_rate"]]
+    if few:
+        yield (
+            "An order leaves out rates at which runs diverge or reach the edge of stability: it is "
+            f"of the smallest {listed(dict.fromkeys(str(line['rates']) for line in few))} for "
+            f"{listed(map(_name, few))}."
+        )
+
+
+def _is_settled(line: Mapping[str, Any]) -> bool:
+    """Whether the local slopes are one power."""
+    return bool(np.ptp(line["local"]) <= _SPREAD)
 
 
 def _expected(ds: xr.Dataset, limit: str) -> str:
@@ -221,7 +235,7 @@ def _of_departures(
         first, *rest = left
         each = [
             f"{_rate(first)} {name} leaves {limit} (by {share} of its way) {_when(first)}",
-            *(f"{_rate(one)} {_when(one)}" for one in rest),
+            *(f"at {one['learning_rate']:g} {_when(one)}" for one in rest),
         ]
         never = [f"{one['learning_rate']:g}" for one in known if not one["left"]]
         text = _capital(_listed(each))
@@ -250,7 +264,7 @@ def _reasons(
         rates = listed(f"{one['learning_rate']:g}" for one in group)
         where = "" if len(by_why) == 1 else f" at {rates}"
         if why == EDGE:
-            times = listed(f"{one['edge_time']:.3g}" for one in group)
+            times = listed(dict.fromkeys(f"{one['edge_time']:.3g}" for one in group))
             yield (
                 f"Why{where}: it has passed the edge of stability by then, as learning rate times "
                 f"sharpness reaches {group[0]['edge']:.3g} at time {times}."
@@ -263,7 +277,7 @@ def _reasons(
                 for line in lines
                 if line["process"] == group[0]["limit"] and _name(line) == _name(group[0])
             )
-            slope = next((line["slope"] for line in mine), np.nan)
+            slope = next((line["slope"] for line in mine if _is_settled(line)), np.nan)
             edge = "no edge of stability is passed before; " if group[0]["edge"] > 0 else ""
             how = f", which falls as the learning rate to the power {slope:.2f}"
             yield (
@@ -283,10 +297,12 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
         over = [one for one in group if np.isfinite(one["edge_time"])]
         over.sort(key=lambda one: -one["learning_rate"])
         if over:
-            each = listed(f"time {one['edge_time']:.3g} {_rate(one)}" for one in over)
+            first_over, *rest = over
+            each = [f"at time {first_over['edge_time']:.3g} {_rate(first_over)}"]
+            each += [f"at {one['edge_time']:.3g} at {one['learning_rate']:g}" for one in rest]
             yield (
                 f"{name} reaches the edge of stability, learning rate times sharpness of "
-                f"{over[0]['edge']:.3g}, at {each}."
+                f"{first_over['edge']:.3g}, {listed(each)}."
             )
     if len(below) == len(first):
         most = float(product.sel(process="train").max())

@@ -9,6 +9,7 @@ from jax import tree
 from jaxtyping import Float
 
 from jaxattn.contracts import InputError, Status, Trajectory
+from jaxattn.edges import edge_times
 from jaxattn.flow import LIMITS
 from jaxattn.intervals import Interval, interval
 from jaxattn.measures import first_crossing
@@ -84,7 +85,7 @@ def gap(train: Trajectory, flow: Trajectory, tolerance: float = TOLERANCE) -> Ga
     lead = times.ndim
     ours, theirs = (_flat(one.params, lead) for one in (train, flow))
     distance = np.linalg.norm(ours - theirs, axis=-1)
-    way = np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1)
+    way = np.asarray(np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1))
     return Gap(times, distance, way, _departure(times, distance, way, tolerance))
 
 
@@ -166,8 +167,9 @@ def _both_ended(ds: xr.Dataset, limit: str) -> xr.DataArray:
 def orders(ds: xr.Dataset) -> pd.DataFrame:
     """The order of the distance of training from each limit in the learning rate.
 
-    The distance is the largest over the saves, of the rows that ended well under both. A
-    stochastic limit has no line: how far two paths with noise of their own are apart has no order.
+    The distance is the largest over the saves, of the rows that ended well under both and did not
+    reach the edge of stability, beyond which a distance has no order. Neither has that of a
+    stochastic limit, whose paths have noise of their own: there is no line of it.
 
     Returns:
         A line for each limit, paradigm and point of the other swept axes: ``process``,
@@ -177,11 +179,13 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
     lines: list[dict[str, Any]] = []
     if ds.sizes.get("learning_rate", 0) < 2:
         return pd.DataFrame(lines)
+    reached = edge_times(ds)
     for limit in limits_in(ds):
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
         largest = ds["distance"].sel(process=limit).max("save", skipna=False)
         largest = largest.where(_both_ended(ds, limit))
+        largest = largest if reached is None else largest.where(~np.isfinite(reached))
         others = [d for d in largest.dims if d not in ("paradigm", "seed", "learning_rate")]
         for place in np.ndindex(*(ds.sizes[d] for d in ("paradigm", *others))):
             one = largest[dict(zip(("paradigm", *others), place, strict=True))]

@@ -21,7 +21,7 @@ def example_limits(
     rates: Sequence[float] = RATES,
     seeds: int = 3,
     powers: dict[str, tuple[float, float]] | None = None,
-    sharpest: float = 8.0,
+    sharpest: float = 4.0,
     saves: int = 17,
     **spec: object,
 ) -> xr.Dataset:

@@ -49,7 +49,7 @@ __all__ = ["distance", "distances", "orders", "sharpness", "sharpnesses"]
 _RAMP = plt.get_cmap("viridis")
 _TRAINING: dict[str, Any] = {"lw": 3.2, "alpha": 0.5}
 _FLOW: dict[str, Any] = {"lw": 1.5, "linestyle": (0, (4, 2))}
-_LIMIT_LINES: Sequence[Any] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
+_LIMIT_LINES: tuple[Any, ...] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
 _KEYS = 6
 """More keys than these do not fit on one line."""
 _NUMBERED = 8
@@ -164,10 +164,11 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
             # What time is, the caption says once.
             ax.set_xlabel("time" if name == names[-1] else "")
             ax.set_ylabel("distance, share of its way" if limit == limits[0] else "")
-            empty = len(ax.lines) == 1
-            set_title(ax, f"{name} and {limit_words(limit)}{': no run is done' * empty}")
-            if empty:
+            set_title(ax, f"{name} and {limit_words(limit)}")
+            if len(ax.lines) == 1:  # the tolerance alone
+                ax.lines[0].remove()
                 ax.set_axis_off()
+                set_title(ax, f"{name}: no run is done")
     _same_heights(axes)
     _close(figure, axes, _rates(ds, None)[0].setting, lost)
     return figure
@@ -258,11 +259,11 @@ def _largest(one: Curves) -> list[float]:
 
 def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> None:
     ax.plot(rates, heights, color="0.6", lw=1.0, zorder=1)
-    middle = len(rates) // 2
+    # At the smallest rate: there guides are apart even where limits cross.
     ax.annotate(
         f"power {power:g}",
-        (rates[middle], heights[middle]),
-        (3, -3),
+        (rates[-1], heights[-1]),
+        (6, -2),
         textcoords="offset points",
         ha="left",
         va="top",
