@@ -1,4 +1,4 @@
-"""Training against its continuous limits, in words: of which order, when it leaves them, and why."""
+"""Training against its continuous limits, in words: of which order, when it leaves them, why."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -176,19 +176,21 @@ def _of_order(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) ->
                 f"with the learning rate (order {_slope_words(line)}"
                 + (f"; {expected})." if expected else ").")
             )
-    for line in follow:
-        if not _is_settled(line):
-            yield (
-                f"The order of {_name(line)} is not settled: from rate to rate its slope goes from "
-                f"{line['local'][0]:.2f} at the largest to {line['local'][-1]:.2f} at the smallest."
-            )
-
-    few = [line for line in lines if line["rates"] < ds.sizes["learning_rate"]]
-    if few:
+    if wild := [line for line in follow if not _is_settled(line)]:
+        each = (
+            f"from {line['local'][0]:.2f} to {line['local'][-1]:.2f} for {_name(line)}"
+            for line in wild
+        )
         yield (
-            "An order leaves out rates at which runs diverge or reach the edge of stability: it is "
-            f"of the smallest {listed(dict.fromkeys(str(line['rates']) for line in few))} for "
-            f"{listed(map(_name, few))}."
+            "That is no one power yet: between neighbouring rates, from the largest to the "
+            f"smallest, the slope goes {listed(each)}."
+        )
+    asked = ds.sizes["learning_rate"]
+    if few := [line for line in lines if line["rates"] < asked]:
+        each = (f"{line['rates']} of {asked} are for {_name(line)}" for line in few)
+        yield (
+            "Rates at which runs diverge or reach the edge of stability are in no order: "
+            f"{listed(each)}."
         )
 
 
@@ -299,7 +301,7 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
         if over:
             first_over, *rest = over
             each = [f"at time {first_over['edge_time']:.3g} {_rate(first_over)}"]
-            each += [f"at {one['edge_time']:.3g} at {one['learning_rate']:g}" for one in rest]
+            each += [f"at time {one['edge_time']:.3g} at {one['learning_rate']:g}" for one in rest]
             yield (
                 f"{name} reaches the edge of stability, learning rate times sharpness of "
                 f"{first_over['edge']:.3g}, {listed(each)}."

@@ -282,9 +282,9 @@ def _number(ax: Axes, rates: np.ndarray) -> None:
 def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = None) -> Axes:
     """Learning rate times sharpness against time, a colour a learning rate; log scale.
 
-    Wide and pale along training, dashed along its first limit; medians over seeds. The horizontal line is
-    the edge of stability where one holds of what was measured (see `jaxattn.edges.edge_in`), a
-    ring where training first reaches it.
+    Wide and pale along training, dashed along its first limit; medians over seeds. The horizontal
+    line is the edge of stability where one holds of what was measured (see
+    `jaxattn.edges.edge_in`), a ring where training first reaches it.
 
     Args:
         ds: a result with limits, of which the sharpness was measured.
