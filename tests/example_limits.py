@@ -22,7 +22,7 @@ def example_limits(
     seeds: int = 3,
     powers: dict[str, tuple[float, float]] | None = None,
     sharpest: float = 4.0,
-    saves: int = 17,
+    saves: int = 21,
     **spec: object,
 ) -> xr.Dataset:
     """Every row done.

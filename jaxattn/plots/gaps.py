@@ -121,8 +121,9 @@ def distance(
             )
         at = float(first_crossing(time, middle, gaps.TOLERANCE))
         ax.plot([at], [gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white")
-    words = f"{100 * gaps.TOLERANCE:g} % of its way"
-    ax.axhline(gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
+    if ax.lines:
+        words = f"{100 * gaps.TOLERANCE:g} % of its way"
+        ax.axhline(gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
     setting = rates[0].setting
     dress(ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}")
     set_title(
@@ -165,8 +166,7 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
             ax.set_xlabel("time" if name == names[-1] else "")
             ax.set_ylabel("distance, share of its way" if limit == limits[0] else "")
             set_title(ax, f"{name} and {limit_words(limit)}")
-            if len(ax.lines) == 1:  # the tolerance alone
-                ax.lines[0].remove()
+            if not ax.lines:
                 ax.set_axis_off()
                 set_title(ax, f"{name}: no run is done")
     _same_heights(axes)
@@ -236,7 +236,7 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
 
 def _power(limit: str) -> float:
     known = LIMITS.get(limit)
-    return known.order if known is not None and not known.stochastic else 0.0
+    return float(known.order) if known is not None and not known.stochastic else 0.0
 
 
 def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
@@ -381,6 +381,7 @@ def _close(figure: Figure, axes: np.ndarray, setting: Setting, drawn: Sequence[C
     words = run_words(setting._replace(words=""), f"medians over {seeds_words(drawn)}")
     clock = label_of(setting.ds["time"].attrs, "time")
     said = [words, left_out(drawn), clock if clock != "time" else ""]
-    most = max(len(legend.legend_handles) for ax in axes.flat if (legend := ax.get_legend()))
+    legends = [legend for ax in axes.flat if (legend := ax.get_legend()) is not None]
+    most = max((len(legend.legend_handles) for legend in legends), default=1)
     columns = most if most <= _KEYS else -(-most // 2)
     one_legend(figure, list(axes.flat), columns, "; ".join(part for part in said if part))
