@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -196,7 +197,7 @@ class Settings:
     def _advances(self) -> np.ndarray:
         """By how much a step advances time, at every point of the swept axes."""
         hypers = {name: values.reshape(-1) for name, values in self.grid().items()}
-        pace = self.made_optimiser().pace({k: jnp.asarray(v) for k, v in hypers.items()})
+        pace = jax.vmap(self.made_optimiser().pace)({k: jnp.asarray(v) for k, v in hypers.items()})
         return hypers["learning_rate"] * np.asarray(pace)
 
     def grid(self) -> dict[str, np.ndarray]:
