@@ -208,7 +208,7 @@ def _assembled(
         own = {**job.plan.coordinates, "seed": job.plan.seeds}
         labels = (
             *job.problem.measures,
-            *(spec for one in probes_of(settings) for spec in one.specs),
+            *(spec for one in probes_of(settings, job.process) for spec in one.specs),
         )
         one = block(_on_grid(job, rows), own, labels, job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))

@@ -18,7 +18,6 @@ DEPTH = 64
 """Steps of Lanczos, where there are so many parameters."""
 
 
-@lru_cache(maxsize=64)
 def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
     """The probe of the `count` largest eigenvalues of the Hessian, by `top_eigenvalues`.
 
@@ -37,7 +36,11 @@ def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
             "1 and at most one a step; change count or depth."
         )
     _lanczos()  # what is missing is said before anything is compiled
+    return _sharpness(count, depth)
 
+
+@lru_cache(maxsize=64)
+def _sharpness(count: int, depth: int) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper) -> dict[str, Array]:
         found = top_eigenvalues(loss, params, rate_scale(params, hyper), count, depth)
         return {"sharpness": found[0], "eigenvalues": found}
@@ -83,17 +86,18 @@ def top_eigenvalues(
     shrink; for Adam S is the inverse of ``sqrt(v_hat + eps_root) + eps``.
 
     Lanczos from one fixed random vector, orthogonalised against all before it (matfree), makes
-    ``min(parameters, depth)`` steps. Each is one product of the Hessian with a vector (a forward
-    derivative of the gradient: two to three gradients' time), and one more sets the size; memory
-    for the vectors is ``depth`` times the parameters. With as many steps as parameters the result
-    is exact but for rounding. With fewer it is never too large, and falls short by about
-    ``4 parameters exp(-4 depth sqrt(gap)) (largest - smallest)`` at most, where gap is
-    ``(first - second) / (second - smallest)`` (Saad, Numerical Methods for Large Eigenvalue
-    Problems, 2011, chapter 6): for 500 parameters 64 steps give six digits from a gap of 1% on.
-    Where the first two are closer, the second stands in for the first, and the gap to the third
-    counts. Eigenvalues that are equal are listed as often as they occur where every step is made,
-    else perhaps fewer times. What counts as rounding is the machine's precision to the power 3/4,
-    of the size of the largest second derivative: five digits in float32, eleven in float64.
+    ``min(parameters, depth)`` steps. Each is one product of the Hessian with a vector, about as
+    long as a gradient, and one more sets the size: 64 steps take as long as 60 to 80 gradients
+    (benchmarks/bench_10_curvature.py), and ``depth`` times the memory of the parameters.
+
+    With as many steps as parameters the result is exact but for rounding. With fewer it is never
+    too large, and falls short by about ``4 parameters exp(-4 depth sqrt(gap)) (largest -
+    smallest)`` at most, where gap is ``(first - second) / (second - smallest)`` (Saad, Numerical
+    Methods for Large Eigenvalue Problems, 2011, chapter 6): for 500 parameters 64 steps give six
+    digits from a gap of 1% on. Where the first two are closer, the second stands in for the first,
+    and the gap to the third counts. Equal eigenvalues are listed as often as they occur where
+    every step is made, else perhaps fewer times. Rounding is the machine's precision to the power
+    3/4, of the largest second derivative: five digits in float32, eleven in float64.
 
     Args:
         loss: of the parameters alone, twice differentiable.

@@ -246,6 +246,6 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
     time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
     found = _departure(time.values, distance.values, way.values, tolerance)
     at = distance.isel(save=0, drop=True).copy(data=found).where(watched(ds, limit))
-    return at.assign_attrs(
+    return at.rename("departure").assign_attrs(
         units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
     )

@@ -150,7 +150,7 @@ def make_job(
     """
     problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
     saves, order, varied = settings.saves_of_runs(), settings.order_of_batches(), settings.varied()
-    devices, probes = tuple(jax.local_devices()), probes_of(settings)
+    devices, probes = tuple(jax.local_devices()), probes_of(settings, process)
     made = (
         make_train(problem, optimiser, saves, order, keep_params=keep_params, probes=probes)
         if process == "train"
@@ -181,9 +181,10 @@ def make_job(
     )
 
 
-def probes_of(settings: Settings) -> tuple[Probe, ...]:
-    """What is measured besides the problem's own measures."""
-    curved = (sharpness(settings.curvature),) if settings.curvature else ()
+def probes_of(settings: Settings, process: str) -> tuple[Probe, ...]:
+    """What is measured besides the problem's own measures; curvature of training and its flow."""
+    curves = settings.curvature and process in ("train", "flow")
+    curved = (sharpness(settings.curvature),) if curves else ()
     return (*((position(),) if settings.against else ()), *curved)
 
 
@@ -239,8 +240,8 @@ def learning_examples(settings: Settings) -> dict[str, int]:
     """Examples that each process learns from."""
     whole = size(settings.made_task().make(0)["train"])
     few = min(whole, settings.flow_examples)
-    counts = {name: few for name in settings.processes()}
-    return counts if settings.against else {**counts, "train": whole, "theory": whole}
+    train = few if settings.against else whole
+    return {**dict.fromkeys(settings.processes(), few), "train": train, "theory": whole}
 
 
 def times_of(settings: Settings) -> dict[str, Any]:

@@ -16,7 +16,6 @@ WHOLE = 2
 """Parameters up to this multiple of the coordinates asked for are kept as they are."""
 
 
-@lru_cache(maxsize=64)
 def position(count: int = 512) -> Probe:
     """The probe of where the parameters are: ``position [coordinate]``.
 
@@ -29,7 +28,11 @@ def position(count: int = 512) -> Probe:
     """
     if count < 1:
         raise InputError(f"position: got {count} coordinates, expected at least 1; 512 is usual.")
+    return _position(count)
 
+
+@lru_cache(maxsize=64)
+def _position(count: int) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper) -> dict[str, Array]:
         del loss, hyper
         flat, _ = ravel_pytree(params)

@@ -116,6 +116,7 @@ class Settings:
             _at_least("batch size", self.batch_size, 1)
         self.order_of_batches()
         self.axes()
+        self._refuse_decays()
         _at_least("curvature", self.curvature, 0)
         for name in self.against:
             limit_for(name, self.made_optimiser(), self.order_of_batches())
@@ -193,6 +194,19 @@ class Settings:
         advance = self._advances()
         most = round(self.steps * float(np.max(advance) / np.min(advance)))
         return AtTimes(tuple(float(step * np.max(advance)) for step in saves), most)
+
+    def _refuse_decays(self) -> None:
+        """Refuse moving averages that forget nothing, or less than nothing."""
+        optimiser = self.made_optimiser()
+        hypers = {name: jnp.asarray(values.reshape(-1)) for name, values in self.grid().items()}
+        for decay in map(np.asarray, jax.vmap(optimiser.decays)(hypers)):
+            if not np.all((decay >= 0) & (decay < 1)):
+                worst = decay[~((decay >= 0) & (decay < 1))][0]
+                raise InputError(
+                    f"{optimiser.name}: got a moving average with decay {worst:g} a step, expected "
+                    "at least 0 and below 1; with a time constant or friction held fixed, take "
+                    "smaller learning rates."
+                )
 
     def _advances(self) -> np.ndarray:
         """By how much a step advances time, at every point of the swept axes."""

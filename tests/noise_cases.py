@@ -11,14 +11,14 @@ from itertools import permutations
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from helpers import jit
 from scipy.linalg import expm
 
 from jaxattn.contracts import Data, Example, Problem, Splits
+from jaxattn.data import everything
 from jaxattn.descent import as_optimiser
-from jaxattn.flow import LIMITS, make_flow
-from jaxattn.streams import streams
+from jaxattn.flow import LIMITS
+from jaxattn.flow.ground import ground_of
 
 SLOPES = np.array([1.5, -0.7, 0.4, 1.0, -1.2])
 RIDGE = 0.15
@@ -88,18 +88,26 @@ def along(drift, variance, end=END):
 
 
 def logistic(slopes=SLOPES):
-    """The problem and its data; the parameter is a scalar."""
+    """The problem and its data; the parameter is a scalar.
+
+    Where `Hyper` has a ``switch_time``, the ridge is three times as large from there on.
+    """
 
     def loss(theta, batch, hyper, time, key, state):
-        del hyper, time, key
-        each = jnp.logaddexp(0.0, -batch.segments * theta) + RIDGE * theta**2
+        del key
+        late = time >= hyper.get("switch_time", jnp.inf)
+        ridge = jnp.where(late, 3 * RIDGE, RIDGE)
+        each = jnp.logaddexp(0.0, -batch.segments * theta) + ridge * theta**2
         return jnp.sum(batch.weight * each) / jnp.sum(batch.weight), state
+
+    def jumps(hyper):
+        return hyper["switch_time"][None] if "switch_time" in hyper else jnp.zeros((0,))
 
     problem = Problem(
         init=lambda key, hyper: jnp.zeros(()),
         loss=loss,
         measure=lambda *_: {},
-        discontinuities=lambda hyper: jnp.zeros((0,)),
+        discontinuities=jumps,
         precision="float64",
         name="logistic",
     )
@@ -115,32 +123,16 @@ def logistic(slopes=SLOPES):
     return problem, Splits(data, {"train": data})
 
 
-class _Caught(Exception):
-    pass
-
-
-def ground_of(problem, data, order, params, hyper):
-    """What `make_flow` tells a limit of a run."""
-
-    def equation(ground, params, origin):
-        raise _Caught(ground)
-
-    spy = LIMITS["flow"]._replace(equation=equation)
-    flow = make_flow(problem, as_optimiser("sgd"), (0, 1), limit=spy, order=order)
-    with pytest.raises(_Caught) as caught:
-        flow(params, hyper, data, streams(0))
-    return caught.value.args[0]
-
-
 def coefficients(limit, order, rates, slopes=SLOPES):
     """Drift and squared noise of a limit's equation ``[rate, point]`` at the Chebyshev points."""
     problem, data = logistic(slopes)
+    batch = everything(data.learn, "float64")
     zero = jnp.zeros(())
-    ground = ground_of(problem, data, order, zero, {"learning_rate": jnp.asarray(0.1)})
 
     def at(rate, theta):
-        own = ground._replace(hyper={"learning_rate": rate})
-        equation = LIMITS[limit].equation(own, theta, zero)
+        hyper = {"learning_rate": rate}
+        ground = ground_of(problem, as_optimiser("sgd"), hyper, batch, (), order)
+        equation = LIMITS[limit].equation(ground, theta, zero)
         drift = equation.field(zero, theta)
         if equation.noise is None:
             return drift, zero

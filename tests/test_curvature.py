@@ -1,5 +1,5 @@
 import sys
-from functools import partial
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,14 @@ def bowl(matrix):
     return lambda params: params @ matrix @ params / 2
 
 
+@lru_cache
+def start_of(model):
+    """Parameters at random, which no paradigm has a say in."""
+    task = task_of(bags(np.random.default_rng(0)))
+    problem = attention_problem(task, MODELS[model], "soft", precision=PRECISION)
+    return jit(problem.init)(jax.random.key(0), hyper())
+
+
 def ones(params):
     return jax.tree.map(jnp.ones_like, params)
 
@@ -47,7 +55,7 @@ def three_of(matrix):
 def test_lanczos_finds_the_largest_eigenvalues_of_the_dense_hessian(rng, model, paradigm):
     batch = bags(rng, 10)
     problem = attention_problem(task_of(batch), MODELS[model], paradigm, precision=PRECISION)
-    start = jit(problem.init)(jax.random.key(0), hyper())
+    start = start_of(model)
     point, unravel = ravel_pytree(start)
     assert point.size < 500
     probe = sharpness(3)
@@ -115,6 +123,12 @@ def test_with_as_many_steps_as_parameters_equal_eigenvalues_are_all_listed():
         np.testing.assert_allclose(all_of(matrix), spectrum, rtol=0, atol=2 * ROUNDING)
 
 
+def test_a_single_parameter_has_its_second_derivative():
+    measure = partial(sharpness().measure, lambda p: jnp.sum(p**3), hyper={})
+    found = jit(measure)(jnp.full(1, 2.0))
+    assert float(found["sharpness"]) == pytest.approx(12, rel=ROUNDING)
+
+
 def test_fewer_steps_never_say_more_than_there_is():
     params, spectrum = jnp.ones(100, PRECISION), np.linspace(-1, 1, 100)
     matrix = turned(spectrum)
@@ -165,7 +179,7 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
 
 
 def test_a_probe_is_one_static_component_and_labels_what_it_measures():
-    assert sharpness(2) is sharpness(2)
+    assert sharpness(2) is sharpness(count=2, depth=DEPTH)
     assert hash(sharpness(2)) != hash(sharpness(3))
     measure = partial(sharpness(2).measure, lambda p: jnp.sum(p**2), hyper={})
     found = jax.eval_shape(measure, jnp.ones(5))
@@ -199,4 +213,4 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matfree", None)
     said = r"got no package 'matfree.*', expected .* run pip install 'jaxattn\[curvature\]'"
     with pytest.raises(InputError, match=said):
-        sharpness(1, depth=7)  # of these arguments none was made before
+        sharpness()

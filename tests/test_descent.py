@@ -162,6 +162,39 @@ CASES = {
             labels,
         ),
     ),
+    "adam with time constants, which leave beta1 and beta2 unread": (
+        as_optimiser("adam"),
+        # Three and nine halves of the rate: decays 2/4 and 8/10.
+        {
+            "tau1": 1.5 * RATE,
+            "tau2": 4.5 * RATE,
+            "beta1": np.nan,
+            "beta2": np.nan,
+            "epsilon": 1e-3,
+        },
+        optax.adam(RATE, b1=0.5, b2=0.8, eps=1e-3),
+    ),
+    "rmsprop, corrected, rate falling linearly": (
+        as_optimiser("rmsprop", "linear"),
+        {"decay": 0.8, "epsilon": 1e-4},
+        optax.rmsprop(by_step(LINEAR), decay=0.8, eps=1e-4, bias_correction=True),
+    ),
+    "rmsprop with a time constant, which leaves its decay unread": (
+        as_optimiser("rmsprop"),
+        {"tau": 1.5 * RATE, "decay": np.nan, "epsilon": 1e-4},
+        optax.rmsprop(RATE, decay=0.5, eps=1e-4, bias_correction=True),
+    ),
+    "normalised, with a rate of its own for the focus, clipped in vain": (
+        as_optimiser("normalised", "cosine"),
+        {"focus_rate": 0.5, "clip_norm": 0.1},
+        optax.chain(
+            optax.normalize_by_update_norm(eps=0.0),
+            optax.partition(
+                {"focus": optax.sgd(by_step(COSINE / 2)), "other": optax.sgd(by_step(COSINE))},
+                labels,
+            ),
+        ),
+    ),
     "a function of one's own": (
         as_optimiser(lambda hyper: optax.rmsprop(hyper["learning_rate"], eps=1e-3)),
         {},
@@ -201,7 +234,7 @@ def test_time_is_the_running_sum_of_the_learning_rates(schedule, rates):
     times = np.concatenate([[0], np.cumsum(rates)])
     # A running sum of twenty numbers below RATE.
     tolerance = {"rtol": 0, "atol": STEPS**2 * RATE * EPS}
-    for name in ("sgd", "adam", "adamw"):
+    for name in OPTIMISERS.keys() - {"momentum"}:
         clock = as_optimiser(name, schedule).clock(hyper(), STEPS)
         np.testing.assert_allclose(clock, times, **tolerance)
     # Heavy ball runs 1 / (1 - momentum) as fast (THEORY 6).

@@ -1,6 +1,6 @@
 """Discrete training with optax: optimisers on the clocks of their flows, and runs."""
 
-from jaxattn.descent.decays import adam_decays, rmsprop_decay, time_constant
+from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay, time_constant
 from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser, unit
 from jaxattn.descent.saves import AtTimes, Saves, clocks, last_step, steps_of
 from jaxattn.descent.training import (
@@ -29,6 +29,7 @@ __all__ = [
     "last_step",
     "make_course",
     "make_train",
+    "momentum_of",
     "rmsprop_decay",
     "steps_of",
     "time_constant",

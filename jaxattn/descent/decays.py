@@ -1,16 +1,26 @@
-"""How fast the moving averages of Adam and RMSprop forget: per step, and in time."""
+"""How fast the moving averages of momentum, Adam and RMSprop forget: per step, and in time."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.contracts import Hyper
 
-__all__ = ["adam_decays", "rmsprop_decay", "time_constant"]
+__all__ = ["adam_decays", "momentum_of", "rmsprop_decay", "time_constant"]
+
+
+def momentum_of(hyper: Hyper) -> Float[Array, ""]:
+    """The momentum in force: ``1 - friction * sqrt(learning_rate)`` where there is a friction."""
+    if "friction" in hyper:
+        return 1 - hyper["friction"] * jnp.sqrt(hyper["learning_rate"])
+    return hyper["momentum"]
 
 
 def adam_decays(hyper: Hyper) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Decays per step of Adam's first and second moment: ``beta1``, ``beta2``.
 
-    Where ``tau1`` or ``tau2`` is given, the one of `time_constant` that is held fixed in its place.
+    Where ``tau1`` or ``tau2`` is given, the decay whose `time_constant` that is at the
+    ``learning_rate``, whatever a schedule makes of the rate later; above 0 for a rate below twice
+    the time constant.
     """
     return _decay(hyper, "beta1", "tau1"), _decay(hyper, "beta2", "tau2")
 
@@ -33,6 +43,6 @@ def time_constant(decay: Float[Array, ""], rate: Float[Array, ""]) -> Float[Arra
 def _decay(hyper: Hyper, name: str, constant: str) -> Float[Array, ""]:
     if constant not in hyper:
         return hyper[name]
-    # Solved for the decay; above 0 for a rate below twice the time constant.
+    # `time_constant`, solved for the decay.
     rate, tau = hyper["learning_rate"], hyper[constant]
     return (2 * tau - rate) / (2 * tau + rate)

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.contracts import Hyper, HyperSpec, Params
-from jaxattn.descent.decays import adam_decays, rmsprop_decay
+from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay
 from jaxattn.names import resolve
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
@@ -49,6 +49,8 @@ class Optimiser:
     hypers: tuple[HyperSpec, ...] = (_RATE,)
     pace: Callable[[Hyper], Float[Array, ""]] = lambda hyper: jnp.ones_like(hyper["learning_rate"])
     schedule: Schedule = SCHEDULES["constant"]
+    decays: Callable[[Hyper], tuple[Array, ...]] = lambda hyper: ()
+    """Of its moving averages, as they are in force: each at least 0 and below 1."""
     family: str = ""
     """Which of the known optimisers it is, for its continuous limits and its edge of stability."""
 
@@ -104,7 +106,7 @@ def unit(tree: PyTree) -> PyTree:
     top = jnp.where(top == 0, jnp.ones_like(top), top)
     scaled = jax.tree.map(lambda leaf: leaf / top, tree)
     norm = optax.tree.norm(scaled)
-    # An entry is 1 where any is not 0, so that a norm below 1 is 0.
+    # The largest entry is 1 by now and the norm 1 or more, unless all are 0.
     return jax.tree.map(lambda leaf: leaf / jnp.maximum(norm, 1), scaled)
 
 
@@ -129,10 +131,18 @@ def _rmsprop(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation
     return optax.rmsprop(rate, decay=decay, eps=epsilon, bias_correction=True)
 
 
-def _heavy_ball_pace(hyper: Hyper) -> Float[Array, ""]:
-    return 1 / (1 - hyper["momentum"])
-
-
+_MOMENTUM = (
+    HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"),
+    HyperSpec(
+        "friction",
+        None,
+        low=0.0,
+        open_low=True,
+        unit="time^-1/2",
+        doc="makes the momentum 1 - friction * sqrt(learning_rate), 0 or more; held fixed as the "
+        "learning rate goes to 0, heavy ball stays a second-order equation",
+    ),
+)
 _MOMENTS = (
     HyperSpec("beta1", 0.9, low=0.0, high=1.0, doc="decay of the first moment"),
     HyperSpec("beta2", 0.999, low=0.0, high=1.0, doc="decay of the second moment"),
@@ -162,15 +172,17 @@ OPTIMISERS: Mapping[str, Optimiser] = {
     "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL), family="sgd"),
     "momentum": Optimiser(
         "momentum",
-        lambda hyper, rate: optax.sgd(rate, momentum=hyper["momentum"]),
-        (_RATE, HyperSpec("momentum", 0.9, low=0.0, high=1.0, doc="of heavy ball"), *_OPTIONAL),
-        pace=_heavy_ball_pace,
+        lambda hyper, rate: optax.sgd(rate, momentum=momentum_of(hyper)),
+        (_RATE, *_MOMENTUM, *_OPTIONAL),
+        pace=lambda hyper: 1 / (1 - momentum_of(hyper)),
+        decays=lambda hyper: (momentum_of(hyper),),
         family="momentum",
     ),
     "adam": Optimiser(
         "adam",
         _adam,
         (_RATE, *_MOMENTS, _held("tau1", "beta1"), _held("tau2", "beta2"), *_OPTIONAL),
+        decays=adam_decays,
         family="adam",
     ),
     "adamw": Optimiser(
@@ -183,12 +195,14 @@ OPTIMISERS: Mapping[str, Optimiser] = {
             weight_decay=hyper["weight_decay"],
         ),
         (_RATE, *_MOMENTS, _WEIGHT_DECAY, *_OPTIONAL),
+        decays=lambda hyper: (hyper["beta1"], hyper["beta2"]),
         family="adamw",
     ),
     "rmsprop": Optimiser(
         "rmsprop",
         _rmsprop,
         (_RATE, *_MEAN_SQUARE, _held("tau", "decay"), *_OPTIONAL),
+        decays=lambda hyper: (rmsprop_decay(hyper),),
         family="rmsprop",
     ),
     "normalised": Optimiser("normalised", _normalised, (_RATE, *_OPTIONAL), family="normalised"),

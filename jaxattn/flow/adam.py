@@ -54,14 +54,14 @@ ADAM = Limit(
     "and corrections are of first order; those here are optax.adam's to second order",
     restarts=True,
 )
-"""``theta' = -P m_hat / (sqrt(v_hat) + epsilon)``, ``m' = (g - m) / tau1``, ``v' = (g^2 - v) / tau2``.
+"""``theta' = -P m_hat / (sqrt(v_hat) + epsilon)``; ``m' = (g - m)/tau1``, ``v' = (g^2 - v)/tau2``.
 
 With ``P`` the focus rate, ``tau_i = eta (1 + beta_i) / (2 (1 - beta_i))``, both moments over their
 weight ``1 - e^(-(t + eta/2) / tau_i)`` at ``t`` since the start, and started at that weight of the
 gradient and of its square: ``m_hat`` and ``v_hat`` begin with those. Three things lower the order:
 
-- From a gradient that is exactly 0 (that of the focus, where all logits are), ``m_hat / sqrt(v_hat)``
-  is 0/0. It counts as 0 here, and the order is 1.
+- From a gradient that is exactly 0 (that of the focus, where all logits are) the velocity is 0/0 at
+  the start. It counts as 0 here, and the order is 1.
 - At fixed ``beta1`` and ``beta2`` the time constants go to 0 with the rate, and the order is 1. The
   equation becomes stiff: an explicit solver takes steps of a few time constants.
 - Minibatches: their mean gradient is that of the whole set, but the mean of its square is not.

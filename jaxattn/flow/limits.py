@@ -8,6 +8,7 @@ from jaxattn.contracts import InputError
 from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
+from jaxattn.flow.heavy_ball import HEAVY_BALL
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
 from jaxattn.flow.normalised import NORMALISED
@@ -24,6 +25,7 @@ LIMITS: Mapping[str, Limit] = {
         FLOW,
         MODIFIED,
         THIRD_ORDER,
+        HEAVY_BALL,
         ADAM,
         RMSPROP,
         NORMALISED,

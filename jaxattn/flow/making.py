@@ -72,10 +72,9 @@ def make_flow(
             ``CONVERGED``, and measures are NaN from there on.
         unit: solve in log time, from a start of about this length; see `integrate`.
 
-    A limit with noise has a path of its own for every ``keys.sample``. It takes eight even steps
-    for each one of training, whatever `solver` and tolerances: with noise of size sqrt(eta) a
-    solver of weak error O(h^4 + eta h), at h = eta/8, stays well below the eta^2 of the limit
-    itself (G. N. Milstein and M. V. Tretyakov, SIAM J. Sci. Comput. 18 (1997) 1067).
+    A limit with noise has a path of its own for every ``keys.sample``. It takes a step for each one
+    of training, whatever `solver` and tolerances: with noise of size sqrt(eta) the weak error of
+    `integrate_sde` at h = eta is O(eta^3), beside the eta^2 of the limit itself.
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such

@@ -47,8 +47,8 @@ RMSPROP = Limit(
     equation=_equation,
     clock="the learning rate eta: time is eta times steps; the order is for a fixed time constant "
     "tau of the mean square",
-    source="Ma, Wu and E, arXiv:2009.06125, for the equation; its constant, start and correction are "
-    "those of optax.rmsprop",
+    source="Ma, Wu and E, arXiv:2009.06125, for the equation; its constant, start and correction "
+    "are those of optax.rmsprop",
     restarts=True,
 )
 """``theta' = -P g / sqrt(v_hat + epsilon)``, ``v' = (g^2 - v) / tau``.

@@ -12,10 +12,7 @@ from jaxattn.flow.limit import Equation, Ground, Limit
 from jaxattn.flow.stops import Stop
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
-__all__ = ["SUBSTEPS", "Tolerances", "event_of", "solve"]
-
-SUBSTEPS = 8
-"""Even steps of a limit with noise for each one of training."""
+__all__ = ["Tolerances", "event_of", "solve"]
 
 
 class Tolerances(NamedTuple):
@@ -89,7 +86,7 @@ def _solve(
             times,
             key,
             draws=equation.draws,
-            step=ground.hyper["learning_rate"] / SUBSTEPS,
+            step=ground.hyper["learning_rate"],
             jumps=jumps,
             save=lambda time, state, args: equation.read(time, state),
             max_steps=how.max_steps,

@@ -19,6 +19,11 @@ __all__ = ["checked_settings", "plain_table"]
 _INTEGERS = ("steps", "evaluate", "flow_examples")
 _NUMBERS = ("flow_rtol", "focus_level", "fit_level")
 _NAMES = ("optimiser", "schedule", "order", "attention", "flow_solver", "precision")
+_ELSEWHERE = {
+    "flow_seeds": "flows to be asked for by processes in [output]",
+    "against": "continuous limits to be asked for of jaxattn compare; leave it out",
+    "curvature": "the sharpness to be asked for of jaxattn compare; leave it out",
+}
 _HELD = 2**31 - 1
 _SAVES = 100_000
 
@@ -71,11 +76,9 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
         InputError: an unknown name, or a value of another type.
     """
     known = (*FIXED, *STATIC, "hypers")
-    if "flow_seeds" in given:
-        raise InputError(
-            "settings: got 'flow_seeds', expected flows to be asked for by processes in [output]."
-        )
     for name in given:
+        if name in _ELSEWHERE:
+            raise InputError(f"settings: got {name!r}, expected {_ELSEWHERE[name]}.")
         if name not in known:
             raise InputError(
                 f"settings: got {name!r}, expected one of {', '.join(known)}; "

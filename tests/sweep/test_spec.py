@@ -164,7 +164,16 @@ def test_what_is_not_said_of_the_settings_is_written_out():
 
 
 def test_every_field_of_the_settings_has_its_place_in_a_spec():
-    elsewhere = {"task", "model", "paradigms", "hypers", "seeds", "flow_seeds"}
+    elsewhere = {
+        "task",
+        "model",
+        "paradigms",
+        "hypers",
+        "seeds",
+        "flow_seeds",
+        "against",
+        "curvature",
+    }
     assert {f.name for f in fields(Settings)} == {*FIXED, *STATIC, *elsewhere}
 
 
