@@ -134,7 +134,7 @@ def _compare(asked: Compare) -> int:
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
-        print_json({**records, **_orders(ds), "failed": failed})
+        print_json({**records, **_beside_limits(ds), "failed": failed})
     else:
         show(results_table(table, ds), *sentences(findings(ds, pairs)))
         show(f"All of it, with figures: {out / 'report.html'}")
@@ -157,12 +157,14 @@ def _split(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for word in words for name in word.split(",") if name))
 
 
-def _orders(ds: Any) -> dict[str, Any]:
-    """The orders as JSON, where training was held against limits at several learning rates."""
-    from jaxattn.gaps import orders_by_name
+def _beside_limits(ds: Any) -> dict[str, Any]:
+    """Training beside its limits, as JSON; orders where there are several learning rates."""
+    from jaxattn.gap_findings import departure_records
+    from jaxattn.gaps import limits_in, orders_by_name
 
-    found = orders_by_name(ds)
-    return {"orders": found} if found else {}
+    orders = orders_by_name(ds)
+    found = {"departures": departure_records(ds)} if limits_in(ds) else {}
+    return {"orders": orders, **found} if orders else found
 
 
 def _task(asked: Compare) -> Any:

@@ -1,15 +1,17 @@
 """What was learnt, in sentences: every one computed from the numbers of a result."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from jaxattn.contracts import Status
+from jaxattn.gap_findings import gap_findings
 from jaxattn.sentences import (
     SPOKEN,
+    Finding,
     Sureness,
     compared,
     listed,
@@ -38,19 +40,6 @@ _NAMED = 12
 """Settings with failures that a sentence names."""
 
 
-class Finding(NamedTuple):
-    """One statement: what it speaks of, and the sentence.
-
-    `setting` is where it holds ("learning rate 0.05"), `measure` what was compared; both are
-    empty for what holds of the whole result. `sure` tells whether it names a difference.
-    """
-
-    setting: str
-    measure: str
-    text: str
-    sure: bool = False
-
-
 def findings(
     ds: xr.Dataset, table: pd.DataFrame | None = None, split: str | None = None
 ) -> list[Finding]:
@@ -59,7 +48,8 @@ def findings(
     Over another paradigm a lead is called one only where the corrected p says so (see
     `jaxattn.statistics.differences`); all else is "no difference found". Brackets hold the
     interval of one difference on its own. Where rates were swept, what holds at each paradigm's
-    own best rate comes first.
+    own best rate comes first. Before all that: how training relates to its continuous limits,
+    where it was held against any (`jaxattn.gap_findings`).
 
     Args:
         ds: a result of `jaxattn.compare` or `jaxattn.open`.
@@ -70,11 +60,11 @@ def findings(
         InputError: not a result of training.
     """
     table = differences(ds, split) if table is None else table
-    lost = failures(ds)
+    beside, lost = gap_findings(ds), failures(ds)
     done = Status.ended_well(ds["status"].sel(process="train"))
     seeds = int(done.any([dim for dim in done.dims if dim != "seed"]).sum())
     if seeds < 2:
-        return [*[Finding("", "seeds", _FEW)] * seeds, *lost]
+        return [*beside, *[Finding("", "seeds", _FEW)] * seeds, *lost]
     said = _of_best_rates(ds) if BEST in set(table["comparison"]) else []
     known = _known(ds, table)
     for setting, where, group in _settings(table):
@@ -82,7 +72,7 @@ def findings(
         for name, value in where.items():
             here = here[here[name] == value] if name in here else here
         said += _of_setting(ds, setting, group, here, "learning_rate" in where)
-    return [*said, *_stopped(ds), *lost]
+    return [*beside, *said, *_stopped(ds), *lost]
 
 
 def _of_setting(

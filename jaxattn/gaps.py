@@ -9,6 +9,8 @@ from jax import tree
 from jaxtyping import Float
 
 from jaxattn.contracts import InputError, Status, Trajectory
+from jaxattn.edges import edge_times
+from jaxattn.flow import LIMITS
 from jaxattn.intervals import Interval, interval
 from jaxattn.measures import first_crossing
 
@@ -22,6 +24,7 @@ __all__ = [
     "limits_in",
     "orders",
     "orders_by_name",
+    "watched",
     "with_distances",
 ]
 
@@ -49,11 +52,14 @@ class Order(NamedTuple):
 
     `fit` is the mean over seeds of the slope of log distance against log rate, with its 95 %
     bootstrap interval; `local` the slope from each rate to the next smaller one, mean over seeds. A
-    coefficient that crosses zero fakes a slope: then the local ones differ.
+    coefficient that crosses zero fakes a slope: then the local ones differ. Both are of `rates`,
+    falling, and of so many `seeds`.
     """
 
     fit: Interval
     local: Float[np.ndarray, " step"]
+    rates: Float[np.ndarray, " rate"]
+    seeds: int
 
 
 def gap(train: Trajectory, flow: Trajectory, tolerance: float = TOLERANCE) -> Gap:
@@ -79,7 +85,7 @@ def gap(train: Trajectory, flow: Trajectory, tolerance: float = TOLERANCE) -> Ga
     lead = times.ndim
     ours, theirs = (_flat(one.params, lead) for one in (train, flow))
     distance = np.linalg.norm(ours - theirs, axis=-1)
-    way = np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1)
+    way = np.asarray(np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1))
     return Gap(times, distance, way, _departure(times, distance, way, tolerance))
 
 
@@ -101,7 +107,8 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
 
     Args:
         rates: learning rates, two or more.
-        errors: of each seed; seeds that lack one, or have one that is not positive, are left out.
+        errors: of each seed. One that is not positive is not known. A rate that more than half of
+            the seeds lack is left out, then seeds that lack one of the others.
 
     Raises:
         InputError: fewer than two rates.
@@ -109,14 +116,18 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
     if rates.size < 2:
         raise InputError(f"order: got {rates.size} learning rates, expected two or more.")
     by_size = np.argsort(-rates)
-    known = errors[np.all(np.isfinite(errors) & (errors > 0), axis=1)][:, by_size]
-    x = np.log(rates[by_size])
-    if not len(known):
+    rates, errors = rates[by_size], errors[:, by_size]
+    known = np.isfinite(errors) & (errors > 0)
+    # A rate at which runs diverge would else take all seeds, and so all other rates, with it.
+    usable = known.any() & (2 * known.sum(axis=0) >= known.any(axis=1).sum())
+    rates, errors, known = rates[usable], errors[:, usable], known[:, usable]
+    errors = errors[known.all(axis=1)]
+    if rates.size < 2 or not len(errors):
         nothing = Interval(np.nan, np.nan, np.nan, "nothing to fit")
-        return Order(nothing, np.full(rates.size - 1, np.nan))
-    slopes = np.polyfit(x, np.log(known).T, 1)[0]
-    local = np.mean(np.diff(np.log(known), axis=1), axis=0) / np.diff(x)
-    return Order(interval(slopes), local)
+        return Order(nothing, np.full(max(rates.size - 1, 0), np.nan), rates, 0)
+    x, y = np.log(rates), np.log(errors)
+    local = np.mean(np.diff(y, axis=1), axis=0) / np.diff(x)
+    return Order(interval(np.polyfit(x, y.T, 1)[0]), local, rates, len(errors))
 
 
 def with_distances(ds: xr.Dataset) -> xr.Dataset:
@@ -142,27 +153,39 @@ def limits_in(ds: xr.Dataset) -> list[str]:
     return [name for name in names if name not in ("train", "theory")]
 
 
+def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
+    """Whether it is known of a row if it left a limit: both ended well, or training diverged."""
+    status = ds["status"].sel(process="train", drop=True)
+    ended = Status.ended_well(ds["status"].sel(process=limit, drop=True))
+    return ended & (Status.ended_well(status) | (status == Status.DIVERGED))
+
+
 def _both_ended(ds: xr.Dataset, limit: str) -> xr.DataArray:
-    ended = Status.ended_well(ds["status"])
-    return ended.sel(process=limit, drop=True) & ended.sel(process="train", drop=True)
+    return watched(ds, limit) & Status.ended_well(ds["status"].sel(process="train", drop=True))
 
 
 def orders(ds: xr.Dataset) -> pd.DataFrame:
     """The order of the distance of training from each limit in the learning rate.
 
-    The distance is the largest over the saves, of the rows that ended well under both.
+    The distance is the largest over the saves, of the rows that ended well under both and did not
+    reach the edge of stability, beyond which a distance has no order. Neither has that of a
+    stochastic limit, whose paths have noise of their own: there is no line of it.
 
     Returns:
         A line for each limit, paradigm and point of the other swept axes: ``process``,
         ``paradigm``, those axes, ``slope``, ``low``, ``high`` (95 %), ``local`` (a list),
-        ``seeds``, ``rates``. Empty with fewer than two learning rates.
+        ``seeds`` and ``rates`` that were fitted. Empty with fewer than two learning rates.
     """
     lines: list[dict[str, Any]] = []
     if ds.sizes.get("learning_rate", 0) < 2:
         return pd.DataFrame(lines)
+    reached = edge_times(ds)
     for limit in limits_in(ds):
+        if limit in LIMITS and LIMITS[limit].stochastic:
+            continue
         largest = ds["distance"].sel(process=limit).max("save", skipna=False)
         largest = largest.where(_both_ended(ds, limit))
+        largest = largest if reached is None else largest.where(~np.isfinite(reached))
         others = [d for d in largest.dims if d not in ("paradigm", "seed", "learning_rate")]
         for place in np.ndindex(*(ds.sizes[d] for d in ("paradigm", *others))):
             one = largest[dict(zip(("paradigm", *others), place, strict=True))]
@@ -177,8 +200,8 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
                     "low": float(found.fit.low),
                     "high": float(found.fit.high),
                     "local": found.local.tolist(),
-                    "seeds": int(np.isfinite(errors).all(axis=1).sum()),
-                    "rates": len(found.local) + 1,
+                    "seeds": found.seeds,
+                    "rates": found.rates.size,
                 }
             )
     return pd.DataFrame(lines)
@@ -204,7 +227,7 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
         tolerance: share of the furthest that the limit came from its start.
 
     Returns:
-        ``[paradigm, ..., seed]``; NaN where never, or where a row did not end well.
+        ``[paradigm, ..., seed]``; NaN where never, and where that is not known (see `watched`).
 
     Raises:
         InputError: a limit that is not there.
@@ -215,11 +238,14 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
             "compare with against=(...)."
         )
     distance = ds["distance"].sel(process=limit, drop=True).transpose(..., "save")
+    lost = (ds["status"].sel(process="train", drop=True) == Status.DIVERGED) & distance.isnull()
+    # What is no number any more is as far away as can be.
+    distance = distance.where(~lost, np.inf).transpose(..., "save")
     way = ds["moved"].sel(process=limit, drop=True).max("save")
     way = way.broadcast_like(distance.isel(save=0)).transpose(*distance.dims[:-1])
     time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
     found = _departure(time.values, distance.values, way.values, tolerance)
-    at = distance.isel(save=0, drop=True).copy(data=found).where(_both_ended(ds, limit))
+    at = distance.isel(save=0, drop=True).copy(data=found).where(watched(ds, limit))
     return at.rename("departure").assign_attrs(
         units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
     )

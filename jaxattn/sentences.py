@@ -8,6 +8,7 @@ import numpy as np
 
 __all__ = [
     "SPOKEN",
+    "Finding",
     "Gap",
     "Spoken",
     "Sureness",
@@ -32,6 +33,19 @@ def value_words(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+class Finding(NamedTuple):
+    """One statement: what it speaks of, and the sentence.
+
+    `setting` is where it holds ("learning rate 0.05"), `measure` what was compared; both are
+    empty for what holds of the whole result. `sure` tells whether it names a difference.
+    """
+
+    setting: str
+    measure: str
+    text: str
+    sure: bool = False
 
 
 class Spoken(NamedTuple):

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -198,7 +199,7 @@ class Settings:
         """Refuse moving averages that forget nothing, or less than nothing."""
         optimiser = self.made_optimiser()
         hypers = {name: jnp.asarray(values.reshape(-1)) for name, values in self.grid().items()}
-        for decay in map(np.asarray, optimiser.decays(hypers)):
+        for decay in map(np.asarray, jax.vmap(optimiser.decays)(hypers)):
             if not np.all((decay >= 0) & (decay < 1)):
                 worst = decay[~((decay >= 0) & (decay < 1))][0]
                 raise InputError(
@@ -210,7 +211,7 @@ class Settings:
     def _advances(self) -> np.ndarray:
         """By how much a step advances time, at every point of the swept axes."""
         hypers = {name: values.reshape(-1) for name, values in self.grid().items()}
-        pace = self.made_optimiser().pace({k: jnp.asarray(v) for k, v in hypers.items()})
+        pace = jax.vmap(self.made_optimiser().pace)({k: jnp.asarray(v) for k, v in hypers.items()})
         return hypers["learning_rate"] * np.asarray(pace)
 
     def grid(self) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ __all__ = [
     "theory_table",
 ]
 
-ASKED_FIRST = ("learning_rate", "time_to_focus", "attention_foreground", "accuracy")
+ASKED_FIRST = ("distance", "learning_rate", "time_to_focus", "attention_foreground", "accuracy")
 """What the terminal says of each setting; the report says the rest."""
 
 MOST_LINES = 40

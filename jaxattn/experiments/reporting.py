@@ -21,6 +21,7 @@ from jaxattn.experiments.report_parts import (
     run_facts,
 )
 from jaxattn.findings import Finding, findings
+from jaxattn.gap_findings import departure_records, limit_words
 from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
 from jaxattn.sentences import listed
 from jaxattn.statistics import differences
@@ -93,7 +94,7 @@ def _page(
     sections = [
         Section("Findings", _how_sure(table), folds=list(_folds(said))),
         Section("Figures", figures=figures),
-        Section("Numbers", sheets=[_ends(ds), *_pairs(table)]),
+        Section("Numbers", sheets=[*_departures(ds), _ends(ds), *_pairs(table)]),
         Section(
             "Failures",
             folds=[Fold("", lost)] if lost else (),
@@ -124,9 +125,9 @@ def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
         what = listed(varied.get(name, name) for name in spec["vary"])
         words.append(f"seeds vary the {what} and are shared by all paradigms")
     others = [str(name) for name in ds["process"].values if name != "train"]
-    beside = {"flow": "the gradient flow", "theory": "the exact theory"}
     if others:
-        words.append(f"beside them {listed(beside.get(name, name) for name in others)}")
+        beside = ("the exact theory" if name == "theory" else limit_words(name) for name in others)
+        words.append(f"beside them {listed(beside)}")
     return "; ".join(words) + "."
 
 
@@ -171,6 +172,21 @@ def _ends(ds: xr.Dataset) -> Sheet:
         [*(name.replace("_", " ") for name in at), "seeds", *(_SHOWN[name] for name in measures)],
         rows,
     )
+
+
+def _departures(ds: xr.Dataset) -> list[Sheet]:
+    """When training left each of its limits, a line a limit, paradigm and setting."""
+    records = departure_records(ds)
+    if not records:
+        return []
+    note = (
+        "Training has left a limit where it is further from it than a share of the limit's own "
+        "way, the tolerance. Times and steps are medians over the seeds that left, edge time over "
+        "those whose learning rate times sharpness came to the edge of stability."
+    )
+    rows = [[cell(value) for value in one.values()] for one in records]
+    columns = [name.replace("_", " ") for name in records[0]]
+    return [Sheet("When training leaves its limits", note, columns, rows)]
 
 
 def _band(found: pd.DataFrame, name: str) -> Cell:

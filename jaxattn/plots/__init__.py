@@ -15,6 +15,7 @@ from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
 from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
+from jaxattn.plots.gaps import distance, distances, orders, sharpness, sharpnesses
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
 from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
@@ -38,6 +39,8 @@ __all__ = [
     "closed_forms",
     "departing_classes",
     "departures",
+    "distance",
+    "distances",
     "distribution",
     "error_cells",
     "finished_rows",
@@ -50,6 +53,7 @@ __all__ = [
     "leader_maps",
     "learning",
     "mu_nu",
+    "orders",
     "overview",
     "phase_portrait",
     "population",
@@ -57,6 +61,8 @@ __all__ = [
     "save",
     "schedule_shares",
     "schedule_switching",
+    "sharpness",
+    "sharpnesses",
     "style_of",
     "switch_curves",
     "switch_scaling",

@@ -11,11 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.contracts import Status
+from jaxattn.edges import edge_in, products
+from jaxattn.gap_findings import limit_words
+from jaxattn.gaps import TOLERANCE, limits_in
 from jaxattn.measures import CELLS
 from jaxattn.plots.answers import PUBLISHED, answer_maps
 from jaxattn.plots.cells import CELL_WORDS, error_cells
 from jaxattn.plots.curves import accuracy, focus
 from jaxattn.plots.distribution import distribution
+from jaxattn.plots.gaps import distances, orders, sharpnesses
 from jaxattn.plots.images import attention_on_images
 from jaxattn.plots.overview import overview
 from jaxattn.plots.processes import QUANTITIES, beside_flow, population
@@ -33,6 +37,7 @@ from jaxattn.plots.rows import (
     setting_words,
     split_of,
 )
+from jaxattn.sentences import listed
 
 __all__ = ["Drawing", "gallery"]
 
@@ -95,7 +100,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
             setting_words(setting, f"{split} split" if split else ""),
             seeds_words(counted) + (f" ({lost})" if lost else ""),
         )
-        for part in (_curves, _ends, _rates, _pictures, _flow):
+        for part in (_limits, _curves, _ends, _rates, _pictures, _flow):
             found += part(results, story)
     beside = results if solved is None else solved
     if _done(choose(beside), "theory"):
@@ -122,6 +127,50 @@ def _listed(words: Iterable[tuple[str, str]]) -> str:
 
 def _medians(found: Iterable[Curves], form: str) -> str:
     return _listed((one.paradigm, format(one.quantile(0.5)[-1], form)) for one in found)
+
+
+def _limits(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:
+    """Training against its continuous limits."""
+    limits = [name for name in limits_in(ds) if _done(story.setting, name)]
+    if not limits:
+        return
+    named = listed(map(limit_words, limits))
+    over = f"medians over {story.over}"
+    yield Drawing(
+        "limit_distances",
+        "How far training is from its continuous limits",
+        f"Distance of the parameters of training from {named}, as a share of the furthest that the "
+        "limit comes from its start, against time, both at a logarithmic height; a row a paradigm, "
+        f"a column a limit, a colour a learning rate, {over}. A ring marks where a line crosses "
+        f"the dotted one: there training has left the limit, by {100 * TOLERANCE:g} % of its way.",
+        partial(distances, ds),
+    )
+    if ds.sizes.get("learning_rate", 1) > 1:
+        yield Drawing(
+            "limit_orders",
+            "Of which order training follows its limits",
+            f"Largest distance of training from {named} against the learning rate, both "
+            f"logarithmic, {over}, bars from 10 to 90 % of them. Slopes are in the legend with "
+            "their 95 % intervals; grey lines have the power that is expected. The steeper a line, "
+            "the more a smaller learning rate helps.",
+            partial(_own_figure, orders, ds),
+        )
+    if products(ds) is not None:
+        yield Drawing(
+            "limit_sharpness",
+            "Learning rate times sharpness",
+            "Learning rate times the largest eigenvalue of the Hessian against time, a colour a "
+            f"learning rate: wide pale lines along training, dashed ones along "
+            f"{limit_words(limits_in(ds)[0])}; a panel a paradigm, {over}. "
+            + (
+                "The horizontal line is the edge of stability, above which steps on a quadratic "
+                "grow; a ring marks where training first reaches it."
+                if edge_in(ds) is not None
+                else "No edge of stability is drawn: for this optimiser none is known of the "
+                "Hessian itself."
+            ),
+            partial(sharpnesses, ds),
+        )
 
 
 def _curves(ds: xr.Dataset, story: _Story) -> Iterator[Drawing]:

@@ -1,0 +1,74 @@
+"""Where training of a result stands to the edge of stability."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.contracts import Status
+from jaxattn.stability import edge, first_past
+from jaxattn.store import spec_of
+
+__all__ = ["edge_in", "edge_times", "products"]
+
+_OF_HESSIAN = ("sgd", "momentum")
+"""Optimisers whose edge is one of the Hessian that is measured; Adam's is of a scaled one."""
+_MOVE_IT = {"clip_norm", "friction"}
+"""Hyperparameters with which `edge` does not hold."""
+
+
+def products(ds: xr.Dataset) -> xr.DataArray | None:
+    """Learning rate times sharpness of every row at its saves; None where it is not known.
+
+    A learning rate that changes during the run is not in the result.
+    """
+    if "sharpness" not in ds or spec_of(ds).get("schedule", "constant") != "constant":
+        return None
+    found = (ds["learning_rate"] * ds["sharpness"]).transpose(*ds["sharpness"].dims)
+    return found.assign_attrs(units="1", long_name="learning rate times sharpness")
+
+
+def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
+    """The edge of stability of training, along the swept axes that it depends on.
+
+    None where none holds of what was measured: other optimisers than gradient descent and heavy
+    ball, clipped gradients, a friction, a learning rate that changes during the run, no sharpness.
+    """
+    spec = spec_of(ds)
+    hypers: dict[str, Any] = dict(spec.get("hypers", {}))
+    known = spec.get("optimiser") in _OF_HESSIAN and not _MOVE_IT & set(hypers)
+    if products(ds) is None or not known:
+        return None
+    named = {name: ds[name] for name, value in hypers.items() if isinstance(value, list)}
+    grid = dict(zip(named, xr.broadcast(*named.values()), strict=True))
+    constants = {
+        name: value
+        for name, value in hypers.items()
+        if name not in named and isinstance(value, int | float)
+    }
+    values = {name: values.values for name, values in grid.items()}
+    found = np.asarray(edge(str(spec["optimiser"]), {**constants, **values}), dtype=float)
+    like = grid["learning_rate"]
+    return like.copy(data=np.broadcast_to(found, like.shape)).rename("edge")
+
+
+def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
+    """When learning rate times sharpness of training first reaches the edge.
+
+    Returns:
+        ``[paradigm, ..., seed]``; infinite where never, NaN where training neither ended well nor
+        diverged. None where no edge is known, see `edge_in`.
+    """
+    level, product = edge_in(ds), products(ds)
+    if level is None or product is None:
+        return None
+    product = product.sel(process="train", drop=True).transpose(..., "save")
+    first = product.isel(save=0, drop=True)
+    level = level.broadcast_like(first).transpose(*first.dims)
+    time = ds["time"].broadcast_like(product).transpose(*product.dims)
+    found = first.copy(data=first_past(time.values, product.values, level.values))
+    status = ds["status"].sel(process="train", drop=True)
+    ended = Status.ended_well(status) | (status == Status.DIVERGED)
+    return found.where(ended).assign_attrs(
+        units="time", long_name="when learning rate times sharpness reaches the edge of stability"
+    )

@@ -1,0 +1,59 @@
+"""A made-up result of training beside its continuous limits: distances are power laws by design."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from example_results import example_result
+
+from jaxattn.canonical import canonical_json
+
+RATES = (0.4, 0.2, 0.1, 0.05, 0.025)
+END = 8.0
+"""Time at which all runs end."""
+POWERS = {"flow": (0.03, 1.0), "modified": (0.02, 2.0)}
+"""Of each limit: its distance at the end is the first number times the rate to this power."""
+
+
+def example_limits(
+    paradigms: Sequence[str] = ("soft", "hard"),
+    rates: Sequence[float] = RATES,
+    seeds: int = 3,
+    powers: dict[str, tuple[float, float]] | None = None,
+    sharpest: float = 4.0,
+    saves: int = 21,
+    **spec: object,
+) -> xr.Dataset:
+    """Every row done.
+
+    Of each limit ``distance = factor * rate^power * (time / END) * (1 + 0.1 seed)``, and its way
+    is 1. The sharpness of training rises from 1 to `sharpest`, linearly in time.
+    """
+    powers = POWERS if powers is None else powers
+    made = example_result(paradigms, rates, seeds, flow_seeds=seeds, saves=saves, picture=())
+    train, flow = made.sel(process=["train"]), made.sel(process=["flow"])
+    parts = [train, *(flow.assign_coords(process=[name]) for name in powers)]
+    ds = xr.concat(parts, "process", data_vars="minimal", coords="minimal", join="outer")
+    time = np.linspace(0, END, saves)
+    steps = np.round(np.divide.outer(time, rates).T).astype(int)
+    ds = ds.assign_coords(
+        time=(("learning_rate", "save"), np.tile(time, (len(rates), 1)), {"long_name": "time"}),
+        step=(("learning_rate", "save"), steps, {"units": "step", "long_name": "training step"}),
+    )
+    dims = ("paradigm", "process", "learning_rate", "seed", "save")
+    shape = tuple(ds.sizes[dim] for dim in dims)
+    share, rate = time / END, np.asarray(rates)[:, None, None]
+    by_seed = 1 + 0.1 * np.arange(seeds)[:, None]
+    far = [0 * rate * by_seed * share]
+    far += [factor * rate**power * by_seed * share for factor, power in powers.values()]
+    sharp = 1 + (sharpest - 1) * share
+    variables = {
+        "distance": np.broadcast_to(np.stack(far), shape).copy(),
+        "moved": np.broadcast_to(share, shape).copy(),
+        "sharpness": np.broadcast_to(sharp, shape).copy(),
+    }
+    ds = ds.assign({name: (dims, values) for name, values in variables.items()})
+    said = json.loads(ds.attrs["spec"]) | {"batch_size": None, "against": list(powers), **spec}
+    said["hypers"] |= {"momentum": 0.5} if spec.get("optimiser") == "momentum" else {}
+    return ds.assign_attrs(spec=canonical_json(said))

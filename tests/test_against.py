@@ -1,0 +1,253 @@
+"""Training held against its continuous limits, run once and small, and what is refused."""
+
+import json
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import compiled_quickly
+
+from jaxattn import compare
+from jaxattn.cli import main
+from jaxattn.contracts import InputError, Paradigm, Status
+from jaxattn.edges import edge_times
+from jaxattn.gaps import departures, limits_in, orders_by_name
+from jaxattn.jobs import clock_of, hypers_of, plan_jobs, times_of
+from jaxattn.paradigms import soft
+from jaxattn.settings import settings_for
+from jaxattn.tasks import orthogonal
+
+# All of it is in float64; that this is refused without is the last test.
+pytestmark = pytest.mark.needs_x64
+
+RATES = (1.6, 0.8, 0.4, 0.2)
+STEPS, SAVES = 16, 5
+TASK = orthogonal(classes=3, segments=4, train=24, test=8, validation=8, points=40)
+SMALL = {"steps": STEPS, "saves": SAVES, "seeds": 2, "evaluate": 8, "flow_examples": 24}
+NAMED = f"--segments 4 --classes 3 --paradigms soft --seeds 2 --steps {STEPS} --saves {SAVES}"
+
+
+def against(limits=("flow", "modified"), rates=RATES, paradigms=("soft",), **asked) -> xr.Dataset:
+    given = {**SMALL, **asked}
+    return compare(TASK, None, paradigms, {"learning_rate": rates}, against=limits, **given)
+
+
+def settings(limits=("flow",), rates=RATES, **asked):
+    hypers = {"learning_rate": rates, **asked.pop("hypers", {})}
+    given = {**SMALL, "seeds": (0, 1), "task": TASK, "paradigms": ("soft",), **asked}
+    return settings_for(hypers=hypers, against=limits, **given)
+
+
+@pytest.fixture(scope="module")
+def held() -> Iterator[xr.Dataset]:
+    with compiled_quickly():
+        yield against()
+
+
+def test_all_rows_end_well_and_say_how_far_they_are_from_training(held: xr.Dataset) -> None:
+    assert held["process"].values.tolist() == ["train", "flow", "modified"]
+    assert limits_in(held) == ["flow", "modified"]
+    assert (held["status"] == Status.DONE).all()
+    assert "position" not in held
+    for name in ("distance", "moved", "sharpness"):
+        assert np.isfinite(held[name]).all(), name
+    assert (held["distance"].isel(save=0) == 0).all()
+    assert (held["distance"].sel(process="train") == 0).all()
+    assert (held["distance"].sel(process=["flow", "modified"]).isel(save=-1) > 0).all()
+    assert (held["sharpness"] > 0).all()
+
+
+def test_every_rate_reaches_the_same_times_in_steps_of_its_own(held: xr.Dataset) -> None:
+    assert held["step"].dims == ("learning_rate", "save")
+    expected = np.outer(RATES[0] / np.asarray(RATES), np.linspace(0, STEPS, SAVES))
+    np.testing.assert_array_equal(held["step"], expected)
+    # A clock adds up as many as 128 steps, each rounded.
+    np.testing.assert_allclose(held["time"], np.tile(held["time"][0], (4, 1)), rtol=1e-13)
+    np.testing.assert_allclose(held["time"][0, -1], RATES[0] * STEPS)
+
+
+def test_training_follows_its_flow_to_order_one_and_the_modified_flow_to_order_two(
+    held: xr.Dataset,
+) -> None:
+    found = orders_by_name(held)
+    assert {limit: list(by) for limit, by in found.items()} == {
+        limit: ["soft"] for limit in ("flow", "modified")
+    }
+    # The next order is smaller by the learning rate times the sharpness, at most 0.2 here, and
+    # least squares over four rates weigh that with the smaller ones.
+    assert float((held["sharpness"] * held["learning_rate"]).max()) < 0.3
+    assert found["flow"]["soft"]["slope"] == pytest.approx(1, abs=0.1)
+    assert found["modified"]["soft"]["slope"] == pytest.approx(2, abs=0.2)
+    for by in found.values():
+        assert (by["soft"]["seeds"], by["soft"]["rates"]) == (2, 4)
+        assert np.ptp(by["soft"]["local"]) < 0.2
+
+
+def test_the_flow_that_all_rates_share_is_the_same_at_each_of_them(held: xr.Dataset) -> None:
+    flow = held["objective"].sel(process="flow")
+    assert (flow == flow.isel(learning_rate=0)).all()
+    modified = held["objective"].sel(process="modified")
+    assert (modified != modified.isel(learning_rate=0)).isel(save=-1, learning_rate=-1).all()
+
+
+def test_rates_that_meet_at_no_common_time_have_a_flow_each_at_times_of_their_own(
+    held: xr.Dataset,
+) -> None:
+    # 1.6 * 4 = 6.4 is no multiple of 1.1: the nearest step is less than half a step away.
+    rates = (RATES[0], 1.1)
+    with compiled_quickly():
+        ds = against(("flow",), rates, curvature=0, flow_solver="tsit5")
+    assert (ds["status"] == Status.DONE).all()
+    times = ds["time"].values
+    np.testing.assert_allclose(times[1], 1.1 * ds["step"].values[1])
+    assert 0 < np.abs(times[1] - times[0]).max() <= 1.1 / 2 + 1e-12
+    # Shared or solved for this rate alone, it is the same solution, to the solver's tolerance.
+    one, shared = (
+        one["objective"].sel(process="flow", learning_rate=RATES[0]) for one in (ds, held)
+    )
+    np.testing.assert_allclose(one, shared, rtol=1e-9)
+    # Its own flow is at its own times: off them by d, a distance would be off by d times the speed.
+    slope = orders_by_name(ds)["flow"]["soft"]["slope"]
+    assert slope == pytest.approx(1, abs=0.15)
+
+
+def test_departures_say_when_and_a_smaller_rate_leaves_later_or_never(held: xr.Dataset) -> None:
+    far = held["distance"].sel(process="flow", seed=0, paradigm="soft").max("save")
+    way = held["moved"].sel(process="flow", seed=0, paradigm="soft").max("save")
+    share = float((far / way).sel(learning_rate=0.8))
+    found = departures(held, "flow", tolerance=0.9 * share).sel(paradigm="soft", seed=0)
+    assert float(found.sel(learning_rate=1.6)) < float(found.sel(learning_rate=0.8))
+    assert found.sel(learning_rate=[0.4, 0.2]).isnull().all()
+    reached = edge_times(held)
+    assert reached is not None
+    assert np.isinf(reached).all()
+
+
+# --- the command line
+
+
+def answered(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> tuple[int, str, str]:
+    monkeypatch.setenv("EQX_ON_ERROR", "nan")  # set by the command, and put back by this
+    out = [] if "--out" in words else ["--out", str(tmp_path / "out")]
+    code = main(["compare", *words.split(), "--no-cache", *out])
+    return code, *capsys.readouterr()
+
+
+def test_json_has_orders_and_departures(
+    held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr("jaxattn.experiments.compare_into", lambda *asked: held)
+    words = f"orthogonal {NAMED} --against flow,modified --learning-rates 1.6 0.8 0.4 0.2 --json"
+    code, out, err = answered(words, capsys, monkeypatch, tmp_path)
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert set(said) == {"summary", "differences", "orders", "departures", "failed"}
+    assert set(said["orders"]) == {"flow", "modified"}
+    assert set(said["orders"]["flow"]["soft"]) >= {"slope", "low", "high", "local"}
+    assert len(said["departures"]) == 2 * len(RATES)
+    assert [one["learning_rate"] for one in said["departures"][:4]] == list(RATES)
+    for one in said["departures"]:
+        assert (one["seeds"], one["diverged"]) == (2, 0)
+        assert (one["time"] is None) == (one["left"] == 0)
+        assert one["edge"] == 2
+
+
+def test_a_single_rate_has_departures_and_no_orders(
+    held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr(
+        "jaxattn.experiments.compare_into", lambda *asked: held.sel(learning_rate=[1.6])
+    )
+    words = f"orthogonal {NAMED} --against flow --learning-rates 1.6 --json"
+    code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
+    assert code == 0
+    assert set(json.loads(out)) == {"summary", "differences", "departures", "failed"}
+
+
+def test_the_terminal_says_orders_and_departures_first(
+    held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr("jaxattn.experiments.compare_into", lambda *asked: held)
+    words = f"orthogonal {NAMED} --against flow,modified --learning-rates 1.6 0.8 0.4 0.2"
+    code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
+    assert code == 0
+    assert "Training against its continuous limits:" in out
+    assert "soft follows the gradient flow to order" in out
+    assert "soft follows the modified flow to order" in out
+
+
+REFUSED = {
+    "--against flwo": "did you mean 'flow'?",
+    "--against flow,modifed": "did you mean 'modified'?",
+    "--against flow,modified --optimiser adam": "modified: got the optimiser 'adam', expected",
+    "--against adam --optimiser sgd": "adam: got the optimiser 'sgd', expected adam",
+    "--against third-order,adam": "against: got limits of different optimisers (",
+    "--against modified --schedule cosine": "modified: got a learning rate that changes",
+    "--against flow --precision float32": "against: got precision float32 and 0 flow seeds",
+    "--against flow --flow-seeds 2": "against: got precision float64 and 2 flow seeds",
+    "--against sde": "sde: got full batches, expected minibatches in the order with-",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_held_against_training_is_refused_in_one_line(
+    case: str, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    code, out, err = answered(f"orthogonal {NAMED} {case}", capsys, monkeypatch, tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith("jaxattn: ")
+    assert REFUSED[case] in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_draws_samples_has_no_limit() -> None:
+    noisy = Paradigm("noisy", soft, stochastic=True)
+    with pytest.raises(InputError, match="expected") as caught:
+        plan_jobs(settings(paradigms=(noisy,)))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_float64_it_is_refused() -> None:
+    with jax.enable_x64(False), pytest.raises(InputError, match="float64"):
+        plan_jobs(settings())
+
+
+# --- other optimisers and paradigms: what follows from the settings alone
+
+
+def test_heavy_ball_reaches_common_times_on_its_own_clock() -> None:
+    asked = settings(optimiser="momentum", hypers={"momentum": 0.75})
+    coords = times_of(asked)
+    _, steps, _ = coords["step"]
+    np.testing.assert_array_equal(steps[:, -1], STEPS * RATES[0] / np.asarray(RATES))
+    _, times, _ = coords["time"]
+    # One step advances time by eta / (1 - b).
+    np.testing.assert_allclose(times, 4 * np.asarray(RATES)[:, None] * steps, rtol=1e-12)
+    np.testing.assert_allclose(times, np.tile(times[0], (len(RATES), 1)), rtol=1e-12)
+
+
+def test_an_axis_of_momenta_keeps_times_common_too() -> None:
+    asked = settings(optimiser="momentum", hypers={"momentum": (0.5, 0.75)}, rates=(0.4, 0.2))
+    _, steps, _ = times_of(asked)["step"]
+    assert steps.shape == (2, 2, SAVES)
+    # The run with the longest steps, 0.4 / 0.25, has those that were asked for.
+    np.testing.assert_array_equal(steps[..., -1], STEPS * np.asarray([[2, 1], [4, 2]]))
+
+
+def test_a_hybrid_switches_at_one_time_at_every_rate_which_is_the_start_of_a_step() -> None:
+    asked = settings(("flow", "modified"), paradigms=("hybrid",))
+    for job in plan_jobs(asked):
+        rows = np.arange(job.plan.size)[None]
+        hypers = hypers_of(asked, job, rows)
+        switch = hypers["switch_time"]
+        np.testing.assert_allclose(switch, RATES[0] * STEPS / 4, rtol=1e-13)
+        if job.process == "train":
+            # Of one step's start or the next one's, a rounding would decide.
+            per_step = switch / hypers["learning_rate"]
+            assert (jnp.round(per_step) == per_step).all()
+            assert (clock_of(asked, hypers)[..., 1] == switch).all()

@@ -1,0 +1,165 @@
+"""What is said of training and its limits follows from the numbers, and from nothing else."""
+
+import numpy as np
+import pytest
+from example_limits import END, POWERS, RATES, example_limits
+from example_results import end, example_result
+
+from jaxattn.contracts import Status
+from jaxattn.findings import findings
+from jaxattn.gap_findings import departure_records, gap_findings, limit_words
+from jaxattn.terminal import sentences
+
+EDGE = 8.0
+"""A sharpness that 0.4 times reaches 2 at END * 4 / 7, and 0.2 times does not."""
+
+
+def texts(ds) -> list[str]:
+    found = gap_findings(ds)
+    assert all(one.measure == "distance" and one.text.endswith(".") for one in found)
+    assert not any("nan" in one.text.split() or "inf" in one.text.split() for one in found)
+    return [one.text for one in found]
+
+
+def said(ds, *words: str) -> str:
+    (text,) = [text for text in texts(ds) if all(word in text for word in words)]
+    return text
+
+
+def test_the_order_of_each_limit_is_said_with_its_interval_and_what_is_expected():
+    ds = example_limits()
+    assert said(ds, "gradient flow to order") == (
+        "soft follows the gradient flow to order 1.00 [1.00, 1.00] in the learning rate, hard to "
+        "1.00 [1.00, 1.00]; 1 is expected."
+    )
+    assert "2 is expected" in said(ds, "modified flow to order")
+    assert not any("no one power" in text for text in texts(ds))
+
+
+def test_a_departure_is_said_with_its_time_and_step_and_where_there_is_none_that_too():
+    ds = example_limits()
+    # 0.01 = 0.012 (t / END)(1 + 0.1 seed): of three seeds the middle one leaves at 20/33 of 10.
+    text = said(ds, "soft leaves the gradient flow")
+    assert text.startswith(
+        "At learning rate 0.4 soft leaves the gradient flow (by 1 % of its way) at time 6.06 "
+        "(step 16); at 0.2, 0.1, 0.05 and 0.025 it never does. Why: "
+    )
+    assert text.endswith(
+        "no edge of stability is passed before; it is the error of steps of this size, which falls "
+        "as the learning rate to the power 1.00."
+    )
+    assert said(ds, "soft and hard never leave the modified flow")
+
+
+def test_a_departure_after_the_edge_is_put_down_to_it_and_one_before_is_not():
+    late = example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE)
+    # The edge at 4.57, left at 6.06.
+    text = said(late, "soft leaves the gradient flow")
+    assert "passed the edge of stability by then" in text
+    assert "reaches 2 at time 4.57." in text
+    early = example_limits(powers={"flow": (0.06, 1.0)}, sharpest=EDGE)
+    # Left at 3.03.
+    assert "Why at 0.4" not in said(early, "soft leaves the gradient flow")
+    assert "no edge of stability is passed before" in said(early, "soft leaves the gradient flow")
+    assert "soft reaches the edge of stability" in " ".join(texts(early))
+
+
+def test_how_far_below_the_edge_training_stays_is_said():
+    assert said(example_limits(), "stays below") == (
+        "Training stays below the edge of stability, 2: learning rate times sharpness is at most "
+        "1.6."
+    )
+    assert not any("edge" in text for text in texts(example_limits(optimiser="adam")))
+
+
+def test_a_limit_that_training_does_not_follow_is_said_to_be_none():
+    ds = example_limits(powers={"flow": (0.5, 0.02)})
+    text = said(ds, "soft does not follow the gradient flow")
+    assert "(order 0.02 [0.02, 0.02]; 1 is expected)" in text
+    assert not any("Why" in one for one in texts(ds))
+    assert {one["why"] for one in departure_records(ds)} == {"no limit"}
+
+
+def test_slopes_that_disagree_are_said():
+    ds = example_limits(powers={"flow": (0.03, 1.0)})
+    rate = ds["learning_rate"]
+    ds["distance"] = ds["distance"] * (0.3 + rate / 0.4)
+    assert "the slope goes from 1.70 to 1." in said(ds, "no one power yet")
+    assert "to the power" not in said(ds, "soft leaves the gradient flow")
+
+
+def test_rates_past_the_edge_or_diverged_are_named_as_left_out_of_the_order():
+    flow = {"powers": {"flow": (0.03, 1.0)}}
+    past = said(example_limits(sharpest=EDGE, **flow), "are in no order")
+    assert past.endswith("4 of 5 are for soft and 4 of 5 are for hard.")
+    lost = end(example_limits(), Status.DIVERGED, paradigm="hard", learning_rate=0.4)
+    assert "4 of 5 are for hard." in texts(lost)[1]
+
+
+def test_runs_that_diverge_have_left_and_why_is_said():
+    ds = end(example_limits(), Status.DIVERGED, paradigm="soft", learning_rate=0.4)
+    at = {"paradigm": "soft", "learning_rate": 0.4, "process": "flow", "save": slice(4, None)}
+    ds["distance"].loc[at] = np.nan
+    assert said(ds, "soft leaves the gradient flow").endswith("Why: its runs diverge.")
+    first = departure_records(ds)[0]
+    assert (first["seeds"], first["left"], first["diverged"]) == (3, 3, 3)
+    assert first["why"] == "diverged"
+
+
+def test_a_stochastic_limit_claims_no_order_and_no_reason():
+    ds = example_limits(powers={"sde": (0.5, 0.0)}, batch_size=16)
+    assert said(ds, "limit in law").startswith("The stochastic modified equation is a limit in law")
+    assert not any("order 0" in text or "Why" in text for text in texts(ds))
+    assert {one["why"] for one in departure_records(ds)} == {"noise"}
+
+
+def test_an_order_is_expected_only_of_what_it_holds_for():
+    assert "expected" not in said(example_limits(batch_size=16), "gradient flow to order")
+    adam = {"powers": {"adam": (0.01, 1.5)}, "optimiser": "adam"}
+    assert "2 is expected with tau1 and tau2 held fixed" in said(example_limits(**adam), "to order")
+
+
+def test_seeds_that_part_are_counted():
+    ds = example_limits(("soft",), powers={"flow": (0.023, 1.0)})
+    # 0.0092 (1 + 0.1 seed): the first seed stays.
+    assert "(step 19; 2 of 3 seeds)" in said(ds, "soft leaves")
+
+
+def test_one_rate_one_seed_and_other_axes_are_said_without_an_interval_or_order():
+    one = example_limits(rates=(0.4,), seeds=1)
+    assert not any("to order" in text for text in texts(one))
+    assert "steps of this size." in said(one, "soft leaves the gradient flow")
+    assert any("[" not in text for text in texts(example_limits(seeds=1)) if "to order" in text)
+    ds = example_limits().expand_dims(temperature=[1.0, 2.0], axis=-1)
+    assert "soft (temperature 2) to 1.00" in said(ds, "gradient flow to order")
+    assert said(ds, "soft (temperature 2) leaves the gradient flow")
+
+
+def test_records_are_one_a_limit_paradigm_and_rate():
+    records = departure_records(example_limits(sharpest=EDGE))
+    assert len(records) == len(POWERS) * 2 * len(RATES)
+    first = records[0]
+    assert (first["limit"], first["paradigm"], first["learning_rate"]) == ("flow", "soft", 0.4)
+    assert first["edge"] == 2
+    assert first["edge_time"] == pytest.approx(END * 4 / 7)
+    assert first["why"] == "edge of stability"
+    assert (first["tolerance"], first["seeds"], first["left"]) == (0.01, 3, 3)
+    assert np.isnan(records[1]["time"])
+    assert records[1]["why"] == ""
+
+
+def test_findings_begin_with_the_limits_and_the_terminal_shows_them():
+    ds = example_limits()
+    found = findings(ds)
+    count = len(gap_findings(ds))
+    assert found[:count] == gap_findings(ds)
+    shown = sentences(found)
+    assert shown[0] == "Training against its continuous limits:"
+    assert "follows the gradient flow" in shown[1]
+    assert gap_findings(findings_without := example_result(flow_seeds=2)) == []
+    assert departure_records(findings_without) == []
+
+
+def test_limits_have_names_in_words():
+    assert limit_words("flow") == "the gradient flow"
+    assert limit_words("of my own") == "the limit of my own"
