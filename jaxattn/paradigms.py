@@ -64,12 +64,14 @@ def _em(
     label: Int[Array, ""],
     context: Context,
 ) -> Loss:
-    del context
     joint = log_attention + _each(read, values, label)
-    responsibility = jax.nn.softmax(jax.lax.stop_gradient(joint))
+    responsibility = jax.nn.softmax(joint)
     # Where there is no attention both factors end at 0 * -inf, which counts as 0.
     terms = responsibility * jnp.where(responsibility > 0, joint, 0)
-    return -jnp.sum(terms), ()
+    # The value with the derivatives of LVML, of every order: holding the responsibilities constant
+    # gives its gradient, but the gradient moves with them.
+    likelihood, _ = _lvml(log_attention, values, read, label, context)
+    return likelihood + jax.lax.stop_gradient(-jnp.sum(terms) - likelihood), ()
 
 
 def _hybrid(
@@ -120,8 +122,9 @@ em = Paradigm("em", _em, natural_inference="average-output")
 
 The responsibilities ``r_j``, proportional to ``a_j softmax(g(x_j))_y``, are those of the current
 parameters, held constant. The gradient is therefore exactly LVML's (Fisher's identity), and every
-step by it the same; the value is LVML's plus the entropy of r, at most the logarithm of the number
-of segments above it, and need not fall along a path on which LVML's does.
+step by it the same; higher derivatives are LVML's too, as the gradient moves with the parameters.
+The value is LVML's plus the entropy of r, at most the logarithm of the number of segments above it,
+and need not fall along a path on which LVML's does.
 """
 
 PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em)}

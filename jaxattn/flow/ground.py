@@ -90,6 +90,7 @@ def ground_of(
         gradients=gradients,
         measure=lambda params: problem.measure(params, batch, hyper),
         scale=scale,
+        family=optimiser.family,
         hyper=hyper,
         order=order,
         examples=batch.weight.shape[0],

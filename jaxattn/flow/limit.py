@@ -16,7 +16,7 @@ State: TypeAlias = PyTree
 
 
 class Ground(NamedTuple):
-    """One run, as far as its continuous limits depend on it.
+    """One run, as far as its continuous limits depend on it; `family` is its optimiser's.
 
     - ``downhill(time, params) -> Params``: minus the gradient of the training loss in force, as
       the optimiser sees it (clipped where the run clips), each part times its own rate. One step
@@ -37,6 +37,7 @@ class Ground(NamedTuple):
     gradients: Callable[[Float[Array, ""], Params], Params]
     measure: Callable[[Params], dict[str, Array]]
     scale: Callable[[PyTree], PyTree]
+    family: str
     hyper: Hyper
     order: Order
     examples: int

@@ -13,8 +13,8 @@ __all__ = ["MODIFIED", "THIRD_ORDER"]
 
 def _modified(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
     hyper = ground.hyper
-    has_momentum = "momentum" in hyper or "friction" in hyper
-    momentum = momentum_of(hyper) if has_momentum else jnp.zeros_like(hyper["learning_rate"])
+    heavy = ground.family == "momentum"
+    momentum = momentum_of(hyper) if heavy else jnp.zeros_like(hyper["learning_rate"])
     step = hyper["learning_rate"] / (1 - momentum)
     lag = step * momentum / (1 - momentum)
     bend = step / 2 * (1 + momentum) / (1 - momentum)

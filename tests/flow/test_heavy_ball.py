@@ -129,8 +129,12 @@ def quadratic(hessian, **values):
     return Ground(
         downhill=lambda time, point: -hessian @ point,
         gradient=lambda time, point: hessian @ point,
+        loss=lambda time, point: point @ hessian @ point / 2,
         losses=lambda time, point: jnp.zeros(1),
+        gradients=lambda time, point: jnp.zeros((1, 2)),
+        measure=lambda point: {},
         scale=lambda tree: tree,
+        family="momentum",
         hyper=hyper("float64", **values),
         order=Order("fixed", None),
         examples=1,
