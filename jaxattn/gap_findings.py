@@ -177,20 +177,20 @@ def _of_order(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) ->
                 + (f"; {expected})." if expected else ").")
             )
     if wild := [line for line in follow if not _is_settled(line)]:
-        each = (
+        slopes = (
             f"from {line['local'][0]:.2f} to {line['local'][-1]:.2f} for {_name(line)}"
             for line in wild
         )
         yield (
             "That is no one power yet: between neighbouring rates, from the largest to the "
-            f"smallest, the slope goes {listed(each)}."
+            f"smallest, the slope goes {listed(slopes)}."
         )
     asked = ds.sizes["learning_rate"]
     if few := [line for line in lines if line["rates"] < asked]:
-        each = (f"{line['rates']} of {asked} are for {_name(line)}" for line in few)
+        counts = (f"{line['rates']} of {asked} are for {_name(line)}" for line in few)
         yield (
             "Rates at which runs diverge or reach the edge of stability are in no order: "
-            f"{listed(each)}."
+            f"{listed(counts)}."
         )
 
 

@@ -93,6 +93,7 @@ def test_the_flow_that_all_rates_share_is_the_same_at_each_of_them(held: xr.Data
     assert (modified != modified.isel(learning_rate=0)).isel(save=-1, learning_rate=-1).all()
 
 
+@pytest.mark.slow
 def test_rates_that_meet_at_no_common_time_have_a_flow_each_at_times_of_their_own(
     held: xr.Dataset,
 ) -> None:
