@@ -65,6 +65,7 @@ def constant_ground(gradient, focus_rate=1.0, **values):
         losses=None,
         gradients=None,
         measure=None,
+        family="",
         scale=lambda tree: tree | {"focus": focus_rate * tree["focus"]},
         hyper=hyper(**values),
         order=Order("fixed", None),

@@ -230,4 +230,4 @@ def walk(optimiser, row, point):
 
 def test_gradient_descent_has_no_second_order_equation():
     with pytest.raises(InputError, match=r"heavy-ball: got the optimiser 'sgd'.*expected momentum"):
-        limit_for("heavy-ball", as_optimiser("sgd"))
+        limit_for("heavy-ball", as_optimiser("sgd"), Order("fixed", None))
