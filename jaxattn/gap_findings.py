@@ -187,10 +187,10 @@ def _of_order(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) ->
         )
     asked = ds.sizes["learning_rate"]
     if few := [line for line in lines if line["rates"] < asked]:
-        counts = (f"{line['rates']} of {asked} are for {_name(line)}" for line in few)
+        counts = (f"{line['rates']} of {asked} for {_name(line)}" for line in few)
         yield (
-            "Rates at which runs diverge or reach the edge of stability are in no order: "
-            f"{listed(counts)}."
+            "Rates at which runs diverge or reach the edge of stability are in no order, which is "
+            f"fitted to {listed(counts)}."
         )
 
 

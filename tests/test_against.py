@@ -52,12 +52,14 @@ def test_all_rows_end_well_and_say_how_far_they_are_from_training(held: xr.Datas
     assert limits_in(held) == ["flow", "modified"]
     assert (held["status"] == Status.DONE).all()
     assert "position" not in held
-    for name in ("distance", "moved", "sharpness"):
+    for name in ("distance", "moved"):
         assert np.isfinite(held[name]).all(), name
     assert (held["distance"].isel(save=0) == 0).all()
     assert (held["distance"].sel(process="train") == 0).all()
     assert (held["distance"].sel(process=["flow", "modified"]).isel(save=-1) > 0).all()
-    assert (held["sharpness"] > 0).all()
+    # Measured along training and its flow.
+    assert (held["sharpness"].sel(process=["train", "flow"]) > 0).all()
+    assert held["sharpness"].sel(process="modified").isnull().all()
 
 
 def test_every_rate_reaches_the_same_times_in_steps_of_its_own(held: xr.Dataset) -> None:

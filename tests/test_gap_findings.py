@@ -91,9 +91,9 @@ def test_slopes_that_disagree_are_said():
 def test_rates_past_the_edge_or_diverged_are_named_as_left_out_of_the_order():
     flow = {"powers": {"flow": (0.03, 1.0)}}
     past = said(example_limits(sharpest=EDGE, **flow), "are in no order")
-    assert past.endswith("4 of 5 are for soft and 4 of 5 are for hard.")
+    assert past.endswith("4 of 5 for soft and 4 of 5 for hard.")
     lost = end(example_limits(), Status.DIVERGED, paradigm="hard", learning_rate=0.4)
-    assert "4 of 5 are for hard." in texts(lost)[1]
+    assert "4 of 5 for hard." in texts(lost)[1]
 
 
 def test_runs_that_diverge_have_left_and_why_is_said():
