@@ -21,9 +21,10 @@ def test_sharpness(case, in_turn):
     def loss(params):
         return problem.loss(params, batch, hyper, jnp.float32(0), None, ())[0]
 
+    ones = jax.tree.map(jnp.ones_like, params)
     one_gradient = jax.jit(jax.grad(loss))
-    curve = jax.jit(lambda params: sharpness().measure(loss, params, hyper))
-    place = jax.jit(lambda params: position().measure(loss, params, hyper))
+    curve = jax.jit(lambda params: sharpness().measure(loss, params, hyper, ones))
+    place = jax.jit(lambda params: position().measure(loss, params, hyper, ones))
 
     def gradients():
         for _ in range(GRADIENTS):

@@ -21,10 +21,10 @@ DEPTH = 64
 def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
     """The probe of the `count` largest eigenvalues of the Hessian, by `top_eigenvalues`.
 
-    Measures ``sharpness []``, the largest one, and ``eigenvalues [count]``, falling. Where the
-    `Hyper` has a ``focus_rate``, they are those of the Hessian as that optimiser sees it, scaled
-    on both sides by the root of `rate_scale`: so ``learning_rate * sharpness`` is what
-    `jaxattn.stability.edge` bounds.
+    Measures ``sharpness []``, the largest one, and ``eigenvalues [count]``, falling. They are those
+    of the Hessian as the optimiser sees it, scaled on both sides by the root of the probe's
+    `scale`: so ``learning_rate * sharpness`` is what `jaxattn.stability.edge` bounds. Along
+    training by Adam it is preconditioned by the second moment, and NaN before the first step.
 
     Raises:
         InputError: count below 1 or above depth, or the extra ``curvature`` is not installed; when
@@ -41,8 +41,9 @@ def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
 
 @lru_cache(maxsize=64)
 def _sharpness(count: int, depth: int) -> Probe:
-    def measure(loss: Loss, params: Params, hyper: Hyper) -> dict[str, Array]:
-        found = top_eigenvalues(loss, params, rate_scale(params, hyper), count, depth)
+    def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
+        del hyper
+        found = top_eigenvalues(loss, params, scale, count, depth)
         return {"sharpness": found[0], "eigenvalues": found}
 
     return Probe(

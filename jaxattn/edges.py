@@ -6,14 +6,12 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.contracts import Status
-from jaxattn.stability import edge, first_past
+from jaxattn.stability import EDGES, edge, first_past
 from jaxattn.store import spec_of
 
 __all__ = ["edge_in", "edge_times", "products"]
 
-_OF_HESSIAN = ("sgd", "momentum")
-"""Optimisers whose edge is one of the Hessian that is measured; Adam's is of a scaled one."""
-_MOVE_IT = {"clip_norm", "friction"}
+_MOVE_IT = {"clip_norm", "friction", "tau1"}
 """Hyperparameters with which `edge` does not hold."""
 
 
@@ -31,12 +29,13 @@ def products(ds: xr.Dataset) -> xr.DataArray | None:
 def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     """The edge of stability of training, along the swept axes that it depends on.
 
-    None where none holds of what was measured: other optimisers than gradient descent and heavy
-    ball, clipped gradients, a friction, a learning rate that changes during the run, no sharpness.
+    Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes`. None where none
+    holds: of other optimisers than `EDGES` names, with clipped gradients, with a friction or time
+    constant held fixed, at a learning rate that changes during the run, without a sharpness.
     """
     spec = spec_of(ds)
     hypers: dict[str, Any] = dict(spec.get("hypers", {}))
-    known = spec.get("optimiser") in _OF_HESSIAN and not _MOVE_IT & set(hypers)
+    known = spec.get("optimiser") in EDGES and not _MOVE_IT & set(hypers)
     if products(ds) is None or not known:
         return None
     named = {name: ds[name] for name, value in hypers.items() if isinstance(value, list)}

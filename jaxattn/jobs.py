@@ -182,8 +182,12 @@ def make_job(
 
 
 def probes_of(settings: Settings, process: str) -> tuple[Probe, ...]:
-    """What is measured besides the problem's own measures; curvature of training and its flow."""
-    curves = settings.curvature and process in ("train", "flow")
+    """What is measured besides the problem's own measures; curvature of training and its flow.
+
+    Not of the flow beside an optimiser that scales its steps itself: the flow has no such scale.
+    """
+    scaled = settings.made_optimiser().denominator is not None
+    curves = settings.curvature and process in ("train", *(() if scaled else ("flow",)))
     curved = (sharpness(settings.curvature),) if curves else ()
     return (*((position(),) if settings.against else ()), *curved)
 

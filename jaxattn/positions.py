@@ -33,8 +33,8 @@ def position(count: int = 512) -> Probe:
 
 @lru_cache(maxsize=64)
 def _position(count: int) -> Probe:
-    def measure(loss: Loss, params: Params, hyper: Hyper) -> dict[str, Array]:
-        del loss, hyper
+    def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
+        del loss, hyper, scale
         flat, _ = ravel_pytree(params)
         if flat.size > WHOLE * count:
             flat = project(flat, count, jax.random.key(0))

@@ -50,10 +50,10 @@ def _stack(splits: dict[str, Example]) -> Example:
 def make_probe(
     problem: Problem, keep_params: Keep, probes: tuple[Probe, ...] = ()
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
-    """``probe(params, hyper, evaluate, time, key, state) -> (measures, params or None)``.
+    """``probe(params, hyper, evaluate, time, key, state, scale) -> (measures, params or None)``.
 
     `evaluate` holds batches by split name; the objective (the training loss at that time), the
-    gradient norms and `probes` are taken on ``"train"``.
+    gradient norms and `probes`, which see `scale`, are taken on ``"train"``.
     """
 
     def probe(
@@ -63,6 +63,7 @@ def make_probe(
         time: Float[Array, ""],
         key: Array,
         state: PyTree,
+        scale: Params,
     ) -> tuple[dict[str, Array], Params | None]:
         def in_force(params: Params) -> Float[Array, ""]:
             return problem.loss(params, evaluate["train"], hyper, time, key, state)[0]
@@ -77,7 +78,7 @@ def make_probe(
         for place, split in enumerate(evaluate):
             measures |= {f"{split}/{name}": value[place] for name, value in together.items()}
         for one in probes:
-            measures |= one.measure(in_force, params, hyper)
+            measures |= one.measure(in_force, params, hyper, scale)
         return measures, params if keep_params is True else None
 
     return probe

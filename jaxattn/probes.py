@@ -16,11 +16,13 @@ Loss: TypeAlias = Callable[[Params], Float[Array, ""]]
 class Probe(NamedTuple):
     """Something measured of the loss and the parameters at chosen saves.
 
-    ``measure(loss, params, hyper) -> dict[str, Array]`` is pure and can be vmapped; `specs` label
-    what it gives, by name. Hashable; its factory gives the identical object for equal arguments,
+    ``measure(loss, params, hyper, scale) -> dict[str, Array]`` is pure and can be vmapped; `scale`,
+    shaped like the parameters, is what a step multiplies the gradient by, over the learning rate:
+    1, the focus rate, and for Adam one over the root of its second moment. `specs` label what it
+    gives, by name. Hashable; its factory gives the identical object for equal arguments,
     so that what is compiled for it once stays compiled.
     """
 
     name: str
-    measure: Callable[[Loss, Params, Hyper], dict[str, Array]]
+    measure: Callable[[Loss, Params, Hyper, Params], dict[str, Array]]
     specs: tuple[MeasureSpec, ...]

@@ -55,5 +55,6 @@ def example_limits(
     }
     ds = ds.assign({name: (dims, values) for name, values in variables.items()})
     said = json.loads(ds.attrs["spec"]) | {"batch_size": None, "against": list(powers), **spec}
-    said["hypers"] |= {"momentum": 0.5} if spec.get("optimiser") == "momentum" else {}
+    own = {"momentum": {"momentum": 0.5}, "adam": {"beta1": 0.5}}
+    said["hypers"] |= own.get(str(spec.get("optimiser")), {})
     return ds.assign_attrs(spec=canonical_json(said))

@@ -68,7 +68,7 @@ def test_lanczos_finds_the_largest_eigenvalues_of_the_dense_hessian(rng, model, 
             return problem.loss(params, batch, values, jnp.zeros(()), jax.random.key(0), ())[0]
 
         dense = jax.jacfwd(jax.grad(lambda flat: loss(unravel(flat))))(flat)
-        return dense, probe.measure(loss, unravel(flat), values)
+        return dense, probe.measure(loss, unravel(flat), values, rate_scale(unravel(flat), values))
 
     # Wider weights make the eigenvalue that is most negative as large as the largest.
     for wider, of_focus in [(1, 1.0), (3, 1.0), (1, 4.0), (1, 0.0)]:
@@ -123,8 +123,13 @@ def test_with_as_many_steps_as_parameters_equal_eigenvalues_are_all_listed():
         np.testing.assert_allclose(all_of(matrix), spectrum, rtol=0, atol=2 * ROUNDING)
 
 
+def unscaled(probe, loss):
+    """What a probe measures of steps along the gradient itself."""
+    return lambda params: probe.measure(loss, params, {}, jnp.ones_like(params))
+
+
 def test_a_single_parameter_has_its_second_derivative():
-    measure = partial(sharpness().measure, lambda p: jnp.sum(p**3), hyper={})
+    measure = unscaled(sharpness(), lambda p: jnp.sum(p**3))
     found = jit(measure)(jnp.full(1, 2.0))
     assert float(found["sharpness"]) == pytest.approx(12, rel=ROUNDING)
 
@@ -170,7 +175,7 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
     rows = (
         jnp.asarray(rng.normal(size=(4, 6)), PRECISION).at[1, 2].set(jnp.nan).at[3, 0].set(jnp.inf)
     )
-    measure = partial(sharpness(2).measure, lambda p: jnp.sum(p**4) + jnp.prod(p), hyper={})
+    measure = unscaled(sharpness(2), lambda p: jnp.sum(p**4) + jnp.prod(p))
     together, alone = jit(jax.vmap(measure))(rows), [jit(measure)(params) for params in rows]
     for name, values in together.items():
         each = np.stack([row[name] for row in alone])
@@ -181,7 +186,7 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
 def test_a_probe_is_one_static_component_and_labels_what_it_measures():
     assert sharpness(2) is sharpness(count=2, depth=DEPTH)
     assert hash(sharpness(2)) != hash(sharpness(3))
-    measure = partial(sharpness(2).measure, lambda p: jnp.sum(p**2), hyper={})
+    measure = unscaled(sharpness(2), lambda p: jnp.sum(p**2))
     found = jax.eval_shape(measure, jnp.ones(5))
     specs = {spec.name: spec for spec in sharpness(2).specs}
     assert specs.keys() == found.keys()
@@ -196,7 +201,7 @@ def test_a_probe_is_one_static_component_and_labels_what_it_measures():
         (lambda: sharpness(0), "got 0 eigenvalues from 64 steps"),
         (lambda: sharpness(9, depth=8), "got 9 eigenvalues from 8 steps"),
         (
-            lambda: sharpness(6).measure(lambda p: jnp.sum(p**2), jnp.ones(5), {}),
+            lambda: sharpness(6).measure(lambda p: jnp.sum(p**2), jnp.ones(5), {}, jnp.ones(5)),
             "got 6 eigenvalues of 5 parameters",
         ),
     ],

@@ -16,7 +16,7 @@ def loss(params):
 
 @jit
 def there(params):
-    return position(COUNT).measure(loss, params, {})["position"]
+    return position(COUNT).measure(loss, params, {}, params)["position"]
 
 
 @jit
@@ -72,7 +72,7 @@ def test_distances_between_many_positions_are_distorted_as_a_random_projection_m
     # Some apart in few parameters alone, which a projection that picks entries would lose.
     points = points.at[10:].set(points[0]).at[jnp.arange(10, 20), jnp.arange(10)].add(3.0)
     measure = position(count).measure
-    places = jit(jax.vmap(lambda params: measure(loss, params, {})["position"]))(points)
+    places = jit(jax.vmap(lambda params: measure(loss, params, {}, params)["position"]))(points)
     first, second = np.triu_indices(20, 1)
     true = distance(points[first], points[second])
     seen = distance(places[first], places[second])

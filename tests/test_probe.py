@@ -81,7 +81,9 @@ def test_splits_of_different_sizes_are_each_measured_alone(rng):
     problem = attention_problem(task_of(splits["train"]), model, "soft", precision=PRECISION)
     params = problem.init(jax.random.key(0), hyper())
     probe = jit(make_probe(problem, False))
-    found, kept = probe(params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), ())
+    found, kept = probe(
+        params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), (), params
+    )
     assert kept is None
     measure = jit(problem.measure)
     for split, batch in splits.items():

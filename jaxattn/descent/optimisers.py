@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.contracts import Hyper, HyperSpec, Params
+from jaxattn.curvature import rate_scale
 from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay
 from jaxattn.names import resolve
 
@@ -51,6 +52,8 @@ class Optimiser:
     schedule: Schedule = SCHEDULES["constant"]
     decays: Callable[[Hyper], tuple[Array, ...]] = lambda hyper: ()
     """Of its moving averages, as they are in force: each at least 0 and below 1."""
+    denominator: Callable[[Hyper, PyTree], Params] | None = None
+    """What its state makes a step divide by, where it does; see `scale`."""
     family: str = ""
     """Which of the known optimisers it is, for its continuous limits and its edge of stability."""
 
@@ -77,6 +80,16 @@ class Optimiser:
         even = rates[0] * jnp.arange(steps + 1, dtype=rates.dtype)
         rest = jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates - rates[0])])
         return (even + rest) * self.pace(hyper)
+
+    def scale(self, params: Params, hyper: Hyper, state: PyTree) -> Params:
+        """What a step multiplies the gradient by, over the learning rate, if averages stood still.
+
+        `rate_scale`, and for Adam that over the root of its second moment; NaN before it has one.
+        """
+        rates = rate_scale(params, hyper)
+        if self.denominator is None:
+            return rates
+        return jax.tree.map(jnp.divide, rates, self.denominator(hyper, state))
 
     def clipped(self, gradient: Params, hyper: Hyper) -> Params:
         """The gradient as the transformation sees it: cut down to ``clip_norm`` where it is on."""
@@ -122,6 +135,16 @@ def _normalised(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformat
 def _adam(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
     first, second = adam_decays(hyper)
     return optax.adam(rate, b1=first, b2=second, eps=hyper["epsilon"])
+
+
+def _adam_denominator(hyper: Hyper, state: PyTree) -> Params:
+    def is_adam(node: Any) -> bool:
+        return isinstance(node, optax.ScaleByAdamState)
+
+    (moments,) = filter(is_adam, jax.tree.leaves(state, is_leaf=is_adam))
+    _, second = adam_decays(hyper)
+    weight = 1 - second**moments.count
+    return jax.tree.map(lambda v: jnp.sqrt(v / weight) + hyper["epsilon"], moments.nu)
 
 
 def _rmsprop(hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -183,6 +206,7 @@ OPTIMISERS: Mapping[str, Optimiser] = {
         _adam,
         (_RATE, *_MOMENTS, _held("tau1", "beta1"), _held("tau2", "beta2"), *_OPTIONAL),
         decays=adam_decays,
+        denominator=_adam_denominator,
         family="adam",
     ),
     "adamw": Optimiser(
@@ -196,6 +220,7 @@ OPTIMISERS: Mapping[str, Optimiser] = {
         ),
         (_RATE, *_MOMENTS, _WEIGHT_DECAY, *_OPTIONAL),
         decays=lambda hyper: (hyper["beta1"], hyper["beta2"]),
+        denominator=_adam_denominator,
         family="adamw",
     ),
     "rmsprop": Optimiser(

@@ -124,7 +124,8 @@ def make_course(
             none = jax.tree.map(jnp.zeros_like, before)
             state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
             watched = jax.tree.map(mean, seen, before)
-            found, kept = probe(state[0], hyper, evaluate, clock[end], keys.sample, state[2])
+            scale = optimiser.scale(state[0], hyper, state[1])
+            found, kept = probe(state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale)
             return state, (found | watched, kept)
 
         return Course(clock, begin, to_save)

@@ -181,7 +181,15 @@ def make_flow_legs(
                 **tolerances,
             )
             measures, kept = jax.lax.map(
-                lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
+                lambda save: probe(
+                    save[0],
+                    hyper,
+                    evaluate,
+                    save[1],
+                    keys.sample,
+                    state,
+                    rate_scale(save[0], hyper),
+                ),
                 (solution.values, times),
             )
 

@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from jaxattn.batches import Order
 from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.curvature import rate_scale
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
 from jaxattn.flow.ground import checked_limit, ground_of
@@ -106,7 +107,15 @@ def make_flow(
         with jax.default_matmul_precision("highest"):
             solution = solve(one, ground, params, times, jumps, key, how)
             measures, kept = jax.lax.map(
-                lambda save: probe(save[0], hyper, evaluate, save[1], keys.sample, state),
+                lambda save: probe(
+                    save[0],
+                    hyper,
+                    evaluate,
+                    save[1],
+                    keys.sample,
+                    state,
+                    rate_scale(save[0], hyper),
+                ),
                 (solution.values, times),
             )
         known = times <= solution.time_reached

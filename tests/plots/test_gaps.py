@@ -114,7 +114,7 @@ def test_sharpness_has_the_edge_as_a_line_and_a_ring_where_training_reaches_it()
 
 
 def test_of_an_optimiser_whose_edge_is_of_something_else_none_is_drawn():
-    ax = plots.sharpness(example_limits(sharpest=EDGE, optimiser="adam"))
+    ax = plots.sharpness(example_limits(sharpest=EDGE, optimiser="rmsprop"))
     assert words(ax.get_legend())[-1] == "flow"
     assert rings(ax) == []
     with pytest.raises(InputError, match="expected one of a constant learning rate"):
@@ -156,7 +156,7 @@ def test_the_gallery_of_a_result_with_limits_begins_with_them():
         assert "over 3 seeds" in one.caption
     assert "the gradient flow and the modified flow" in drawings[0].caption
     assert "edge of stability, above" in drawings[2].caption
-    assert "No edge" in plots.gallery(example_limits(optimiser="adam"))[2].caption
+    assert "No edge" in plots.gallery(example_limits(optimiser="rmsprop"))[2].caption
     names = [one.name for one in plots.gallery(ds.sel(learning_rate=[0.4]))]
     assert "limit_orders" not in names
     assert not {"limit_distances"} & {
