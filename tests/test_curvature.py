@@ -1,5 +1,5 @@
 import sys
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
