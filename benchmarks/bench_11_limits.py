@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from bench_3_training import on_threads, peers_of
 from cases import LINEAR, PARADIGMS
-from limits_cases import FLOWS, LEARNT, RATES, SAVES, SEEDS, STEPS, flows, flow_start, trainings
+from limits_cases import FLOWS, LEARNT, RATES, SAVES, SEEDS, STEPS, flow_start, flows, trainings
 from limits_peer import Flow, flat
 from limits_ratios import PROCESSES, figures
 
@@ -87,7 +87,7 @@ def peers_of_flow(paradigm, threads, evaluations):
     def solve():
         peer.solve(params, TIMES, "dopri5", **TOLERANCES)
 
-    units = evaluations[0] / np.mean(evaluations)
+    units = float(evaluations[0] / np.mean(evaluations))
     return {
         f"torchdiffeq dopri5, threads: {count}": (on_threads(count, solve), units)
         for count in threads
