@@ -12,6 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from limits_ratios import PROCESSES, figures
+from limits_ratios import TARGETS as LIMITS_TARGETS
+
 Benchmark = dict[str, Any]
 PEER, BASE = "PyTorch eager", 64
 TARGETS = {"soft": 6.0, "hard": 2.5, "lvml": 2.5}  # times PyTorch, linear, at BASE seeds
@@ -359,6 +362,63 @@ def _plan(found: list[Benchmark]) -> str:
     return table(header, map(row, found))
 
 
+def _limits(found: list[Benchmark]) -> str:
+    """Training at five rates and the flow they share, by both clocks, against their targets."""
+
+    def row(one: Benchmark) -> list[str]:
+        facts = one["extra_info"]
+        clocks = [
+            figures(one["stats"]["data"], facts),
+            figures(facts["processor"], facts, "processor"),
+        ]
+        target = LIMITS_TARGETS[facts["paradigm"]]
+        met = "yes" if all(clock["together"] >= target for clock in clocks) else "no"
+        ratios = (" (".join(f"{clock[name]:.1f}" for clock in clocks) + ")" for name in PROCESSES)
+        return [facts["paradigm"], *ratios, f"{target:g}", met]
+
+    header = ("times as fast, wall (processor)", *PROCESSES, "target, together", "met")
+    return table(header, map(row, found))
+
+
+def _solver_overhead(found: list[Benchmark]) -> str:
+    def row(one: Benchmark) -> list[str]:
+        facts = one["extra_info"]
+        ((name, _),) = facts["peers"].items()
+        over = [1 / times_as_fast(one, name, clock) - 1 for clock in ("seconds", "processor")]
+        counts = facts["gradients"]
+        both = f"{over[0]:.1%} ({over[1]:.1%})"
+        return [facts["case"], both, f"{counts['flow']:,}", f"{counts[name]:,}"]
+
+    header = ("", "overhead a gradient (target 15 %), wall (processor)", "gradients", "by hand")
+    return table(header, map(row, found))
+
+
+def _work(found: list[Benchmark]) -> str:
+    def row(point: dict[str, Any]) -> list[str]:
+        name = f"{point['solver']}{', log time' if point['log_time'] else ''}"
+        if not point["reached"]:
+            return [name, "not reached", "", ""]
+        return [name, f"{point['gradients']:,}", f"{point['rtol']:.0e}", ms(point["seconds"])]
+
+    parts = []
+    for one in found:
+        facts = one["extra_info"]
+        words = f"{facts['case']}, {facts['parameters']:,} parameters, to {facts['goal']:g}:"
+        header = ("", "gradients", "rtol", "ms")
+        parts.append(f"{words}\n\n{table(header, map(row, facts['points']))}")
+    return "\n\n".join(parts)
+
+
+def _curvature(found: list[Benchmark]) -> str:
+    def row(one: Benchmark) -> list[str]:
+        facts = one["extra_info"]
+        gradient = peer(one, "a gradient")
+        position = peer(one, "a position") / gradient
+        return [facts["case"], f"{each(one) / gradient:.0f}", f"{position:.2f}"]
+
+    return table(("in gradients of the same loss", "a sharpness", "a position"), map(row, found))
+
+
 def page(results: dict[str, Any]) -> str:
     """The whole page, Markdown, from pytest-benchmark's JSON."""
     benchmarks = results["benchmarks"]
@@ -394,6 +454,15 @@ def page(results: dict[str, Any]) -> str:
     if found := asking(benchmarks, "plan"):
         runs = found[0]["extra_info"]["runs"]
         parts.append(f"## Planning {runs:,} runs\n\n{_plan(found)}")
+    sections = (
+        ("limits", "Five learning rates and the flow they share", _limits),
+        ("solver overhead", "The flow beside a Tsit5 written by hand", _solver_overhead),
+        ("work to an error", "Gradients to an error", _work),
+        ("curvature", "Curvature", _curvature),
+    )
+    for question, title, section in sections:
+        if found := asking(benchmarks, question):
+            parts.append(f"## {title}\n\n{section(found)}")
     return "\n\n".join(parts) + "\n"
 
 
