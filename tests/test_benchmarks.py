@@ -1,6 +1,7 @@
 """The page of `make bench` says what its JSON holds. No clock here, and no PyTorch."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ def load(name):
     return module
 
 
+# The page imports what lies beside it.
+sys.modules["limits_ratios"] = load("limits_ratios")
 report, counting = load("report"), load("counting")
 
 PEERS = ("PyTorch eager, threads: 1", "PyTorch eager, threads: 2")
@@ -264,3 +267,45 @@ def test_opening_a_store_is_held_against_its_target_by_the_rows_of_a_chunk():
     assert line(page, "open, ms")[1:] == ["**250**", "**125**"]
     assert line(page, "hash all chunks, ms")[1:] == ["750", "750"]
     assert line(page, "over those of its numbers")[1:] == ["1.50", "1.50"]
+
+
+def of_limits(seconds, processor):
+    """One round each: ours takes `seconds` for 20 steps of 2 seeds, and 1 s for a flow."""
+    threads = "PyTorch eager, threads: 1", "torchdiffeq, threads: 1"
+    peers = {
+        "flow": {"units": 2, "seconds": [2.0], "processor": [2.0]},
+        threads[0]: {"units": 10, "seconds": [1.0], "processor": [1.0]},
+        threads[1]: {"units": 1, "seconds": [4.0], "processor": [4.0]},
+    }
+    return benchmark(
+        "limits", [seconds], 40, paradigm="hard", steps=100, rates=[1, 2], peers=peers,
+        processor=[processor],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("processor", "met"), [(1.0, "yes"), (4.0, "no")])
+def test_rates_and_their_flow_are_held_together_against_the_target_by_both_clocks(processor, met):
+    # A seed: 200 steps, 5 s of ours (20 s by the processor) and 20 s of PyTorch's, and a flow.
+    page = report.page(results(of_limits(1.0, processor)))
+    found = line(page, "| hard |")
+    assert found[1] == f"4.0 ({4 / processor:.1f})"
+    assert found[2] == "4.0 (4.0)"
+    assert found[-2:] == ["2.5", met]
+
+
+def test_overhead_and_work_of_solvers_are_shown():
+    peers = {"hand-written Tsit5": {"units": 50, "seconds": [1.0], "processor": [1.0]}}
+    counts = {"flow": 100, "hand-written Tsit5": 50}
+    over = benchmark(
+        "solver overhead", [2.2], 100, case="mlp", peers=peers, gradients=counts, processor=[2.1]
+    )
+    point = {"solver": "tsit5", "log_time": True, "reached": True, "gradients": 1234, "rtol": 1e-6,
+             "seconds": 0.5}  # fmt: skip
+    missed = {"solver": "bosh3", "log_time": False, "reached": False}
+    work = benchmark(
+        "work to an error", [1.0], case="mlp", parameters=9, goal=1e-6, points=[point, missed]
+    )
+    page = report.page(results(over, work))
+    assert line(page, "10.0% (5.0%)")[2:] == ["100", "50"]
+    assert line(page, "tsit5, log time")[1:] == ["1,234", "1e-06", "500"]
+    assert line(page, "bosh3")[1] == "not reached"
