@@ -121,8 +121,9 @@ def test_steps_on_a_quadratic_grow_exactly_from_the_edge_on(name, hyper, known):
         assert found == close(known)
 
 
-def test_every_optimiser_of_the_package_has_its_edge_and_another_has_none():
-    assert EDGES.keys() == OPTIMISERS.keys()
+def test_optimisers_of_the_package_have_their_edges_and_another_has_none():
+    # Normalised steps never shrink; the scale of RMSprop's is not measured along training.
+    assert OPTIMISERS.keys() - EDGES.keys() == {"rmsprop", "normalised"}
     with pytest.raises(InputError, match=r"got 'lion', expected one of adam, adamw, momentum, sgd"):
         edge("lion", {})
 
