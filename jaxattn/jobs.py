@@ -70,6 +70,7 @@ def plan_jobs(settings: Settings) -> list[Job]:
     Raises:
         InputError: float64 is needed and off.
     """
+    settings.refuse_decays()
     processes = settings.processes()
     if len(processes) > 1 or settings.precision == "float64":
         needs_x64("a flow" if len(processes) > 1 else "precision float64")

@@ -116,7 +116,6 @@ class Settings:
             _at_least("batch size", self.batch_size, 1)
         self.order_of_batches()
         self.axes()
-        self._refuse_decays()
         _at_least("curvature", self.curvature, 0)
         for name in self.against:
             limit_for(name, self.made_optimiser(), self.order_of_batches())
@@ -195,8 +194,14 @@ class Settings:
         most = round(self.steps * float(np.max(advance) / np.min(advance)))
         return AtTimes(tuple(float(step * np.max(advance)) for step in saves), most)
 
-    def _refuse_decays(self) -> None:
-        """Refuse moving averages that forget nothing, or less than nothing."""
+    def refuse_decays(self) -> None:
+        """Refuse moving averages that forget nothing, or less than nothing.
+
+        Not on construction, as it computes: several hosts have to meet before JAX does anything.
+
+        Raises:
+            InputError: with the decay.
+        """
         optimiser = self.made_optimiser()
         hypers = {name: jnp.asarray(values.reshape(-1)) for name, values in self.grid().items()}
         for decay in map(np.asarray, jax.vmap(optimiser.decays)(hypers)):
