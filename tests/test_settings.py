@@ -1,6 +1,9 @@
 """Settings: names resolved, defaults that work, and every refusal in one line."""
 
 import json
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -166,3 +169,28 @@ def test_a_component_is_also_named_by_its_import_path():
     assert named.made_optimiser().name == "slow"
     with pytest.raises(InputError, match="PYTHONPATH"):
         Settings(task="no_such_module:bags")
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "hypers", "decay"),
+    [
+        ("momentum", {"momentum": 1.0}, "1"),
+        ("momentum", {"friction": 4.0, "learning_rate": 0.25}, "-1"),
+        ("adam", {"tau1": 0.1, "learning_rate": 0.6}, "-0.5"),
+        ("rmsprop", {"tau": 0.1, "learning_rate": (0.1, 0.6)}, "-0.5"),
+    ],
+)
+def test_averages_that_forget_nothing_or_less_are_refused(optimiser, hypers, decay):
+    settings = Settings("orthogonal", optimiser=optimiser, hypers=hypers)
+    with pytest.raises(InputError, match=f"{optimiser}: got a moving average with decay {decay} a"):
+        settings.refuse_decays()
+
+
+def test_settings_are_made_before_jax_computes_anything():
+    # Hosts that share a sweep have to meet before any of them does. Here JAX could not.
+    script = "from jaxattn.settings import Settings; Settings('orthogonal', optimiser='adam')"
+    environment = {**os.environ, "JAX_PLATFORMS": "none-such"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
