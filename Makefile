@@ -1,6 +1,6 @@
 # make demo   the four paradigms on real digits: figures and a table in runs/demo
 # make test   lint, types and the default tests
-# make bench  what it costs, on this machine: runs/bench/report.md (about ten minutes)
+# make bench  what it costs, on this machine: runs/bench/report.md (a quarter of an hour or more)
 # All make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
 
 PYTHON ?= python3

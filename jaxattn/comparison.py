@@ -81,7 +81,7 @@ def compare(
         **settings: the fields of `jaxattn.settings.Settings`: steps, saves, optimiser, order, ...
 
     Returns:
-        A Dataset with dims paradigm, process (train, and flow and theory where asked for or
+        A Dataset with dims paradigm, process (train, flows where asked for, and theory where
         exact), the swept hyperparameters, seed, save, split, inference, and those of the measures.
 
     Raises:

@@ -163,9 +163,10 @@ def make_job(
             rtol=settings.flow_rtol,
             atol=ATOL * settings.flow_rtol,
             keep_params=keep_params,
-            limit=process,
+            max_steps=_most_steps(settings),
             order=order,
             probes=probes,
+            limit=process,
         )
     )
     row = make_row(problem, made, order.shared, "init" in varied)
@@ -180,6 +181,16 @@ def make_job(
         row,
         make_runner(row, vary_data or "data" in varied, devices, tiles_at_once(devices)),
     )
+
+
+def _most_steps(settings: Settings) -> int:
+    """Steps after which a flow is given up.
+
+    Where training is stable, an explicit solver needs fewer steps than it: one that needs many more
+    is stuck, as along a kink of a ReLU.
+    """
+    saves = settings.saves_of_runs()
+    return 4 * saves.most + 1000 if isinstance(saves, AtTimes) else 100_000
 
 
 def probes_of(settings: Settings, process: str) -> tuple[Probe, ...]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 from jaxattn.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.probes import Loss, Probe
 
-__all__ = ["WHOLE", "distance", "position", "project"]
+__all__ = ["WHOLE", "position", "project"]
 
 WHOLE = 2
 """Parameters up to this multiple of the coordinates asked for are kept as they are."""
@@ -21,7 +21,7 @@ def position(count: int = 512) -> Probe:
 
     The flat parameters themselves, up to `WHOLE` times `count` of them; of more, `count`
     coordinates by `project`, the same projection for all runs with that many parameters, so that
-    `distance` between any two of them means something.
+    Euclid's distance between any two of them means something.
 
     Raises:
         InputError: count below 1.
@@ -73,10 +73,3 @@ def project(
         half *= 2
     rows = jax.random.choice(of_rows, length, (count,), replace=False)
     return mixed[rows] / jnp.sqrt(jnp.asarray(count, vector.dtype))
-
-
-def distance(
-    a: Float[Array, "*row coordinate"], b: Float[Array, "*row coordinate"]
-) -> Float[Array, "*row"]:
-    """Euclid's distance between positions, row by row."""
-    return jnp.linalg.norm(a - b, axis=-1)

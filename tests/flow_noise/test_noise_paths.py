@@ -125,7 +125,10 @@ def test_the_mean_attention_of_many_paths_is_that_of_training():
     saves, order = (0, 16, 32), Order("with-replacement", 1)
 
     def alpha(run, seeds):
-        one = lambda seed: run(start, settings, own, streams(seed))  # noqa: E731
+
+        def one(seed):
+            return run(start, settings, own, streams(seed))
+
         found = jax.jit(jax.vmap(one))(seeds)
         assert np.all(found.status == Status.DONE)
         return np.asarray(found.measures["train/alpha"])[:, 1:]

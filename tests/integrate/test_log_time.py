@@ -114,7 +114,10 @@ def test_a_field_of_nan_fails_in_log_time_too():
 @jax.vmap
 def linear(rate, longest):
     times = jnp.array([0.0, 10.0])
-    field = lambda time, y, args: -args * y  # noqa: E731
+
+    def field(time, y, args):
+        return -args * y
+
     return integrate(field, jnp.ones(1), times, rate, longest=longest, rtol=1e-3, atol=1e-6)
 
 
@@ -135,7 +138,10 @@ def test_the_longest_step_is_one_of_t_in_log_time_too():
     @jit
     def run(longest):
         times = jnp.array([0.0, 100.0])
-        field = lambda time, y, args: -0.001 * y  # noqa: E731
+
+        def field(time, y, args):
+            return -0.001 * y
+
         return integrate(field, jnp.ones(1), times, longest=longest, unit=0.5, rtol=1e-3)
 
     # A step that is long in log time is cut to 1 where it matters, from t about 1 on.

@@ -139,7 +139,10 @@ def test_a_row_that_fails_fails_alone():
     assert np.all(np.asarray(done.status)[~good] == Status.SOLVER_FAILED)
     assert np.isnan(done.values["x"][1:7, -1]).all()
     assert np.all(np.asarray(done.work["steps"])[1:7] == 0)
-    keep = lambda tree: jax.tree.map(lambda leaf: leaf[good], tree)  # noqa: E731
+
+    def keep(tree):
+        return jax.tree.map(lambda leaf: leaf[good], tree)
+
     assert_same_bits(keep(done), keep(paths()))
 
 
