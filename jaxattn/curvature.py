@@ -138,8 +138,12 @@ def top_eigenvalues(
     # Nothing is differentiated through it.
     decompose = lanczos(steps, materialize=False, reortho="full", custom_vjp=False)
     _, (diagonal, beside), *_ = decompose(lambda each: curve(each) / unit + tilt * each, start)
-    small = jnp.diag(diagonal) + jnp.diag(beside, 1) + jnp.diag(beside, -1)
-    return size * jnp.linalg.eigvalsh(small)[::-1][:count]
+    # By bisection, in XLA's own operations: a call of LAPACK inside a loop takes threads of its
+    # pool, and two programs at once on two cores then wait for each other for ever.
+    found = jax.scipy.linalg.eigh_tridiagonal(
+        diagonal, beside, eigvals_only=True, select="i", select_range=(steps - count, steps - 1)
+    )
+    return size * found[::-1]
 
 
 def _lanczos() -> Callable[..., Any]:

@@ -183,6 +183,12 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
         assert np.isfinite(each.reshape(4, -1)).all(axis=-1).tolist() == [True, False, True, False]
 
 
+def test_a_sharpness_calls_no_library_that_waits_for_threads_of_xla():
+    # Two such programs at once on two cores have waited for each other for ever.
+    measure = jax.jit(unscaled(sharpness(), lambda p: jnp.sum(p**4)))
+    assert "lapack" not in measure.lower(jnp.ones(5, PRECISION)).as_text()
+
+
 def test_a_probe_is_one_static_component_and_labels_what_it_measures():
     assert sharpness(2) is sharpness(count=2, depth=DEPTH)
     assert hash(sharpness(2)) != hash(sharpness(3))
