@@ -47,6 +47,9 @@ SWITCH_SHARE = 0.25
 ATOL = 1e-2
 """Absolute tolerance of a flow as a share of the relative one: parameters are of order 0.1 to 1."""
 
+_LANCZOS = 16
+"""Steps of Lanczos at every save, for the first eigenvalue; each costs two to three gradients."""
+
 FLOW_TILE = 2
 """Rows of a flow solved together: they take the steps of the slowest (benchmarks/README.md)."""
 
@@ -200,7 +203,7 @@ def probes_of(settings: Settings, process: str) -> tuple[Probe, ...]:
     """
     scaled = settings.made_optimiser().denominator is not None
     curves = settings.curvature and process in ("train", *(() if scaled else ("flow",)))
-    curved = (sharpness(settings.curvature),) if curves else ()
+    curved = (sharpness(settings.curvature, _LANCZOS + settings.curvature),) if curves else ()
     return (*((position(),) if settings.against else ()), *curved)
 
 
