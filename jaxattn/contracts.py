@@ -205,6 +205,9 @@ class Model(NamedTuple):
     """False where `init` ignores its key: then seeds differ by their data only."""
     tile: int = 4
     """Rows vmapped together by a sweep; measured per model (benchmarks/README.md)."""
+    smooth: bool = True
+    """False where the gradient jumps, as at the kinks of ReLU: there a solver of high order or
+    tight tolerance gains nothing, and limits of an order above 1 lose it."""
 
 
 class AttentionMap(NamedTuple):

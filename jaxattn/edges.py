@@ -11,7 +11,7 @@ from jaxattn.store import spec_of
 
 __all__ = ["edge_in", "edge_times", "products"]
 
-_MOVE_IT = {"clip_norm", "friction", "tau1"}
+_MOVE_IT = {"clip_norm"}
 """Hyperparameters with which `edge` does not hold."""
 
 
@@ -30,8 +30,8 @@ def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     """The edge of stability of training, along the swept axes that it depends on.
 
     Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes`. None where none
-    holds: of other optimisers than `EDGES` names, with clipped gradients, with a friction or time
-    constant held fixed, at a learning rate that changes during the run, without a sharpness.
+    holds: of other optimisers than `EDGES` names, with clipped gradients, at a learning rate that
+    changes during the run, without a sharpness.
     """
     spec = spec_of(ds)
     hypers: dict[str, Any] = dict(spec.get("hypers", {}))

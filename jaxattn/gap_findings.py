@@ -46,6 +46,12 @@ EDGE, STEPS, DIVERGED, NO_LIMIT, NOISE = (
 )
 
 
+_KINKS = (
+    "The model's gradient jumps, as at the kinks of ReLU: corrections beyond order 1 assume that "
+    "it does not, and a path that slides along a kink may leave its limit at any learning rate."
+)
+
+
 def limit_words(name: str) -> str:
     """What a continuous limit is called in a sentence."""
     return _WORDS.get(name, f"the limit {name}")
@@ -147,6 +153,8 @@ def gap_findings(ds: xr.Dataset) -> list[Finding]:
     for limit in limits:
         said += _of_order(ds, limit, [line for line in lines if line["process"] == limit])
         said += _of_departures([one for one in records if one["limit"] == limit], lines)
+    if not spec_of(ds).get("smooth", True):
+        said.append(_KINKS)
     return [Finding(_SETTING, _MEASURE, text) for text in (*said, *_of_edge(ds, records))]
 
 
@@ -206,6 +214,8 @@ def _expected(ds: xr.Dataset, limit: str) -> str:
         return ""  # of one's own; or a mean over minibatches, around which the paths spread
     held = _HELD.get(limit, ())
     words = f"{known.order:g} is expected"
+    if known.order > 1 and not spec.get("smooth", True):
+        words += " of a smooth model"
     if set(held) - set(spec.get("hypers", {})):
         words += f" with {listed(held)} held fixed"
     return words

@@ -1,40 +1,42 @@
 """Where discrete training must leave its flow: the edge of stability."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxattn.contracts import Hyper
+from jaxattn.descent import beta1_of, momentum_of
 from jaxattn.measures import first_crossing
 from jaxattn.names import resolve
 
 __all__ = ["EDGES", "edge", "first_past"]
 
-_Values: TypeAlias = Mapping[str, Array]
 
-
-def _descent(hyper: _Values) -> Array:
+def _descent(hyper: Hyper) -> Array:
     return jnp.full_like(hyper["learning_rate"], 2)
 
 
-def _heavy_ball(hyper: _Values) -> Array:
-    return 2 * (1 + hyper["momentum"])
+def _heavy_ball(hyper: Hyper) -> Array:
+    return 2 * (1 + momentum_of(hyper))
 
 
-def _adam(hyper: _Values) -> Array:
-    return 2 * (1 + hyper["beta1"]) / (1 - hyper["beta1"])
+def _adam(hyper: Hyper) -> Array:
+    first = beta1_of(hyper)
+    return 2 * (1 + first) / (1 - first)
 
 
-def _adamw(hyper: _Values) -> Array:
+def _adamw(hyper: Hyper) -> Array:
     # A step keeps 1 - decay of the parameters: of an eigenvalue the two roots z are those of
     # z^2 - (1 - decay + b - (1 - b) product) z + b (1 - decay), and z = -1 is the edge.
     decay = hyper["learning_rate"] * hyper["weight_decay"]
     return (2 - decay) * (1 + hyper["beta1"]) / (1 - hyper["beta1"])
 
 
-EDGES: Mapping[str, Callable[[_Values], Array]] = {
+EDGES: Mapping[str, Callable[[Hyper], Array]] = {
     "sgd": _descent,
     "momentum": _heavy_ball,
     "adam": _adam,
@@ -54,7 +56,8 @@ def edge(optimiser: str, hyper: Mapping[str, Any]) -> Float[Array, "*row"]:
     ``2 - learning_rate * weight_decay`` in place of 2, as its decay shrinks the parameters too.
 
     With a ``focus_rate`` this holds of the sharpness scaled by `jaxattn.curvature.rate_scale` as
-    well. It does not hold while ``clip_norm`` clips, which bounds every step.
+    well, and with a ``friction`` or ``tau1`` held fixed of the momentum or ``beta1`` that it makes
+    at the learning rate. It does not hold while ``clip_norm`` clips, which bounds every step.
 
     Args:
         optimiser: one of `EDGES`.
@@ -64,7 +67,9 @@ def edge(optimiser: str, hyper: Mapping[str, Any]) -> Float[Array, "*row"]:
         InputError: an optimiser whose edge is not known.
     """
     of = resolve("edge of an optimiser", EDGES, optimiser)
-    return of({name: jnp.asarray(value) for name, value in hyper.items()})
+    values = jnp.broadcast_arrays(*(jnp.asarray(value, dtype=float) for value in hyper.values()))
+    rows = {name: value.reshape(-1) for name, value in zip(hyper, values, strict=True)}
+    return jax.vmap(of)(rows).reshape(values[0].shape)
 
 
 def first_past(

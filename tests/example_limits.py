@@ -1,7 +1,7 @@
 """A made-up result of training beside its continuous limits: distances are power laws by design."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,7 @@ def example_limits(
     powers: dict[str, tuple[float, float]] | None = None,
     sharpest: float = 4.0,
     saves: int = 21,
+    constants: Mapping[str, float] | None = None,
     **spec: object,
 ) -> xr.Dataset:
     """Every row done.
@@ -56,5 +57,5 @@ def example_limits(
     ds = ds.assign({name: (dims, values) for name, values in variables.items()})
     said = json.loads(ds.attrs["spec"]) | {"batch_size": None, "against": list(powers), **spec}
     own = {"momentum": {"momentum": 0.5}, "adam": {"beta1": 0.5}}
-    said["hypers"] |= own.get(str(spec.get("optimiser")), {})
+    said["hypers"] |= own.get(str(spec.get("optimiser")), {}) | dict(constants or {})
     return ds.assign_attrs(spec=canonical_json(said))

@@ -119,6 +119,14 @@ def test_an_order_is_expected_only_of_what_it_holds_for():
     assert "2 is expected with tau1 and tau2 held fixed" in said(example_limits(**adam), "to order")
 
 
+def test_of_a_model_with_kinks_higher_orders_are_not_expected_and_why_is_said():
+    kinked = example_limits(smooth=False)
+    assert "2 is expected of a smooth model" in said(kinked, "modified flow to order")
+    assert "1 is expected." in said(kinked, "gradient flow to order")
+    assert said(kinked, "kinks of ReLU")
+    assert not any("ReLU" in text for text in texts(example_limits()))
+
+
 def test_seeds_that_part_are_counted():
     ds = example_limits(("soft",), powers={"flow": (0.023, 1.0)})
     # 0.0092 (1 + 0.1 seed): the first seed stays.

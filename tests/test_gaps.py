@@ -242,6 +242,10 @@ def test_the_edge_is_two_for_gradient_descent_and_further_for_heavy_ball():
     np.testing.assert_allclose(edge_in(example_limits(optimiser="momentum")), 3.0, rtol=1e-6)
     # 2 (1 + b1) / (1 - b1), b1 = 0.5, of the sharpness that is scaled as Adam's steps are.
     np.testing.assert_allclose(edge_in(example_limits(optimiser="adam")), 6.0, rtol=1e-6)
+    # With its time constant held fixed, beta1 = (2 tau1 - eta) / (2 tau1 + eta): 2 tau1 / eta times
+    # the edge of gradient descent.
+    held = edge_in(example_limits(optimiser="adam", constants={"tau1": 1.5}))
+    np.testing.assert_allclose(held, 2 * 3.0 / np.asarray(RATES), rtol=1e-6)
     assert edge_in(ds.sel(learning_rate=0.4)) == 2.0
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,9 @@ import pytest
 from jaxattn import comparison
 from jaxattn.canonical import canonical_json
 from jaxattn.contracts import InputError
+from jaxattn.models import mlp
 from jaxattn.paradigms import hard
-from jaxattn.settings import Settings
+from jaxattn.settings import Settings, settings_for
 
 
 @pytest.fixture
@@ -184,6 +186,19 @@ def test_averages_that_forget_nothing_or_less_are_refused(optimiser, hypers, dec
     settings = Settings("orthogonal", optimiser=optimiser, hypers=hypers)
     with pytest.raises(InputError, match=f"{optimiser}: got a moving average with decay {decay} a"):
         settings.refuse_decays()
+
+
+def test_beside_limits_tolerances_are_as_tight_as_the_model_is_smooth():
+    def method(model, **given):
+        found = settings_for(task="digits", model=model, against=("flow",), **given)
+        return found.flow_solver, found.flow_rtol
+
+    assert method("linear") == ("dopri8", 1e-10)
+    assert method("mlp") == ("bosh3", 1e-5)
+    assert method(partial(mlp, depth=0)) == ("dopri8", 1e-10)
+    # What is asked for holds, the rest still follows the model.
+    assert method("mlp", flow_solver="tsit5") == ("tsit5", 1e-5)
+    assert method("mlp", flow_rtol=1e-7) == ("bosh3", 1e-7)
 
 
 def test_settings_are_made_before_jax_computes_anything():

@@ -1,6 +1,6 @@
 """Discrete training with optax: optimisers on the clocks of their flows, and runs."""
 
-from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay, time_constant
+from jaxattn.descent.decays import adam_decays, beta1_of, momentum_of, rmsprop_decay, time_constant
 from jaxattn.descent.optimisers import OPTIMISERS, SCHEDULES, Optimiser, as_optimiser, unit
 from jaxattn.descent.saves import AtTimes, Saves, clocks, last_step, steps_of
 from jaxattn.descent.training import (
@@ -25,6 +25,7 @@ __all__ = [
     "Watch",
     "adam_decays",
     "as_optimiser",
+    "beta1_of",
     "clocks",
     "last_step",
     "make_course",

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from jaxattn.contracts import Hyper
 
-__all__ = ["adam_decays", "momentum_of", "rmsprop_decay", "time_constant"]
+__all__ = ["adam_decays", "beta1_of", "momentum_of", "rmsprop_decay", "time_constant"]
 
 
 def momentum_of(hyper: Hyper) -> Float[Array, ""]:
@@ -15,6 +15,11 @@ def momentum_of(hyper: Hyper) -> Float[Array, ""]:
     return hyper["momentum"]
 
 
+def beta1_of(hyper: Hyper) -> Float[Array, ""]:
+    """The first of `adam_decays`."""
+    return _decay(hyper, "beta1", "tau1")
+
+
 def adam_decays(hyper: Hyper) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Decays per step of Adam's first and second moment: ``beta1``, ``beta2``.
 
@@ -22,7 +27,7 @@ def adam_decays(hyper: Hyper) -> tuple[Float[Array, ""], Float[Array, ""]]:
     ``learning_rate``, whatever a schedule makes of the rate later; above 0 for a rate below twice
     the time constant.
     """
-    return _decay(hyper, "beta1", "tau1"), _decay(hyper, "beta2", "tau2")
+    return beta1_of(hyper), _decay(hyper, "beta2", "tau2")
 
 
 def rmsprop_decay(hyper: Hyper) -> Float[Array, ""]:

@@ -42,4 +42,5 @@ def mlp(classes: int, width: int = 64, depth: int = 1) -> Model:
         raise InputError(
             f"size of mlp: got width {width}, depth {depth}; expected width >= 1 and depth >= 0."
         )
-    return pair(_Perceptron(width, depth, 1), _Perceptron(width, depth, classes), tile=4)
+    focus, classifier = _Perceptron(width, depth, 1), _Perceptron(width, depth, classes)
+    return pair(focus, classifier, tile=4, smooth=depth == 0)

@@ -16,6 +16,7 @@ def pair(
     *,
     tile: int = 4,
     random_start: bool = True,
+    smooth: bool = True,
     hypers: tuple[HyperSpec, ...] = (),
 ) -> Model:
     """A model whose focus and classification modules both read the segments as they are.
@@ -25,6 +26,7 @@ def pair(
         classifier: maps one segment, or an average of segments, to logits ``[class]``.
         tile: rows of a sweep vmapped together.
         random_start: whether the initial parameters depend on the key.
+        smooth: False where gradients jump, as with ReLU.
         hypers: traced scalars the modules declare.
 
     Parameters take the dtype of the segments they are initialised from.
@@ -56,5 +58,12 @@ def pair(
         return classifier.apply({"params": params["classify"]}, value)
 
     return Model(
-        init, represent, score, classify, hypers=hypers, random_start=random_start, tile=tile
+        init,
+        represent,
+        score,
+        classify,
+        hypers=hypers,
+        random_start=random_start,
+        tile=tile,
+        smooth=smooth,
     )

@@ -29,6 +29,7 @@ from jaxattn.plots.rows import (
     left_out,
     paired,
     run_words,
+    runs,
     seeds_words,
     setting_words,
     style_in,
@@ -49,6 +50,7 @@ __all__ = ["distance", "distances", "orders", "sharpness", "sharpnesses"]
 _RAMP = plt.get_cmap("viridis")
 _TRAINING: dict[str, Any] = {"lw": 3.2, "alpha": 0.5}
 _FLOW: dict[str, Any] = {"lw": 1.5, "linestyle": (0, (4, 2))}
+_BELOW: dict[str, Any] = {"lw": 0.9, "alpha": 0.6}
 _LIMIT_LINES: tuple[Any, ...] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
 _KEYS = 6
 """More keys than these do not fit on one line."""
@@ -282,7 +284,8 @@ def _number(ax: Axes, rates: np.ndarray) -> None:
 def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = None) -> Axes:
     """Learning rate times sharpness against time, a colour a learning rate; log scale.
 
-    Wide and pale along training, dashed along its first limit; medians over seeds. The horizontal
+    Wide and pale along training, dashed along its first limit; medians over seeds. Thin lines are
+    the eigenvalues of training below the largest one, where they were measured. The horizontal
     line is the edge of stability where one holds of what was measured (see
     `jaxattn.edges.edge_in`), a ring where training first reaches it.
 
@@ -313,14 +316,16 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
                 middle = one.rate * each.quantile(0.5)
                 seen = middle > 0
                 ax.plot(time[seen], middle[seen], color=one.colour, **look)
+        for middle in _below(one, name):
+            seen = middle > 0
+            ax.plot(time[seen], middle[seen], color=one.colour, **_BELOW)
         level = edge_in(one.setting.ds)
         if level is not None and len(train.seeds):
             at = float(first_crossing(time, one.rate * train.quantile(0.5), float(level)))
             ax.plot([at], [float(level)], marker="o", ms=7, mew=1.4, color=one.colour, mfc="white")
-    keys = [
-        *ax.get_legend_handles_labels()[0],
-        Line2D([], [], color="0.35", **_FLOW, label=limit),
-    ]
+    keys = [*ax.get_legend_handles_labels()[0], Line2D([], [], color="0.35", **_FLOW, label=limit)]
+    if _below(rates[0], name):
+        keys.append(Line2D([], [], color="0.35", **_BELOW, label="next eigenvalues"))
     keys += [
         ax.axhline(level, color="black", lw=1.0, zorder=1, label=f"edge: {level:.3g}")
         for level in _levels(rates)
@@ -335,6 +340,14 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
     )
     legend_below(ax, keys, columns=7)
     return ax
+
+
+def _below(one: _Rate, paradigm: str) -> list[Float[np.ndarray, " save"]]:
+    """Learning rate times each eigenvalue of training but the largest: medians over seeds."""
+    if "eigenvalues" not in one.setting.ds:
+        return []
+    found = runs(one.setting, "eigenvalues", paradigm)
+    return list(one.rate * found.quantile(0.5).T[1:]) if len(found.seeds) else []
 
 
 def _levels(rates: Sequence[_Rate]) -> list[float]:

@@ -72,7 +72,7 @@ class Curves(NamedTuple):
     missing: tuple[str, ...]
     """How each of the seeds that were left out ended."""
 
-    def quantile(self, share: float) -> Float[np.ndarray, " save"]:
+    def quantile(self, share: float) -> Float[np.ndarray, "save ..."]:
         """The quantile over seeds at each save."""
         return np.quantile(self.values, share, axis=0)
 

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 from example_limits import END, POWERS, RATES, example_limits
 from example_results import end, example_result
 from matplotlib.figure import Figure
@@ -111,6 +112,19 @@ def test_sharpness_has_the_edge_as_a_line_and_a_ring_where_training_reaches_it()
     (ring,) = rings(ax)
     assert ring == pytest.approx((END * 4 / 7, 2.0))
     assert "edge: 3" in words(plots.sharpness(example_limits(optimiser="momentum")).get_legend())
+
+
+def test_eigenvalues_below_the_largest_are_thin_lines_of_the_colour_of_their_rate():
+    ds = example_limits(sharpest=EDGE)
+    ranks = xr.DataArray([1.0, 0.5, 0.25], coords={"eigenvalue": [1, 2, 3]}, dims="eigenvalue")
+    ax = plots.sharpness(ds.assign(eigenvalues=ds["sharpness"] * ranks))
+    largest = named(ax)["0.1"]
+    below = [line for line in ax.lines if line.get_color() == largest.get_color()]
+    thin = [line for line in below if line.get_linewidth() < 1]
+    for line, share in zip(thin, (0.5, 0.25), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), share * largest.get_ydata(), rtol=1e-6)
+    assert "next eigenvalues" in words(ax.get_legend())
+    assert "next eigenvalues" not in words(plots.sharpness(ds).get_legend())
 
 
 def test_of_an_optimiser_whose_edge_is_of_something_else_none_is_drawn():
