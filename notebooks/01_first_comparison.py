@@ -32,7 +32,7 @@ jax.config.update("jax_enable_x64", True)
 # and see the same batches in the same order, so differences between paradigms are paired.
 
 # %%
-setting = {"seeds": 4, "steps": 200, "saves": 21, "evaluate": 256}
+setting = {"seeds": 4, "steps": 125, "saves": 16, "evaluate": 256}
 ds = jaxattn.compare(
     "digits",
     paradigms=["soft", "hard", "lvml"],
@@ -104,6 +104,15 @@ def sharpened(log_attention, values, read, label, context):
     return -jax.nn.logsumexp(squared + jax.vmap(read)(values)[:, label])
 
 
-own = jaxattn.compare("digits", paradigms=[sharpened], seeds=2, steps=100, saves=11, evaluate=256)
+own = jaxattn.compare(
+    "orthogonal-population",
+    paradigms=["lvml", sharpened],
+    seeds=1,
+    hypers={"learning_rate": 0.2},
+    steps=500,
+    saves=26,
+    batch_size=None,
+    precision="float64",
+)
 jaxattn.plots.focus(own)
 plt.show()
