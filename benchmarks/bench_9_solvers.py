@@ -32,8 +32,9 @@ OVERHEAD = {"linear": (1000, 20_000), "mlp": (256, 20)}
 RTOL, ATOL, ROUNDS = 1e-6, 1e-8, 7
 HAND = "hand-written Tsit5"
 
-# Few and short: at 1e-11 every kink of the ReLU that an example passes costs dozens of rejections.
-EXAMPLES, STEPS, GOAL = 16, 2, 1e-6
+# Few and short: at 1e-11 every kink of the ReLU that an example passes costs dozens of rejections,
+# and at time 0.06 the path of the larger net begins to slide along one: none converges from there.
+EXAMPLES, STEPS, GOAL, MOST = 16, 1, 1e-6, 10_000
 LADDER = 10.0 ** -np.arange(2.0, 12.1, 0.5)
 EXPLICIT = ("bosh3", "tsit5", "dopri8")
 # A Jacobian of the whole net is 8,580 numbers squared: the implicit solver gets a small one.
@@ -137,7 +138,7 @@ def test_work_to_an_error(in_64_bits, benchmark, name):
         with jax.default_matmul_precision("highest"):
             return integrate(
                 field, params, times, unit=RATE if log else None, rtol=rtol, atol=1e-2 * rtol,
-                solver=solver, save=lambda time, y, args: y, max_steps=100_000,
+                solver=solver, save=lambda time, y, args: y, max_steps=MOST,
             )  # fmt: skip
 
     def run(rtol, solver, log):
@@ -147,7 +148,9 @@ def test_work_to_an_error(in_64_bits, benchmark, name):
         return jax.tree.map(lambda leaf: leaf[-1], solution.values)
 
     best, rtol = REFERENCE
-    truth = end(run(rtol, best, False))
+    reference = run(rtol, best, False)
+    assert reference.status == int(Status.DONE)
+    truth = end(reference)
     points, works = [], {}
     for solver in SOLVERS[name]:
         for log in (False, True):
