@@ -210,7 +210,7 @@ def _is_settled(line: Mapping[str, Any]) -> bool:
 def _expected(ds: xr.Dataset, limit: str) -> str:
     """What order is expected, where one is."""
     known, spec = LIMITS.get(limit), spec_of(ds)
-    if known is None or (spec.get("batch_size") is not None and known.orders is None):
+    if known is None or (spec.get("batch_size") is not None and not known.orders):
         return ""  # of one's own; or a mean over minibatches, around which the paths spread
     held = _HELD.get(limit, ())
     words = f"{known.order:g} is expected"

@@ -53,6 +53,7 @@ ADAM = Limit(
     source="Belotto da Silva and Gazeau, JMLR 21 (2020), arXiv:1810.13108, whose constants, start "
     "and corrections are of first order; those here are optax.adam's to second order",
     restarts=True,
+    orders=(),
 )
 """``theta' = -P m_hat / (sqrt(v_hat) + epsilon)``; ``m' = (g - m)/tau1``, ``v' = (g^2 - v)/tau2``.
 

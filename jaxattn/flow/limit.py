@@ -79,7 +79,8 @@ class Limit(NamedTuple):
     restarts: bool = False
     """Whether its state starts anew where the loss jumps, as the optimiser's does."""
     orders: tuple[str, ...] | None = None
-    """Kinds of minibatch order that it describes; None: any, by their mean."""
+    """Kinds of minibatch order that it describes; empty: full batches alone; None: any, by their
+    mean."""
     stochastic: bool = False
 
 

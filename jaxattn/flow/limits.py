@@ -90,8 +90,13 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
 
 
 def _refuse_order(limit: Limit, order: Order) -> None:
-    if limit.orders is None:
+    if limit.orders is None or (not limit.orders and order.batch_size is None):
         return
+    if not limit.orders:
+        raise InputError(
+            f"{limit.name}: got minibatches of {order.batch_size}, expected full batches, as steps "
+            "scaled by the size of the gradient do not follow its mean; leave the batch size out."
+        )
     expected = " or ".join(limit.orders)
     if order.batch_size is None:
         raise InputError(

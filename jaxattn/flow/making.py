@@ -99,7 +99,7 @@ def make_flow(
         }
         state = problem.state(params)
         ground = ground_of(problem, optimiser, hyper, batch, state, order)
-        if one.orders is not None:
+        if one.orders:
             even = jnp.all(batch.weight == batch.weight[0])
             params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
         key = jax.random.fold_in(keys.sample, _NOISE)

@@ -28,6 +28,7 @@ NORMALISED = Limit(
     equation=_equation,
     clock="the learning rate eta: time is eta times steps, which is the length of the curve",
     source="Euler's method read backwards; Cortes, Automatica 42 (2006) 1993, for the flow",
+    orders=(),
 )
 """``theta' = -P g / |g|``, with ``|g|`` over all parameters and ``P`` the focus rate.
 

@@ -50,6 +50,7 @@ RMSPROP = Limit(
     source="Ma, Wu and E, arXiv:2009.06125, for the equation; its constant, start and correction "
     "are those of optax.rmsprop",
     restarts=True,
+    orders=(),
 )
 """``theta' = -P g / sqrt(v_hat + epsilon)``, ``v' = (g^2 - v) / tau``.
 

@@ -155,6 +155,13 @@ def test_an_order_of_batches_that_a_limit_does_not_describe_is_refused(problem, 
         assert str(refused.value) == said
 
 
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "normalised"])
+def test_limits_of_scaled_steps_are_of_full_batches_alone(problem, name):
+    with pytest.raises(InputError, match=f"{name}: got minibatches of 2, expected full batches"):
+        make_flow(problem, as_optimiser(name), (0, 1), limit=name, order=Order("shuffled", 2))
+    assert limit_for(name, as_optimiser(name), Order("shuffled", None)).name == name
+
+
 def test_clipped_gradients_and_unequal_batches_are_refused(problem, batch, start, settings):
     def ask(limit, order, settings):
         flow = make_flow(problem, SGD, (0, 1), limit=limit, order=order)
