@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Hyper, Problem, Splits, Trajectory
+from jaxattn.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
 from jaxattn.curvature import sharpness
 from jaxattn.data import size
 from jaxattn.descent import AtTimes, clocks, make_train, steps_of
@@ -71,7 +71,7 @@ def plan_jobs(settings: Settings) -> list[Job]:
     """Training of every paradigm, then its flows where asked for; no compilation yet.
 
     Raises:
-        InputError: float64 is needed and off.
+        InputError: float64 is needed and off, or what `make_job` refuses.
     """
     settings.refuse_decays()
     processes = settings.processes()
@@ -151,6 +151,9 @@ def make_job(
         vary_data: rows have data of their own, whatever the settings say.
         measures: the problem's measures to keep; None: all.
         keep_params: which parameters to keep; see `make_train`.
+
+    Raises:
+        InputError: more eigenvalues asked for than there are parameters.
     """
     problem, optimiser = problem_of(settings, paradigm, process), settings.made_optimiser()
     saves, order, varied = settings.saves_of_runs(), settings.order_of_batches(), settings.varied()
@@ -172,6 +175,8 @@ def make_job(
             limit=process,
         )
     )
+    shapes = jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))
+    _refuse_eigenvalues(settings.curvature, shapes)
     row = make_row(problem, made, order.shared, "init" in varied)
     if measures is not None:
         row = _only(row, measures)
@@ -180,10 +185,19 @@ def make_job(
         process,
         problem,
         plan,
-        part_names(jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))),
+        part_names(shapes),
         row,
         make_runner(row, vary_data or "data" in varied, devices, tiles_at_once(devices)),
     )
+
+
+def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
+    there = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    if asked > there:
+        raise InputError(
+            f"curvature: got {asked} eigenvalues, expected at most {there}, as many as the model "
+            "has parameters; ask for fewer."
+        )
 
 
 def _most_steps(settings: Settings) -> int:

@@ -193,6 +193,8 @@ REFUSED = {
     "--against modified --schedule cosine": "modified: got a learning rate that changes",
     "--against flow --precision float32": "against: got precision float32 and 0 flow seeds",
     "--against flow --flow-seeds 2": "against: got precision float64 and 2 flow seeds",
+    "--against flow --curvature 99": "curvature: got 99 eigenvalues, expected at most",
+    "--against adam --batch-size 16": "adam: got minibatches of 16, expected full batches",
     "--against sde": "sde: got full batches, expected minibatches in the order with-",
 }
 

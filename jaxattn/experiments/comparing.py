@@ -10,6 +10,7 @@ from jaxattn.comparison import Progress, run
 from jaxattn.contracts import Status
 from jaxattn.environment import command_line, environment
 from jaxattn.experiments.reporting import report_into
+from jaxattn.jobs import plan_jobs
 from jaxattn.precision import x64_is_on
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
@@ -42,6 +43,7 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
         KeyboardInterrupt: after what was finished is written.
     """
     watch, beside = Stopwatch(), companion(settings)
+    plan_jobs(settings)  # refuses what cannot be done
     prepare(folder, overwrite)
     results = _run_and_write(folder, settings, watch, tell)
     if beside is not None:
