@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import platformdirs' 2>/dev/null && echo yes)
 
-.PHONY: demo test test-slow test-x32 bench lint format clean venv $(VENV) FORCE
+.PHONY: demo test test-slow test-x32 test-x64 bench lint format clean venv $(VENV) FORCE
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -28,6 +28,10 @@ test-slow: $(STAMP)
 # The same tests with JAX's own default of 32 bits; what needs 64 is skipped.
 test-x32: $(STAMP)
 	JAXATTN_TEST_X64=0 $(BIN)/pytest -n 2 -m "not slow"
+
+# Those that it skips.
+test-x64: $(STAMP)
+	$(BIN)/pytest -n 2 -m "needs_x64 and not slow"
 
 # PyTorch is installed for this target alone. A page per run: the last one is kept. Settings that
 # guard old releases of OpenBLAS slow today's, so the benchmarks (and nothing else) drop them.

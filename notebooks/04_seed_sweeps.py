@@ -152,14 +152,14 @@ for measure, label in names.items():
 #
 # ## Pull the plug
 #
-# The same sweep once more, as a command. It is killed (`kill -9`: nothing can be saved then) as
-# soon as a few chunks are there.
+# The same sweep once more, as a command. It is killed (`kill -9`: nothing can be saved then) when
+# more than half of the chunks are there.
 
 # %%
 killed = folder / "killed"
 command = [sys.executable, "-m", "jaxattn.cli", "sweep", "run", str(spec), "--out", str(killed)]
 process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-while process.poll() is None and len(list(killed.glob("chunks/*.nc"))) < 5:
+while process.poll() is None and len(list(killed.glob("chunks/*.nc"))) < 20:
     time.sleep(0.05)
 process.kill()
 print("exit code", process.wait())
