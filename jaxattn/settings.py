@@ -37,8 +37,8 @@ BESIDE_LIMITS: Mapping[str, Any] = {
 """What suits training held against its continuous limits, where nothing else is asked for."""
 
 AT_KINKS: Mapping[str, Any] = {"flow_solver": "bosh3", "flow_rtol": 1e-5}
-"""What suits it where the model's gradient jumps: on the digits' ReLU network dopri8 gives up even at
-1e-6, where tsit5 takes ten times the gradients and finds the same distances to three digits."""
+"""What suits it where the model's gradient jumps: on the digits' ReLU network dopri8 gives up even
+at 1e-6, where tsit5 takes ten times the gradients and finds the same distances to three digits."""
 
 
 @dataclass(frozen=True, eq=False)
