@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from example_limits import END, POWERS, RATES, example_limits
 from example_results import end
+from helpers import EPS
 
 from jaxattn.contracts import InputError, Status, Trajectory
 from jaxattn.edges import edge_in, edge_times, products
@@ -243,9 +244,10 @@ def test_the_edge_is_two_for_gradient_descent_and_further_for_heavy_ball():
     # 2 (1 + b1) / (1 - b1), b1 = 0.5, of the sharpness that is scaled as Adam's steps are.
     np.testing.assert_allclose(edge_in(example_limits(optimiser="adam")), 6.0, rtol=1e-6)
     # With its time constant held fixed, beta1 = (2 tau1 - eta) / (2 tau1 + eta): 2 tau1 / eta times
-    # the edge of gradient descent.
+    # the edge of gradient descent. What beta1 is rounded by, 1 - beta1 has lost.
     held = edge_in(example_limits(optimiser="adam", constants={"tau1": 1.5}))
-    np.testing.assert_allclose(held, 2 * 3.0 / np.asarray(RATES), rtol=1e-6)
+    times = 3.0 / np.asarray(RATES)
+    np.testing.assert_allclose(held, 2 * times, rtol=2 * times.max() * EPS)
     assert edge_in(ds.sel(learning_rate=0.4)) == 2.0
 
 

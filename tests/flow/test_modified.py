@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flow_cases import ANY, CHOICE, Case, assert_order, distances, even_times, halved, settings
-from helpers import CLASSES, all_finite, assert_same_bits, bags, splits, task_of
+from helpers import CLASSES, PRECISION, all_finite, assert_same_bits, bags, splits, task_of
 
 from jaxattn.contracts import Status
 from jaxattn.descent import as_optimiser
@@ -44,7 +44,7 @@ class _Smooth(nn.Module):
 
 
 def case(model, paradigm=ANY, end=4.0):
-    problem = attention_problem(task_of(BATCH), model, paradigm, precision="float64")
+    problem = attention_problem(task_of(BATCH), model, paradigm, precision=PRECISION)
     return Case(problem, splits(BATCH), even_times(end))
 
 
