@@ -31,11 +31,14 @@ def exact(times, rate, jump):
 TIMES = np.array([0.0, 1e-3, 1.0, 3.0, 1e3, 1e6, 1e9])
 
 
+def is_turned_back_late(time):
+    """Whether the last reading before a time is still turned back to it, or to a later one."""
+    return bool(jnp.expm1(jnp.nextafter(jnp.log1p(time), 0.0)) >= time)
+
+
 def turned_back_late():
-    """A time that the last reading before its own is still turned back to, or to a later one."""
-    times = jnp.linspace(2.0, 3.0, 1_000)
-    back = jnp.expm1(jnp.nextafter(jnp.log1p(times), 0.0))
-    return float(times[jnp.argmax(back >= times)])
+    # One by one: releases of XLA round these functions differently, and those of arrays again.
+    return next(float(time) for time in np.linspace(1.1, 2.9, 1_000) if is_turned_back_late(time))
 
 
 TURN = turned_back_late() if jax.config.jax_enable_x64 else NAN
@@ -85,7 +88,7 @@ def test_log_time_solves_twelve_decades_and_stays_in_t(name):
 def test_a_jump_in_log_time_costs_no_more_than_a_few_rejections():
     # It is met exactly, though the last reading before it is turned back to a time not before it:
     # a miss by one unit in the last place takes dozens.
-    assert jnp.expm1(jnp.nextafter(jnp.log1p(TURN), 0.0)) >= TURN
+    assert is_turned_back_late(TURN)
     assert rows()["plain"].work["rejected"] < 10
 
 
