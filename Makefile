@@ -1,5 +1,6 @@
 # make demo   the four paradigms on real digits: figures and a table in runs/demo
-# make test   lint, types and the default tests
+# make test   lint, types and the tests that guard every room: minutes
+# make test-all   every test there is
 # make bench  what it costs, on this machine: runs/bench/report.md (a quarter of an hour or more)
 # All make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
 
@@ -12,26 +13,26 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import platformdirs' 2>/dev/null && echo yes)
 
-.PHONY: demo test test-slow test-x32 test-x64 bench lint format clean venv $(VENV) FORCE
+.PHONY: demo test test-all bench lint format clean venv $(VENV) FORCE
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
 	$(BIN)/jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800 --out runs/demo --overwrite
 
+# The tests of a file share what they set up and compile, so one worker runs them all.
+PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What guards every room, in minutes. What tests bits, speed or memory needs XLA's own options, which
+# hold for a whole process: see tests/xla_options.py.
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow and not default_xla"
+	JAXATTN_TEST_XLA=default $(PYTEST) -m "not slow and default_xla"
 
-# pytest's exit status 5 says that nothing was selected: no slow test is no failure.
-test-slow: $(STAMP)
-	$(BIN)/pytest -n 2 -m slow || [ $$? -eq 5 ]
-
-# The same tests with JAX's own default of 32 bits; what needs 64 is skipped.
-test-x32: $(STAMP)
-	JAXATTN_TEST_X64=0 $(BIN)/pytest -n 2 -m "not slow"
-
-# Those that it skips.
-test-x64: $(STAMP)
-	$(BIN)/pytest -n 2 -m "needs_x64 and not slow"
+# Everything. With JAXATTN_TEST_X64=0, either runs with JAX's own default of 32 bits, and skips what
+# needs 64.
+test-all: lint
+	$(PYTEST) -m "not default_xla"
+	JAXATTN_TEST_XLA=default $(PYTEST) -m default_xla
 
 # PyTorch is installed for this target alone. A page per run: the last one is kept. Settings that
 # guard old releases of OpenBLAS slow today's, so the benchmarks (and nothing else) drop them.

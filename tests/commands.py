@@ -13,11 +13,9 @@ import pytest
 
 SCRIPT = Path(sys.executable).with_name("jaxattn")
 
-# What is tested is the doors and not their speed: LLVM at its lowest level compiles in two thirds
-# of the time. A person's own settings must not colour what is written either.
+# A person's own settings must not colour what is written.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "COLUMNS")},
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0",
     "COLUMNS": "100",
 }
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 
 # Environment first: JAX and matplotlib read it once, at import, and subprocesses inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -14,6 +15,16 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+import xla_options
+
+pytest_plugins = ["processor_time"]
+
+xla_options.compile_quickly()
+
+# Kept for the next process, whatever a person's environment says: xdist's workers and hundreds of
+# commands import the same files, and compiling them is what costs most of a short one's time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 X64 = os.environ.get("JAXATTN_TEST_X64", "1") != "0"
 
@@ -27,13 +38,20 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
 
+def pytest_report_header() -> str:
+    bits, flags = 64 if X64 else 32, os.environ.get("XLA_FLAGS", "").strip()
+    return f"jax {jax.__version__}, {bits} bits, XLA's {flags or 'own options'}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if X64:
-        return
-    skip = pytest.mark.skip(reason="needs float64, and JAXATTN_TEST_X64=0")
+    skips = {
+        "needs_x64": None if X64 else "needs float64, and JAXATTN_TEST_X64=0",
+        "default_xla": None if xla_options.DEFAULT else "needs JAXATTN_TEST_XLA=default",
+    }
     for item in items:
-        if item.get_closest_marker("needs_x64"):
-            item.add_marker(skip)
+        for marker, reason in skips.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)

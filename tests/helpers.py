@@ -1,8 +1,9 @@
 """Small random bags, a task and settings that several tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,15 @@ from jaxattn.contracts import Data, Example, Hyper, Params, Splits, Task
 
 PRECISION = "float64" if jax.config.jax_enable_x64 else "float32"
 EPS = float(np.finfo(PRECISION).eps)
+
+_OTHER = "float32" if PRECISION == "float64" else "float64"
+PRECISIONS = [
+    PRECISION,
+    pytest.param(
+        _OTHER, marks=[pytest.mark.slow, *([pytest.mark.needs_x64] if _OTHER == "float64" else ())]
+    ),
+]
+"""To parametrise a test with: the one that is not the process's own is slow, as it repeats."""
 
 SEGMENTS, FEATURES, CLASSES = 4, 5, 3
 
@@ -27,6 +37,11 @@ def compiled_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "jit", jit)
         yield
+
+
+def slow_but(quick: Collection[Any], values: Iterable[Any]) -> list[Any]:
+    """`values` to parametrise a test with: all but the `quick` ones are marked slow."""
+    return [v if v in quick else pytest.param(v, marks=pytest.mark.slow) for v in values]
 
 
 def bags(rng: np.random.Generator, count: int = 10) -> Example:

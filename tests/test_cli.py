@@ -128,16 +128,29 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """Every command that needs no process of its own, by its words."""
 
     def make(folder: Path) -> dict[str, Answer]:
-        for name in ("full/mine.txt", "old/mine.txt", *(f"old/{stale}" for stale in STALE)):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text("mine")
+        (folder / "full").mkdir()
+        (folder / "full" / "mine.txt").write_text("mine")
         cases = {c: words_of(c, i) for i, c in enumerate([*REFUSED, *UNREADABLE])}
-        cases |= {c: c.split() for c in (THEORY, f"{THEORY} --points 7")}
-        cases |= {c: c.split() for c in (AGAIN, DIVERGING, LIST, LIST_JSON)}
+        cases |= {c: c.split() for c in (THEORY, f"{THEORY} --points 7", LIST, LIST_JSON)}
         answers, _ = run_many(list(cases.values()), folder)
         return dict(zip(cases, answers, strict=True))
 
     return once(tmp_path_factory, "answered", make)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Answer]]:
+    """Commands that train something, by their words."""
+
+    def make(folder: Path) -> dict[str, Answer]:
+        for name in ("mine.txt", *STALE):
+            (folder / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "old" / name).write_text("mine")
+        cases = (AGAIN, DIVERGING)
+        answers, _ = run_many([case.split() for case in cases], folder)
+        return dict(zip(cases, answers, strict=True))
+
+    return once(tmp_path_factory, "ran", make)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +222,7 @@ def test_refused_commands_leave_no_folder_and_no_file_behind(
     answered: tuple[Path, dict[str, Answer]],
 ) -> None:
     folder, _ = answered
-    assert {path.name for path in folder.iterdir()} == {"full", "old", "diverging"}
+    assert {path.name for path in folder.iterdir()} == {"full"}
     assert contents(folder / "full") == {"mine.txt": b"mine"}
 
 
@@ -230,6 +243,7 @@ def test_the_process_itself_exits_2_and_says_one_line(
 # --- compare --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_comparison_prints_one_json_object_and_nothing_else(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -259,6 +273,7 @@ def test_a_comparison_prints_one_json_object_and_nothing_else(
     assert {row["seeds"] for row in said["summary"]} == {2}
 
 
+@pytest.mark.slow
 def test_the_printed_summary_is_that_of_the_stored_results(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -269,6 +284,7 @@ def test_the_printed_summary_is_that_of_the_stored_results(
     assert {(row["median"], row["censored"]) for row in never} == {(None, 2)}
 
 
+@pytest.mark.slow
 def test_progress_goes_to_standard_error_in_plain_lines(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -279,6 +295,7 @@ def test_progress_goes_to_standard_error_in_plain_lines(
     assert any(line.startswith("train hybrid: 4/4 runs") for line in lines)
 
 
+@pytest.mark.slow
 def test_stored_results_open_in_plain_xarray_with_labels(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -295,6 +312,7 @@ def test_stored_results_open_in_plain_xarray_with_labels(
         assert json.loads(ds.attrs["spec"])["task"] == "digits"
 
 
+@pytest.mark.slow
 def test_run_json_tells_times_apart_versions_devices_and_the_command(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -312,6 +330,7 @@ def test_run_json_tells_times_apart_versions_devices_and_the_command(
     assert (told["rows"], told["failed"]) == (4, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -327,6 +346,7 @@ def test_every_figure_is_there_as_png_and_svg(
     assert ElementTree.parse(figures / f"{name}.svg").getroot().tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_the_companion_in_the_solvable_setting_is_written_beside(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -336,6 +356,7 @@ def test_the_companion_in_the_solvable_setting_is_written_beside(
     assert json.loads(solved.attrs["spec"])["task"] == "orthogonal-population"
 
 
+@pytest.mark.slow
 def test_the_same_command_again_is_refused_and_changes_nothing(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
@@ -346,9 +367,9 @@ def test_the_same_command_again_is_refused_and_changes_nothing(
 
 
 def test_overwrite_replaces_what_a_run_wrote_and_keeps_what_is_not_its_own(
-    answered: tuple[Path, dict[str, Answer]],
+    ran: tuple[Path, dict[str, Answer]],
 ) -> None:
-    folder, answers = answered
+    folder, answers = ran
     assert answers[AGAIN].code == 0, answers[AGAIN].err
     left = contents(folder / "old")
     assert left.pop("mine.txt") == b"mine"
@@ -358,18 +379,18 @@ def test_overwrite_replaces_what_a_run_wrote_and_keeps_what_is_not_its_own(
 
 
 def test_without_json_a_comparison_ends_in_a_table_and_its_findings(
-    answered: tuple[Path, dict[str, Answer]],
+    ran: tuple[Path, dict[str, Answer]],
 ) -> None:
-    _, out, _ = answered[1][AGAIN]
+    _, out, _ = ran[1][AGAIN]
     assert "after training (train): median [10 %, 90 %] over seeds" in out
     assert "One seed finished: what differs between paradigms cannot be told from chance" in out
     assert out.endswith("All of it, with figures: old/report.html\n")
 
 
 def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
-    answered: tuple[Path, dict[str, Answer]],
+    ran: tuple[Path, dict[str, Answer]],
 ) -> None:
-    folder, answers = answered
+    folder, answers = ran
     code, out, err = answers[DIVERGING]
     assert code == 3, err
     assert "Traceback" not in err
@@ -383,6 +404,7 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
     assert strict_json((folder / "diverging" / "run.json").read_text())["failed"] == 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> None:
     # A shell that runs tests in the background has its children ignore SIGINT: undo that.
     program = (

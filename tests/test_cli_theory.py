@@ -37,6 +37,9 @@ REFUSED = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Answer]]:
     def make(folder: Path) -> dict[str, Answer]:

@@ -109,6 +109,8 @@ def test_a_hybrid_that_never_switches_is_soft_and_one_that_switches_at_once_is_h
     assert (abs(end.sel(paradigm="hard") - end.sel(paradigm="soft")) > 1e-3).any()
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_a_hybrid_is_soft_to_the_last_bit_until_it_switches(base):
     soft, hybrid = (base["mu"].sel(paradigm=name, process="train") for name in ("soft", "hybrid"))
     before = base["time"].isel(learning_rate=0) <= base["switch_time"].isel(learning_rate=0)
@@ -117,11 +119,15 @@ def test_a_hybrid_is_soft_to_the_last_bit_until_it_switches(base):
     assert (soft.isel(save=-1) != hybrid.isel(save=-1)).all()
 
 
+@pytest.mark.default_xla
+@pytest.mark.slow
 def test_adding_learning_rates_and_seeds_changes_no_other_row(base):
     wider = small(hypers={"learning_rate": (0.01, *RATES, 2.0)}, seeds=(7, 0, 1, 2, 3))
     assert_same_rows(wider, base)
 
 
+@pytest.mark.default_xla
+@pytest.mark.slow
 def test_a_seed_alone_is_the_same_row_wherever_it_stood(base):
     third = small(("hybrid", "soft"), hypers={"learning_rate": 0.5}, seeds=(3,))
     assert_same_rows(base.sel(paradigm=["hybrid", "soft"]), third)
@@ -190,6 +196,8 @@ def test_a_loss_that_stays_finite_diverges_by_the_rule_of_a_hundredfold(failing)
     assert (objective.isel(save=[1, 2]) > 100 * objective.isel(save=0)).all()
 
 
+@pytest.mark.default_xla
+@pytest.mark.slow
 def test_failing_rows_leave_the_others_of_their_tile_as_they_are(failing):
     before = len(traced)
     alone = small((growing,), attention=BROKEN_AT_TWO, hypers={"learning_rate": 0.01}, seeds=2)
@@ -229,6 +237,8 @@ def test_after_each_chunk_one_hears_where_things_stand_and_may_have_the_dataset(
         assert np.isnan(so_far["objective"].isel(paradigm=slice(finished, None))).all()
 
 
+@pytest.mark.default_xla
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
     seen = []
 
@@ -340,6 +350,8 @@ def test_rows_that_were_not_asked_for_are_absent(beside):
     assert flags == {"absent": ABSENT, **{s.name.lower(): s for s in Status}}
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 @pytest.mark.needs_x64
 def test_adding_rates_and_seeds_changes_no_row_of_training_flow_or_theory(beside):
     wider = solved(hypers={"learning_rate": (0.25, 0.5, 1.0)}, seeds=3, flow_seeds=2)

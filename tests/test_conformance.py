@@ -8,7 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, PRECISION, all_finite, bags, distance, hyper, jit, splits, task_of
+from helpers import (
+    CLASSES,
+    PRECISION,
+    PRECISIONS,
+    all_finite,
+    bags,
+    distance,
+    hyper,
+    jit,
+    splits,
+    task_of,
+)
 
 from jaxattn.batches import Order
 from jaxattn.descent import as_optimiser, make_train
@@ -18,7 +29,6 @@ from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
 
 SMALL = {"linear": linear(CLASSES, start="normal"), "mlp": mlp(CLASSES, width=4)}
-PRECISIONS = ["float32", pytest.param("float64", marks=pytest.mark.needs_x64)]
 
 
 class Case:

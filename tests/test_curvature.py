@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
+from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, slow_but, task_of
 from jax.flatten_util import ravel_pytree
 
 from jaxattn.contracts import InputError
@@ -50,7 +50,7 @@ def three_of(matrix):
     return top_eigenvalues(bowl(matrix), params, ones(params), 3)
 
 
-@pytest.mark.parametrize("paradigm", PARADIGMS)
+@pytest.mark.parametrize("paradigm", slow_but(["soft"], PARADIGMS))
 @pytest.mark.parametrize("model", MODELS)
 def test_lanczos_finds_the_largest_eigenvalues_of_the_dense_hessian(rng, model, paradigm):
     batch = bags(rng, 10)

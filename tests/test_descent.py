@@ -7,6 +7,7 @@ from helpers import (
     CLASSES,
     EPS,
     PRECISION,
+    PRECISIONS,
     all_finite,
     assert_same_bits,
     bags,
@@ -344,12 +345,6 @@ def test_a_hybrid_that_switches_at_once_is_hard_and_one_that_never_does_is_soft(
     assert distance(row_of(found.params, -1), path[-1]) < TOLERANCE
 
 
-PRECISIONS = [
-    pytest.param("float32", id="float32"),
-    pytest.param("float64", id="float64", marks=pytest.mark.needs_x64),
-]
-
-
 class Tile:
     """Rows of a hybrid in heavy-ball training: seeds x rates, together and one by one."""
 
@@ -400,6 +395,7 @@ def test_a_vmap_over_seeds_and_rates_is_a_python_loop(tile):
     assert {leaf.dtype.name for leaf in jax.tree.leaves(together.params)} == {tile.precision}
 
 
+@pytest.mark.default_xla
 def test_rows_with_nan_or_a_wild_rate_are_marked_and_the_others_keep_every_bit(tile):
     good = tile.together(tile.starts, tile.hypers(tile.rates), tile.data, tile.keys)
     starts = jax.tree.map(lambda leaf: leaf.at[2].set(jnp.nan), tile.starts)

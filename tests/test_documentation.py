@@ -67,6 +67,7 @@ def test_the_readme_has_python_to_paste_and_commands_to_type() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "number"), [(page, k) for page in SHOWS for k in range(len(blocks("python", page)))]
 )
@@ -128,6 +129,7 @@ def processor_seconds(path: Path, folder: Path, environment: Mapping[str, str]) 
     return float(seconds)
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_to_its_last_cell_in_its_time_and_leaves_nothing_behind(

@@ -143,6 +143,7 @@ def test_measures_are_those_of_the_parameters_at_the_saves(problem, found, batch
             )
 
 
+@pytest.mark.default_xla
 def test_a_row_of_nan_fails_alone_and_the_others_keep_every_bit(problem, start, batch):
     quiet = problem._replace(measure=lambda *_: {})
     rows = jit(jax.vmap(make_flow(quiet, OPTIMISER, SAVES, keep_params=True), (0, 0, None, None)))

@@ -12,7 +12,7 @@ from jaxattn.models import linear
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
 
-pytestmark = pytest.mark.needs_x64
+pytestmark = [pytest.mark.needs_x64, pytest.mark.slow]
 
 SGD = as_optimiser("sgd")
 SAVES = (0, 10, 20, 40, 70, 100)
@@ -73,6 +73,7 @@ def joined(made, parts, leaf):
     return np.concatenate([np.asarray(one) for one in pieces])
 
 
+@pytest.mark.default_xla
 def test_a_flow_resumed_from_bytes_is_the_same_to_the_bit(legs, run):
     gone_on, straight = drive(legs, run)
     resumed, again = drive(legs, run, stored)
@@ -137,6 +138,7 @@ def test_log_time_changes_the_steps_and_not_the_flow(problem, run, whole):
     assert found.work["steps"] != whole.work["steps"]
 
 
+@pytest.mark.default_xla
 def test_rows_in_legs_fail_alone(legs, run):
     made, *_ = legs
     starts = jax.tree.map(lambda leaf: jnp.stack([leaf, jnp.nan * leaf]), run[0])

@@ -266,6 +266,7 @@ def test_a_selection_of_a_result_is_drawn_like_the_whole(whole: xr.Dataset) -> N
     )
 
 
+@pytest.mark.slow
 def test_a_result_read_from_its_file_is_drawn_like_the_one_in_memory(
     whole: xr.Dataset, tmp_path: Path
 ) -> None:
@@ -447,6 +448,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_would_do(
     assert not plt.get_fignums()
 
 
+@pytest.mark.slow
 @pytest.mark.needs_x64
 def test_a_comparison_that_was_really_run_is_drawn_in_every_figure(tmp_path: Path) -> None:
     assert jax.config.jax_enable_x64

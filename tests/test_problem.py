@@ -126,6 +126,7 @@ def test_permuting_or_padding_segments_changes_no_measure(measured, batch, chang
     assert_alike(a | {"attention_shown": follow(a["attention_shown"])}, b)
 
 
+@pytest.mark.default_xla
 def test_what_lies_in_the_padding_changes_no_bit(compiled, measured, batch):
     zeros = masked_out(batch, 0.0)
     expected = compiled.slope(zeros), measured.measure(measured.params, zeros, hyper())

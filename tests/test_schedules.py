@@ -78,6 +78,7 @@ def test_cells_are_cut_anew_where_the_shares_change_most(soft):
     np.testing.assert_allclose(inside, np.linspace(low, high, 7), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_schedule_of_one_and_then_zero_is_the_hybrid_of_the_closed_form(edges, focus, hybrid_end):
     exact = hybrid_end(jnp.asarray(edges))
     for soft in range(CELLS + 1):

@@ -184,6 +184,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_the_results_it_had(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)],

@@ -20,6 +20,7 @@ def test_a_plan_says_what_a_sweep_would_cost_and_runs_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["spec.toml"]
 
 
+@pytest.mark.slow
 def test_a_plan_is_one_json_object_whose_disk_is_what_a_run_writes(tmp_path):
     (tmp_path / "spec.toml").write_text(tiny(seeds=40, layout="tile = 2\nchunk = 8"))
     answer = sweep("plan", "spec.toml", "--json", cwd=tmp_path)
@@ -57,6 +58,7 @@ seed = { count = 64 }
 """
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 def test_ten_million_runs_are_planned_in_two_gigabytes(tmp_path):
     (tmp_path / "spec.toml").write_text(TEN_MILLION)

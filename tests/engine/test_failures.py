@@ -55,6 +55,7 @@ def ran(folder: Path, name: str, environment: dict[str, str], *, clean: bool) ->
     return sweep(*words, cwd=folder, environment=environment)
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 def test_a_hundred_bad_runs_of_ten_thousand_change_no_bit_of_the_others(tmp_path: Path) -> None:
     environment = with_cache(tmp_path / "compiled")

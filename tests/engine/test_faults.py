@@ -100,8 +100,8 @@ def _of_another_place(folder: Path, other: Path) -> None:
     [
         (_flip, "damaged"),
         (_cut, "truncated"),
-        (_empty, "truncated"),
-        (_of_another_sweep, "foreign"),
+        pytest.param(_empty, "truncated", marks=pytest.mark.slow),
+        pytest.param(_of_another_sweep, "foreign", marks=pytest.mark.slow),
         (_of_another_place, "foreign"),
     ],
 )

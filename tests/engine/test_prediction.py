@@ -155,6 +155,7 @@ PROGRAM = """
     """
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 @pytest.mark.needs_x64
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -60,6 +60,8 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome, list[
     return folder, run(SOME, folder, to=to), said
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_the_rows_are_those_of_a_comparison_bit_for_bit(all_of_it: xr.Dataset) -> None:
     ds = compared(
         paradigms=("soft", "hybrid"),
@@ -69,6 +71,7 @@ def test_the_rows_are_those_of_a_comparison_bit_for_bit(all_of_it: xr.Dataset) -
     is_that_of(all_of_it, ds)
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_flows_beside_training_are_those_of_a_comparison_bit_for_bit(tmp_path: Path) -> None:
@@ -168,6 +171,7 @@ def test_the_measures_asked_for_are_those_of_the_whole_to_rounding(
         np.testing.assert_allclose(ds[name], expected, rtol=0, atol=ROUNDING, err_msg=str(name))
 
 
+@pytest.mark.slow
 def test_values_that_move_together_are_points_of_a_comparison(tmp_path: Path) -> None:
     axes = (
         "size = { zip = { focus_rate = [1.0, 2.0], learning_rate = [0.1, 0.5] } }\n"

@@ -13,7 +13,7 @@ import pytest
 from commands import ENVIRONMENT
 from small_sweeps import begin, contents, fingerprint, left_over, sweep, with_cache
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.default_xla, pytest.mark.slow]
 
 SPEC = """
 [task]
@@ -48,7 +48,7 @@ THREADS = {"NPROC": "8"}
 
 def stored(folder: Path, name: str, devices: int, workers: int) -> dict[str, bytes]:
     """What a sweep on so many devices or processes left, compiled anew."""
-    flags = f"{ENVIRONMENT['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    flags = f"{ENVIRONMENT.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     answer = sweep(
         *("run", "spec.toml", "--out", name, "--workers", workers, "--no-cache"),
         cwd=folder,

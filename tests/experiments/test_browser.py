@@ -16,7 +16,10 @@ from jaxattn.experiments.reporting import report_into
 from jaxattn.store import write_results
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: chromium)"),
+]
 
 # A proxy that nobody serves: whatever asks for the network fails, and the console says so.
 QUIET = [

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import hyper, jit
+from helpers import hyper, jit, slow_but
 from scipy.optimize import brentq
 from scipy.special import wrightomega
 
@@ -85,7 +85,7 @@ class Flow:
         self.gap = self.found.measures["train/loss"] - self.found.measures["train/loss_ahead"]
 
 
-@pytest.fixture(scope="module", params=sorted(MU))
+@pytest.fixture(scope="module", params=slow_but(["soft"], sorted(MU)))
 def flow(request):
     return Flow(request.param)
 

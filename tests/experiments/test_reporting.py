@@ -71,11 +71,13 @@ def test_the_page_stands_alone_and_is_small(whole):
     assert len(text.encode()) < 5 * MEGABYTE
 
 
+@pytest.mark.slow
 def test_the_same_results_make_the_same_page(whole):
     folder, text = whole
     assert report_into(folder)[0].read_text() == text
 
 
+@pytest.mark.slow
 def test_a_task_named_like_a_script_is_harmless(tmp_path):
     ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,), seeds=3)
     spec = spec_of(ds) | {"task": "<script>alert(1)</script>"}
@@ -84,6 +86,7 @@ def test_a_task_named_like_a_script_is_harmless(tmp_path):
     assert text.count("<script") == 1
 
 
+@pytest.mark.slow
 def test_what_failed_has_a_part_of_its_own(tmp_path):
     ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.1,), seeds=3)
     text = report(end(ds, Status.DIVERGED, paradigm="hard", seed=[2]), tmp_path)
@@ -102,6 +105,7 @@ def test_one_seed_of_one_paradigm_has_a_page(tmp_path):
     assert "One seed finished" in report(ds, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_swept_temperature_has_its_columns(tmp_path):
     ds = example_result(paradigms=("soft", "hard"), seeds=3, temperatures=(0.5, 2.0))
     text = report(ds, tmp_path)

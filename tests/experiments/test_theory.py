@@ -34,6 +34,7 @@ def solved():
     return ds, told, kept
 
 
+@pytest.mark.slow
 @pytest.mark.needs_x64
 def test_closed_forms_and_ode_agree_to_the_ode_s_tolerance(solved):
     ds, _, _ = solved

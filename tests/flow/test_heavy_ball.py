@@ -68,6 +68,7 @@ def beside(trained, limit, controls, rows=ROWS):
     return distances(alike, found).reshape(len(controls), len(rows), -1)
 
 
+@pytest.mark.slow
 def test_the_second_order_equation_has_its_orders_and_loses_them_without_mass_or_velocity(trained):
     shipped = LIMITS["heavy-ball"]
 

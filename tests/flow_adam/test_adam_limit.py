@@ -148,6 +148,8 @@ def test_without_a_fresh_start_at_the_switch_the_order_is_lost():
         assert abs(order(of_seed)[0]) < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_a_row_of_nan_fails_alone(soft):
     settings = hypers(RATES, **MOMENTS, **TAUS, assumed=RATES, late=0.0)
     spoilt = settings | {"tau1": settings["tau1"].at[1].set(jnp.nan)}

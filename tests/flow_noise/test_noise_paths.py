@@ -68,6 +68,8 @@ def test_the_path_is_that_of_the_seed(found):
     np.testing.assert_array_equal(found.work["gradients"], 6 * found.work["steps"])
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_a_bad_row_fails_alone_and_the_others_keep_every_bit(rows, found):
     starts, rates, weights = GIVEN
     spoilt = (
@@ -84,6 +86,7 @@ def test_a_bad_row_fails_alone_and_the_others_keep_every_bit(rows, found):
             assert_same_bits(row_of(other, row), row_of(found, row))
 
 
+@pytest.mark.slow
 def test_without_noise_it_is_the_modified_flow_through_a_switch():
     def run(limit, order, **options):
         flow = make_flow(PROBLEM, SGD, SAVES, keep_params=True, limit=limit, order=order, **options)

@@ -11,7 +11,7 @@ from helpers import assert_same_bits, jit
 from jaxattn.contracts import Status
 from jaxattn.integrate import begin, integrate, piece
 
-pytestmark = pytest.mark.needs_x64
+pytestmark = [pytest.mark.needs_x64, pytest.mark.slow]
 
 NAN, INF = float("nan"), float("inf")
 RTOL = 1e-9
@@ -39,7 +39,7 @@ ROWS = {
     "NaN as the rate": {"rate": NAN},
     "NaN at the start": {"start": NAN},
 }
-UNITS = [None, pytest.param(0.5, marks=pytest.mark.slow)]
+UNITS = [None, 0.5]
 
 
 def filled(names):
@@ -99,6 +99,7 @@ def joined(parts):
     return values
 
 
+@pytest.mark.default_xla
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_solve_resumed_from_bytes_is_bit_for_bit_the_one_that_was_not_interrupted(unit):
     assert_same_bits(solve(unit, EDGES, hand_on=through_bytes), pieces(unit))
@@ -162,6 +163,7 @@ def test_a_piece_after_the_event_or_a_failure_does_nothing():
     assert parts[-1][1].status.tolist() == [done] * 4 + [failed] * 2
 
 
+@pytest.mark.default_xla
 def test_rows_that_fail_leave_the_others_bit_for_bit_as_they_are():
     alone = solve(None, EDGES, names=["sound", "fast"] * 3)
     for (carry, solution), (other_carry, other) in zip(pieces(None), alone, strict=True):

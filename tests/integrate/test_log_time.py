@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import jit
+from helpers import jit, slow_but
 
 from jaxattn.contracts import InputError, Status
 from jaxattn.integrate import SOLVERS, integrate
@@ -74,7 +74,7 @@ def rows():
     return {name: jax.tree.map(lambda leaf, i=i: leaf[i], batch) for i, name in enumerate(ROWS)}
 
 
-@pytest.mark.parametrize("name", ["plain", "another unit"])
+@pytest.mark.parametrize("name", slow_but(["plain"], ["plain", "another unit"]))
 def test_log_time_solves_twelve_decades_and_stays_in_t(name):
     run = rows()[name]
     assert run.status == Status.DONE
@@ -153,6 +153,7 @@ def test_the_longest_step_is_one_of_t_in_log_time_too():
     assert free.work["steps"] < 15
 
 
+@pytest.mark.slow
 def test_the_implicit_solver_steps_over_what_is_fast_and_over():
     """The method of Prothero and Robinson: what is left of a stiff problem is its slow solution."""
 

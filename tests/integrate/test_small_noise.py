@@ -127,6 +127,8 @@ def test_no_step_is_longer_than_asked():
     assert steps[:4].tolist() == [2 + 4 + 1 + 1 + 12, 1 + 2 + 1 + 1 + 6, 1 + 1 + 1 + 1 + 3, 5]
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_a_row_that_fails_fails_alone():
     rate, step, start = np.full((3, 256), [[2.0], [0.05], [1.0]])
     times = np.tile(TIMES, (256, 1))

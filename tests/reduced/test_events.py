@@ -56,6 +56,7 @@ def test_a_level_not_passed_is_nan_one_behind_the_start_is_zero_and_a_bad_row_fa
     assert run.time[0] > run.time[2] == 0.0
 
 
+@pytest.mark.slow
 def test_the_time_of_an_event_has_the_derivative_of_the_closed_form():
     def solved(level, m, c):
         return time_to_focus("lvml", level, 1e7, segments=m, classes=c, rtol=1e-12).time

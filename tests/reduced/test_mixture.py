@@ -42,7 +42,9 @@ def apart(one, other):
     return max(np.max(np.abs(getattr(one, name) - getattr(other, name))) for name in ("mu", "nu"))
 
 
-@pytest.mark.parametrize(("level", "same"), [(1.0, "soft"), (0.0, "hard")])
+@pytest.mark.parametrize(
+    ("level", "same"), [(0.0, "hard"), pytest.param(1.0, "soft", marks=pytest.mark.slow)]
+)
 def test_a_share_of_one_is_soft_attention_and_of_zero_hard_attention(level, same):
     run, pure = mixed([level]), solve_reduced(same, TIMES, **SIZE)
     assert run.status == pure.status == Status.DONE
@@ -111,6 +113,7 @@ def test_a_smooth_schedule_follows_another_solver_in_plain_time():
     np.testing.assert_allclose(run.loss, part * losses[0] + (1 - part) * losses[1], rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_forward_derivatives_are_central_differences_by_every_number():
     def end(given):
         levels, steps, segments, classes, mu0, nu0 = given
@@ -160,6 +163,7 @@ def test_a_batch_gives_what_a_loop_gives_and_a_share_outside_fails_alone_from_th
         assert batch.time_reached[i] == pytest.approx(100.0, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_horizon_belongs_to_a_schedule_that_reaches_its_bound_there():
     # Time is found by expm1(log1p(t)): were it not held to the horizon, the share would be -1e-16.
     def fading(time, end):

@@ -82,6 +82,8 @@ def test_what_is_read_off_the_path_is_that_of_the_state(paradigm):
     assert np.all(np.diff(run.loss) < 0)  # a gradient flow descends
 
 
+@pytest.mark.slow
+@pytest.mark.default_xla
 def test_em_follows_the_path_of_lvml_to_the_last_bit_and_has_a_loss_of_its_own():
     em, lvml = path("em"), path("lvml")
     for name in ("mu", "nu", "attention", "right_class", "invariant_drift"):
@@ -198,6 +200,7 @@ def test_a_batch_gives_what_a_loop_gives_and_a_bad_row_leaves_the_others_alone()
         jax.tree.map(lambda a, b, i=i: np.testing.assert_array_equal(a[i], b[i]), batch, worse)
 
 
+@pytest.mark.slow
 def test_many_rows_reduce_to_the_drift_of_their_paths():
     segments, classes = jnp.linspace(3.0, 100.0, 256), jnp.linspace(3.0, 2000.0, 256)
     times = log_times(1e4, POINTS)

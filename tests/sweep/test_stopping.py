@@ -320,6 +320,7 @@ def test_a_state_that_holds_random_keys_is_packed_anew_too():
     )
 
 
+@pytest.mark.default_xla
 def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     """Rows with data, rates and starts of their own, some of which stop at different edges."""
     model = mlp(CLASSES, width=6)
@@ -418,6 +419,7 @@ ON_FOUR_DEVICES = """
 """
 
 
+@pytest.mark.default_xla
 @pytest.mark.slow
 def test_four_devices_take_turns_and_give_the_bits_of_one():
     environment = {

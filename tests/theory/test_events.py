@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import jit
+from helpers import jit, slow_but
 from theory import oracle
 
 from jaxattn import theory
@@ -15,7 +15,7 @@ PUBLISHED = {"segments": 100.0, "classes": 1000.0}
 BOTH = {"mu": time_to_fit, "nu": time_to_focus}
 
 
-@pytest.mark.parametrize("paradigm", sorted(oracle.POINTS))
+@pytest.mark.parametrize("paradigm", slow_but(["hard"], sorted(oracle.POINTS)))
 def test_the_times_of_passage_are_those_of_the_oracle(paradigm):
     rows = [row for row in oracle.read() if row["paradigm"] == paradigm][::5]
     names = ("time", "segments", "classes", "switch_time", "mu", "nu", "kappa")

@@ -34,6 +34,7 @@ def test_panels_that_are_not_asked_for_are_empty_and_change_no_other(paradigm):
     assert np.all(np.isfinite(whole.end))
 
 
+@pytest.mark.default_xla
 @pytest.mark.parametrize("paradigm", sorted(PACES))
 def test_a_row_has_the_same_bits_beside_one_that_asks_for_more_panels(paradigm):
     rows = jit(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from helpers import jit
+from helpers import jit, slow_but
 from theory import oracle
 
 from jaxattn import theory
@@ -62,6 +62,7 @@ def test_the_oracle_holds_2000_points_half_of_them_steep():
     assert oracle.TABLE.stat().st_size < 300_000
 
 
+@pytest.mark.slow
 def test_the_generator_still_gives_the_table():
     found = oracle.read()
     # From every paradigm, steep and not; those with the fewest panels, which take a second.
@@ -94,7 +95,7 @@ def test_the_published_figure_ends_at_its_reference_values(paradigm):
     np.testing.assert_allclose(time_of_mu(paradigm, state.mu, **PUBLISHED), 4e5, rtol=1e-14)
 
 
-@pytest.mark.parametrize("paradigm", NAMES)
+@pytest.mark.parametrize("paradigm", slow_but(["hybrid"], NAMES))
 def test_the_corners_of_the_box_are_finite_and_rise(paradigm):
     sizes = np.array([(m, c) for m in (2.0, 1e3, 1e6) for c in (2.0, 1e3, 1e6)])
     times = np.append(0.0, np.geomspace(1e-6, 1e12, 200))
@@ -108,7 +109,7 @@ def test_the_corners_of_the_box_are_finite_and_rise(paradigm):
         assert np.all(np.diff(quantity, axis=1) > 0)
 
 
-@pytest.mark.parametrize("paradigm", PURE)
+@pytest.mark.parametrize("paradigm", slow_but(["soft"], PURE))
 def test_an_orbit_begun_again_halfway_goes_on_as_it_would_have(paradigm):
     # Also from a late start, where nu follows R at a distance that mu alone would not resolve.
     for halfway in (1e3, 1.2e5, 1e9):
@@ -147,7 +148,7 @@ def test_a_hybrid_is_soft_before_its_switch_and_hard_attention_from_that_state_a
         np.testing.assert_allclose(edge, trajectory(same, times, **PUBLISHED), rtol=1e-13)
 
 
-@pytest.mark.parametrize("paradigm", NAMES)
+@pytest.mark.parametrize("paradigm", slow_but(["hard"], NAMES))
 def test_gradients_are_central_differences_of_the_oracle(paradigm):
     # A point each on the way up, at take-off and after it; the oracle is differenced in mu, m and
     # C where mu, nu and t are known, and gives those at fixed t by the implicit function.
@@ -193,6 +194,7 @@ def oracle_gradients(paradigm, row):
         return {"mu": [float(x) for x in mu], "nu": [float(x) for x in nu]}
 
 
+@pytest.mark.slow
 def test_the_derivative_by_a_hybrids_switch_is_its_central_difference():
     def end(switch):
         return trajectory("hybrid", 4e5, **PUBLISHED, switch_time=switch).nu
@@ -214,7 +216,7 @@ def test_the_derivative_by_a_switch_beyond_the_horizon_is_nan_and_no_error():
     assert jax.grad(end)(5.0) > 0
 
 
-@pytest.mark.parametrize("paradigm", PURE)
+@pytest.mark.parametrize("paradigm", slow_but(["hard"], PURE))
 def test_the_derivative_by_time_is_the_field(paradigm):
     times = np.geomspace(1e-6, 1e9, 40)
     slope = jit(jax.vmap(jax.jacfwd(lambda t: trajectory(paradigm, t, **PUBLISHED))))(times)
@@ -286,7 +288,7 @@ def test_beyond_the_last_panel_there_is_no_time():
     assert np.array_equal(np.isnan(found), [False, False, True])
 
 
-@pytest.mark.parametrize("paradigm", NAMES)
+@pytest.mark.parametrize("paradigm", slow_but(["hard"], NAMES))
 def test_in_float32_digits_are_lost_and_nothing_else(paradigm):
     table = columns(paradigm)
     with jax.enable_x64(False):
