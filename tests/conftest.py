@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 
 # Environment first: JAX and matplotlib read it once, at import, and subprocesses inherit it.
@@ -25,6 +26,10 @@ xla_options.compile_quickly()
 # commands import the same files, and compiling them is what costs most of a short one's time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell that runs tests in the background has them ignore SIGINT, and so would the commands that
+# tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 X64 = os.environ.get("JAXATTN_TEST_X64", "1") != "0"
 

@@ -406,17 +406,12 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
 
 @pytest.mark.slow
 def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> None:
-    # A shell that runs tests in the background has its children ignore SIGINT: undo that.
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from jaxattn.cli import console; console()"
-    )
     asked = (
         "compare orthogonal-population --paradigms soft hard lvml --seeds 2 --steps 20 --saves 3 "
         "--flow-seeds 0 --out run"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, *asked.split()],
+        [SCRIPT, *asked.split()],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
