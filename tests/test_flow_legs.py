@@ -12,7 +12,7 @@ from jaxattn.models import linear
 from jaxattn.problem import attention_problem
 from jaxattn.streams import streams
 
-pytestmark = [pytest.mark.needs_x64, pytest.mark.slow]
+pytestmark = pytest.mark.needs_x64
 
 SGD = as_optimiser("sgd")
 SAVES = (0, 10, 20, 40, 70, 100)
@@ -73,6 +73,7 @@ def joined(made, parts, leaf):
     return np.concatenate([np.asarray(one) for one in pieces])
 
 
+@pytest.mark.slow
 @pytest.mark.default_xla
 def test_a_flow_resumed_from_bytes_is_the_same_to_the_bit(legs, run):
     gone_on, straight = drive(legs, run)
@@ -83,6 +84,7 @@ def test_a_flow_resumed_from_bytes_is_the_same_to_the_bit(legs, run):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_legs_make_the_flow_that_is_solved_in_one_go(legs, run, whole):
     _, parts = drive(legs, run)
     loss = joined(legs[0], parts, lambda part: part.measures["objective"])
@@ -129,6 +131,7 @@ def test_a_flow_ends_where_attention_has_found_the_foreground(problem, run, whol
     assert attention[whole.time >= found.time_reached].min() >= level
 
 
+@pytest.mark.slow
 def test_log_time_changes_the_steps_and_not_the_flow(problem, run, whole):
     found = jit(make_flow(problem, SGD, SAVES, **TOLERANCES, unit=1.0))(*run)
     np.testing.assert_allclose(
@@ -138,6 +141,7 @@ def test_log_time_changes_the_steps_and_not_the_flow(problem, run, whole):
     assert found.work["steps"] != whole.work["steps"]
 
 
+@pytest.mark.slow
 @pytest.mark.default_xla
 def test_rows_in_legs_fail_alone(legs, run):
     made, *_ = legs
@@ -150,6 +154,7 @@ def test_rows_in_legs_fail_alone(legs, run):
     assert part.status.tolist() == [Status.DONE, Status.SOLVER_FAILED]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ask", "said"),
     [

@@ -85,7 +85,6 @@ class Paths:
             assert_order(rates, found, order, within)
 
 
-@pytest.mark.slow
 @pytest.mark.default_xla
 def test_gradient_descent_follows_its_modified_flow_to_order_2_and_a_row_of_nan_fails_alone():
     paths = Paths(LVML, "modified", rows(choices=(CHOICE.index("lvml"),)))
