@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
+from helpers import compiled_quickly
 
 from jaxattn import compare, comparison, mosaic
 from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
@@ -43,7 +44,8 @@ def small(paradigms=("soft", "hard", "hybrid"), **settings):
 
 @pytest.fixture(scope="module")
 def base():
-    return small()
+    with compiled_quickly():
+        return small()
 
 
 def assert_same_rows(wide, narrow):
@@ -318,7 +320,8 @@ def solved(**settings):
 
 @pytest.fixture(scope="module")
 def beside():
-    return solved()
+    with compiled_quickly():
+        return solved()
 
 
 @pytest.mark.needs_x64
