@@ -15,8 +15,10 @@ from jaxattn.plots.distribution import distribution
 from jaxattn.plots.files import save
 from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
-from jaxattn.plots.gaps import distance, distances, orders, sharpness, sharpnesses
+from jaxattn.plots.gaps import distance, distances
 from jaxattn.plots.images import attention_on_images
+from jaxattn.plots.limit_orders import orders
+from jaxattn.plots.limit_sharpness import sharpness, sharpnesses
 from jaxattn.plots.overview import overview
 from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
 from jaxattn.plots.portrait import phase_portrait

@@ -19,8 +19,10 @@ from jaxattn.plots.answers import PUBLISHED, answer_maps
 from jaxattn.plots.cells import CELL_WORDS, error_cells
 from jaxattn.plots.curves import accuracy, focus
 from jaxattn.plots.distribution import distribution
-from jaxattn.plots.gaps import distances, orders, sharpnesses
+from jaxattn.plots.gaps import distances
 from jaxattn.plots.images import attention_on_images
+from jaxattn.plots.limit_orders import orders
+from jaxattn.plots.limit_sharpness import sharpnesses
 from jaxattn.plots.overview import overview
 from jaxattn.plots.processes import QUANTITIES, beside_flow, population
 from jaxattn.plots.rates import rate_sensitivity

@@ -1,0 +1,140 @@
+"""Training against its continuous limits: of which order in the learning rate they part."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from jaxattn import gaps
+from jaxattn.flow import LIMITS
+from jaxattn.plots.curves import BAND
+from jaxattn.plots.limit_panels import rates_of, shares_of
+from jaxattn.plots.rows import (
+    Curves,
+    choose,
+    left_out,
+    seeds_words,
+    setting_words,
+    style_in,
+)
+from jaxattn.plots.style import (
+    SMALL,
+    dress,
+    legend_below,
+    new_axes,
+    set_title,
+)
+
+__all__ = ["orders"]
+
+_LIMIT_LINES: tuple[Any, ...] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
+_NUMBERED = 8
+"""More learning rates than these are marked by powers of ten instead of one by one."""
+
+
+def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | None = None) -> Axes:
+    """Largest distance of training from each limit against the learning rate, both logarithmic.
+
+    Medians over seeds, bars from 10 to 90 % of them. The legend has the fitted slope with its 95 %
+    interval; grey lines have the power that is expected of a limit. No slope is given of a
+    stochastic limit.
+
+    Args:
+        ds: a result with limits and several learning rates.
+        ax: where to draw; by default on a new figure.
+        paradigms: which to draw; by default all.
+
+    Raises:
+        InputError: no limits in the result, or a paradigm that it does not have.
+    """
+    rates, limits = rates_of(ds, None), gaps.limits_in(ds)
+    setting = choose(ds, rates[0].rate, paradigms)
+    fitted = _fitted(ds)
+    values = np.asarray([one.rate for one in rates])
+    ax = new_axes(4.4) if ax is None else ax
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    drawn = []
+    for limit, line in zip(limits, _LIMIT_LINES * len(limits), strict=False):
+        lowest = np.inf
+        for name in setting.paradigms:
+            found = [shares_of(one.setting, name, limit)[0] for one in rates]
+            drawn += found
+            low, middle, high = np.transpose([_largest(one) for one in found])
+            known = np.isfinite(middle) & (middle > 0)
+            if not known.any():
+                continue
+            style = style_in(setting, name)
+            ax.plot(
+                values[known],
+                middle[known],
+                color=style.colour,
+                lw=1.5,
+                linestyle=line,
+                marker=style.marker,
+                markersize=5,
+                mfc=style.colour if limit == limits[0] else "white",
+                label=f"{name}, {limit}{fitted.get((limit, name), '')}",
+            )
+            ax.vlines(values[known], low[known], high[known], color=style.colour, lw=1.0)
+            lowest = min(lowest, middle[known][-1] / values[known][-1] ** _power(limit))
+        if np.isfinite(lowest) and _power(limit) > 0 and len(values) > 1:
+            _guide(ax, values, 0.6 * lowest * values ** _power(limit), _power(limit))
+    dress(ax, "learning rate", "largest distance from the limit")
+    _number(ax, values)
+    set_title(
+        ax,
+        setting_words(setting._replace(words="")),
+        f"medians over {seeds_words(drawn)}; slopes with 95 % intervals",
+        left_out(drawn),
+    )
+    legend_below(ax, columns=2)
+    return ax
+
+
+def _power(limit: str) -> float:
+    known = LIMITS.get(limit)
+    return float(known.order) if known is not None and not known.stochastic else 0.0
+
+
+def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
+    """Slopes as they are written, by limit and paradigm, at the first point of other axes."""
+    words: dict[tuple[str, str], str] = {}
+    for line in gaps.orders(ds).to_dict("records"):
+        if np.isfinite(line["slope"]):
+            text = f": {line['slope']:.2f}"
+            if np.isfinite(line["low"]):
+                text += f" [{line['low']:.2f}, {line['high']:.2f}]"
+            words.setdefault((line["process"], line["paradigm"]), text)
+    return words
+
+
+def _largest(one: Curves) -> list[float]:
+    if not len(one.seeds):
+        return [np.nan] * 3
+    return np.quantile(one.values.max(axis=1), (BAND[0], 0.5, BAND[1])).tolist()
+
+
+def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> None:
+    ax.plot(rates, heights, color="0.6", lw=1.0, zorder=1)
+    # At the smallest rate: there guides are apart even where limits cross.
+    ax.annotate(
+        f"power {power:g}",
+        (rates[-1], heights[-1]),
+        (6, -2),
+        textcoords="offset points",
+        ha="left",
+        va="top",
+        fontsize=SMALL,
+        color="0.4",
+    )
+
+
+def _number(ax: Axes, rates: np.ndarray) -> None:
+    if len(rates) <= _NUMBERED:
+        ax.xaxis.set_major_locator(FixedLocator(list(rates)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())

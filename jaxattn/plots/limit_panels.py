@@ -1,0 +1,91 @@
+"""What figures of limits share: the learning rates they show, distances, panels of one scale."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from jaxattn import gaps
+from jaxattn.contracts import InputError
+from jaxattn.plots.rows import (
+    Curves,
+    Setting,
+    choose,
+    curves,
+    left_out,
+    paired,
+    run_words,
+    seeds_words,
+)
+from jaxattn.plots.style import label_of, one_legend
+
+__all__ = ["Rate", "close_figure", "rates_of", "same_heights", "shares_of"]
+
+_RAMP = plt.get_cmap("viridis")
+_KEYS = 6
+"""More keys than these do not fit on one line."""
+
+
+class Rate(NamedTuple):
+    """A learning rate of a result, and how it is drawn."""
+
+    setting: Setting
+    rate: float
+    colour: str
+    label: str
+
+
+def rates_of(ds: xr.Dataset, paradigm: str | None) -> list[Rate]:
+    """The largest first, and darkest; one paradigm is drawn, by default the first."""
+    limits = gaps.limits_in(ds)
+    if not limits:
+        raise InputError(
+            "plots: got a result without continuous limits, expected training held against some; "
+            "compare with against=('flow', 'modified')."
+        )
+    values = np.sort(np.atleast_1d(ds["learning_rate"].values)).astype(float)[::-1]
+    found = []
+    for place, rate in enumerate(values):
+        setting = choose(ds, float(rate), None if paradigm is None else [paradigm])
+        colour = to_hex(_RAMP(0.85 * place / max(len(values) - 1, 1)))
+        label = f"rate {rate:g}" if place == 0 else f"{rate:g}"
+        found.append(Rate(setting, float(rate), colour, label))
+    return found
+
+
+def shares_of(
+    setting: Setting, paradigm: str, limit: str
+) -> tuple[Curves, Float[np.ndarray, "seed save"]]:
+    """Distance over the limit's way, of the seeds that ended under both."""
+    train = curves(setting, "distance", paradigm)
+    _, far = paired(train, curves(setting, "distance", paradigm, limit))
+    _, moved = paired(train, curves(setting, "moved", paradigm, limit))
+    way = moved.values.max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return far, far.values / way
+
+
+def same_heights(axes: np.ndarray) -> None:
+    """One scale for all panels: they are to be compared."""
+    drawn = [ax for ax in axes.flat if ax.axison]
+    ends = np.asarray([ax.get_ylim() for ax in drawn])
+    for ax in drawn:
+        ax.set_ylim(ends[:, 0].min(), ends[:, 1].max())
+
+
+def close_figure(
+    figure: Figure, axes: np.ndarray, setting: Setting, drawn: Sequence[Curves]
+) -> None:
+    """One legend below all panels, and under it what was run and what was left out."""
+    words = run_words(setting._replace(words=""), f"medians over {seeds_words(drawn)}")
+    clock = label_of(setting.ds["time"].attrs, "time")
+    said = [words, left_out(drawn), clock if clock != "time" else ""]
+    legends = [legend for ax in axes.flat if (legend := ax.get_legend()) is not None]
+    most = max((len(legend.legend_handles) for legend in legends), default=1)
+    columns = most if most <= _KEYS else -(-most // 2)
+    one_legend(figure, list(axes.flat), columns, "; ".join(part for part in said if part))

@@ -1,0 +1,139 @@
+"""Learning rate times sharpness, along training and its first limit: where the edge is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from jaxattn import gaps
+from jaxattn.contracts import InputError
+from jaxattn.edges import edge_in, products
+from jaxattn.measures import first_crossing
+from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
+from jaxattn.plots.rows import (
+    curves,
+    left_out,
+    runs,
+    seeds_words,
+    setting_words,
+)
+from jaxattn.plots.style import (
+    dress,
+    label_of,
+    legend_below,
+    new_axes,
+    new_grid,
+    set_title,
+)
+
+__all__ = ["sharpness", "sharpnesses"]
+
+_TRAINING: dict[str, Any] = {"lw": 3.2, "alpha": 0.5}
+_FLOW: dict[str, Any] = {"lw": 1.5, "linestyle": (0, (4, 2))}
+_BELOW: dict[str, Any] = {"lw": 0.9, "alpha": 0.6}
+
+
+def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = None) -> Axes:
+    """Learning rate times sharpness against time, a colour a learning rate; log scale.
+
+    Wide and pale along training, dashed along its first limit; medians over seeds. Thin lines are
+    the eigenvalues of training below the largest one, where they were measured. The horizontal
+    line is the edge of stability where one holds of what was measured (see
+    `jaxattn.edges.edge_in`), a ring where training first reaches it.
+
+    Args:
+        ds: a result with limits, of which the sharpness was measured.
+        ax: where to draw; by default on a new figure.
+        paradigm: by default the first.
+
+    Raises:
+        InputError: no limits or no sharpness in the result, or a paradigm that it does not have.
+    """
+    rates, limit = rates_of(ds, paradigm), (*gaps.limits_in(ds), "")[0]
+    name = rates[0].setting.paradigms[0]
+    if products(ds) is None:
+        raise InputError(
+            "sharpness: got a result without it, expected one of a constant learning rate; "
+            "compare with against=('flow',) and curvature=1."
+        )
+    ax = new_axes() if ax is None else ax
+    ax.set_yscale("log")
+    drawn = []
+    for one in rates:
+        time, train = one.setting.ds["time"].values, curves(one.setting, "sharpness", name)
+        drawn.append(train)
+        beside = curves(one.setting, "sharpness", name, limit)
+        for each, look in ((train, _TRAINING | {"label": one.label}), (beside, _FLOW)):
+            if len(each.seeds):
+                middle = one.rate * each.quantile(0.5)
+                seen = middle > 0
+                ax.plot(time[seen], middle[seen], color=one.colour, **look)
+        for middle in _below(one, name):
+            seen = middle > 0
+            ax.plot(time[seen], middle[seen], color=one.colour, **_BELOW)
+        level = edge_in(one.setting.ds)
+        if level is not None and len(train.seeds):
+            at = float(first_crossing(time, one.rate * train.quantile(0.5), float(level)))
+            ax.plot([at], [float(level)], marker="o", ms=7, mew=1.4, color=one.colour, mfc="white")
+    keys = [*ax.get_legend_handles_labels()[0], Line2D([], [], color="0.35", **_FLOW, label=limit)]
+    if _below(rates[0], name):
+        keys.append(Line2D([], [], color="0.35", **_BELOW, label="next eigenvalues"))
+    keys += [
+        ax.axhline(level, color="black", lw=1.0, zorder=1, label=f"edge: {level:.3g}")
+        for level in _levels(rates)
+    ]
+    setting = rates[0].setting
+    dress(ax, label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness")
+    set_title(
+        ax,
+        setting_words(setting._replace(words=""), name),
+        f"medians over {seeds_words(drawn)}",
+        left_out(drawn),
+    )
+    legend_below(ax, keys, columns=7)
+    return ax
+
+
+def _below(one: Rate, paradigm: str) -> list[Float[np.ndarray, " save"]]:
+    """Learning rate times each eigenvalue of training but the largest: medians over seeds."""
+    if "eigenvalues" not in one.setting.ds:
+        return []
+    found = runs(one.setting, "eigenvalues", paradigm)
+    return list(one.rate * found.quantile(0.5).T[1:]) if len(found.seeds) else []
+
+
+def _levels(rates: Sequence[Rate]) -> list[float]:
+    """The edges at these learning rates, each once."""
+    found = (edge_in(one.setting.ds) for one in rates)
+    return sorted({float(level) for level in found if level is not None})
+
+
+def sharpnesses(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
+    """`sharpness` of every paradigm, a panel each.
+
+    Raises:
+        InputError: as for `sharpness`.
+    """
+    names = rates_of(ds, None)[0].setting.paradigms
+    names = names if paradigms is None else tuple(paradigms)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure, axes = new_grid(rows, columns, height=2.4 * rows + 1.2)
+    lost = []
+    for place, ax in enumerate(axes.flat):
+        if place >= len(names):
+            ax.set_axis_off()
+            continue
+        sharpness(ds, ax, names[place])
+        lost += [curves(one.setting, "sharpness", names[place]) for one in rates_of(ds, None)]
+        ax.set_xlabel("time" if place >= len(names) - columns else "")
+        ax.set_ylabel(ax.get_ylabel() if place % columns == 0 else "")
+        set_title(ax, names[place])
+    same_heights(axes)
+    close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
+    return figure
