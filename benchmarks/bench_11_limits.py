@@ -21,7 +21,7 @@ from limits_cases import FLOWS, LEARNT, RATES, SAVES, SEEDS, STEPS, flow_start, 
 from limits_peer import Flow, flat
 from limits_ratios import PROCESSES, figures
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.stopwatch import Stopwatch
 
 CASE, ROUNDS = LINEAR, 3

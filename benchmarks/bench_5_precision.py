@@ -16,7 +16,7 @@ from reduced_cases import PARADIGMS, TILE, TIMES, error, solved
 from reduced_peer import METHODS, path
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.integrate import SOLVERS
 
 SIZE = (100.0, 1000.0)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from tsit5 import tsit5
 
-from jaxattn.contracts import Splits, Status
+from jaxattn.core.contracts import Splits, Status
+from jaxattn.core.streams import streams
 from jaxattn.data import everything, head
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import make_flow
@@ -23,7 +24,6 @@ from jaxattn.integrate.stepping import first_step, pi_control
 from jaxattn.models import MODELS, linear
 from jaxattn.problem import attention_problem
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.streams import streams
 from jaxattn.tasks import TASKS
 
 RATE = 0.05

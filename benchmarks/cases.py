@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from jaxattn.batches import Order, make_batches
-from jaxattn.contracts import Data, Example, Model, Problem, Splits, Task, Trajectory
+from jaxattn.core.contracts import Data, Example, Model, Problem, Splits, Task, Trajectory
+from jaxattn.core.streams import streams
 from jaxattn.data import head, size
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 from jaxattn.sweep import fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import TASKS
 

@@ -7,7 +7,7 @@ from peer import Loop
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torchdiffeq import odeint
 
-from jaxattn.contracts import Data, Params
+from jaxattn.core.contracts import Data, Params
 
 
 class Flow:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from jaxattn.contracts import Data, Params
+from jaxattn.core.contracts import Data, Params
 
 
 def _network(part: Params) -> torch.nn.Sequential:

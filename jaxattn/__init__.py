@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxattn import plots as plots
-    from jaxattn import streams as streams
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
     from jaxattn.batches import Order as Order
     from jaxattn.comparison import compare as compare
-    from jaxattn.contracts import AttentionMap as AttentionMap
-    from jaxattn.contracts import Example as Example
-    from jaxattn.contracts import HyperSpec as HyperSpec
-    from jaxattn.contracts import InputError as InputError
-    from jaxattn.contracts import Model as Model
-    from jaxattn.contracts import Paradigm as Paradigm
-    from jaxattn.contracts import Problem as Problem
-    from jaxattn.contracts import Splits as Splits
-    from jaxattn.contracts import Status as Status
-    from jaxattn.contracts import Task as Task
-    from jaxattn.contracts import Trajectory as Trajectory
+    from jaxattn.core import streams as streams
+    from jaxattn.core.contracts import AttentionMap as AttentionMap
+    from jaxattn.core.contracts import Example as Example
+    from jaxattn.core.contracts import HyperSpec as HyperSpec
+    from jaxattn.core.contracts import InputError as InputError
+    from jaxattn.core.contracts import Model as Model
+    from jaxattn.core.contracts import Paradigm as Paradigm
+    from jaxattn.core.contracts import Problem as Problem
+    from jaxattn.core.contracts import Splits as Splits
+    from jaxattn.core.contracts import Status as Status
+    from jaxattn.core.contracts import Task as Task
+    from jaxattn.core.contracts import Trajectory as Trajectory
     from jaxattn.descent import as_optimiser as as_optimiser
     from jaxattn.descent import make_train as make_train
     from jaxattn.flow import make_flow as make_flow
@@ -39,18 +39,18 @@ __version__ = "0.1.0"
 # Loaded when first used, so that `jaxattn --help` need not wait for jax. No name may be that of a
 # module and mean something in it: Python puts the module there once anything imports it.
 _WHERE = {
-    "AttentionMap": ("contracts", "AttentionMap"),
-    "Example": ("contracts", "Example"),
-    "HyperSpec": ("contracts", "HyperSpec"),
-    "InputError": ("contracts", "InputError"),
-    "Model": ("contracts", "Model"),
+    "AttentionMap": ("core.contracts", "AttentionMap"),
+    "Example": ("core.contracts", "Example"),
+    "HyperSpec": ("core.contracts", "HyperSpec"),
+    "InputError": ("core.contracts", "InputError"),
+    "Model": ("core.contracts", "Model"),
     "Order": ("batches", "Order"),
-    "Paradigm": ("contracts", "Paradigm"),
-    "Problem": ("contracts", "Problem"),
-    "Splits": ("contracts", "Splits"),
-    "Status": ("contracts", "Status"),
-    "Task": ("contracts", "Task"),
-    "Trajectory": ("contracts", "Trajectory"),
+    "Paradigm": ("core.contracts", "Paradigm"),
+    "Problem": ("core.contracts", "Problem"),
+    "Splits": ("core.contracts", "Splits"),
+    "Status": ("core.contracts", "Status"),
+    "Task": ("core.contracts", "Task"),
+    "Trajectory": ("core.contracts", "Trajectory"),
     "as_optimiser": ("descent", "as_optimiser"),
     "attention_problem": ("problem", "attention_problem"),
     "compare": ("comparison", "compare"),
@@ -60,7 +60,7 @@ _WHERE = {
     "open": ("store", "open_run"),
     "plots": ("plots", None),
     "solve_reduced": ("reduced", "solve_reduced"),
-    "streams": ("streams", None),
+    "streams": ("core.streams", None),
     "summary": ("summaries", "summary"),
     "sweeps": ("sweeps", None),
     "theory": ("theory", None),

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.contracts import AttentionMap, Example, Hyper, HyperSpec
+from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec
 
 __all__ = ["ATTENTION_MAPS", "as_attention_map", "average", "entropy", "imposed", "softmax"]
 

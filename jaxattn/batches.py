@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from jaxattn.contracts import Data, Example, InputError
+from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.data import everything, size, take
 
 __all__ = ["ORDERS", "Order", "make_batches"]

@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
 
 def _run(command: Command) -> int:
     # Imports jax, which takes a second in which a person may press Ctrl-C.
-    from jaxattn.contracts import InputError
+    from jaxattn.core.contracts import InputError
 
     try:
         _set_up(command.do.cache if isinstance(command, Sweep) else command.cache)
@@ -169,8 +169,8 @@ def _beside_limits(ds: Any) -> dict[str, Any]:
 
 def _task(asked: Compare) -> Any:
     """The task with the sizes that were asked for."""
-    from jaxattn.contracts import InputError
-    from jaxattn.names import resolve
+    from jaxattn.core.contracts import InputError
+    from jaxattn.core.lookup import resolve
     from jaxattn.tasks import TASKS
 
     factory = resolve("task", TASKS, asked.task)
@@ -187,7 +187,7 @@ def _task(asked: Compare) -> Any:
 
 
 def _hypers(asked: Compare) -> dict[str, Any]:
-    from jaxattn.contracts import InputError
+    from jaxattn.core.contracts import InputError
 
     hypers: dict[str, Any] = {"learning_rate": asked.learning_rates}
     if asked.switch_time is not None:

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import xarray as xr
 
-from jaxattn.canonical import canonical_json
-from jaxattn.contracts import Paradigm, Status, Task, Trajectory
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Paradigm, Status, Task, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.gaps import with_distances
 from jaxattn.jobs import (

@@ -12,7 +12,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Int, PyTree
 
-from jaxattn.contracts import Data, Example, InputError
+from jaxattn.core.contracts import Data, Example, InputError
 
 __all__ = ["check", "everything", "head", "pad", "size", "take"]
 

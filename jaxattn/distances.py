@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.intervals import Interval, interval
 
 __all__ = ["SMALL", "Distance", "distance", "over_seeds", "slope"]

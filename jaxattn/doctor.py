@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import x64_is_on
 from jaxattn.environment import environment
-from jaxattn.precision import x64_is_on
 from jaxattn.reduced import solve_reduced
 
 __all__ = ["examine", "self_test"]

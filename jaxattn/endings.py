@@ -7,7 +7,7 @@ over all rows at some save, counts it with the values that it stopped at.
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 __all__ = ["held", "known_until"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from jaxattn.precision import x64_is_on
+from jaxattn.core.precision import x64_is_on
 
 __all__ = ["command_line", "environment"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 __all__ = ["ExactPath", "exact_path"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.gap_findings import gap_findings
 from jaxattn.sentences import (
     SPOKEN,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.edges import edge_in, edge_times, products
 from jaxattn.flow import LIMITS
 from jaxattn.gaps import TOLERANCE, departures, limits_in, orders, watched

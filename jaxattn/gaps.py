@@ -8,7 +8,7 @@ import xarray as xr
 from jax import tree
 from jaxtyping import Float
 
-from jaxattn.contracts import InputError, Status, Trajectory
+from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.edges import edge_times
 from jaxattn.flow import LIMITS
 from jaxattn.intervals import Interval, interval

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
+from jaxattn.core.precision import needs_x64, x64_is_on
 from jaxattn.curvature import sharpness
 from jaxattn.data import size
 from jaxattn.descent import AtTimes, clocks, make_train, steps_of
 from jaxattn.flow import make_flow
 from jaxattn.positions import position
-from jaxattn.precision import needs_x64, x64_is_on
 from jaxattn.probe import Keep, part_names
 from jaxattn.probes import Probe
 from jaxattn.reduced import PARADIGMS, solve_reduced

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sealed import CHUNKS, State, examine
 
 __all__ = ["lazily"]

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
 from jaxattn.probe import Health, Keep
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.attention import entropy
-from jaxattn.contracts import Example, MeasureSpec, Reader
+from jaxattn.core.contracts import Example, MeasureSpec, Reader
 from jaxattn.inference import INFERENCE_RULES, infer
 
 __all__ = [

@@ -21,6 +21,6 @@ def show(*parts: Any) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object; NaN as null."""
-    from jaxattn.canonical import plain
+    from jaxattn.core.canonical_json import plain
 
     print(json.dumps(plain(value), allow_nan=False))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.attention import average
-from jaxattn.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
+from jaxattn.core.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
 
 __all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "lvml", "soft"]
 

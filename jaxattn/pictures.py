@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Data, InputError, Task
+from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.data import head
 from jaxattn.jobs import Job
 from jaxattn.measures import SHOWN

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.contracts import Example, Hyper, Params, Problem
+from jaxattn.core.contracts import Example, Hyper, Params, Problem
 
 __all__ = ["in_pieces"]
 

@@ -22,10 +22,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
+from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.names import resolve
-from jaxattn.precision import needs_x64
 from jaxattn.reduced import PARADIGMS
 from jaxattn.theory.noise import NOISE_LOSSES
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
-from jaxattn.contracts import Hyper, InputError, MeasureSpec, Params
+from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.probes import Loss, Probe
 
 __all__ = ["WHOLE", "position", "project"]

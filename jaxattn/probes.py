@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Hyper, MeasureSpec, Params
+from jaxattn.core.contracts import Hyper, MeasureSpec, Params
 
 __all__ = ["Loss", "Probe"]
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.attention import ATTENTION_MAPS, as_attention_map
-from jaxattn.contracts import (
+from jaxattn.core.contracts import (
     AttentionMap,
     Context,
     Example,
@@ -22,9 +22,9 @@ from jaxattn.contracts import (
     Reader,
     Task,
 )
+from jaxattn.core.lookup import resolve
 from jaxattn.measures import MEASURES, View, attention_shown, measure_examples
 from jaxattn.models import MODELS
-from jaxattn.names import resolve
 from jaxattn.paradigms import PARADIGMS, as_paradigm
 
 __all__ = ["attention_problem"]

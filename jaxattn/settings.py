@@ -12,12 +12,12 @@ import numpy as np
 
 from jaxattn.attention import ATTENTION_MAPS
 from jaxattn.batches import Order
-from jaxattn.contracts import HyperSpec, InputError, Model, Problem, Task
+from jaxattn.core.contracts import HyperSpec, InputError, Model, Problem, Task
+from jaxattn.core.lookup import resolve
 from jaxattn.descent import AtTimes, Optimiser, Saves, as_optimiser
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
-from jaxattn.names import resolve
 from jaxattn.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problem import attention_problem
 from jaxattn.tasks import TASKS

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxattn.contracts import Data, Splits, Task
+from jaxattn.core.contracts import Data, Splits, Task
 from jaxattn.data import check, head, pad
 from jaxattn.jobs import Job
 from jaxattn.settings import Settings

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Hyper
+from jaxattn.core.contracts import Hyper
+from jaxattn.core.lookup import resolve
 from jaxattn.descent import beta1_of, momentum_of
 from jaxattn.measures import first_crossing
-from jaxattn.names import resolve
 
 __all__ = ["EDGES", "edge", "first_past"]
 

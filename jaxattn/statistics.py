@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.endings import held, known_until
 from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.canonical import canonical_json, plain
-from jaxattn.contracts import InputError, MeasureSpec, Status, Trajectory
+from jaxattn.core.canonical_json import canonical_json, plain
+from jaxattn.core.contracts import InputError, MeasureSpec, Status, Trajectory
 from jaxattn.sealed import is_broken, seal, write_bytes
 
 __all__ = [

@@ -79,7 +79,7 @@ def _ended(asked: SweepRun | SweepResume, outcome: Any, folder: Path) -> int:
 
 
 def _options(words: tuple[str, ...]) -> Mapping[str, str]:
-    from jaxattn.contracts import InputError
+    from jaxattn.core.contracts import InputError
 
     found: dict[str, str] = {}
     for word in words:

@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from jaxattn.contracts import Params
+from jaxattn.core.contracts import Params
 from jaxattn.engine import params
 from jaxattn.engine.log import read_log
 from jaxattn.engine.running import Outcome, Where, resume_sweep, run_sweep

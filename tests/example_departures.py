@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status, Trajectory
+from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.experiments.departures import labelled
 from jaxattn.experiments.departures_rows import DEPARTURES, Departures, frequencies_at
 

@@ -6,7 +6,7 @@ What figures and sentences are tested on.
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 SEGMENTS, CLASSES, HORIZONS = (10, 100), (4, 100), (1.0, 4.0, 16.0)
 CASES = ("segments", "classes", "horizon")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from example_results import example_result
 
-from jaxattn.canonical import canonical_json
+from jaxattn.core.canonical_json import canonical_json
 
 RATES = (0.4, 0.2, 0.1, 0.05, 0.025)
 END = 8.0

@@ -6,7 +6,7 @@ Nothing is solved. What figures and sentences are tested on.
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.maps import PARADIGMS
 from jaxattn.experiments.phase import PAIRS, Found, Phase, labelled
 

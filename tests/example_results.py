@@ -10,8 +10,8 @@ from itertools import product
 import numpy as np
 import xarray as xr
 
-from jaxattn.canonical import canonical_json
-from jaxattn.contracts import Status, Trajectory
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.measures import MEASURES, SHOWN, attention_shown
 from jaxattn.store import assemble, block
 

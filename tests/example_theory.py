@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 NAMES = ("soft", "hard", "lvml")
 SEGMENTS, CLASSES = 4, 5

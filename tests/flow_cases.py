@@ -9,11 +9,11 @@ import numpy as np
 from helpers import hyper, jit
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Hyper, Paradigm, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Hyper, Paradigm, Params, Problem, Splits, Trajectory
+from jaxattn.core.streams import streams
 from jaxattn.descent import AtTimes, Optimiser, make_train
 from jaxattn.flow import Limit, make_flow
 from jaxattn.paradigms import PARADIGMS
-from jaxattn.streams import streams
 
 FULL = Order("fixed", None)
 # Errors of the solver stay 100 times below the smallest that is measured.

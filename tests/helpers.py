@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xla_options
 
-from jaxattn.contracts import Data, Example, Hyper, Params, Splits, Task
+from jaxattn.core.contracts import Data, Example, Hyper, Params, Splits, Task
 
 PRECISION = "float64" if jax.config.jax_enable_x64 else "float32"
 EPS = float(np.finfo(PRECISION).eps)

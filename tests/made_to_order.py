@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.inference import INFERENCE_RULES
 
 NAMES = ("soft", "hard", "lvml", "hybrid")

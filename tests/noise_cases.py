@@ -14,7 +14,7 @@ import numpy as np
 from helpers import jit
 from scipy.linalg import expm
 
-from jaxattn.contracts import Data, Example, Problem, Splits
+from jaxattn.core.contracts import Data, Example, Problem, Splits
 from jaxattn.data import everything
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS

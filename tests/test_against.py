@@ -12,7 +12,7 @@ from helpers import compiled_quickly
 
 from jaxattn import compare
 from jaxattn.cli import main
-from jaxattn.contracts import InputError, Paradigm, Status
+from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.edges import edge_times
 from jaxattn.gaps import departures, limits_in, orders_by_name
 from jaxattn.jobs import clock_of, hypers_of, plan_jobs, times_of

@@ -13,90 +13,110 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jaxattn"
 
-# A new module or package starts here, with its floor; what lies in a package has its floor.
-FLOORS = {
-    "canonical": 0,
-    "contracts": 0,
-    "names": 0,
-    "precision": 0,
-    "streams": 0,
-    "attention": 1,
-    "data": 1,
-    "inference": 1,
-    "integrate": 1,
-    "paradigms": 1,
-    "theory": 1,
-    "batches": 2,
-    "curvature": 2,
-    "measures": 2,
-    "models": 2,
-    "pieces": 2,
-    "positions": 2,
-    "probe": 2,
-    "probes": 2,
-    "problem": 2,
-    "tasks": 2,
-    "descent": 3,
-    "exact": 3,
-    "flow": 3,
-    "legs": 3,
-    "planar": 3,
-    "reduced": 3,
-    "stability": 3,
-    "intervals": 4,
-    "schedules": 4,
-    "settings": 4,
-    "sweep": 4,
-    "environment": 5,
-    "endings": 5,
-    "jobs": 5,
-    "lazy": 5,
-    "pictures": 5,
-    "sources": 5,
-    "stopwatch": 5,
-    "sealed": 5,
-    "store": 5,
-    "comparison": 6,
-    "derived": 6,
-    "engine": 6,
-    "edges": 5,
-    "gaps": 5,
-    "distances": 6,
-    "sentences": 6,
-    "summaries": 6,
-    "statistics": 6,
-    "findings": 6,
-    "gap_findings": 6,
-    "experiments": 7,
-    "output": 7,
-    "page": 7,
-    "plots": 7,
-    "terminal": 7,
-    "sweep_terminal": 7,
-    "cli": 8,
-    "commands": 8,
-    "doctor": 8,
-    "sweep_cli": 8,
-    "sweep_commands": 8,
-    "sweeps": 8,
-    "__init__": 8,
-    "__main__": 8,
-}
-# Floors below this one are pure functions of arrays: no files, labels or figures.
-SHELL = 5
+# The ladder: a folder imports from folders of the ranks before its own, and from itself.
+LADDER = (
+    ("core",),
+    (
+        "tasks",
+        "models",
+        "theory",
+        "integrate",
+        "probes",
+        "curvature",
+        "exact",
+        "positions",
+        "probe",
+    ),
+    (
+        "problems",
+        "attention",
+        "batches",
+        "data",
+        "inference",
+        "measures",
+        "paradigms",
+        "pieces",
+        "problem",
+    ),
+    ("training", "descent", "legs", "stability"),
+    ("flow", "reduced", "planar", "schedules"),
+    ("study", "settings"),
+    ("results", "derived", "endings", "lazy", "sealed", "store"),
+    (
+        "run",
+        "analysis",
+        "comparison",
+        "distances",
+        "edges",
+        "environment",
+        "findings",
+        "gap_findings",
+        "gaps",
+        "intervals",
+        "jobs",
+        "pictures",
+        "sentences",
+        "sources",
+        "statistics",
+        "stopwatch",
+        "summaries",
+        "sweep",
+    ),
+    ("engine", "plots"),
+    ("reports", "page"),
+    ("experiments", "terminal", "output", "sweep_terminal"),
+    (
+        "api",
+        "sweeps",
+        "cli",
+        "__init__",
+        "__main__",
+        "commands",
+        "doctor",
+        "sweep_cli",
+        "sweep_commands",
+    ),
+)
+RANK = {name: rank for rank, names in enumerate(LADDER) for name in names}
+# Ranks before this folder's are pure functions of arrays: no files, labels or figures.
+SHELL = RANK["results"]
 LONGEST_FILE = 400
 
-ONLY_HERE = {
-    "flax": "models",
-    "diffrax": "integrate",
-    "optimistix": "integrate",
-    "optax": "descent",
-    "matfree": "curvature",
+# Which folders may use a library; a rank is enough for those that are not here.
+ONLY_IN = {
+    "flax": {"models"},
+    "diffrax": {"integrate"},
+    "optimistix": {"integrate"},
+    "optax": {"descent", "legs", "stability", "training"},
+    "matfree": {"curvature", "positions", "probe", "probes"},
+    "sklearn": {"tasks"},
+    "scipy": {
+        "analysis",
+        "edges",
+        "findings",
+        "gap_findings",
+        "gaps",
+        "intervals",
+        "sentences",
+        "statistics",
+        "summaries",
+        "tasks",
+    },
+    "matplotlib": {"distances", "experiments", "page", "plots", "reports"},
+    "h5py": {"derived", "endings", "engine", "lazy", "results", "sealed", "store"},
+    "h5netcdf": {"derived", "endings", "engine", "lazy", "results", "sealed", "store"},
+    "zarr": {"derived", "endings", "engine", "lazy", "results", "sealed", "store"},
+    "pyarrow": {"derived", "endings", "engine", "lazy", "results", "sealed", "store"},
+    "jinja2": {"experiments", "page", "reports"},
+    "filelock": {"engine"},
+    "orbax": {"engine"},
+    "distributed": {"engine"},
+    "submitit": {"engine"},
+    "tensorboardX": {"engine"},
+    "rich": {"output", "sweep_terminal", "terminal"},
+    "tyro": {"cli", "commands", "doctor", "sweep_cli", "sweep_commands"},
 }
-SHELL_LIBRARIES = {
-    *("xarray", "pandas", "matplotlib", "h5py", "h5netcdf"),
-    *("os", "pathlib", "tempfile", "shutil", "io", "glob"),
-}
+SHELL_LIBRARIES = {"xarray", "pandas", "os", "pathlib", "tempfile", "shutil", "io", "glob"}
 NUMPY_FILES = {
     f"numpy.{name}"
     for name in ("load", "save", "savez", "savez_compressed", "loadtxt", "savetxt", "genfromtxt")
@@ -107,7 +127,16 @@ NOT_PUBLIC_JAX = ("jax.core", "jax.interpreters", "jax.lib", "jax.extend")
 NAMEDTUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 # A public name all the same: os.__all__ has it.
 PUBLIC = {"os._exit"}
-SPEAKERS = {"cli", "doctor", "output", "terminal"}
+SPEAKERS = {
+    "cli",
+    "commands",
+    "doctor",
+    "output",
+    "sweep_cli",
+    "sweep_commands",
+    "sweep_terminal",
+    "terminal",
+}
 
 
 @dataclass(frozen=True)
@@ -122,12 +151,12 @@ class Module:
 
     @property
     def room(self) -> str:
-        """What has a floor: the file or package directly in jaxattn/."""
+        """What has a rank: the folder, or the file directly in jaxattn/."""
         return room_of(self.name)
 
     @property
-    def floor(self) -> int:
-        return FLOORS.get(self.room, max(FLOORS.values()))
+    def rank(self) -> int:
+        return RANK.get(self.room, len(LADDER))
 
 
 def room_of(dotted: str) -> str:
@@ -177,19 +206,19 @@ def touched(module: Module) -> Iterator[tuple[int, str]]:
 # The rules.
 
 
-def has_a_floor(module: Module) -> Iterator[str]:
-    if module.room not in FLOORS:
-        yield f"{module.room} has no floor: add it to FLOORS in {Path(__file__).name}"
+def is_on_the_ladder(module: Module) -> Iterator[str]:
+    if module.room not in RANK:
+        yield f"{module.room} is not on the ladder: put the module in one of its folders"
 
 
-def imports_nothing_from_above(module: Module) -> Iterator[str]:
+def imports_from_ranks_before(module: Module) -> Iterator[str]:
     for line, path, _ in imports(module):
         if path.split(".")[0] != "jaxattn":
             continue
         # `from jaxattn import x`, where x is no room, reads the package's door.
-        room = room_of(path) if room_of(path) in FLOORS else "__init__"
-        if FLOORS[room] > module.floor:
-            yield f"line {line}: floor {module.floor} imports {path} from floor {FLOORS[room]}"
+        room = room_of(path) if room_of(path) in RANK else "__init__"
+        if room != module.room and RANK[room] > module.rank:
+            yield f"line {line}: {module.room} imports {path}, which is not of a rank before it"
 
 
 def touches_nothing_private(module: Module) -> Iterator[str]:
@@ -206,25 +235,25 @@ def uses_public_jax_only(module: Module) -> Iterator[str]:
             yield f"line {line}: {path} is not public JAX"
 
 
-def keeps_a_library_in_its_room(module: Module) -> Iterator[str]:
+def keeps_a_library_in_its_folders(module: Module) -> Iterator[str]:
     for line, path, _ in imports(module):
-        room = ONLY_HERE.get(path.split(".")[0], module.room)
-        if room != module.room:
-            yield f"line {line}: {path} may be imported in jaxattn.{room} only"
+        rooms = ONLY_IN.get(path.split(".")[0], {module.room})
+        if module.room not in rooms:
+            yield f"line {line}: {path} may be imported in {', '.join(sorted(rooms))} only"
 
 
 def is_pure_below_the_shell(module: Module) -> Iterator[str]:
-    if module.floor >= SHELL:
+    if module.rank >= SHELL:
         return
     for line, path, _ in imports(module):
         if path.split(".")[0] in SHELL_LIBRARIES:
-            yield f"line {line}: {path} belongs on floor {SHELL} and above"
+            yield f"line {line}: {path} belongs in results and after"
     for line, path in touched(module):
         if path in NUMPY_FILES:
-            yield f"line {line}: {path} touches files, which belong on floor {SHELL} and above"
+            yield f"line {line}: {path} touches files, which belong in results and after"
     for line, name in calls(module):
         if name == "open":
-            yield f"line {line}: open() belongs on floor {SHELL} and above"
+            yield f"line {line}: open() belongs in results and after"
 
 
 def defines_all(module: Module) -> Iterator[str]:
@@ -303,11 +332,11 @@ def package() -> dict[str, Module]:
 
 
 RULES: list[Callable[[Module], Iterator[str]]] = [
-    has_a_floor,
-    imports_nothing_from_above,
+    is_on_the_ladder,
+    imports_from_ranks_before,
     touches_nothing_private,
     uses_public_jax_only,
-    keeps_a_library_in_its_room,
+    keeps_a_library_in_its_folders,
     is_pure_below_the_shell,
     defines_all,
     is_short,
@@ -327,24 +356,23 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_package_is_really_read() -> None:
-    assert {"jaxattn.contracts", "jaxattn.streams"} <= package().keys()
+    assert {"jaxattn.core.contracts", "jaxattn.core.streams"} <= package().keys()
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "text"),
     [
-        (has_a_floor, "jaxattn.helpers", ""),
-        (has_a_floor, "jaxattn.helpers.inner", ""),
-        (imports_nothing_from_above, "jaxattn.attention", "from jaxattn.descent import f"),
-        (imports_nothing_from_above, "jaxattn.attention", "def f():\n    import jaxattn.plots"),
-        (imports_nothing_from_above, "jaxattn.tasks.digits", "from jaxattn.sweep.run import f"),
-        (imports_nothing_from_above, "jaxattn.tasks.digits", "from ..sweep import run"),
-        (imports_nothing_from_above, "jaxattn.plots", "from jaxattn import doctor"),
-        (imports_nothing_from_above, "jaxattn.plots", "from jaxattn import summary"),
-        (imports_nothing_from_above, "jaxattn.plots", "import jaxattn"),
-        (touches_nothing_private, "jaxattn.flow", "from jaxattn.descent import _clip"),
-        (touches_nothing_private, "jaxattn.flow", "import jaxattn.descent as d\nd._clip(1)"),
-        (touches_nothing_private, "jaxattn.flow", "from jaxattn import descent\ndescent._clip"),
+        (is_on_the_ladder, "jaxattn.helpers", ""),
+        (is_on_the_ladder, "jaxattn.helpers.inner", ""),
+        (imports_from_ranks_before, "jaxattn.core.lookup", "from jaxattn.training.train import f"),
+        (imports_from_ranks_before, "jaxattn.core.lookup", "def f():\n    import jaxattn.plots"),
+        (imports_from_ranks_before, "jaxattn.tasks.digits", "from jaxattn.run.tiles import f"),
+        (imports_from_ranks_before, "jaxattn.tasks.digits", "from ..run import tiles"),
+        (imports_from_ranks_before, "jaxattn.plots", "from jaxattn import summary"),
+        (imports_from_ranks_before, "jaxattn.plots", "import jaxattn"),
+        (touches_nothing_private, "jaxattn.flow", "from jaxattn.training.train import _clip"),
+        (touches_nothing_private, "jaxattn.flow", "import jaxattn.training as t\nt._clip(1)"),
+        (touches_nothing_private, "jaxattn.flow", "from jaxattn import training\ntraining._clip"),
         (touches_nothing_private, "jaxattn.flow", "import jax\njax._src.core.Tracer"),
         (touches_nothing_private, "jaxattn.flow", "from jax._src import core"),
         (touches_nothing_private, "jaxattn.cli", "import os\nos._get_exports_list"),
@@ -352,16 +380,12 @@ def test_the_package_is_really_read() -> None:
         (uses_public_jax_only, "jaxattn.flow", "from jax import core"),
         (uses_public_jax_only, "jaxattn.flow", "import jax\njax.core.Tracer"),
         (uses_public_jax_only, "jaxattn.flow", "import jax.interpreters.ad as ad"),
-        (keeps_a_library_in_its_room, "jaxattn.problem", "import flax.linen as nn"),
-        (keeps_a_library_in_its_room, "jaxattn.flow", "from diffrax import Tsit5"),
-        (keeps_a_library_in_its_room, "jaxattn.sweep.run", "import optax"),
-        (
-            keeps_a_library_in_its_room,
-            "jaxattn.stability",
-            "from matfree.decomp import tridiag_sym",
-        ),
-        (is_pure_below_the_shell, "jaxattn.sweep.run", "import xarray as xr"),
-        (is_pure_below_the_shell, "jaxattn.measures", "import matplotlib.pyplot as plt"),
+        (keeps_a_library_in_its_folders, "jaxattn.problems.data", "import flax.linen as nn"),
+        (keeps_a_library_in_its_folders, "jaxattn.flow", "from diffrax import Tsit5"),
+        (keeps_a_library_in_its_folders, "jaxattn.run.tiles", "import optax"),
+        (keeps_a_library_in_its_folders, "jaxattn.training", "from matfree.decomp import svd"),
+        (keeps_a_library_in_its_folders, "jaxattn.analysis", "import matplotlib.pyplot as plt"),
+        (is_pure_below_the_shell, "jaxattn.study.plan", "import xarray as xr"),
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "from pathlib import Path"),
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "f = open('x')"),
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "import numpy as np\nnp.load('x')"),
@@ -370,7 +394,7 @@ def test_the_package_is_really_read() -> None:
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept Exception: ..."),
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept (OSError, BaseException): ..."),
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept: ..."),
-        (is_silent, "jaxattn.comparison", "print('hello')"),
+        (is_silent, "jaxattn.run.compare", "print('hello')"),
     ],
 )
 def test_a_rule_catches_what_breaks_it(rule: Callable, name: str, text: str) -> None:
@@ -380,10 +404,10 @@ def test_a_rule_catches_what_breaks_it(rule: Callable, name: str, text: str) -> 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("jaxattn.flow", "from jaxattn.descent import Optimiser\nfrom jaxattn.data import size"),
+        ("jaxattn.flow", "from jaxattn.training.train import f\nfrom jaxattn.core import streams"),
         (
             "jaxattn.flow",
-            "from jaxattn.contracts import Keys\nKeys._fields\nimport jax\njax.lax.scan",
+            "from jaxattn.core.contracts import Keys\nKeys._fields\nimport jax\njax.lax.scan",
         ),
         (
             "jaxattn.theory.orbits",
@@ -391,11 +415,11 @@ def test_a_rule_catches_what_breaks_it(rule: Callable, name: str, text: str) -> 
         ),
         ("jaxattn.models.mlp", "import flax.linen as nn\ntry: f()\nexcept ValueError: ..."),
         ("jaxattn.integrate", "import diffrax"),
-        ("jaxattn.descent", "import optax\nimport numpy as np\nnp.loadable"),
-        ("jaxattn.store", "import xarray, os\nwith open('x') as f: f"),
-        ("jaxattn.store", "try: f()\nexcept BaseException:\n    g()\n    raise"),
-        ("jaxattn.cli", "import os\nos._exit(130)"),
-        ("jaxattn.doctor", "print('all well')\nfrom jaxattn import compare, __version__"),
+        ("jaxattn.training", "import optax\nimport numpy as np\nnp.loadable"),
+        ("jaxattn.results.files", "import xarray, os\nwith open('x') as f: f"),
+        ("jaxattn.results.files", "try: f()\nexcept BaseException:\n    g()\n    raise"),
+        ("jaxattn.cli.main", "import os\nos._exit(130)"),
+        ("jaxattn.cli.doctor", "print('all well')\nfrom jaxattn import sweeps"),
     ],
 )
 def test_the_rules_let_good_code_pass(name: str, text: str) -> None:

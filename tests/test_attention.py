@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxattn.attention import as_attention_map, average, entropy, imposed, softmax
-from jaxattn.contracts import AttentionMap, Example
+from jaxattn.core.contracts import AttentionMap, Example
 
 SEGMENTS = 6
 

@@ -16,9 +16,9 @@ import xarray as xr
 from commands import ENVIRONMENT, SCRIPT, Answer, once, run, run_many
 
 import jaxattn
-from jaxattn.canonical import plain
 from jaxattn.cli import main
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.canonical_json import plain
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.doctor import REFERENCE
 from jaxattn.experiments import EXPERIMENTS, published
 

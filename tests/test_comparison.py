@@ -9,7 +9,7 @@ import xarray as xr
 from helpers import compiled_quickly
 
 from jaxattn import compare, comparison, mosaic
-from jaxattn.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
+from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
 from jaxattn.experiments.comparing import count_failed
 from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.models import mlp

@@ -22,11 +22,11 @@ from helpers import (
 )
 
 from jaxattn.batches import Order
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear, mlp
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 
 SMALL = {"linear": linear(CLASSES, start="normal"), "mlp": mlp(CLASSES, width=4)}
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, slow_but, task_of
 from jax.flatten_util import ravel_pytree
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.curvature import DEPTH, rate_scale, sharpness, top_eigenvalues
 from jaxattn.models import linear, mlp
 from jaxattn.problem import attention_problem

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattn.contracts import Data, Example, InputError
+from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.data import check, everything, head, pad, size, take
 
 BAGS, SEGMENTS, FEATURES, ROWS, CLASSES = 6, 3, 4, 5, 3

@@ -19,11 +19,11 @@ from helpers import (
 )
 
 from jaxattn.batches import Order
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import OPTIMISERS, Optimiser, as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 from jaxattn.sweep import make_row
 
 BAGS, BATCH, STEPS, RATE = 10, 4, 20, 0.1

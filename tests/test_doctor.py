@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from jaxattn import cli, doctor
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 pytestmark = pytest.mark.needs_x64
 

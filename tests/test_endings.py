@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from example_results import STEPS, example_result
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.endings import held, known_until
 from jaxattn.findings import failures, findings
 from jaxattn.plots.rows import choose, runs

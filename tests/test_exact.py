@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.exact import exact_path
 
 pytestmark = pytest.mark.needs_x64

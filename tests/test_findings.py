@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from made_to_order import NAMES, result
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.findings import Finding, failures, findings
 from jaxattn.sentences import SPOKEN, Gap, compared
 

@@ -5,12 +5,12 @@ import pytest
 from helpers import CLASSES, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import focus_reached, make_flow, make_flow_legs, stable_step, stationary
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 
 pytestmark = pytest.mark.needs_x64
 

@@ -7,7 +7,7 @@ from example_limits import END, POWERS, RATES, example_limits
 from example_results import end
 from helpers import EPS
 
-from jaxattn.contracts import InputError, Status, Trajectory
+from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.edges import edge_in, edge_times, products
 from jaxattn.gaps import (
     TOLERANCE,

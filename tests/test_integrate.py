@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import jit, slow_but
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import Solution, integrate
 
 pytestmark = pytest.mark.needs_x64

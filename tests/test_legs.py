@@ -16,13 +16,13 @@ from helpers import (
 )
 
 from jaxattn.batches import Order
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.legs import make_legs
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 
 SAVES = (0, 1, 4, 7, 8, 12, 20)
 EVERY = 2

@@ -12,14 +12,14 @@ import pytest
 from helpers import hyper, jit
 
 from jaxattn import theory
-from jaxattn.contracts import Data, Splits, Status
+from jaxattn.core.contracts import Data, Splits, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser
 from jaxattn.experiments.departures import problem_of
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.planar import solve_planar
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal
 from jaxattn.tasks.bags import unpadded
 from jaxattn.tasks.population import foregrounds

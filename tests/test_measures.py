@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxattn.attention import softmax
-from jaxattn.contracts import Example, Reader
+from jaxattn.core.contracts import Example, Reader
 from jaxattn.inference import INFERENCE_RULES
 from jaxattn.measures import (
     BINS,

@@ -14,13 +14,13 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn import theory
 from jaxattn.batches import Order
-from jaxattn.contracts import Splits, Status
+from jaxattn.core.contracts import Splits, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.problem import attention_problem
 from jaxattn.reduced import solve_reduced
-from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal_population
 
 pytestmark = pytest.mark.needs_x64

@@ -8,7 +8,7 @@ import xarray as xr
 from helpers import PRECISION
 
 from jaxattn.comparison import compare
-from jaxattn.contracts import Data, InputError
+from jaxattn.core.contracts import Data, InputError
 from jaxattn.data import everything
 from jaxattn.jobs import plan_jobs
 from jaxattn.measures import SHOWN

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.planar import solve_planar
 from jaxattn.reduced import PARADIGMS, log_times, solve_reduced
 

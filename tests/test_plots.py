@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 
 from jaxattn import plots
 from jaxattn.comparison import compare
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.store import open_run, write_results
 
 LAST_RATE = 0.05

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import EPS, PRECISION, jit
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.positions import WHOLE, position, project
 
 COUNT = 16

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.models import linear
 from jaxattn.probe import Health, make_probe, part_names, row_status
 from jaxattn.problem import attention_problem

@@ -18,7 +18,7 @@ from helpers import (
 )
 
 from jaxattn.attention import ATTENTION_MAPS
-from jaxattn.contracts import HyperSpec, InputError, Model
+from jaxattn.core.contracts import HyperSpec, InputError, Model
 from jaxattn.models import linear, mlp
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.problem import attention_problem

@@ -9,11 +9,11 @@ from helpers import CLASSES, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
 
 from jaxattn.batches import Order
+from jaxattn.core.streams import streams
 from jaxattn.curvature import sharpness
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 
 pytestmark = pytest.mark.needs_x64
 

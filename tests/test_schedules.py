@@ -7,7 +7,7 @@ import pytest
 from helpers import jit
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.schedules import cell_edges, climb, costate, determinant, focus_under, recut, within
 
 pytestmark = pytest.mark.needs_x64

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from jaxattn import comparison
-from jaxattn.canonical import canonical_json
-from jaxattn.contracts import InputError
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import InputError
 from jaxattn.models import mlp
 from jaxattn.paradigms import hard
 from jaxattn.settings import Settings, settings_for

@@ -9,7 +9,7 @@ import optax
 import pytest
 from helpers import EPS, PRECISION, jit
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.curvature import rate_scale, top_eigenvalues
 from jaxattn.descent import OPTIMISERS
 from jaxattn.stability import EDGES, edge, first_past

@@ -9,8 +9,8 @@ from example_results import end, example_result
 from made_to_order import NAMES, result
 from scipy import stats
 
-from jaxattn.canonical import plain
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.canonical_json import plain
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.intervals import RESAMPLES, holm
 from jaxattn.statistics import MEASURES, best_rates, differences, times
 

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 from example_results import example_result
 
-from jaxattn.canonical import canonical_json
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.store import RESULTS, content_hash, open_run, prepare, write_bytes, write_results
 
 
@@ -154,7 +154,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: P
 READ_ONLY = """
     import sys
     from pathlib import Path
-    from jaxattn.contracts import InputError, Status
+    from jaxattn.core.contracts import InputError, Status
     from jaxattn.store import prepare
     try:
         prepare(Path(sys.argv[1]) / "run", overwrite=False)

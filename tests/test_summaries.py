@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from example_results import end, example_result
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.intervals import interval
 from jaxattn.summaries import own_rule, summary
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from jaxattn import terminal
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.findings import Finding, findings
 from jaxattn.summaries import summary
 from jaxattn.terminal import (

@@ -21,10 +21,10 @@ from helpers import (
 )
 
 from jaxattn.batches import Order
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 
 BAGS, BATCH, RATE, MOMENTUM = 10, 4, 0.1, 0.9
 PASS = 3

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Hyper
+from jaxattn.core.contracts import Hyper
 
 __all__ = ["adam_decays", "beta1_of", "momentum_of", "rmsprop_decay", "time_constant"]
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.contracts import Hyper, HyperSpec, Params
+from jaxattn.core.contracts import Hyper, HyperSpec, Params
+from jaxattn.core.lookup import resolve
 from jaxattn.curvature import rate_scale
 from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay
-from jaxattn.names import resolve
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxattn.contracts import Hyper
+from jaxattn.core.contracts import Hyper
 from jaxattn.descent.optimisers import Optimiser
 
 __all__ = ["AtTimes", "Saves", "clocks", "last_step", "steps_of"]

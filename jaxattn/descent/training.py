@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.batches import Order, make_batches
-from jaxattn.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.data import everything, size
 from jaxattn.descent.optimisers import Optimiser
 from jaxattn.descent.saves import Saves, last_step, steps_of

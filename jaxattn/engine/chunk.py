@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import PyTree
 
-from jaxattn.contracts import Data, Params, Splits, Trajectory
+from jaxattn.core.contracts import Data, Params, Splits, Trajectory
 from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back

@@ -13,7 +13,7 @@ from functools import partial
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.dask_plugin import SetUp, in_a_task
 from jaxattn.engine.local import AHEAD
 from jaxattn.engine.setup import Setup, setup_here

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.engine.hosts import on_hosts, started_by_a_launcher
 from jaxattn.engine.local import in_processes, in_this_process
 from jaxattn.engine.work import Engine
-from jaxattn.names import resolve
 
 __all__ = ["ENGINES", "Asked", "open_engine"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.store import ABSENT, canonical_json
 
 __all__ = ["SLAB", "export", "slabs", "to_parquet", "to_zarr"]

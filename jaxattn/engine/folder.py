@@ -10,13 +10,13 @@ from typing import Any
 import h5py
 import jax
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.precision import x64_is_on
 from jaxattn.engine.lock import HOLDER, LOCK, not_writable
 from jaxattn.engine.log import LOG
 from jaxattn.engine.scalars import SCALARS
 from jaxattn.engine.setup import thread_pool
 from jaxattn.environment import environment
-from jaxattn.precision import x64_is_on
 from jaxattn.sealed import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.store import RESULTS, SCHEMA_VERSION, write_json
 from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_json

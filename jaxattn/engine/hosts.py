@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.local import in_this_process
 from jaxattn.engine.setup import thread_pool
 from jaxattn.engine.work import Engine

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.data import size
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable

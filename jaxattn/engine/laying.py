@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import jax
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.prediction import bytes_of_chunk, in_words, row_bytes
 from jaxattn.engine.probing import TILES_TO_TRY, fastest_tile

@@ -11,9 +11,9 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from jaxattn.core.precision import x64_is_on
 from jaxattn.engine.setup import Setup, setup_here
 from jaxattn.engine.work import Engine, Results, Work, keep_busy
-from jaxattn.precision import x64_is_on
 
 __all__ = ["AHEAD", "in_processes", "in_this_process"]
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = ["LOG", "log", "read_log"]
 

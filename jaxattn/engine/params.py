@@ -10,7 +10,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import xarray as xr
 
-from jaxattn.contracts import InputError, Params
+from jaxattn.core.contracts import InputError, Params
 from jaxattn.engine.folder import PARAMS, read_spec_in
 from jaxattn.store import open_run
 from jaxattn.sweep import Sweep

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from jaxattn.contracts import Data, Splits
+from jaxattn.core.contracts import Data, Splits
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.sweep import make_tile

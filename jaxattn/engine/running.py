@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.precision import needs_x64
 from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
@@ -29,7 +30,6 @@ from jaxattn.engine.params import write_params
 from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
-from jaxattn.precision import needs_x64
 from jaxattn.sealed import chunk_name, write_bytes
 from jaxattn.store import write_json
 from jaxattn.sweep import Spec, make_groups, spec_json

@@ -46,7 +46,7 @@ class Setup:
             os.environ["NPROC"] = str(self.threads)
         import jax
 
-        from jaxattn.contracts import InputError
+        from jaxattn.core.contracts import InputError
 
         for name, expected in self.versions:
             if (got := dict(_versions())[name]) != expected:
@@ -74,7 +74,7 @@ def setup_here(same_disk: bool) -> Setup:
     """
     import jax
 
-    from jaxattn.precision import x64_is_on
+    from jaxattn.core.precision import x64_is_on
 
     cache = tuple((name, getattr(jax.config, name)) for name in _CACHE) if same_disk else ()
     passed = tuple((name, os.environ[name]) for name in _PASSED if name in os.environ)

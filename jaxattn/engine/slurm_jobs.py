@@ -15,7 +15,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.setup import setup_here
 from jaxattn.engine.slurm_batch import Batch
 from jaxattn.engine.work import Engine, LostWork, Results, Work

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sweep import Spec, parse_spec
 
 __all__ = ["read_spec"]

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.folder import read_spec_in, states
 from jaxattn.engine.lock import holder_of

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.engine.hyperslabs import Box, blocks, boxes
 from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
 from jaxattn.sealed import chunk_name, private_name, seal, write_bytes

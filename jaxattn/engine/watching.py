@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.hosts import share_of
 from jaxattn.engine.log import log

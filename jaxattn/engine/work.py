@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = ["Engine", "LostWork", "Work", "alone", "keep_busy", "labelled", "listed"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import xarray as xr
 
 from jaxattn.comparison import Progress, run
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import x64_is_on
 from jaxattn.environment import command_line, environment
 from jaxattn.experiments.reporting import report_into
 from jaxattn.jobs import plan_jobs
-from jaxattn.precision import x64_is_on
 from jaxattn.settings import Settings
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import content_hash, prepare, write_json, write_results

@@ -19,9 +19,9 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import (
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import (
     Data,
     Example,
     Hyper,
@@ -32,6 +32,7 @@ from jaxattn.contracts import (
     Status,
     Trajectory,
 )
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser
 from jaxattn.experiments.departures_findings import findings, numbers
 from jaxattn.experiments.departures_rows import (
@@ -49,7 +50,6 @@ from jaxattn.models import linear
 from jaxattn.planar import solve_planar
 from jaxattn.problem import attention_problem
 from jaxattn.store import ABSENT, assemble, block
-from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal
 
 __all__ = ["DEPARTURES_EXPERIMENT", "PARADIGMS", "flows", "labelled", "problem_of", "run"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.experiment import Experiment
 from jaxattn.experiments.report_parts import (
     REPORT,

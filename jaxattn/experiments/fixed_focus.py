@@ -18,9 +18,9 @@ from jaxtyping import Array
 
 from jaxattn import plots
 from jaxattn.batches import Order
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import (
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import (
     Example,
     Hyper,
     MeasureSpec,

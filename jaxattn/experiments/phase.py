@@ -15,14 +15,14 @@ import xarray as xr
 from jaxtyping import Float, Int8
 
 from jaxattn import plots, theory
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.crossings import last_pass
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.experiments.phase_findings import findings, numbers
-from jaxattn.precision import needs_x64
 from jaxattn.store import SCHEMA_VERSION, status_attributes
 
 __all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "labelled", "leaders", "run"]

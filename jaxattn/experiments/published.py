@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.exact import ExactPath, exact_path
-from jaxattn.names import resolve
 from jaxattn.reduced import PARADIGMS, ReducedPath, solve_reduced
 from jaxattn.store import prepare, write_json
 from jaxattn.theory.checks import LARGEST_TIME

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from jaxattn.comparison import Progress
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.environment import command_line, environment
 from jaxattn.experiments.comparing import count_failed
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
@@ -22,7 +23,6 @@ from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
 from jaxattn.experiments.theory import THEORY
 from jaxattn.findings import Finding
-from jaxattn.names import resolve
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import content_hash, open_run, prepare, write_json, write_results
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import xarray as xr
 
 from jaxattn import plots
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.page import Figure, Section
 from jaxattn.store import RESULTS
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.experiments.report_parts import (
     REPORT,
     cited,

@@ -19,15 +19,15 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
+from jaxattn.core.streams import streams
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
-from jaxattn.precision import needs_x64
 from jaxattn.schedules import Climb, cell_edges, climb, costate, recut, within
 from jaxattn.store import SCHEMA_VERSION
-from jaxattn.streams import streams
 from jaxattn.theory.switches import best_switch, curve_at
 
 __all__ = ["SCHEDULE", "Schedule", "run"]

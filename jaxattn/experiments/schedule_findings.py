@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.schedules import AT_AN_END
 
 __all__ = ["findings", "numbers", "switches"]

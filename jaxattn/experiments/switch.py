@@ -17,12 +17,12 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots, theory
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.switch_findings import findings, numbers
-from jaxattn.precision import needs_x64
 from jaxattn.store import SCHEMA_VERSION
 from jaxattn.theory.switches import best_switch, overtaking, switch_curve
 

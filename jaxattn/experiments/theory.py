@@ -15,13 +15,13 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.canonical import canonical_json
 from jaxattn.comparison import Progress
-from jaxattn.contracts import Status
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.crossings import last_pass
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.theory_findings import findings, numbers
-from jaxattn.precision import needs_x64
 from jaxattn.reduced import log_times, solve_reduced
 from jaxattn.store import SCHEMA_VERSION, status_attributes
 

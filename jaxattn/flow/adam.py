@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.contracts import Params
+from jaxattn.core.contracts import Params
 from jaxattn.descent import adam_decays
 from jaxattn.flow.averages import average_of, ratio
 from jaxattn.flow.limit import Equation, Ground, Limit

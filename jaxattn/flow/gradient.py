@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Params
+from jaxattn.core.contracts import Params
 from jaxattn.flow.limit import Equation, Ground, Limit, of_params
 
 __all__ = ["FLOW"]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
 from jaxattn.descent import Optimiser
 from jaxattn.flow.limit import Ground, Limit
 from jaxattn.flow.limits import limit_for

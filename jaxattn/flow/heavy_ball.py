@@ -3,7 +3,7 @@
 import jax
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Params
+from jaxattn.core.contracts import Params
 from jaxattn.descent import momentum_of
 from jaxattn.flow.limit import Equation, Ground, Limit
 

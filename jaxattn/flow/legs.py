@@ -10,7 +10,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.core.contracts import (
+    Hyper,
+    InputError,
+    Keys,
+    Params,
+    Problem,
+    Splits,
+    Status,
+    Trajectory,
+)
 from jaxattn.curvature import rate_scale, top_eigenvalues
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser

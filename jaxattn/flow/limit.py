@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Hyper, Params
+from jaxattn.core.contracts import Hyper, Params
 
 __all__ = ["Equation", "Ground", "Limit", "of_params", "plus"]
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxattn.batches import Order
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
@@ -15,7 +16,6 @@ from jaxattn.flow.normalised import NORMALISED
 from jaxattn.flow.reshuffling import RESHUFFLING
 from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.flow.sde import SDE
-from jaxattn.names import resolve
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 

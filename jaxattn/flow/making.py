@@ -10,7 +10,16 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Status, Trajectory
+from jaxattn.core.contracts import (
+    Hyper,
+    InputError,
+    Keys,
+    Params,
+    Problem,
+    Splits,
+    Status,
+    Trajectory,
+)
 from jaxattn.curvature import rate_scale
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of

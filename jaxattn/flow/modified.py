@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Params
+from jaxattn.core.contracts import Params
 from jaxattn.descent import momentum_of
 from jaxattn.flow.limit import Equation, Ground, Limit, of_params, plus
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import InputError, Params
+from jaxattn.core.contracts import InputError, Params
 from jaxattn.flow.limit import Equation, Ground, Limit, of_params, plus
 from jaxattn.flow.sde import batch_spread, refuse_clipping
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import Params, Status
+from jaxattn.core.contracts import Params, Status
 from jaxattn.flow.limit import Equation, Ground, Limit
 from jaxattn.flow.stops import Stop
 from jaxattn.integrate import Solution, integrate, integrate_sde

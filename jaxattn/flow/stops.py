@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import InputError, Params
+from jaxattn.core.contracts import InputError, Params
 from jaxattn.flow.limit import Ground
 
 __all__ = ["Stop", "focus_reached", "stationary"]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.integrate.clock import LogClock
 from jaxattn.integrate.running import begun, run, span_between
 from jaxattn.integrate.solution import (

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 
 __all__ = [
     "Function",

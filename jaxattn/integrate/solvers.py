@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import diffrax
 import numpy as np
 
-from jaxattn.names import resolve
+from jaxattn.core.lookup import resolve
 
 __all__ = ["SOLVERS", "Method", "method_of", "stability_interval"]
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.integrate.clock import LogClock
 from jaxattn.integrate.running import begun, run, span_between
 from jaxattn.integrate.solution import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from jaxattn.contracts import Model
+from jaxattn.core.contracts import Model
 from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair

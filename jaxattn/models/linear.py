@@ -7,7 +7,7 @@ import jax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import InputError, Model
+from jaxattn.core.contracts import InputError, Model
 from jaxattn.models.pair import pair
 
 __all__ = ["linear"]

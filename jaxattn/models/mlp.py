@@ -5,7 +5,7 @@ from functools import lru_cache
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxattn.contracts import InputError, Model
+from jaxattn.core.contracts import InputError, Model
 from jaxattn.models.pair import pair
 
 __all__ = ["mlp"]

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.contracts import Example, Hyper, HyperSpec, Model, Params
+from jaxattn.core.contracts import Example, Hyper, HyperSpec, Model, Params
 
 __all__ = ["pair"]
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from jaxattn.core.lookup import resolve
 from jaxattn.measures import EDGES
-from jaxattn.names import resolve
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.rows import (
     choose,

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from jaxattn.names import resolve
+from jaxattn.core.lookup import resolve
 from jaxattn.plots.rows import (
     AXES,
     choose,

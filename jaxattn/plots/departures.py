@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.lookup import resolve
 from jaxattn.distances import SMALL, Distance, distance, over_seeds, slope
-from jaxattn.names import resolve
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.rows import spec_of
 from jaxattn.plots.style import (

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots.curves import BAND, BAND_WORDS
 from jaxattn.plots.rows import spec_of
 from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.edges import edge_in, products
 from jaxattn.gap_findings import limit_words
 from jaxattn.gaps import TOLERANCE, limits_in

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn import gaps
+from jaxattn.core.lookup import resolve
 from jaxattn.gap_findings import limit_words
 from jaxattn.measures import first_crossing
-from jaxattn.names import resolve
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
 from jaxattn.plots.rows import (

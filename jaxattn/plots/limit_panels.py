@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxattn import gaps
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.plots.rows import (
     Curves,
     Setting,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxattn import gaps
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.edges import edge_in, products
 from jaxattn.measures import first_crossing
 from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights

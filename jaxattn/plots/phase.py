@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from jaxattn.contracts import InputError
-from jaxattn.names import resolve
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
 
 __all__ = ["focus_time_maps", "lead_time_maps", "leader_maps"]

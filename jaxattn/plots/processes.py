@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn.contracts import InputError
-from jaxattn.names import resolve
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.plots.rows import (
     Curves,
     Setting,

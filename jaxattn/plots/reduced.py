@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.lookup import resolve
 from jaxattn.measures import MEASURES
-from jaxattn.names import resolve
 from jaxattn.plots.style import (
     SYMBOLS,
     dress,

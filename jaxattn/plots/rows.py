@@ -9,9 +9,9 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from jaxattn import sentences
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.lookup import resolve
 from jaxattn.endings import held
-from jaxattn.names import resolve
 from jaxattn.plots.style import Style, style_of
 from jaxattn.store import ABSENT, spec_of
 

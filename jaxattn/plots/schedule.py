@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots.fixed_focus import palette
 from jaxattn.plots.style import dress, new_grid, one_legend, set_title
 from jaxattn.plots.switch import sizes_shown

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.precision import needs_x64
 from jaxattn.reduced.path import Scalar, checked_row
 from jaxattn.reduced.solving import asked_for, flow_of
 from jaxattn.theory.checks import checked_times

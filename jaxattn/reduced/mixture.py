@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree, Real
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
+from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.precision import needs_x64
 from jaxattn.reduced.clock import Clock, clock_from
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
 from jaxattn.theory.checks import checked_times

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import Solution
 from jaxattn.reduced.clock import Clock
 from jaxattn.theory.checks import checked_start

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reprlib import Repr
 from typing import Any, TypeAlias
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken", "shown"]
 

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from jaxattn.attention import ATTENTION_MAPS
-from jaxattn.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.core.lookup import resolve
 from jaxattn.descent import OPTIMISERS, SCHEDULES, Optimiser
 from jaxattn.models import MODELS
-from jaxattn.names import resolve
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.sweep.axes import shown
 from jaxattn.tasks import TASKS

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
-from jaxattn.contracts import Hyper, Problem, Splits, Status, Trajectory
+from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
 from jaxattn.legs import Carry, Legs, Span
 from jaxattn.sweep.run import axes_of, pick, pick_data, share, start, start_of
 from jaxattn.sweep.stopping import Rule

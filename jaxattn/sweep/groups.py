@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from jaxattn.contracts import Task
+from jaxattn.core.contracts import Task
 from jaxattn.descent import as_optimiser
 from jaxattn.settings import Settings
 from jaxattn.sweep.axes import Axis, Value

@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.descent import clocks
 from jaxattn.sweep.groups import Group, make_groups
 from jaxattn.sweep.plan import Chunk, Plan, make_plan

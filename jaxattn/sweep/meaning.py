@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from jaxattn.contracts import HyperSpec, InputError
-from jaxattn.names import nearest
+from jaxattn.core.contracts import HyperSpec, InputError
+from jaxattn.core.lookup import nearest
 from jaxattn.settings import Settings, refuse_out_of_range
 from jaxattn.sweep.axes import Axis, Value, refuse_clashes, refuse_taken, shown
 from jaxattn.sweep.components import KINDS, arguments, component, make_model, make_task

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxattn.contracts import InputError
-from jaxattn.names import nearest
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import nearest
 from jaxattn.settings import VARIED, Settings
 from jaxattn.sweep.axes import shown
 from jaxattn.sweep.meaning import FIXED, STATIC

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from jaxtyping import Float
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sweep.axes import Axis
 
 __all__ = ["Chunk", "Plan", "make_plan"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.plainness import plain_table
 from jaxattn.sweep.spec import Layout, Spec

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
-from jaxattn.canonical import canonical_json, plain
+from jaxattn.core.canonical_json import canonical_json, plain
 from jaxattn.sweep.spec import Spec
 
 __all__ = ["difference", "spec_hash", "spec_json", "to_plain"]

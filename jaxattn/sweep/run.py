@@ -16,8 +16,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
-from jaxattn.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
-from jaxattn.streams import streams
+from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.streams import streams
 
 __all__ = [
     "Row",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxattn.contracts import InputError
-from jaxattn.names import nearest
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import nearest
 from jaxattn.sweep.axes import Axis, shown
 from jaxattn.sweep.meaning import Meaning, Role, understand
 from jaxattn.sweep.plainness import checked_settings, plain_table

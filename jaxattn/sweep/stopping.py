@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxattn.contracts import InputError, MeasureSpec, Problem, Status
-from jaxattn.names import resolve
+from jaxattn.core.contracts import InputError, MeasureSpec, Problem, Status
+from jaxattn.core.lookup import resolve
 
 __all__ = ["Rule", "Stop"]
 

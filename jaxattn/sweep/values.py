@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxattn.contracts import InputError
-from jaxattn.names import nearest
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import nearest
 from jaxattn.sweep.axes import MOST, Axis, Value, shown
 
 __all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]

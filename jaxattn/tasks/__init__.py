@@ -1,12 +1,12 @@
 """Selective dependence classification tasks: pure functions that return NumPy arrays.
 
 In each bag of segments one alone, the foreground, decides the label. To add a task, write a
-function that returns a `jaxattn.contracts.Task` and list it in `TASKS`; nothing else knows.
+function that returns a `jaxattn.core.contracts.Task` and list it in `TASKS`; nothing else knows.
 """
 
 from collections.abc import Callable
 
-from jaxattn.contracts import Task
+from jaxattn.core.contracts import Task
 from jaxattn.tasks.digits import digits
 from jaxattn.tasks.mosaic import mosaic
 from jaxattn.tasks.orthogonal import orthogonal, orthogonal_population

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = ["bag_length", "class_count", "several", "whole"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxattn.contracts import Data, Example
+from jaxattn.core.contracts import Data, Example
 
 __all__ = ["template", "unpadded"]
 

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable
 from typing import SupportsIndex
 
-from jaxattn.contracts import Task
+from jaxattn.core.contracts import Task
 from jaxattn.tasks.arguments import bag_length, several, whole
 from jaxattn.tasks.mosaic import mosaic
 

@@ -10,7 +10,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.tasks.arguments import whole
 
 __all__ = ["generators"]

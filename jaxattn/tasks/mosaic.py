@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from jaxattn.contracts import Data, Example, InputError, Task
+from jaxattn.core.contracts import Data, Example, InputError, Task
 from jaxattn.tasks.arguments import bag_length, several, whole
 from jaxattn.tasks.bags import template, unpadded
 from jaxattn.tasks.draws import generators

@@ -6,7 +6,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from jaxattn.contracts import Data, Task
+from jaxattn.core.contracts import Data, Task
 from jaxattn.tasks.arguments import bag_length, class_count, whole
 from jaxattn.tasks.bags import template, unpadded
 from jaxattn.tasks.draws import generators

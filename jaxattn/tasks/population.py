@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
-from jaxattn.contracts import Data, InputError, Task
+from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.tasks.arguments import bag_length, class_count, whole
 from jaxattn.tasks.bags import template, unpadded
 

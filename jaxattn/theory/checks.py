@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = [
     "LARGEST_SIZE",

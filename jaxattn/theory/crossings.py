@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.contracts import InputError
-from jaxattn.names import resolve
-from jaxattn.precision import needs_x64
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
+from jaxattn.core.precision import needs_x64
 from jaxattn.theory.checks import checked
 from jaxattn.theory.equations import FIELDS
 from jaxattn.theory.times import trajectory

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.contracts import InputError
-from jaxattn.names import resolve
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import resolve
 from jaxattn.theory.checks import LARGEST_SIZE, LARGEST_TIME, checked, checked_start
 from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.orbits import mu_of_nu

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.names import resolve
+from jaxattn.core.lookup import resolve
 from jaxattn.theory.checks import LARGEST_SIZE, LARGEST_TIME, checked, checked_times
 from jaxattn.theory.fixed_focus import AHEAD, FORCES, LOSSES, gap
 from jaxattn.theory.orbits import focus_rise

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Real
 
-from jaxattn.names import resolve
+from jaxattn.core.lookup import resolve
 from jaxattn.theory.checks import LARGEST_START, LARGEST_STATE, checked, checked_start
 from jaxattn.theory.equations import FLOW_OF
 from jaxattn.theory.potentials import CLASS_RISES, CLASS_SLOPES

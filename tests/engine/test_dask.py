@@ -12,7 +12,7 @@ import chunk_work
 import pytest
 from small_sweeps import begin, contents, sweep, tiny, with_cache
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.work import LostWork
 

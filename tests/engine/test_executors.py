@@ -10,7 +10,7 @@ import chunk_work
 import jax
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.work import Engine, LostWork
 

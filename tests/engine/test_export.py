@@ -12,7 +12,7 @@ from example_sweeps import SPEC_HASH, expected, write_sweep
 
 import jaxattn
 from jaxattn import cli
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.export import export, slabs, to_parquet, to_zarr
 from jaxattn.store import ABSENT
 

@@ -8,7 +8,7 @@ import pytest
 from small_sweeps import Answer, sweep, with_cache
 
 import jaxattn
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 
 SETTINGS, SEEDS = 1000, 10
 BAD = range(7, SETTINGS, 100)

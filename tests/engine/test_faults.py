@@ -12,7 +12,7 @@ import pytest
 from commands import run_many
 from small_sweeps import contents, fingerprint, left_over, tiny
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.running import resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
 from jaxattn.engine.watching import Listener

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from small_sweeps import tiny
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine import laying
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.folder import asked_apart

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxattn
-from jaxattn.contracts import InputError, Splits
+from jaxattn.core.contracts import InputError, Splits
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.sweep import make_row
 from jaxattn.tasks import orthogonal

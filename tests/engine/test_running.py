@@ -11,7 +11,7 @@ import xarray as xr
 from small_sweeps import contents, events, left_over, tiny
 
 import jaxattn
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.engine.running import Outcome, resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
 from jaxattn.engine.watching import Listener

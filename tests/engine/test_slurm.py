@@ -12,7 +12,7 @@ from pathlib import Path
 import chunk_work
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.work import Engine, LostWork
 

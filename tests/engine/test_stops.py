@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jaxattn
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 
 SAVES = [0, 4, 8, 12, 16]
 SIZES = {"classes": 3, "segments": 3, "train": 8, "validation": 0, "test": 4, "points": 4}

@@ -24,7 +24,7 @@ from example_sweeps import (
 )
 
 import jaxattn
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.chunkfile import chunk_bytes, chunk_name
 from jaxattn.engine.virtual import Piece, VirtualVariable, virtual_bytes
 from jaxattn.store import ABSENT, RESULTS, status_attributes

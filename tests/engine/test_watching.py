@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from jaxattn.comparison import Progress
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log

@@ -11,7 +11,7 @@ import pytest
 from commands import SCRIPT, run
 from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
 
-from jaxattn.contracts import Data, Status
+from jaxattn.core.contracts import Data, Status
 from jaxattn.data import check
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT, PARADIGMS
 from jaxattn.experiments.departures_findings import findings, numbers

@@ -13,7 +13,7 @@ from example_experiment import DRAWN, MADE_UP
 from example_results import example_result
 
 from jaxattn.cli import main
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import registry, report, reproduce
 from jaxattn.experiments.experiment import Experiment
 from jaxattn.experiments.experiment_report import MOST_LINES

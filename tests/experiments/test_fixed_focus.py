@@ -6,7 +6,7 @@ import pytest
 from example_fixed_focus import CONFIG, example_fixed_focus, falls, rises
 from helpers import EPS
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments import fixed_focus
 from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS, FixedFocus

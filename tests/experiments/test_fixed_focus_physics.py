@@ -9,7 +9,8 @@ from scipy.optimize import brentq
 from scipy.special import wrightomega
 
 from jaxattn.batches import Order
-from jaxattn.contracts import Splits, Status
+from jaxattn.core.contracts import Splits, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.fixed_focus import (
@@ -23,7 +24,6 @@ from jaxattn.experiments.fixed_focus import (
 from jaxattn.flow import make_flow
 from jaxattn.problem import attention_problem
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.streams import streams
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus
 

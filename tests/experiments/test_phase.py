@@ -10,12 +10,12 @@ from example_phase import CONFIG, example_phase
 from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.precision import x64_is_on
 from jaxattn.experiments import maps, phase
 from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.phase import PAIRS, PHASE, Phase, leaders
 from jaxattn.experiments.phase_findings import findings, numbers
-from jaxattn.precision import x64_is_on
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import open_run, write_results
 

@@ -10,7 +10,7 @@ from commands import SCRIPT, run
 from example_experiment import MADE_UP
 
 from jaxattn.cli import main
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
 from jaxattn.experiments.experiment import SCALES
 from jaxattn.page import cell

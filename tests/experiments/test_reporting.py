@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from example_results import end, example_result
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.reporting import report_into
 from jaxattn.plots import gallery
 from jaxattn.store import spec_of, write_json, write_results

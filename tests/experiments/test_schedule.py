@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from example_hybrids import example_schedule
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.schedule import Schedule, run
 from jaxattn.experiments.schedule_findings import findings, numbers, switches

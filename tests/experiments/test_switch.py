@@ -5,7 +5,7 @@ import pytest
 from example_hybrids import CLASSES, HORIZONS, SEGMENTS, example_switch
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.switch import Switch, run
 from jaxattn.experiments.switch_findings import findings, law, numbers

@@ -11,12 +11,12 @@ from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.precision import x64_is_on
 from jaxattn.experiments import theory as experiment
 from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.theory import THEORY, Published
 from jaxattn.experiments.theory_findings import findings, numbers
-from jaxattn.precision import x64_is_on
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import open_run, write_results
 

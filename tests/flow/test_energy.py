@@ -7,7 +7,7 @@ import pytest
 from flow_cases import RTOL, Case, even_times, settings
 from helpers import CLASSES, bags, splits, task_of
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS
 from jaxattn.models import linear

@@ -13,7 +13,7 @@ from flow_cases import Case, assert_order, distances, even_times, halved, repeat
 from helpers import EPS, hyper
 
 from jaxattn.batches import Order
-from jaxattn.contracts import InputError, Splits, Status
+from jaxattn.core.contracts import InputError, Splits, Status
 from jaxattn.descent import as_optimiser, momentum_of
 from jaxattn.flow import LIMITS, Ground, limit_for
 from jaxattn.flow.limit import plus

@@ -13,7 +13,7 @@ import pytest
 from flow_cases import ANY, CHOICE, Case, assert_order, distances, even_times, halved, settings
 from helpers import CLASSES, PRECISION, all_finite, assert_same_bits, bags, splits, task_of
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.descent import as_optimiser
 from jaxattn.models import linear
 from jaxattn.models.pair import pair

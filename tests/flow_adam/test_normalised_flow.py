@@ -21,7 +21,7 @@ from adam_cases import (
 )
 from helpers import hyper, jit
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.descent import as_optimiser, unit
 from jaxattn.flow import LIMITS
 from jaxattn.integrate import integrate

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits, jit
 
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.integrate import begin, integrate, piece
 
 pytestmark = [pytest.mark.needs_x64, pytest.mark.slow]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import jit, slow_but
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import SOLVERS, integrate
 
 pytestmark = pytest.mark.needs_x64

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits, jit
 
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import integrate_sde
 
 pytestmark = pytest.mark.needs_x64

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, EPS, FEATURES, PRECISION, SEGMENTS, bags, distance, jit, one_of
 
-from jaxattn.contracts import InputError, Model
+from jaxattn.core.contracts import InputError, Model
 from jaxattn.models import MODELS, linear, mlp
 
 EVERY = {

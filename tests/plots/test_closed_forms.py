@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.quiver import Quiver
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
 from example_results import example_result
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.distances import distance
 from jaxattn.experiments.departures_rows import frequencies_at
 

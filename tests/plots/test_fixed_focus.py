@@ -6,7 +6,7 @@ from example_fixed_focus import example_fixed_focus, falls, rises
 from example_results import example_result
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 COURSES = {"soft": falls, "hard": rises, "lvml": rises}
 

@@ -9,7 +9,7 @@ from example_results import end, example_result
 from matplotlib.figure import Figure
 
 from jaxattn import plots
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.gaps import TOLERANCE
 
 EDGE = 8.0

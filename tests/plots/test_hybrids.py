@@ -7,7 +7,7 @@ from example_results import example_result
 from matplotlib.colors import to_hex
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 SIZES = [f"{m} segments, {c} classes" for m in SEGMENTS for c in CLASSES]
 

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from jaxattn import plots
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 
 RATE = 0.05
 

@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
 from jaxattn import plots
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 PARADIGMS = ["soft", "hard", "lvml", "hybrid"]
 

@@ -10,7 +10,7 @@ from helpers import jit, slow_but
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.contracts import Status
+from jaxattn.core.contracts import Status
 from jaxattn.reduced import solve_reduced
 
 pytestmark = pytest.mark.needs_x64

@@ -4,7 +4,7 @@ import pytest
 from helpers import jit
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.reduced import time_to_fit, time_to_focus
 
 pytestmark = pytest.mark.needs_x64

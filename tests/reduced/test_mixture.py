@@ -7,7 +7,7 @@ from helpers import jit
 from scipy.integrate import solve_ivp
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.reduced import log_times, solve_mixture, solve_reduced
 from jaxattn.reduced.clock import clock_from
 from jaxattn.reduced.mixture import time_on_its_side

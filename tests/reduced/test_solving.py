@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from jaxattn import theory
-from jaxattn.contracts import InputError, Status
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.reduced import PARADIGMS, log_times, solve_reduced
 
 pytestmark = pytest.mark.needs_x64

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sweep import Axis
 from jaxattn.sweep.axes import MOST, shown
 from jaxattn.sweep.values import read_axis

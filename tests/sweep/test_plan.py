@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.sweep import make_plan
 
 RATES, TEMPERATURES, SEEDS = (0.1, 0.2), (0.5, 1.0, 2.0), (3, 0, 7, 2**32 - 1)

@@ -13,7 +13,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.specfile import read_spec
 from jaxattn.settings import Settings

@@ -23,13 +23,13 @@ from helpers import (
 )
 
 from jaxattn.batches import Order
-from jaxattn.contracts import InputError, MeasureSpec, Problem, Status
+from jaxattn.core.contracts import InputError, MeasureSpec, Problem, Status
+from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.legs import make_legs
 from jaxattn.measures import MEASURES
 from jaxattn.models import mlp
 from jaxattn.problem import attention_problem
-from jaxattn.streams import streams
 from jaxattn.sweep import (
     Stop,
     edges,
@@ -378,7 +378,7 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
 ON_FOUR_DEVICES = """
     import jax, numpy as np
     from jaxattn.batches import Order
-    from jaxattn.contracts import Splits
+    from jaxattn.core.contracts import Splits
     from jaxattn.data import head
     from jaxattn.descent import as_optimiser
     from jaxattn.legs import make_legs

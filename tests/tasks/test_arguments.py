@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.tasks.arguments import bag_length, class_count, several, whole
 
 

@@ -3,7 +3,7 @@ import gc
 import numpy as np
 import pytest
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.data import check, everything
 from jaxattn.tasks import mosaic
 

@@ -9,7 +9,7 @@ from helpers import jit
 from theory import delays, oracle
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory.asymptotics import (
     background_of_mu,
     delay,

@@ -8,7 +8,7 @@ from helpers import jit
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory.crossings import crossing_time
 
 pytestmark = pytest.mark.needs_x64

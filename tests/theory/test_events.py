@@ -6,7 +6,7 @@ from helpers import jit, slow_but
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory.events import fit_mark, focus_mark, time_to_fit, time_to_focus
 
 pytestmark = pytest.mark.needs_x64

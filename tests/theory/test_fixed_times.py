@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import jit
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory import fixed_focus
 from jaxattn.theory.fixed_times import fixed_focus_time, fixed_focus_trajectory
 

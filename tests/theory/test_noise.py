@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import jit
 
-from jaxattn.contracts import Context, Reader
+from jaxattn.core.contracts import Context, Reader
 from jaxattn.paradigms import PARADIGMS
 from jaxattn.tasks.population import foregrounds
 from jaxattn.theory.noise import NOISE_LOSSES

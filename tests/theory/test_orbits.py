@@ -9,7 +9,7 @@ from helpers import jit
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory.orbits import hybrid_nu_of_mu, mu_of_nu, nu_of_mu
 
 pytestmark = pytest.mark.needs_x64

@@ -9,7 +9,7 @@ from helpers import jit, slow_but
 from theory import oracle
 
 from jaxattn import theory
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.theory.times import time_of_mu, trajectory
 
 pytestmark = pytest.mark.needs_x64

@@ -5,7 +5,7 @@ import zlib
 import jax
 from jaxtyping import Array, Integer
 
-from jaxattn.contracts import Keys
+from jaxattn.core.contracts import Keys
 
 __all__ = ["streams"]
 

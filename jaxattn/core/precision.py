@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jaxattn.contracts import InputError
+from jaxattn.core.contracts import InputError
 
 __all__ = ["needs_x64", "x64_is_on"]
 

@@ -1,0 +1,1 @@
+"""What every other folder may use: contracts, lookup by name, streams, JSON, precision."""
