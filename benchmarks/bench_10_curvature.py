@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import pytest
 from cases import LINEAR, MLP, start_of
 
-from jaxattn.curvature import DEPTH, sharpness
 from jaxattn.data import everything
-from jaxattn.positions import position
+from jaxattn.probes.curvature import DEPTH, sharpness
+from jaxattn.probes.position import position
 
 PARADIGM, ROUNDS, GRADIENTS = "soft", 5, 20
 

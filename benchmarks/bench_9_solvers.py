@@ -20,7 +20,7 @@ from jaxattn.data import everything, head
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import make_flow
 from jaxattn.integrate import integrate
-from jaxattn.integrate.stepping import first_step, pi_control
+from jaxattn.integrate.step_size import first_step, pi_control
 from jaxattn.models import MODELS, linear
 from jaxattn.problem import attention_problem
 from jaxattn.stopwatch import Stopwatch

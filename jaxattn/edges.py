@@ -29,7 +29,8 @@ def products(ds: xr.Dataset) -> xr.DataArray | None:
 def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     """The edge of stability of training, along the swept axes that it depends on.
 
-    Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes`. None where none
+    Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes.probe`. None where
+    none
     holds: of other optimisers than `EDGES` names, with clipped gradients, at a learning rate that
     changes during the run, without a sharpness.
     """

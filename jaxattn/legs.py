@@ -18,7 +18,7 @@ from jaxtyping import Array, Int
 from jaxattn.batches import Order
 from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
-from jaxattn.probe import Health, Keep
+from jaxattn.probes.record import Health, Keep
 
 __all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
 

@@ -51,13 +51,14 @@ def edge(optimiser: str, hyper: Mapping[str, Any]) -> Float[Array, "*row"]:
     2 for gradient descent; ``2 (1 + b)`` for heavy ball as optax has it, ``trace = b trace +
     gradient; theta -= learning_rate trace`` (Cohen et al., arXiv:2103.00065). For Adam with its
     second moment held, ``2 (1 + beta1) / (1 - beta1)``, where the sharpness is that of the
-    preconditioned Hessian: `jaxattn.curvature.top_eigenvalues` with the inverse of
+    preconditioned Hessian: `jaxattn.probes.curvature.top_eigenvalues` with the inverse of
     ``sqrt(v_hat + eps_root) + eps`` as scale (Cohen et al., arXiv:2207.14484). AdamW has
     ``2 - learning_rate * weight_decay`` in place of 2, as its decay shrinks the parameters too.
 
-    With a ``focus_rate`` this holds of the sharpness scaled by `jaxattn.curvature.rate_scale` as
-    well, and with a ``friction`` or ``tau1`` held fixed of the momentum or ``beta1`` that it makes
-    at the learning rate. It does not hold while ``clip_norm`` clips, which bounds every step.
+    With a ``focus_rate`` this holds of the sharpness scaled by
+    `jaxattn.probes.curvature.rate_scale` as well, and with a ``friction`` or ``tau1`` held fixed of
+    the momentum or ``beta1`` that it makes at the learning rate. It does not hold while
+    ``clip_norm`` clips, which bounds every step.
 
     Args:
         optimiser: one of `EDGES`.

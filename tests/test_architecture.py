@@ -16,17 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxattn"
 # The ladder: a folder imports from folders of the ranks before its own, and from itself.
 LADDER = (
     ("core",),
-    (
-        "tasks",
-        "models",
-        "theory",
-        "integrate",
-        "probes",
-        "curvature",
-        "exact",
-        "positions",
-        "probe",
-    ),
+    ("tasks", "models", "theory", "integrate", "probes"),
     (
         "problems",
         "attention",
@@ -88,7 +78,7 @@ ONLY_IN = {
     "diffrax": {"integrate"},
     "optimistix": {"integrate"},
     "optax": {"descent", "legs", "stability", "training"},
-    "matfree": {"curvature", "positions", "probe", "probes"},
+    "matfree": {"probes"},
     "sklearn": {"tasks"},
     "scipy": {
         "analysis",

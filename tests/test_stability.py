@@ -10,8 +10,8 @@ import pytest
 from helpers import EPS, PRECISION, jit
 
 from jaxattn.core.contracts import InputError
-from jaxattn.curvature import rate_scale, top_eigenvalues
 from jaxattn.descent import OPTIMISERS
+from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.stability import EDGES, edge, first_past
 
 TURN, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))

@@ -18,8 +18,8 @@ from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Traject
 from jaxattn.data import everything, size
 from jaxattn.descent.optimisers import Optimiser
 from jaxattn.descent.saves import Saves, last_step, steps_of
-from jaxattn.probe import Keep, make_probe, row_status
-from jaxattn.probes import Probe
+from jaxattn.probes.probe import Probe
+from jaxattn.probes.record import Keep, make_probe, row_status
 
 __all__ = ["Course", "Given", "State", "Watch", "make_course", "make_train", "work_of"]
 

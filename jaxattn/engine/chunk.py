@@ -16,7 +16,7 @@ from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.legs import make_legs
-from jaxattn.probe import Keep
+from jaxattn.probes.record import Keep
 from jaxattn.settings import Settings
 from jaxattn.sources import MOST_BYTES, Sources
 from jaxattn.store import block

@@ -38,7 +38,7 @@ from jaxattn.experiments.fixed_focus_findings import findings, numbers
 from jaxattn.jobs import tiles_at_once
 from jaxattn.models import linear
 from jaxattn.pieces import in_pieces
-from jaxattn.probe import part_names
+from jaxattn.probes.record import part_names
 from jaxattn.problem import attention_problem
 from jaxattn.store import assemble, block
 from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner

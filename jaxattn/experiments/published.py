@@ -9,10 +9,10 @@ import numpy as np
 from jaxattn import plots
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.exact import ExactPath, exact_path
 from jaxattn.reduced import PARADIGMS, ReducedPath, solve_reduced
 from jaxattn.store import prepare, write_json
 from jaxattn.theory.checks import LARGEST_TIME
+from jaxattn.theory.closed_form_path import ExactPath, exact_path
 
 __all__ = ["METHODS", "Compared", "solve_published", "theory_into", "theory_json"]
 

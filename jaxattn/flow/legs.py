@@ -20,7 +20,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.curvature import rate_scale, top_eigenvalues
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser
 from jaxattn.flow.gradient import FLOW
@@ -31,8 +30,9 @@ from jaxattn.flow.solving import event_of
 from jaxattn.flow.stops import Stop
 from jaxattn.integrate import Carry, begin, piece, stability_interval
 from jaxattn.legs import Legs, Span, spans_of
-from jaxattn.probe import Keep, make_probe
-from jaxattn.probes import Probe
+from jaxattn.probes.curvature import rate_scale, top_eigenvalues
+from jaxattn.probes.probe import Probe
+from jaxattn.probes.record import Keep, make_probe
 
 __all__ = ["FlowCarry", "Longest", "make_flow_legs", "stable_step"]
 

@@ -20,7 +20,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.curvature import rate_scale
 from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
 from jaxattn.flow.ground import checked_limit, ground_of
@@ -28,8 +27,9 @@ from jaxattn.flow.limit import Limit
 from jaxattn.flow.solving import Tolerances, solve
 from jaxattn.flow.stops import Stop
 from jaxattn.integrate import Solution
-from jaxattn.probe import Keep, make_probe
-from jaxattn.probes import Probe
+from jaxattn.probes.curvature import rate_scale
+from jaxattn.probes.probe import Probe
+from jaxattn.probes.record import Keep, make_probe
 
 __all__ = ["WHOLE", "ended", "make_flow"]
 

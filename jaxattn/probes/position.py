@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
-from jaxattn.probes import Loss, Probe
+from jaxattn.probes.probe import Loss, Probe
 
 __all__ = ["WHOLE", "position", "project"]
 

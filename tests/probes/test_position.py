@@ -5,7 +5,7 @@ import pytest
 from helpers import EPS, PRECISION, jit
 
 from jaxattn.core.contracts import InputError
-from jaxattn.positions import WHOLE, position, project
+from jaxattn.probes.position import WHOLE, position, project
 
 COUNT = 16
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import optimistix
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxattn.integrate.clock import LogClock, by_the_clock
+from jaxattn.integrate.log_time import LogClock, by_the_clock
 from jaxattn.integrate.solution import Function, only_where, time_at, value_at
 from jaxattn.integrate.solvers import Method
-from jaxattn.integrate.stepping import first_step, watched
+from jaxattn.integrate.step_size import first_step, watched
 
 __all__ = ["Run", "Span", "begun", "run", "span_between"]
 

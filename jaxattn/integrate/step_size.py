@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.integrate.clock import LogClock
+from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import Function
 
 __all__ = ["first_step", "pi_control", "watched"]

@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn.batches import Order
 from jaxattn.core.streams import streams
-from jaxattn.curvature import sharpness
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
+from jaxattn.probes.curvature import sharpness
 from jaxattn.problem import attention_problem
 
 pytestmark = pytest.mark.needs_x64

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxattn.experiments.crossings import last_pass
+from jaxattn.theory.last_crossing import last_pass
 
 TIMES = np.geomspace(0.01, 100.0, 40)[None]
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from jaxattn.core.contracts import InputError
-from jaxattn.integrate.clock import LogClock
-from jaxattn.integrate.running import begun, run, span_between
+from jaxattn.integrate.adaptive import begun, run, span_between
+from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import (
     Function,
     Solution,
@@ -22,7 +22,7 @@ from jaxattn.integrate.solution import (
     status_of,
 )
 from jaxattn.integrate.solvers import method_of
-from jaxattn.integrate.stepping import pi_control
+from jaxattn.integrate.step_size import pi_control
 
 __all__ = ["integrate"]
 

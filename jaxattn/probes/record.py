@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, Params, Problem, Status
-from jaxattn.probes import Probe
+from jaxattn.probes.probe import Probe
 
 __all__ = ["DIVERGENCE", "Health", "Keep", "make_probe", "part_names", "row_status"]
 

@@ -3,7 +3,7 @@ import pytest
 
 from jaxattn import theory
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.exact import exact_path
+from jaxattn.theory.closed_form_path import exact_path
 
 pytestmark = pytest.mark.needs_x64
 

@@ -1,0 +1,1 @@
+"""What is recorded at a save: the record itself, curvature, position, own probes."""
