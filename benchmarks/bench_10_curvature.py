@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import pytest
 from cases import LINEAR, MLP, start_of
 
-from jaxattn.data import everything
 from jaxattn.probes.curvature import DEPTH, sharpness
 from jaxattn.probes.position import position
+from jaxattn.problems.data import everything
 
 PARADIGM, ROUNDS, GRADIENTS = "soft", 5, 20
 

@@ -16,13 +16,13 @@ from tsit5 import tsit5
 
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.data import everything, head
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import make_flow
 from jaxattn.integrate import integrate
 from jaxattn.integrate.step_size import first_step, pi_control
 from jaxattn.models import MODELS, linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.data import everything, head
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.tasks import TASKS
 

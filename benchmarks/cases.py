@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxattn.batches import Order, make_batches
 from jaxattn.core.contracts import Data, Example, Model, Problem, Splits, Task, Trajectory
 from jaxattn.core.streams import streams
-from jaxattn.data import head, size
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.data import head, size
+from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.sweep import fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import TASKS
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from jaxattn import plots as plots
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
-    from jaxattn.batches import Order as Order
     from jaxattn.comparison import compare as compare
     from jaxattn.core import streams as streams
     from jaxattn.core.contracts import AttentionMap as AttentionMap
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from jaxattn.descent import as_optimiser as as_optimiser
     from jaxattn.descent import make_train as make_train
     from jaxattn.flow import make_flow as make_flow
-    from jaxattn.problem import attention_problem as attention_problem
+    from jaxattn.problems.attention_problem import attention_problem as attention_problem
+    from jaxattn.problems.minibatches import Order as Order
     from jaxattn.reduced import solve_reduced as solve_reduced
     from jaxattn.store import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.summaries import summary as summary
@@ -44,7 +44,7 @@ _WHERE = {
     "HyperSpec": ("core.contracts", "HyperSpec"),
     "InputError": ("core.contracts", "InputError"),
     "Model": ("core.contracts", "Model"),
-    "Order": ("batches", "Order"),
+    "Order": ("problems.minibatches", "Order"),
     "Paradigm": ("core.contracts", "Paradigm"),
     "Problem": ("core.contracts", "Problem"),
     "Splits": ("core.contracts", "Splits"),
@@ -52,7 +52,7 @@ _WHERE = {
     "Task": ("core.contracts", "Task"),
     "Trajectory": ("core.contracts", "Trajectory"),
     "as_optimiser": ("descent", "as_optimiser"),
-    "attention_problem": ("problem", "attention_problem"),
+    "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("comparison", "compare"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("descent", "make_train"),

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from jaxattn.measures import first_crossing
+from jaxattn.problems.measures import first_crossing
 from jaxattn.settings import Settings
 
 __all__ = ["with_times"]

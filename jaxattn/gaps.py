@@ -12,7 +12,7 @@ from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.edges import edge_times
 from jaxattn.flow import LIMITS
 from jaxattn.intervals import Interval, interval
-from jaxattn.measures import first_crossing
+from jaxattn.problems.measures import first_crossing
 
 __all__ = [
     "TOLERANCE",

@@ -13,13 +13,13 @@ import xarray as xr
 
 from jaxattn.core.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
 from jaxattn.core.precision import needs_x64, x64_is_on
-from jaxattn.data import size
 from jaxattn.descent import AtTimes, clocks, make_train, steps_of
 from jaxattn.flow import make_flow
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
+from jaxattn.problems.data import size
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner

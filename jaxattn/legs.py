@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
 from jaxattn.probes.record import Health, Keep
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
 

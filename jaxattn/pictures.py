@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Data, InputError, Task
-from jaxattn.data import head
 from jaxattn.jobs import Job
-from jaxattn.measures import SHOWN
+from jaxattn.problems.data import head
+from jaxattn.problems.measures import SHOWN
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 

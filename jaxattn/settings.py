@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattn.attention import ATTENTION_MAPS
-from jaxattn.batches import Order
 from jaxattn.core.contracts import HyperSpec, InputError, Model, Problem, Task
 from jaxattn.core.lookup import resolve
 from jaxattn.descent import AtTimes, Optimiser, Saves, as_optimiser
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
-from jaxattn.paradigms import PARADIGMS, as_paradigm
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention import ATTENTION_MAPS
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.tasks import TASKS
 
 __all__ = ["VARIED", "Settings", "refuse_out_of_range", "settings_for"]

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.data import check, head, pad
 from jaxattn.jobs import Job
+from jaxattn.problems.data import check, head, pad
 from jaxattn.settings import Settings
 from jaxattn.sweep import stack_data
 

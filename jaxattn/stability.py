@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import Hyper
 from jaxattn.core.lookup import resolve
 from jaxattn.descent import beta1_of, momentum_of
-from jaxattn.measures import first_crossing
+from jaxattn.problems.measures import first_crossing
 
 __all__ = ["EDGES", "edge", "first_past"]
 

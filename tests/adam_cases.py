@@ -6,13 +6,13 @@ import numpy as np
 from helpers import hyper, jit
 from jax.flatten_util import ravel_pytree
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Problem, Splits, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import AtTimes, make_train
 from jaxattn.flow import Ground, make_flow
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population
 
 TASK = orthogonal_population(3, 5)

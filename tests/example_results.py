@@ -12,7 +12,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.measures import MEASURES, SHOWN, attention_shown
+from jaxattn.problems.measures import MEASURES, SHOWN, attention_shown
 from jaxattn.store import assemble, block
 
 NATURAL = {"soft": "average-input", "lvml": "average-output"}

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from helpers import hyper, jit
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Hyper, Paradigm, Params, Problem, Splits, Trajectory
 from jaxattn.core.streams import streams
 from jaxattn.descent import AtTimes, Optimiser, make_train
 from jaxattn.flow import Limit, make_flow
-from jaxattn.paradigms import PARADIGMS
+from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import PARADIGMS
 
 FULL = Order("fixed", None)
 # Errors of the solver stay 100 times below the smallest that is measured.

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.inference import INFERENCE_RULES
+from jaxattn.problems.inference import INFERENCE_RULES
 
 NAMES = ("soft", "hard", "lvml", "hybrid")
 

@@ -16,7 +16,7 @@ from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.edges import edge_times
 from jaxattn.gaps import departures, limits_in, orders_by_name
 from jaxattn.jobs import clock_of, hypers_of, plan_jobs, times_of
-from jaxattn.paradigms import soft
+from jaxattn.problems.paradigms import soft
 from jaxattn.settings import settings_for
 from jaxattn.tasks import orthogonal
 

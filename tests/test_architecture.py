@@ -17,17 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "jaxattn"
 LADDER = (
     ("core",),
     ("tasks", "models", "theory", "integrate", "probes"),
-    (
-        "problems",
-        "attention",
-        "batches",
-        "data",
-        "inference",
-        "measures",
-        "paradigms",
-        "pieces",
-        "problem",
-    ),
+    ("problems",),
     ("training", "descent", "legs", "stability"),
     ("flow", "reduced", "planar", "schedules"),
     ("study", "settings"),

@@ -21,12 +21,12 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.batches import Order
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear, mlp
-from jaxattn.paradigms import PARADIGMS
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import PARADIGMS
 
 SMALL = {"linear": linear(CLASSES, start="normal"), "mlp": mlp(CLASSES, width=4)}
 

@@ -18,12 +18,12 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import OPTIMISERS, Optimiser, as_optimiser, make_train
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.sweep import make_row
 
 BAGS, BATCH, STEPS, RATE = 10, 4, 20, 0.1

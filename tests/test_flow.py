@@ -17,14 +17,14 @@ from helpers import (
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 
 pytestmark = pytest.mark.needs_x64
 

@@ -15,14 +15,14 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.legs import make_legs
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 
 SAVES = (0, 1, 4, 7, 8, 12, 20)
 EVERY = 2

@@ -19,7 +19,7 @@ from jaxattn.experiments.departures import problem_of
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.planar import solve_planar
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.tasks import orthogonal
 from jaxattn.tasks.bags import unpadded
 from jaxattn.tasks.population import foregrounds

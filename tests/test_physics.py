@@ -13,13 +13,13 @@ from helpers import distance, hyper, jit
 from jax.flatten_util import ravel_pytree
 
 from jaxattn import theory
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
-from jaxattn.paradigms import PARADIGMS
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.reduced import solve_reduced
 from jaxattn.tasks import orthogonal_population
 

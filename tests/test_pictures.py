@@ -9,10 +9,10 @@ from helpers import PRECISION
 
 from jaxattn.comparison import compare
 from jaxattn.core.contracts import Data, InputError
-from jaxattn.data import everything
 from jaxattn.jobs import plan_jobs
-from jaxattn.measures import SHOWN
 from jaxattn.pictures import pictures_of
+from jaxattn.problems.data import everything
+from jaxattn.problems.measures import SHOWN
 from jaxattn.settings import Settings
 from jaxattn.sources import Sources
 from jaxattn.tasks import digits, mosaic, orthogonal

@@ -16,7 +16,7 @@ from jaxattn import comparison
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.models import mlp
-from jaxattn.paradigms import hard
+from jaxattn.problems.paradigms import hard
 from jaxattn.settings import Settings, settings_for
 
 

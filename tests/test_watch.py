@@ -20,11 +20,11 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.batches import Order
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 
 BAGS, BATCH, RATE, MOMENTUM = 10, 4, 0.1, 0.9
 PASS = 3

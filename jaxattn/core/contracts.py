@@ -109,8 +109,8 @@ class Data(NamedTuple):
     """Many examples (leading axis), whose segments may be indices into a pool.
 
     With a pool, every leaf of ``examples.segments`` holds int32 row numbers of the matching
-    leaf of `pool`; `jaxattn.data.take` replaces them by the rows. The pool is shared by all
-    examples and all seeds, so thousands of mosaics cost their indices only.
+    leaf of `pool`; `jaxattn.problems.data.take` replaces them by the rows. The pool is shared by
+    all examples and all seeds, so thousands of mosaics cost their indices only.
     """
 
     examples: Example

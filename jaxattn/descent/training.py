@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.batches import Order, make_batches
 from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
-from jaxattn.data import everything, size
 from jaxattn.descent.optimisers import Optimiser
 from jaxattn.descent.saves import Saves, last_step, steps_of
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, row_status
+from jaxattn.problems.data import everything, size
+from jaxattn.problems.minibatches import Order, make_batches
 
 __all__ = ["Course", "Given", "State", "Watch", "make_course", "make_train", "work_of"]
 

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import InputError
-from jaxattn.data import size
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.jobs import clock_of, hypers_of, least
+from jaxattn.problems.data import size
 from jaxattn.store import SCHEMA_VERSION
 from jaxattn.sweep import Axis, Sweep, spec_hash, spec_json, static_axes, traced_axes
 

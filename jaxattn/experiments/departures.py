@@ -48,7 +48,7 @@ from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.planar import solve_planar
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.store import ABSENT, assemble, block
 from jaxattn.tasks import orthogonal
 

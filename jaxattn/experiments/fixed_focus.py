@@ -17,7 +17,6 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
-from jaxattn.batches import Order
 from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import (
@@ -31,15 +30,16 @@ from jaxattn.core.contracts import (
     Task,
     Trajectory,
 )
-from jaxattn.data import check
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
 from jaxattn.jobs import tiles_at_once
 from jaxattn.models import linear
-from jaxattn.pieces import in_pieces
 from jaxattn.probes.record import part_names
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.data import check
+from jaxattn.problems.microbatch import in_pieces
+from jaxattn.problems.minibatches import Order
 from jaxattn.store import assemble, block
 from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import orthogonal

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
 from jaxattn.descent import Optimiser
 from jaxattn.flow.limit import Ground, Limit
 from jaxattn.flow.limits import limit_for
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["checked_limit", "ground_of"]
 

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import (
     Hyper,
     InputError,
@@ -20,7 +19,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.data import everything
 from jaxattn.descent import Optimiser
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.ground import checked_limit, ground_of
@@ -33,6 +31,8 @@ from jaxattn.legs import Legs, Span, spans_of
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.data import everything
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["FlowCarry", "Longest", "make_flow_legs", "stable_step"]
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Hyper, Params
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["Equation", "Ground", "Limit", "of_params", "plus"]
 

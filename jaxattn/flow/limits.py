@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.descent import SCHEDULES, Optimiser
@@ -16,6 +15,7 @@ from jaxattn.flow.normalised import NORMALISED
 from jaxattn.flow.reshuffling import RESHUFFLING
 from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.flow.sde import SDE
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 

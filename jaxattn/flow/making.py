@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import (
     Hyper,
     InputError,
@@ -20,7 +19,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.data import everything
 from jaxattn.descent import Optimiser, Saves, last_step, steps_of
 from jaxattn.flow.ground import checked_limit, ground_of
 from jaxattn.flow.limit import Limit
@@ -30,6 +28,8 @@ from jaxattn.integrate import Solution
 from jaxattn.probes.curvature import rate_scale
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.data import everything
+from jaxattn.problems.minibatches import Order
 
 __all__ = ["WHOLE", "ended", "make_flow"]
 

@@ -9,7 +9,6 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from jaxattn.core.lookup import resolve
-from jaxattn.measures import EDGES
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.rows import (
     choose,
@@ -23,6 +22,7 @@ from jaxattn.plots.rows import (
     style_in,
 )
 from jaxattn.plots.style import SMALL, dress, new_axes, new_grid, set_caption, set_title
+from jaxattn.problems.measures import EDGES
 
 __all__ = ["PUBLISHED", "answer_map", "answer_maps"]
 

@@ -9,7 +9,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from jaxattn.intervals import interval
-from jaxattn.measures import CELLS
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.rows import (
     choose,
@@ -22,6 +21,7 @@ from jaxattn.plots.rows import (
     style_in,
 )
 from jaxattn.plots.style import SMALL, dress, legend_below, name_ticks, new_axes, set_title
+from jaxattn.problems.measures import CELLS
 
 __all__ = ["CELL_WORDS", "error_cells"]
 

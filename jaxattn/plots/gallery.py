@@ -14,7 +14,6 @@ from jaxattn.core.contracts import Status
 from jaxattn.edges import edge_in, products
 from jaxattn.gap_findings import limit_words
 from jaxattn.gaps import TOLERANCE, limits_in
-from jaxattn.measures import CELLS
 from jaxattn.plots.answers import PUBLISHED, answer_maps
 from jaxattn.plots.cells import CELL_WORDS, error_cells
 from jaxattn.plots.curves import accuracy, focus
@@ -39,6 +38,7 @@ from jaxattn.plots.rows import (
     setting_words,
     split_of,
 )
+from jaxattn.problems.measures import CELLS
 from jaxattn.sentences import listed
 
 __all__ = ["Drawing", "gallery"]

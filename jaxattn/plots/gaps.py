@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from jaxattn import gaps
 from jaxattn.core.lookup import resolve
 from jaxattn.gap_findings import limit_words
-from jaxattn.measures import first_crossing
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
 from jaxattn.plots.rows import (
@@ -26,6 +25,7 @@ from jaxattn.plots.style import (
     new_grid,
     set_title,
 )
+from jaxattn.problems.measures import first_crossing
 
 __all__ = ["distance", "distances"]
 

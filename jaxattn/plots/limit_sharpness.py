@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from jaxattn import gaps
 from jaxattn.core.contracts import InputError
 from jaxattn.edges import edge_in, products
-from jaxattn.measures import first_crossing
 from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
 from jaxattn.plots.rows import (
     curves,
@@ -30,6 +29,7 @@ from jaxattn.plots.style import (
     new_grid,
     set_title,
 )
+from jaxattn.problems.measures import first_crossing
 
 __all__ = ["sharpness", "sharpnesses"]
 

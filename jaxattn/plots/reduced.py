@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.measures import MEASURES
 from jaxattn.plots.style import (
     SYMBOLS,
     dress,
@@ -20,6 +19,7 @@ from jaxattn.plots.style import (
     set_title,
     style_of,
 )
+from jaxattn.problems.measures import MEASURES
 
 __all__ = ["QUANTITIES", "theory_figure", "theory_panels"]
 

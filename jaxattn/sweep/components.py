@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from jaxattn.attention import ATTENTION_MAPS
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
 from jaxattn.core.lookup import resolve
 from jaxattn.descent import OPTIMISERS, SCHEDULES, Optimiser
 from jaxattn.models import MODELS
-from jaxattn.paradigms import PARADIGMS
+from jaxattn.problems.attention import ATTENTION_MAPS
+from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.sweep.axes import shown
 from jaxattn.tasks import TASKS
 

@@ -12,7 +12,6 @@ from commands import SCRIPT, run
 from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
 
 from jaxattn.core.contracts import Data, Status
-from jaxattn.data import check
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT, PARADIGMS
 from jaxattn.experiments.departures_findings import findings, numbers
 from jaxattn.experiments.departures_rows import (
@@ -23,6 +22,7 @@ from jaxattn.experiments.departures_rows import (
     imbalances_of,
     rows_of,
 )
+from jaxattn.problems.data import check
 from jaxattn.store import open_run, write_results
 from jaxattn.tasks.population import foregrounds
 

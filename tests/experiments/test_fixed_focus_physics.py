@@ -8,7 +8,6 @@ from helpers import hyper, jit, slow_but
 from scipy.optimize import brentq
 from scipy.special import wrightomega
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
@@ -22,7 +21,8 @@ from jaxattn.experiments.fixed_focus import (
     train,
 )
 from jaxattn.flow import make_flow
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus

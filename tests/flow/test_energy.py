@@ -11,7 +11,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 
 pytestmark = pytest.mark.needs_x64
 

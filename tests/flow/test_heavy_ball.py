@@ -12,12 +12,12 @@ import pytest
 from flow_cases import Case, assert_order, distances, even_times, halved, repeated, settings
 from helpers import EPS, hyper
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError, Splits, Status
 from jaxattn.descent import as_optimiser, momentum_of
 from jaxattn.flow import LIMITS, Ground, limit_for
 from jaxattn.flow.limit import plus
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population
 
 pytestmark = pytest.mark.needs_x64

@@ -17,7 +17,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.descent import as_optimiser
 from jaxattn.models import linear
 from jaxattn.models.pair import pair
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 
 pytestmark = pytest.mark.needs_x64
 

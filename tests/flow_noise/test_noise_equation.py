@@ -9,14 +9,14 @@ import pytest
 from helpers import CLASSES, EPS, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS, limit_for, make_flow
 from jaxattn.flow.ground import ground_of
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 
 pytestmark = pytest.mark.needs_x64
 

@@ -7,13 +7,13 @@ import pytest
 from helpers import EPS, all_finite, assert_same_bits, hyper, jit
 from noise_cases import SLOPES, logistic
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Data, Splits, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import LIMITS, make_flow
 from jaxattn.models import linear
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal
 
 pytestmark = pytest.mark.needs_x64

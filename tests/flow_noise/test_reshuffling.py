@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from noise_cases import END, INNER, SLOPES, X, along, an_epoch, coefficients, order_of
 
-from jaxattn.batches import Order
+from jaxattn.problems.minibatches import Order
 
 pytestmark = pytest.mark.needs_x64
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import slow_but
 from noise_cases import END, INNER, SLOPES, X, a_step, along, coefficients, order_of
 
-from jaxattn.batches import Order
+from jaxattn.problems.minibatches import Order
 
 pytestmark = pytest.mark.needs_x64
 

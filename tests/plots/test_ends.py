@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.intervals import interval
-from jaxattn.measures import CELLS, EDGES
+from jaxattn.problems.measures import CELLS, EDGES
 
 RATE = 0.05
 FIGURES: dict[str, Callable[..., Axes]] = {

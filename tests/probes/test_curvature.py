@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxattn.core.contracts import InputError
 from jaxattn.models import linear, mlp
 from jaxattn.probes.curvature import DEPTH, rate_scale, sharpness, top_eigenvalues
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 
 PARADIGMS = ("soft", "hard", "lvml")
 MODELS = {"linear": linear(CLASSES, start="normal"), "mlp": mlp(CLASSES, width=10)}

@@ -7,7 +7,7 @@ from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
 from jaxattn.core.contracts import Status
 from jaxattn.models import linear
 from jaxattn.probes.record import Health, make_probe, part_names, row_status
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
 
 TIME = np.arange(5, dtype=PRECISION)
 NAN, INF = float("nan"), float("inf")

@@ -8,12 +8,12 @@ import pytest
 from helpers import CLASSES, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
 
-from jaxattn.batches import Order
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.probes.curvature import sharpness
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 
 pytestmark = pytest.mark.needs_x64
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from helpers import CLASSES, PRECISION, bags, compiled_quickly, splits, task_of
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import Data, Splits, Trajectory
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import mlp
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
 from jaxattn.sweep import fetch, make_plan, make_row, make_runner, stack_data
 
 SEEDS, RATES = (0, 1, 5), (0.05, 0.3)

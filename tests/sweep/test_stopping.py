@@ -22,14 +22,14 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.batches import Order
 from jaxattn.core.contracts import InputError, MeasureSpec, Problem, Status
 from jaxattn.core.streams import streams
 from jaxattn.descent import as_optimiser, make_train
 from jaxattn.legs import make_legs
-from jaxattn.measures import MEASURES
 from jaxattn.models import mlp
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.measures import MEASURES
+from jaxattn.problems.minibatches import Order
 from jaxattn.sweep import (
     Stop,
     edges,
@@ -377,13 +377,13 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
 
 ON_FOUR_DEVICES = """
     import jax, numpy as np
-    from jaxattn.batches import Order
+    from jaxattn.problems.minibatches import Order
     from jaxattn.core.contracts import Splits
-    from jaxattn.data import head
+    from jaxattn.problems.data import head
     from jaxattn.descent import as_optimiser
     from jaxattn.legs import make_legs
     from jaxattn.models import linear
-    from jaxattn.problem import attention_problem
+    from jaxattn.problems.attention_problem import attention_problem
     from jaxattn.sweep import Stop, make_leg_row, run_with_stops
     from jaxattn.tasks import digits
 

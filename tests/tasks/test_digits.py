@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from jaxattn.core.contracts import InputError
-from jaxattn.data import check, everything
+from jaxattn.problems.data import check, everything
 from jaxattn.tasks import TASKS, digits
 
 IMAGES, LABELS = load_digits(return_X_y=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.data import check, everything
+from jaxattn.problems.data import check, everything
 from jaxattn.tasks import TASKS, orthogonal, orthogonal_population
 
 CLASSES, SEGMENTS, POINTS = 20, 20, 2000

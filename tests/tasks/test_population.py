@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.data import check
+from jaxattn.problems.data import check
 from jaxattn.tasks import orthogonal_population
 from jaxattn.tasks.population import (
     foregrounds,

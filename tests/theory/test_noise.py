@@ -7,7 +7,7 @@ import pytest
 from helpers import jit
 
 from jaxattn.core.contracts import Context, Reader
-from jaxattn.paradigms import PARADIGMS
+from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.tasks.population import foregrounds
 from jaxattn.theory.noise import NOISE_LOSSES
 

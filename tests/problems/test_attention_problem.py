@@ -17,11 +17,11 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.attention import ATTENTION_MAPS
 from jaxattn.core.contracts import HyperSpec, InputError, Model
 from jaxattn.models import linear, mlp
-from jaxattn.paradigms import PARADIGMS
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention import ATTENTION_MAPS
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.paradigms import PARADIGMS
 
 HUGE = float(np.finfo(PRECISION).max)
 
@@ -256,7 +256,7 @@ def test_a_stochastic_loss_sees_a_key_of_its_own_for_every_example(task, batch):
     def noise(log_attention, values, read, label, context):
         return jax.random.uniform(context.key, dtype=PRECISION)
 
-    from jaxattn.paradigms import as_paradigm
+    from jaxattn.problems.paradigms import as_paradigm
 
     paradigm = as_paradigm(noise)._replace(stochastic=True)
     problem = attention_problem(task, linear(CLASSES), paradigm, precision=PRECISION)
@@ -269,7 +269,7 @@ def test_a_stochastic_loss_sees_a_key_of_its_own_for_every_example(task, batch):
 
 
 def test_state_is_updated_by_the_aux_of_the_whole_batch(task, batch):
-    from jaxattn.paradigms import as_paradigm
+    from jaxattn.problems.paradigms import as_paradigm
 
     def loss(log_attention, values, read, label, context):
         return context.state * jnp.sum(jnp.exp(log_attention)), label

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxattn.core.contracts import Data, Example, InputError
-from jaxattn.data import everything, size, take
+from jaxattn.problems.data import everything, size, take
 
 __all__ = ["ORDERS", "Order", "make_batches"]
 

@@ -5,10 +5,10 @@ from helpers import EPS, PRECISION, hyper, jit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattn.attention import softmax
 from jaxattn.core.contracts import Example, Reader
-from jaxattn.inference import INFERENCE_RULES
-from jaxattn.measures import (
+from jaxattn.problems.attention import softmax
+from jaxattn.problems.inference import INFERENCE_RULES
+from jaxattn.problems.measures import (
     BINS,
     CELLS,
     DECILES,

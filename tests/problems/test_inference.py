@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.inference import INFERENCE_RULES, infer
+from jaxattn.problems.inference import INFERENCE_RULES, infer
 
 SEGMENTS, CLASSES = 5, 3
 

@@ -6,8 +6,8 @@ from helpers import CLASSES, EPS, PRECISION, bags, distance, hyper, jit, task_of
 
 from jaxattn.core.streams import streams
 from jaxattn.models import linear
-from jaxattn.pieces import in_pieces
-from jaxattn.problem import attention_problem
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.microbatch import in_pieces
 
 COUNT = 10
 BATCH = bags(np.random.default_rng(4), COUNT)._replace(

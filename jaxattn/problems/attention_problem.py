@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.attention import ATTENTION_MAPS, as_attention_map
 from jaxattn.core.contracts import (
     AttentionMap,
     Context,
@@ -23,9 +22,10 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.lookup import resolve
-from jaxattn.measures import MEASURES, View, attention_shown, measure_examples
 from jaxattn.models import MODELS
-from jaxattn.paradigms import PARADIGMS, as_paradigm
+from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.problems.measures import MEASURES, View, attention_shown, measure_examples
+from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 
 __all__ = ["attention_problem"]
 

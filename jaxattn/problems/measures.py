@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.attention import entropy
 from jaxattn.core.contracts import Example, MeasureSpec, Reader
-from jaxattn.inference import INFERENCE_RULES, infer
+from jaxattn.problems.attention import entropy
+from jaxattn.problems.inference import INFERENCE_RULES, infer
 
 __all__ = [
     "BINS",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jaxattn.core.contracts import Context, Paradigm, Reader
-from jaxattn.paradigms import PARADIGMS, as_paradigm, em, hard, hybrid, lvml, soft
+from jaxattn.problems.paradigms import PARADIGMS, as_paradigm, em, hard, hybrid, lvml, soft
 
 SEGMENTS, FEATURES, CLASSES = 5, 4, 3
 ALL = (soft, hard, lvml)

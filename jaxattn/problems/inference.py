@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.attention import average
+from jaxattn.problems.attention import average
 
 __all__ = ["INFERENCE_RULES", "infer"]
 

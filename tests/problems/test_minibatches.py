@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from helpers import PRECISION
 
-from jaxattn.batches import ORDERS, Order, make_batches
 from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.core.streams import streams
+from jaxattn.problems.minibatches import ORDERS, Order, make_batches
 
 COUNT, BATCH, STEPS = 10, 4, 12
 PER_EPOCH = 3  # 10 examples in batches of 4: 4 + 4 + 2

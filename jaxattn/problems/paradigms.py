@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.attention import average
 from jaxattn.core.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
+from jaxattn.problems.attention import average
 
 __all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "lvml", "soft"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import Data, Example, InputError
-from jaxattn.data import check, everything, head, pad, size, take
+from jaxattn.problems.data import check, everything, head, pad, size, take
 
 BAGS, SEGMENTS, FEATURES, ROWS, CLASSES = 6, 3, 4, 5, 3
 

@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.attention import as_attention_map, average, entropy, imposed, softmax
 from jaxattn.core.contracts import AttentionMap, Example
+from jaxattn.problems.attention import as_attention_map, average, entropy, imposed, softmax
 
 SEGMENTS = 6
 

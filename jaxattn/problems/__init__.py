@@ -1,0 +1,1 @@
+"""A task, a model, a paradigm and an attention map as a `Problem`, its measures and data."""
