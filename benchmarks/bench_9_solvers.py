@@ -16,7 +16,6 @@ from tsit5 import tsit5
 
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser
 from jaxattn.flow import make_flow
 from jaxattn.integrate import integrate
 from jaxattn.integrate.step_size import first_step, pi_control
@@ -25,6 +24,7 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import everything, head
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.tasks import TASKS
+from jaxattn.training.optimisers import as_optimiser
 
 RATE = 0.05
 # Examples of the learning set, and training steps whose time the flow runs for.

@@ -9,13 +9,14 @@ import numpy as np
 
 from jaxattn.core.contracts import Data, Example, Model, Problem, Splits, Task, Trajectory
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head, size
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.sweep import fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import TASKS
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 RATE, BATCH, AT_ONCE = 0.05, 256, 2
 PARADIGMS = ("soft", "hard", "lvml")

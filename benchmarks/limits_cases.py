@@ -9,12 +9,13 @@ from cases import LINEAR, Case
 
 from jaxattn.core.contracts import Params, Problem, Splits, Trajectory
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.jobs import FLOW_TILE, tiles_at_once
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head
 from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 SEEDS, RATES = 64, (0.5, 0.25, 0.125, 0.0625, 0.03125)
 SAVES = (0, 125, 250, 500, 1000, 2000)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from jaxattn.core.contracts import Status as Status
     from jaxattn.core.contracts import Task as Task
     from jaxattn.core.contracts import Trajectory as Trajectory
-    from jaxattn.descent import as_optimiser as as_optimiser
-    from jaxattn.descent import make_train as make_train
     from jaxattn.flow import make_flow as make_flow
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
     from jaxattn.problems.minibatches import Order as Order
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from jaxattn.store import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.summaries import summary as summary
     from jaxattn.tasks import mosaic as mosaic
+    from jaxattn.training.optimisers import as_optimiser as as_optimiser
+    from jaxattn.training.train import make_train as make_train
 
 __version__ = "0.1.0"
 
@@ -51,11 +51,11 @@ _WHERE = {
     "Status": ("core.contracts", "Status"),
     "Task": ("core.contracts", "Task"),
     "Trajectory": ("core.contracts", "Trajectory"),
-    "as_optimiser": ("descent", "as_optimiser"),
+    "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("comparison", "compare"),
     "make_flow": ("flow", "make_flow"),
-    "make_train": ("descent", "make_train"),
+    "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),
     "open": ("store", "open_run"),
     "plots": ("plots", None),

@@ -13,7 +13,6 @@ import xarray as xr
 
 from jaxattn.core.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
 from jaxattn.core.precision import needs_x64, x64_is_on
-from jaxattn.descent import AtTimes, clocks, make_train, steps_of
 from jaxattn.flow import make_flow
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
@@ -23,6 +22,8 @@ from jaxattn.problems.data import size
 from jaxattn.reduced import PARADIGMS, solve_reduced
 from jaxattn.settings import Settings
 from jaxattn.sweep import Plan, Row, make_plan, make_row, make_runner
+from jaxattn.training.saves import AtTimes, clocks, steps_of
+from jaxattn.training.train import make_train
 
 __all__ = [
     "FLOW_TILE",

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.descent import as_optimiser
 from jaxattn.integrate import integrate
 from jaxattn.reduced import solve_mixture
+from jaxattn.training.optimisers import as_optimiser
 
 __all__ = [
     "AT_AN_END",

@@ -12,7 +12,6 @@ import numpy as np
 
 from jaxattn.core.contracts import HyperSpec, InputError, Model, Problem, Task
 from jaxattn.core.lookup import resolve
-from jaxattn.descent import AtTimes, Optimiser, Saves, as_optimiser
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
@@ -21,6 +20,8 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.tasks import TASKS
+from jaxattn.training.optimisers import Optimiser, as_optimiser
+from jaxattn.training.saves import AtTimes, Saves
 
 __all__ = ["VARIED", "Settings", "refuse_out_of_range", "settings_for"]
 

@@ -28,12 +28,13 @@ jax.config.update("jax_enable_x64", True)
 
 import jaxattn
 from jaxattn.core.streams import streams
-from jaxattn.descent import AtTimes, make_train
 from jaxattn.flow import make_flow
 from jaxattn.gap_findings import gap_findings
 from jaxattn.gaps import departures, fit_order, gap, orders
 from jaxattn.models import linear
 from jaxattn.tasks import orthogonal
+from jaxattn.training.saves import AtTimes
+from jaxattn.training.train import make_train
 
 task = orthogonal(segments=5, classes=3, train=64, validation=0, test=64)
 

@@ -8,12 +8,13 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.contracts import Problem, Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import AtTimes, make_train
 from jaxattn.flow import Ground, make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population
+from jaxattn.training.saves import AtTimes
+from jaxattn.training.train import make_train
 
 TASK = orthogonal_population(3, 5)
 SPLITS = Splits(TASK.make(0)["train"], {"train": TASK.make(0)["train"]})

@@ -10,10 +10,12 @@ from helpers import hyper, jit
 
 from jaxattn.core.contracts import Hyper, Paradigm, Params, Problem, Splits, Trajectory
 from jaxattn.core.streams import streams
-from jaxattn.descent import AtTimes, Optimiser, make_train
 from jaxattn.flow import Limit, make_flow
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS
+from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.saves import AtTimes
+from jaxattn.training.train import make_train
 
 FULL = Order("fixed", None)
 # Errors of the solver stay 100 times below the smallest that is measured.

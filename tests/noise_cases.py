@@ -15,10 +15,10 @@ from helpers import jit
 from scipy.linalg import expm
 
 from jaxattn.core.contracts import Data, Example, Problem, Splits
-from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS
 from jaxattn.flow.ground import ground_of
 from jaxattn.problems.data import everything
+from jaxattn.training.optimisers import as_optimiser
 
 SLOPES = np.array([1.5, -0.7, 0.4, 1.0, -1.2])
 RIDGE = 0.15

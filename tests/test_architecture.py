@@ -18,7 +18,7 @@ LADDER = (
     ("core",),
     ("tasks", "models", "theory", "integrate", "probes"),
     ("problems",),
-    ("training", "descent", "legs", "stability"),
+    ("training",),
     ("flow", "reduced", "planar", "schedules"),
     ("study", "settings"),
     ("results", "derived", "endings", "lazy", "sealed", "store"),
@@ -67,7 +67,7 @@ ONLY_IN = {
     "flax": {"models"},
     "diffrax": {"integrate"},
     "optimistix": {"integrate"},
-    "optax": {"descent", "legs", "stability", "training"},
+    "optax": {"descent", "training"},
     "matfree": {"probes"},
     "sklearn": {"tasks"},
     "scipy": {

@@ -22,11 +22,12 @@ from helpers import (
 )
 
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import MODELS, linear, mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 SMALL = {"linear": linear(CLASSES, start="normal"), "mlp": mlp(CLASSES, width=4)}
 

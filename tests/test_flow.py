@@ -20,11 +20,12 @@ from scipy.integrate import solve_ivp
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 pytestmark = pytest.mark.needs_x64
 

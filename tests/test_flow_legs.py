@@ -7,10 +7,10 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser
 from jaxattn.flow import focus_reached, make_flow, make_flow_legs, stable_step, stationary
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

@@ -14,7 +14,6 @@ from helpers import hyper, jit
 from jaxattn import theory
 from jaxattn.core.contracts import Data, Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser
 from jaxattn.experiments.departures import problem_of
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
@@ -23,6 +22,7 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.tasks import orthogonal
 from jaxattn.tasks.bags import unpadded
 from jaxattn.tasks.population import foregrounds
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

@@ -15,13 +15,14 @@ from jax.flatten_util import ravel_pytree
 from jaxattn import theory
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.reduced import solve_reduced
 from jaxattn.tasks import orthogonal_population
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 pytestmark = pytest.mark.needs_x64
 

@@ -15,7 +15,6 @@ from jaxattn.derived import with_times
 from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
-from jaxattn.legs import make_legs
 from jaxattn.probes.record import Keep
 from jaxattn.settings import Settings
 from jaxattn.sources import MOST_BYTES, Sources
@@ -32,6 +31,7 @@ from jaxattn.sweep import (
     run_with_stops,
     spec_hash,
 )
+from jaxattn.training.legs import make_legs
 
 __all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]
 

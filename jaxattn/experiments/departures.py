@@ -33,7 +33,6 @@ from jaxattn.core.contracts import (
     Trajectory,
 )
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser
 from jaxattn.experiments.departures_findings import findings, numbers
 from jaxattn.experiments.departures_rows import (
     DEPARTURES,
@@ -51,6 +50,7 @@ from jaxattn.planar import solve_planar
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.store import ABSENT, assemble, block
 from jaxattn.tasks import orthogonal
+from jaxattn.training.optimisers import as_optimiser
 
 __all__ = ["DEPARTURES_EXPERIMENT", "PARADIGMS", "flows", "labelled", "problem_of", "run"]
 

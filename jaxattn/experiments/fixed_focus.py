@@ -30,7 +30,6 @@ from jaxattn.core.contracts import (
     Task,
     Trajectory,
 )
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
 from jaxattn.jobs import tiles_at_once
@@ -44,6 +43,8 @@ from jaxattn.store import assemble, block
 from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 __all__ = [
     "FIXED_FOCUS",

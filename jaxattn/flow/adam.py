@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Params
-from jaxattn.descent import adam_decays
 from jaxattn.flow.averages import average_of, ratio
 from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.training.decays import adam_decays
 
 __all__ = ["ADAM"]
 

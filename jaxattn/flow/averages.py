@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.descent import time_constant
+from jaxattn.training.decays import time_constant
 
 __all__ = ["Average", "average_of", "ratio"]
 

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
-from jaxattn.descent import Optimiser
 from jaxattn.flow.limit import Ground, Limit
 from jaxattn.flow.limits import limit_for
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import Optimiser
 
 __all__ = ["checked_limit", "ground_of"]
 

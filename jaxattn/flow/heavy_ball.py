@@ -4,8 +4,8 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.descent import momentum_of
 from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.training.decays import momentum_of
 
 __all__ = ["HEAVY_BALL"]
 

@@ -19,7 +19,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.descent import Optimiser
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.ground import checked_limit, ground_of
 from jaxattn.flow.limit import Equation, Ground, Limit
@@ -27,12 +26,13 @@ from jaxattn.flow.making import WHOLE, ended
 from jaxattn.flow.solving import event_of
 from jaxattn.flow.stops import Stop
 from jaxattn.integrate import Carry, begin, piece, stability_interval
-from jaxattn.legs import Legs, Span, spans_of
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.legs import Legs, Span, spans_of
+from jaxattn.training.optimisers import Optimiser
 
 __all__ = ["FlowCarry", "Longest", "make_flow_legs", "stable_step"]
 

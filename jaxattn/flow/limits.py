@@ -5,7 +5,6 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.descent import SCHEDULES, Optimiser
 from jaxattn.flow.adam import ADAM
 from jaxattn.flow.gradient import FLOW
 from jaxattn.flow.heavy_ball import HEAVY_BALL
@@ -16,6 +15,7 @@ from jaxattn.flow.reshuffling import RESHUFFLING
 from jaxattn.flow.rmsprop import RMSPROP
 from jaxattn.flow.sde import SDE
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import SCHEDULES, Optimiser
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 

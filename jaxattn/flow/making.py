@@ -19,7 +19,6 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.descent import Optimiser, Saves, last_step, steps_of
 from jaxattn.flow.ground import checked_limit, ground_of
 from jaxattn.flow.limit import Limit
 from jaxattn.flow.solving import Tolerances, solve
@@ -30,6 +29,8 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.saves import Saves, last_step, steps_of
 
 __all__ = ["WHOLE", "ended", "make_flow"]
 

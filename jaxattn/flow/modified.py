@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.descent import momentum_of
 from jaxattn.flow.limit import Equation, Ground, Limit, of_params, plus
+from jaxattn.training.decays import momentum_of
 
 __all__ = ["MODIFIED", "THIRD_ORDER"]
 

@@ -23,8 +23,8 @@ def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
 
     Measures ``sharpness []``, the largest one, and ``eigenvalues [count]``, falling. They are those
     of the Hessian as the optimiser sees it, scaled on both sides by the root of the probe's
-    `scale`: so ``learning_rate * sharpness`` is what `jaxattn.stability.edge` bounds. Along
-    training by Adam it is preconditioned by the second moment, and NaN before the first step.
+    `scale`: so ``learning_rate * sharpness`` is what `jaxattn.training.stability.edge` bounds.
+    Along training by Adam it is preconditioned by the second moment, and NaN before the first step.
 
     Raises:
         InputError: count below 1 or above depth, or the extra ``curvature`` is not installed; when

@@ -7,12 +7,12 @@ from typing import Any
 
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
 from jaxattn.core.lookup import resolve
-from jaxattn.descent import OPTIMISERS, SCHEDULES, Optimiser
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.sweep.axes import shown
 from jaxattn.tasks import TASKS
+from jaxattn.training.optimisers import OPTIMISERS, SCHEDULES, Optimiser
 
 __all__ = ["KINDS", "arguments", "component", "make_model", "make_task"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
-from jaxattn.legs import Carry, Legs, Span
 from jaxattn.sweep.run import axes_of, pick, pick_data, share, start, start_of
 from jaxattn.sweep.stopping import Rule
+from jaxattn.training.legs import Carry, Legs, Span
 
 __all__ = ["LegRow", "make_leg_row", "run_with_stops"]
 

@@ -7,10 +7,10 @@ from itertools import product
 from math import prod
 
 from jaxattn.core.contracts import Task
-from jaxattn.descent import as_optimiser
 from jaxattn.settings import Settings
 from jaxattn.sweep.axes import Axis, Value
 from jaxattn.sweep.spec import Spec
+from jaxattn.training.optimisers import as_optimiser
 
 __all__ = ["Group", "make_groups", "static_axes", "traced_axes"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattn.core.contracts import InputError
-from jaxattn.descent import clocks
 from jaxattn.sweep.groups import Group, make_groups
 from jaxattn.sweep.plan import Chunk, Plan, make_plan
 from jaxattn.sweep.spec import Spec
+from jaxattn.training.saves import clocks
 
 __all__ = ["Sweep", "lay_out", "plan_of"]
 

@@ -6,9 +6,10 @@ import pytest
 
 import jaxattn
 from jaxattn.core.contracts import InputError, Splits
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.sweep import make_row
 from jaxattn.tasks import orthogonal
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 SIZES = {"classes": 3, "segments": 4, "train": 12, "test": 6, "validation": 0, "points": 8}
 SPEC = {

@@ -10,7 +10,6 @@ from scipy.special import wrightomega
 
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.fixed_focus import (
     MOMENTUM,
@@ -26,6 +25,8 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 pytestmark = pytest.mark.needs_x64
 

@@ -8,10 +8,10 @@ from flow_cases import RTOL, Case, even_times, settings
 from helpers import CLASSES, bags, splits, task_of
 
 from jaxattn.core.contracts import Status
-from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

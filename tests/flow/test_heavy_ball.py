@@ -13,12 +13,13 @@ from flow_cases import Case, assert_order, distances, even_times, halved, repeat
 from helpers import EPS, hyper
 
 from jaxattn.core.contracts import InputError, Splits, Status
-from jaxattn.descent import as_optimiser, momentum_of
 from jaxattn.flow import LIMITS, Ground, limit_for
 from jaxattn.flow.limit import plus
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population
+from jaxattn.training.decays import momentum_of
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

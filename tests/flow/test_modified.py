@@ -14,10 +14,10 @@ from flow_cases import ANY, CHOICE, Case, assert_order, distances, even_times, h
 from helpers import CLASSES, PRECISION, all_finite, assert_same_bits, bags, splits, task_of
 
 from jaxattn.core.contracts import Status
-from jaxattn.descent import as_optimiser
 from jaxattn.models import linear
 from jaxattn.models.pair import pair
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

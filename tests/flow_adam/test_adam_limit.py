@@ -19,9 +19,10 @@ from adam_cases import (
 from helpers import all_finite, assert_same_bits, hyper
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.descent import adam_decays, as_optimiser, rmsprop_decay, time_constant
 from jaxattn.flow import LIMITS, limit_for, limits_of
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.decays import adam_decays, rmsprop_decay, time_constant
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

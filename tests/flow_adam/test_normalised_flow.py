@@ -22,9 +22,9 @@ from adam_cases import (
 from helpers import hyper, jit
 
 from jaxattn.core.contracts import Status
-from jaxattn.descent import as_optimiser, unit
 from jaxattn.flow import LIMITS
 from jaxattn.integrate import integrate
+from jaxattn.training.optimisers import as_optimiser, unit
 
 pytestmark = pytest.mark.needs_x64
 

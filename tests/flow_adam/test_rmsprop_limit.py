@@ -16,8 +16,9 @@ from adam_cases import (
     training,
 )
 
-from jaxattn.descent import as_optimiser, rmsprop_decay
 from jaxattn.flow import LIMITS
+from jaxattn.training.decays import rmsprop_decay
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

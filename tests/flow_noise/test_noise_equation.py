@@ -11,12 +11,12 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser
 from jaxattn.flow import LIMITS, limit_for, make_flow
 from jaxattn.flow.ground import ground_of
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import as_optimiser
 
 pytestmark = pytest.mark.needs_x64
 

@@ -9,12 +9,13 @@ from noise_cases import SLOPES, logistic
 
 from jaxattn.core.contracts import Data, Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import LIMITS, make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 pytestmark = pytest.mark.needs_x64
 

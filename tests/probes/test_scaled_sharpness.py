@@ -9,11 +9,12 @@ from helpers import CLASSES, bags, hyper, jit, splits, task_of
 from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.probes.curvature import sharpness
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 pytestmark = pytest.mark.needs_x64
 

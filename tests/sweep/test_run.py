@@ -13,11 +13,12 @@ from helpers import CLASSES, PRECISION, bags, compiled_quickly, splits, task_of
 
 from jaxattn.core.contracts import Data, Splits, Trajectory
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.sweep import fetch, make_plan, make_row, make_runner, stack_data
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 SEEDS, RATES = (0, 1, 5), (0.05, 0.3)
 CONSTANTS = {"temperature": 1.0, "switch_time": 1.5}

@@ -24,8 +24,6 @@ from helpers import (
 
 from jaxattn.core.contracts import InputError, MeasureSpec, Problem, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
-from jaxattn.legs import make_legs
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.measures import MEASURES
@@ -40,6 +38,9 @@ from jaxattn.sweep import (
     run_with_stops,
     stack_data,
 )
+from jaxattn.training.legs import make_legs
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 NAN, INF = float("nan"), float("inf")
 ON, CONVERGED, DIVERGED = int(Status.RUNNING), int(Status.CONVERGED), int(Status.DIVERGED)
@@ -380,8 +381,8 @@ ON_FOUR_DEVICES = """
     from jaxattn.problems.minibatches import Order
     from jaxattn.core.contracts import Splits
     from jaxattn.problems.data import head
-    from jaxattn.descent import as_optimiser
-    from jaxattn.legs import make_legs
+    from jaxattn.training.optimisers import as_optimiser
+    from jaxattn.training.legs import make_legs
     from jaxattn.models import linear
     from jaxattn.problems.attention_problem import attention_problem
     from jaxattn.sweep import Stop, make_leg_row, run_with_stops

@@ -20,11 +20,12 @@ from helpers import (
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import OPTIMISERS, Optimiser, as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.sweep import make_row
+from jaxattn.training.optimisers import OPTIMISERS, Optimiser, as_optimiser
+from jaxattn.training.train import make_train
 
 BAGS, BATCH, STEPS, RATE = 10, 4, 20, 0.1
 SAVES = (0, 1, 7, 8, STEPS)

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Hyper
 from jaxattn.core.lookup import resolve
-from jaxattn.descent import beta1_of, momentum_of
 from jaxattn.problems.measures import first_crossing
+from jaxattn.training.decays import beta1_of, momentum_of
 
 __all__ = ["EDGES", "edge", "first_past"]
 

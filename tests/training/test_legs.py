@@ -17,12 +17,13 @@ from helpers import (
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.flow import make_flow
-from jaxattn.legs import make_legs
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.legs import make_legs
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 SAVES = (0, 1, 4, 7, 8, 12, 20)
 EVERY = 2

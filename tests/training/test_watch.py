@@ -21,10 +21,11 @@ from helpers import (
 )
 
 from jaxattn.core.streams import streams
-from jaxattn.descent import as_optimiser, make_train
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
 
 BAGS, BATCH, RATE, MOMENTUM = 10, 4, 0.1, 0.9
 PASS = 3

@@ -1,7 +1,7 @@
 """Training in legs: one run cut where the host may look, so that rows can be stopped.
 
 A compiled loop calls nothing on the host (law 10); what is decided of a row is decided between
-its legs. A leg does what the whole run does: the step and the save are those of `jaxattn.descent`.
+its legs. A leg does what the whole run does: the step and the save are those of `jaxattn.training`.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
-from jaxattn.descent import Given, Optimiser, State, Watch, make_course, work_of
 from jaxattn.probes.record import Health, Keep
 from jaxattn.problems.minibatches import Order
+from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.train import Given, State, Watch, make_course, work_of
 
 __all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
 

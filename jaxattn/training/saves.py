@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxattn.core.contracts import Hyper
-from jaxattn.descent.optimisers import Optimiser
+from jaxattn.training.optimisers import Optimiser
 
 __all__ = ["AtTimes", "Saves", "clocks", "last_step", "steps_of"]
 

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Hyper, HyperSpec, Params
 from jaxattn.core.lookup import resolve
-from jaxattn.descent.decays import adam_decays, momentum_of, rmsprop_decay
 from jaxattn.probes.curvature import rate_scale
+from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
 

@@ -14,12 +14,12 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
-from jaxattn.descent.optimisers import Optimiser
-from jaxattn.descent.saves import Saves, last_step, steps_of
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, row_status
 from jaxattn.problems.data import everything, size
 from jaxattn.problems.minibatches import Order, make_batches
+from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.saves import Saves, last_step, steps_of
 
 __all__ = ["Course", "Given", "State", "Watch", "make_course", "make_train", "work_of"]
 
@@ -53,7 +53,7 @@ def make_course(
     """``course(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
 
     It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
-    `jaxattn.legs`.
+    `jaxattn.training.legs`.
     """
     probe = make_probe(problem, keep_params, probes)
 

@@ -1,4 +1,4 @@
-"""The optimisers of the package leave a quadratic at the edges that `jaxattn.stability` says."""
+"""The optimisers leave a quadratic at the edges that `jaxattn.training.stability` says."""
 
 from functools import partial
 
@@ -10,9 +10,9 @@ import pytest
 from helpers import EPS, PRECISION, jit
 
 from jaxattn.core.contracts import InputError
-from jaxattn.descent import OPTIMISERS
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
-from jaxattn.stability import EDGES, edge, first_past
+from jaxattn.training.optimisers import OPTIMISERS
+from jaxattn.training.stability import EDGES, edge, first_past
 
 TURN, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))
 HESSIAN = jnp.asarray((TURN * [4.0, 3.0, 1.0, 0.5]) @ TURN.T, PRECISION)
