@@ -106,7 +106,7 @@ for width in (0.5, 0.2, 0.05):
 # first and soft attention last. It turns round, and ends at 1 and 0.
 
 # %%
-from jaxattn.schedules import cell_edges, climb, costate, recut, within
+from jaxattn.reduced.optimal_schedule import cell_edges, climb, costate, recut, within
 
 wrong_way_round = jnp.linspace(-3.0, 3.0, 12)
 edges = cell_edges(horizon, 12, **size)

@@ -16,7 +16,7 @@ from scipy.linalg import expm
 
 from jaxattn.core.contracts import Data, Example, Problem, Splits
 from jaxattn.flow import LIMITS
-from jaxattn.flow.ground import ground_of
+from jaxattn.flow.run_context import ground_of
 from jaxattn.problems.data import everything
 from jaxattn.training.optimisers import as_optimiser
 

@@ -19,7 +19,7 @@ LADDER = (
     ("tasks", "models", "theory", "integrate", "probes"),
     ("problems",),
     ("training",),
-    ("flow", "reduced", "planar", "schedules"),
+    ("flow", "reduced"),
     ("study", "settings"),
     ("results", "derived", "endings", "lazy", "sealed", "store"),
     (

@@ -17,8 +17,8 @@ from jaxattn.core.streams import streams
 from jaxattn.experiments.departures import problem_of
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
-from jaxattn.planar import solve_planar
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.reduced.planar import solve_planar
 from jaxattn.tasks import orthogonal
 from jaxattn.tasks.bags import unpadded
 from jaxattn.tasks.population import foregrounds

@@ -3,7 +3,7 @@
 Each row is the gradient flow of all parameters of the linear pair, from zero, at one size of one
 departure: unequal class frequencies, correlated foregrounds, isotropic noise on the background, a
 finite sample of the published task. It is held against (mu, nu) of the solvable setting at the same
-times, class by class, and against the paths of `jaxattn.planar` where there are any.
+times, class by class, and against the paths of `jaxattn.reduced.planar` where there are any.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,8 +46,8 @@ from jaxattn.experiments.departures_rows import (
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
-from jaxattn.planar import solve_planar
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.reduced.planar import solve_planar
 from jaxattn.store import ABSENT, assemble, block
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser

@@ -1,10 +1,10 @@
 """The best schedule: which mixture of soft and hard attention ends with most focus at a horizon.
 
 In the solvable setting, lambda(t) of ``lambda(t) L_soft + (1 - lambda(t)) L_hard`` is constant on
-cells of time and climbs from several starts by Adam, through the flow (`jaxattn.schedules`); then
-again, from the same starts, on cells that are fine where the best one changes most. The best is
-then held against Pontryagin's principle and against the best hybrid, which the closed form gives.
-Times are in units of segments x classes.
+cells of time and climbs from several starts by Adam, through the flow
+(`jaxattn.reduced.optimal_schedule`); then again, from the same starts, on cells that are fine where
+the best one changes most. The best is then held against Pontryagin's principle and against the best
+hybrid, which the closed form gives. Times are in units of segments x classes.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
-from jaxattn.schedules import Climb, cell_edges, climb, costate, recut, within
+from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
 from jaxattn.store import SCHEMA_VERSION
 from jaxattn.theory.switches import best_switch, curve_at
 

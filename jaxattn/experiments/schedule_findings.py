@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.schedules import AT_AN_END
+from jaxattn.reduced.optimal_schedule import AT_AN_END
 
 __all__ = ["findings", "numbers", "switches"]
 

@@ -1,10 +1,10 @@
 """Continuous limits of training, one a file, and `make_flow`, which solves any of them."""
 
+from jaxattn.flow.events import Stop, focus_reached, stationary
+from jaxattn.flow.flow import make_flow
 from jaxattn.flow.legs import FlowCarry, make_flow_legs, stable_step
-from jaxattn.flow.limit import Equation, Ground, Limit
-from jaxattn.flow.limits import LIMITS, limit_for, limits_of, optimiser_of
-from jaxattn.flow.making import make_flow
-from jaxattn.flow.stops import Stop, focus_reached, stationary
+from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.registry import LIMITS, limit_for, limits_of, optimiser_of
 
 __all__ = [
     "LIMITS",

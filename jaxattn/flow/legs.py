@@ -19,12 +19,12 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.flow.gradient import FLOW
-from jaxattn.flow.ground import checked_limit, ground_of
-from jaxattn.flow.limit import Equation, Ground, Limit
-from jaxattn.flow.making import WHOLE, ended
-from jaxattn.flow.solving import event_of
-from jaxattn.flow.stops import Stop
+from jaxattn.flow.events import Stop
+from jaxattn.flow.flow import WHOLE, ended
+from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.gradient import FLOW
+from jaxattn.flow.run_context import checked_limit, ground_of
+from jaxattn.flow.solve import event_of
 from jaxattn.integrate import Carry, begin, piece, stability_interval
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.probes.probe import Probe

@@ -3,7 +3,7 @@
 from jaxattn.reduced.events import Passage, time_to_fit, time_to_focus
 from jaxattn.reduced.mixture import solve_mixture
 from jaxattn.reduced.path import ReducedPath, log_times
-from jaxattn.reduced.solving import PARADIGMS, solve_reduced
+from jaxattn.reduced.solve import PARADIGMS, solve_reduced
 
 __all__ = [
     "PARADIGMS",

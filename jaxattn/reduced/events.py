@@ -12,7 +12,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
 from jaxattn.reduced.path import Scalar, checked_row
-from jaxattn.reduced.solving import asked_for, flow_of
+from jaxattn.reduced.solve import asked_for, flow_of
 from jaxattn.theory.checks import checked_times
 
 __all__ = ["Passage", "time_to_fit", "time_to_focus"]

@@ -12,7 +12,7 @@ from jaxattn import theory
 from jaxattn.core.contracts import InputError
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.reduced.clock import Clock, clock_from
+from jaxattn.reduced.log_clock import Clock, clock_from
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
 from jaxattn.theory.checks import checked_times
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, Real
 from jaxattn import theory
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import Solution
-from jaxattn.reduced.clock import Clock
+from jaxattn.reduced.log_clock import Clock
 from jaxattn.theory.checks import checked_start
 
 __all__ = ["ReducedPath", "Scalar", "checked_row", "log_times", "made_path"]

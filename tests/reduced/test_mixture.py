@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from jaxattn import theory
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.reduced import log_times, solve_mixture, solve_reduced
-from jaxattn.reduced.clock import clock_from
+from jaxattn.reduced.log_clock import clock_from
 from jaxattn.reduced.mixture import time_on_its_side
 
 pytestmark = pytest.mark.needs_x64

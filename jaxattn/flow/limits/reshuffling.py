@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limit import Equation, Ground, Limit, of_params, plus
-from jaxattn.flow.sde import batch_spread, refuse_clipping
+from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params, plus
+from jaxattn.flow.limits.sde import batch_spread, refuse_clipping
 
 __all__ = ["RESHUFFLING"]
 

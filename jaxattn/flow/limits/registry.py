@@ -5,15 +5,15 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.flow.adam import ADAM
-from jaxattn.flow.gradient import FLOW
-from jaxattn.flow.heavy_ball import HEAVY_BALL
-from jaxattn.flow.limit import Limit
-from jaxattn.flow.modified import MODIFIED, THIRD_ORDER
-from jaxattn.flow.normalised import NORMALISED
-from jaxattn.flow.reshuffling import RESHUFFLING
-from jaxattn.flow.rmsprop import RMSPROP
-from jaxattn.flow.sde import SDE
+from jaxattn.flow.limits.adam import ADAM
+from jaxattn.flow.limits.base import Limit
+from jaxattn.flow.limits.gradient import FLOW
+from jaxattn.flow.limits.heavy_ball import HEAVY_BALL
+from jaxattn.flow.limits.modified import MODIFIED, THIRD_ORDER
+from jaxattn.flow.limits.normalised import NORMALISED
+from jaxattn.flow.limits.reshuffling import RESHUFFLING
+from jaxattn.flow.limits.rmsprop import RMSPROP
+from jaxattn.flow.limits.sde import SDE
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import SCHEDULES, Optimiser
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.averages import average_of, ratio
-from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.moving_average import average_of, ratio
 from jaxattn.training.decays import rmsprop_decay
 
 __all__ = ["RMSPROP"]

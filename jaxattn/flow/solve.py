@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params, Status
-from jaxattn.flow.limit import Equation, Ground, Limit
-from jaxattn.flow.stops import Stop
+from jaxattn.flow.events import Stop
+from jaxattn.flow.limits.base import Equation, Ground, Limit
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
 __all__ = ["Tolerances", "event_of", "solve"]

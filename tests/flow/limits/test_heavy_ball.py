@@ -14,7 +14,7 @@ from helpers import EPS, hyper
 
 from jaxattn.core.contracts import InputError, Splits, Status
 from jaxattn.flow import LIMITS, Ground, limit_for
-from jaxattn.flow.limit import plus
+from jaxattn.flow.limits.base import plus
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population

@@ -8,7 +8,15 @@ from helpers import jit
 
 from jaxattn import theory
 from jaxattn.core.contracts import Status
-from jaxattn.schedules import cell_edges, climb, costate, determinant, focus_under, recut, within
+from jaxattn.reduced.optimal_schedule import (
+    cell_edges,
+    climb,
+    costate,
+    determinant,
+    focus_under,
+    recut,
+    within,
+)
 
 pytestmark = pytest.mark.needs_x64
 

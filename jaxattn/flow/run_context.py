@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
-from jaxattn.flow.limit import Ground, Limit
-from jaxattn.flow.limits import limit_for
+from jaxattn.flow.limits.base import Ground, Limit
+from jaxattn.flow.limits.registry import limit_for
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 

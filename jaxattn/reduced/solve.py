@@ -14,7 +14,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.reduced.clock import Clock, clock_from
+from jaxattn.reduced.log_clock import Clock, clock_from
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
 from jaxattn.theory.checks import checked_switch, checked_times
 
@@ -158,8 +158,8 @@ def solve_reduced(
 ) -> ReducedPath:
     """The path of (mu, nu) under gradient flow, from (mu0, nu0) at ``times[0]``.
 
-    Solved in the logarithm of time (`jaxattn.reduced.clock`), in which no part of the path is much
-    longer than another; the step size is clipped at the switch. Works under ``jit`` and under
+    Solved in the logarithm of time (`jaxattn.reduced.log_clock`), in which no part of the path is
+    much longer than another; the step size is clipped at the switch. Works under ``jit`` and under
     ``vmap`` over every number, and can be differentiated in forward mode (``jax.jvp``,
     ``jax.jacfwd``); a second call on as many times compiles nothing, whatever its paradigm.
 

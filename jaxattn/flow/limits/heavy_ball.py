@@ -4,7 +4,7 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limit import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Equation, Ground, Limit
 from jaxattn.training.decays import momentum_of
 
 __all__ = ["HEAVY_BALL"]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limit import Ground
+from jaxattn.flow.limits.base import Ground
 
 __all__ = ["Stop", "focus_reached", "stationary"]
 

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
 from jaxattn.flow import LIMITS, limit_for, make_flow
-from jaxattn.flow.ground import ground_of
+from jaxattn.flow.run_context import ground_of
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order

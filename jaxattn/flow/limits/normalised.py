@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limit import Equation, Ground, Limit, of_params
+from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params
 from jaxattn.training.optimisers import unit
 
 __all__ = ["NORMALISED"]

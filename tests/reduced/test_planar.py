@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.planar import solve_planar
 from jaxattn.reduced import PARADIGMS, log_times, solve_reduced
+from jaxattn.reduced.planar import solve_planar
 
 pytestmark = pytest.mark.needs_x64
 

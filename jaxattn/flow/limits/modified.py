@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limit import Equation, Ground, Limit, of_params, plus
+from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params, plus
 from jaxattn.training.decays import momentum_of
 
 __all__ = ["MODIFIED", "THIRD_ORDER"]

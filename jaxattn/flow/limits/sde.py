@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limit import Equation, Ground, Limit
-from jaxattn.flow.modified import MODIFIED
+from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.modified import MODIFIED
 
 __all__ = ["SDE", "batch_spread", "refuse_clipping"]
 

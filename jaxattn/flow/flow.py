@@ -19,10 +19,10 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
-from jaxattn.flow.ground import checked_limit, ground_of
-from jaxattn.flow.limit import Limit
-from jaxattn.flow.solving import Tolerances, solve
-from jaxattn.flow.stops import Stop
+from jaxattn.flow.events import Stop
+from jaxattn.flow.limits.base import Limit
+from jaxattn.flow.run_context import checked_limit, ground_of
+from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
 from jaxattn.probes.curvature import rate_scale
 from jaxattn.probes.probe import Probe

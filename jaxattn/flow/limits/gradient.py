@@ -3,7 +3,7 @@
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limit import Equation, Ground, Limit, of_params
+from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params
 
 __all__ = ["FLOW"]
 

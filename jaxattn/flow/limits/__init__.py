@@ -1,0 +1,1 @@
+"""The continuous limits of training, one equation a file."""
