@@ -9,7 +9,10 @@ import pytest
 from jaxattn.engine.chunk import remembered
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.running import run_sweep
-from jaxattn.sweep import Axis, Layout, Spec, fetch, spec_json
+from jaxattn.study.axes import Axis
+from jaxattn.study.spec import Layout, Spec
+from jaxattn.study.spec_hash import spec_json
+from jaxattn.sweep.run import fetch
 
 SEEDS, ROUNDS = 256, 3
 

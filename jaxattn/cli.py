@@ -107,8 +107,8 @@ def _compare(asked: Compare) -> int:
     from jaxattn.experiments import compare_into
     from jaxattn.experiments.comparing import count_failed
     from jaxattn.findings import findings
-    from jaxattn.settings import settings_for
     from jaxattn.statistics import differences
+    from jaxattn.study.settings import settings_for
     from jaxattn.summaries import summary
     from jaxattn.terminal import Reporter, results_table, sentences
 

@@ -25,11 +25,12 @@ from jaxattn.jobs import (
     times_of,
 )
 from jaxattn.pictures import pictures_of
-from jaxattn.settings import Settings, settings_for
 from jaxattn.sources import Sources
 from jaxattn.stopwatch import Stopwatch
 from jaxattn.store import assemble, block
-from jaxattn.sweep import Chunk, fetch
+from jaxattn.study.plan import Chunk
+from jaxattn.study.settings import Settings, settings_for
+from jaxattn.sweep.run import fetch
 from jaxattn.tasks.arguments import several
 
 __all__ = ["Progress", "compare", "run"]
@@ -78,7 +79,8 @@ def compare(
         on_chunk: called after each chunk with where things stand and a function that gives the
             Dataset so far; this is how progress is shown and partial results are written.
         stopwatch: collects compile and run seconds.
-        **settings: the fields of `jaxattn.settings.Settings`: steps, saves, optimiser, order, ...
+        **settings: the fields of `jaxattn.study.settings.Settings`: steps, saves, optimiser, order,
+        ...
 
     Returns:
         A Dataset with dims paradigm, process (train, flows where asked for, and theory where

@@ -3,7 +3,7 @@
 import xarray as xr
 
 from jaxattn.problems.measures import first_crossing
-from jaxattn.settings import Settings
+from jaxattn.study.settings import Settings
 
 __all__ = ["with_times"]
 

@@ -10,8 +10,8 @@ from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.jobs import Job
 from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
-from jaxattn.settings import Settings
 from jaxattn.sources import Sources
+from jaxattn.study.settings import Settings
 
 __all__ = ["pictures_of"]
 

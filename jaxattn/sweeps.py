@@ -32,7 +32,9 @@ from jaxattn.engine.scalars import scalars_into
 from jaxattn.engine.specfile import read_spec
 from jaxattn.engine.status import status_of
 from jaxattn.engine.watching import Listener
-from jaxattn.sweep import Axis, Layout, Spec, from_plain
+from jaxattn.study.axes import Axis
+from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Layout, Spec
 from jaxattn.terminal import Reporter
 
 __all__ = [

@@ -17,7 +17,7 @@ from jaxattn.edges import edge_times
 from jaxattn.gaps import departures, limits_in, orders_by_name
 from jaxattn.jobs import clock_of, hypers_of, plan_jobs, times_of
 from jaxattn.problems.paradigms import soft
-from jaxattn.settings import settings_for
+from jaxattn.study.settings import settings_for
 from jaxattn.tasks import orthogonal
 
 # All of it is in float64; that this is refused without is the last test.

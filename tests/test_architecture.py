@@ -20,7 +20,7 @@ LADDER = (
     ("problems",),
     ("training",),
     ("flow", "reduced"),
-    ("study", "settings"),
+    ("study",),
     ("results", "derived", "endings", "lazy", "sealed", "store"),
     (
         "run",

@@ -13,7 +13,7 @@ from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, S
 from jaxattn.experiments.comparing import count_failed
 from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.models import mlp
-from jaxattn.settings import Settings
+from jaxattn.study.settings import Settings
 from jaxattn.summaries import summary
 from jaxattn.tasks import digits, orthogonal_population
 

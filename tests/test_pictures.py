@@ -13,8 +13,8 @@ from jaxattn.jobs import plan_jobs
 from jaxattn.pictures import pictures_of
 from jaxattn.problems.data import everything
 from jaxattn.problems.measures import SHOWN
-from jaxattn.settings import Settings
 from jaxattn.sources import Sources
+from jaxattn.study.settings import Settings
 from jaxattn.tasks import digits, mosaic, orthogonal
 
 TASK = digits(train=8, test=3)

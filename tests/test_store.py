@@ -173,7 +173,7 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     from jaxattn.experiments import compare_into
-    from jaxattn.settings import Settings
+    from jaxattn.study.settings import Settings
 
     def tell(progress):
         if progress.paradigm == "hard":

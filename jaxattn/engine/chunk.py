@@ -16,21 +16,18 @@ from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.probes.record import Keep
-from jaxattn.settings import Settings
 from jaxattn.sources import MOST_BYTES, Sources
 from jaxattn.store import block
-from jaxattn.sweep import (
-    Group,
-    Plan,
-    Spec,
-    Stop,
-    Sweep,
-    fetch,
-    from_plain,
-    make_leg_row,
-    run_with_stops,
-    spec_hash,
-)
+from jaxattn.study.groups import Group
+from jaxattn.study.layout import Sweep
+from jaxattn.study.parse import from_plain
+from jaxattn.study.plan import Plan
+from jaxattn.study.settings import Settings
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import spec_hash
+from jaxattn.study.stop_rule import Stop
+from jaxattn.sweep.edges import make_leg_row, run_with_stops
+from jaxattn.sweep.run import fetch
 from jaxattn.training.legs import make_legs
 
 __all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]
@@ -194,7 +191,7 @@ def compute(spec_json: str, number: int) -> Finished:
     """A finished chunk: the same bytes wherever and whenever it is computed.
 
     Args:
-        spec_json: of a spec that is laid out, from `jaxattn.sweep.spec_json`.
+        spec_json: of a spec that is laid out, from `jaxattn.study.spec_hash.spec_json`.
         number: of the chunk.
     """
     sweep, runners = remembered(spec_json)

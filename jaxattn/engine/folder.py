@@ -19,7 +19,10 @@ from jaxattn.engine.setup import thread_pool
 from jaxattn.environment import environment
 from jaxattn.sealed import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.store import RESULTS, SCHEMA_VERSION, write_json
-from jaxattn.sweep import Spec, Sweep, difference, from_plain, spec_hash, spec_json
+from jaxattn.study.layout import Sweep
+from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import difference, spec_hash, spec_json
 
 __all__ = [
     "MANIFEST",

@@ -12,7 +12,10 @@ from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.jobs import clock_of, hypers_of, least
 from jaxattn.problems.data import size
 from jaxattn.store import SCHEMA_VERSION
-from jaxattn.sweep import Axis, Sweep, spec_hash, spec_json, static_axes, traced_axes
+from jaxattn.study.axes import Axis
+from jaxattn.study.groups import static_axes, traced_axes
+from jaxattn.study.layout import Sweep
+from jaxattn.study.spec_hash import spec_hash, spec_json
 
 __all__ = ["labels_of", "pieces_of", "variables_of"]
 

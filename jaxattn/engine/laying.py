@@ -13,7 +13,9 @@ from jaxattn.engine.chunk import Runner
 from jaxattn.engine.prediction import bytes_of_chunk, in_words, row_bytes
 from jaxattn.engine.probing import TILES_TO_TRY, fastest_tile
 from jaxattn.jobs import FLOW_TILE
-from jaxattn.sweep import Group, Spec, Sweep, lay_out, make_groups, plan_of
+from jaxattn.study.groups import Group, make_groups
+from jaxattn.study.layout import Sweep, lay_out, plan_of
+from jaxattn.study.spec import Spec
 
 __all__ = ["laid_out", "on_host"]
 

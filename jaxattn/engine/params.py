@@ -13,7 +13,7 @@ import xarray as xr
 from jaxattn.core.contracts import InputError, Params
 from jaxattn.engine.folder import PARAMS, read_spec_in
 from jaxattn.store import open_run
-from jaxattn.sweep import Sweep
+from jaxattn.study.layout import Sweep
 
 __all__ = ["final_params", "write_params"]
 

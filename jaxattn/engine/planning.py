@@ -23,7 +23,10 @@ from jaxattn.engine.prediction import (
 from jaxattn.engine.probing import Pace, pace_of
 from jaxattn.engine.virtual import virtual_bytes
 from jaxattn.jobs import tiles_at_once
-from jaxattn.sweep import Spec, Sweep, spec_hash, spec_json, static_axes
+from jaxattn.study.groups import static_axes
+from jaxattn.study.layout import Sweep
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import spec_hash, spec_json
 
 __all__ = ["GroupCost", "SweepCost", "cost_of"]
 

@@ -22,7 +22,7 @@ from jaxtyping import PyTree
 from jaxattn.core.contracts import Data, Splits
 from jaxattn.engine.chunk import Runner
 from jaxattn.engine.chunkfile import chunk_bytes
-from jaxattn.sweep import make_tile
+from jaxattn.sweep.run import make_tile
 
 __all__ = [
     "ChunkBytes",

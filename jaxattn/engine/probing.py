@@ -10,8 +10,10 @@ import numpy as np
 
 from jaxattn.engine.chunk import Runner
 from jaxattn.jobs import tiles_at_once
-from jaxattn.settings import Settings
-from jaxattn.sweep import Group, Spec, plan_of
+from jaxattn.study.groups import Group
+from jaxattn.study.layout import plan_of
+from jaxattn.study.settings import Settings
+from jaxattn.study.spec import Spec
 
 __all__ = ["TILES_TO_TRY", "Pace", "fastest_tile", "pace_of"]
 

@@ -32,7 +32,9 @@ from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
 from jaxattn.sealed import chunk_name, write_bytes
 from jaxattn.store import write_json
-from jaxattn.sweep import Spec, make_groups, spec_json
+from jaxattn.study.groups import make_groups
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import spec_json
 
 __all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
 

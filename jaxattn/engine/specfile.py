@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep import Spec, parse_spec
+from jaxattn.study.parse import parse_spec
+from jaxattn.study.spec import Spec
 
 __all__ = ["read_spec"]
 

@@ -9,7 +9,7 @@ from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.folder import read_spec_in, states
 from jaxattn.engine.lock import holder_of
 from jaxattn.sealed import State, chunk_name
-from jaxattn.sweep import Sweep
+from jaxattn.study.layout import Sweep
 
 __all__ = ["status_of"]
 

@@ -15,7 +15,8 @@ from jaxattn.engine.log import log
 from jaxattn.engine.work import Engine
 from jaxattn.sealed import State
 from jaxattn.sentences import setting_words
-from jaxattn.sweep import Group, Sweep, static_axes
+from jaxattn.study.groups import Group, static_axes
+from jaxattn.study.layout import Sweep
 
 __all__ = ["Listener", "Watch", "Written", "failed_in"]
 

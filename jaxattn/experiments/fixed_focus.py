@@ -40,7 +40,8 @@ from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.store import assemble, block
-from jaxattn.sweep import Plan, fetch, make_plan, make_row, make_runner
+from jaxattn.study.plan import Plan, make_plan
+from jaxattn.sweep.run import fetch, make_row, make_runner
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
 from jaxattn.training.optimisers import as_optimiser

@@ -16,7 +16,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.engine.running import resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
 from jaxattn.engine.watching import Listener
-from jaxattn.sweep import parse_spec
+from jaxattn.study.parse import parse_spec
 
 SPEC = tiny(paradigms='["soft"]', seeds=5)
 OTHER = tiny(paradigms='["soft"]', seeds=5, rates="[0.1, 0.4]")

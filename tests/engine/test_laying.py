@@ -11,7 +11,8 @@ from jaxattn.engine.chunk import Runner
 from jaxattn.engine.folder import asked_apart
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.prediction import bytes_of_chunk, row_bytes
-from jaxattn.sweep import parse_spec, plan_of
+from jaxattn.study.layout import plan_of
+from jaxattn.study.parse import parse_spec
 
 
 def spec_with(layout, **asked):

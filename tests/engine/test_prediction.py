@@ -13,7 +13,8 @@ from small_sweeps import tiny
 from jaxattn.engine.chunk import compute, runners_of
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.prediction import RowBytes, bytes_of_chunk, bytes_of_file, in_words
-from jaxattn.sweep import parse_spec, spec_json
+from jaxattn.study.parse import parse_spec
+from jaxattn.study.spec_hash import spec_json
 
 ROW = RowBytes(shared=1000, own=10, outputs=100, labelled=100, labelling=5, kept=0)
 
@@ -125,7 +126,8 @@ PROGRAM = """
     from jaxattn.engine.laying import laid_out
     from jaxattn.engine.prediction import bytes_of_chunk, compile_tile, row_bytes
     from jaxattn.jobs import tiles_at_once
-    from jaxattn.sweep import parse_spec, spec_json
+    from jaxattn.study.parse import parse_spec
+    from jaxattn.study.spec_hash import spec_json
 
     def resident(key):
         with open("/proc/self/status") as status:

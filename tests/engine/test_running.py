@@ -16,7 +16,7 @@ from jaxattn.engine.running import Outcome, resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
 from jaxattn.engine.watching import Listener
 from jaxattn.models.linear import linear
-from jaxattn.sweep import parse_spec
+from jaxattn.study.parse import parse_spec
 from jaxattn.tasks.orthogonal import orthogonal_population
 
 STEPS, EXAMPLES, SEGMENTS = 8, 3, 4

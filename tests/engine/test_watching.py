@@ -20,7 +20,8 @@ from jaxattn.engine.watching import Listener, Watch, Written
 from jaxattn.engine.work import Engine
 from jaxattn.sealed import State
 from jaxattn.store import RESULTS
-from jaxattn.sweep import Sweep, parse_spec
+from jaxattn.study.layout import Sweep
+from jaxattn.study.parse import parse_spec
 
 SPEC = """
 [task]

@@ -16,7 +16,8 @@ from jaxattn.core.streams import streams
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.sweep import fetch, make_plan, make_row, make_runner, stack_data
+from jaxattn.study.plan import make_plan
+from jaxattn.sweep.run import fetch, make_row, make_runner, stack_data
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
 
@@ -180,8 +181,8 @@ HASHES = """
     from jaxattn.jobs import hypers_of, plan_jobs
     from jaxattn.sources import Sources
     from jaxattn.models import linear, mlp
-    from jaxattn.settings import Settings
-    from jaxattn.sweep import fetch
+    from jaxattn.study.settings import Settings
+    from jaxattn.sweep.run import fetch
     from jaxattn.tasks import digits
 
     jax.config.update("jax_enable_x64", True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep import make_plan
+from jaxattn.study.plan import make_plan
 
 RATES, TEMPERATURES, SEEDS = (0.1, 0.2), (0.5, 1.0, 2.0), (3, 0, 7, 2**32 - 1)
 AXES = {"learning_rate": RATES, "temperature": TEMPERATURES}

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep.axes import Axis
+from jaxattn.study.axes import Axis
 
 __all__ = ["Chunk", "Plan", "make_plan"]
 

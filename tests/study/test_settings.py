@@ -17,7 +17,7 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hard
-from jaxattn.settings import Settings, settings_for
+from jaxattn.study.settings import Settings, settings_for
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_beside_limits_tolerances_are_as_tight_as_the_model_is_smooth():
 
 def test_settings_are_made_before_jax_computes_anything():
     # Hosts that share a sweep have to meet before any of them does. Here JAX could not.
-    script = "from jaxattn.settings import Settings; Settings('orthogonal', optimiser='adam')"
+    script = "from jaxattn.study.settings import Settings; Settings('orthogonal', optimiser='adam')"
     environment = {**os.environ, "JAX_PLATFORMS": "none-such"}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep.groups import Group, make_groups
-from jaxattn.sweep.plan import Chunk, Plan, make_plan
-from jaxattn.sweep.spec import Spec
+from jaxattn.study.groups import Group, make_groups
+from jaxattn.study.plan import Chunk, Plan, make_plan
+from jaxattn.study.spec import Spec
 from jaxattn.training.saves import clocks
 
 __all__ = ["Sweep", "lay_out", "plan_of"]
@@ -35,7 +35,7 @@ class Sweep:
         if laid is None or len(laid) != len(self.groups):
             raise InputError(
                 f"layout: got {'none' if laid is None else f'one of {len(laid)} groups'}, expected "
-                f"one of {len(self.groups)}; lay the spec out with jaxattn.sweep.lay_out."
+                f"one of {len(self.groups)}; lay the spec out with jaxattn.study.layout.lay_out."
             )
 
     @classmethod

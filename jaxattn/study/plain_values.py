@@ -9,10 +9,10 @@ import numpy as np
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.settings import VARIED, Settings
-from jaxattn.sweep.axes import shown
-from jaxattn.sweep.meaning import FIXED, STATIC
-from jaxattn.sweep.values import EXACT, whole_number
+from jaxattn.study.axes import shown
+from jaxattn.study.resolve import FIXED, STATIC
+from jaxattn.study.settings import VARIED, Settings
+from jaxattn.study.values import EXACT, whole_number
 
 __all__ = ["checked_settings", "plain_table"]
 

@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Any
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep.axes import Axis, shown
-from jaxattn.sweep.plainness import plain_table
-from jaxattn.sweep.spec import Layout, Spec
-from jaxattn.sweep.values import known_keys, read_axis, read_column
+from jaxattn.study.axes import Axis, shown
+from jaxattn.study.plain_values import plain_table
+from jaxattn.study.spec import Layout, Spec
+from jaxattn.study.values import known_keys, read_axis, read_column
 
 __all__ = ["from_plain", "parse_spec"]
 
@@ -38,7 +38,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def from_plain(tables: Mapping[str, Any]) -> Spec:
-    """A spec from its tables: as a TOML file has them, or as `jaxattn.sweep.to_plain` gives them.
+    """A spec from its tables: of a TOML file, or as `jaxattn.study.spec_hash.to_plain` gives them.
 
     Raises:
         InputError: an unknown key, or anything that `Spec` refuses.

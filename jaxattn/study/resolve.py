@@ -6,10 +6,10 @@ from typing import Any, Literal, TypeAlias
 
 from jaxattn.core.contracts import HyperSpec, InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.settings import Settings, refuse_out_of_range
-from jaxattn.sweep.axes import Axis, Value, refuse_clashes, refuse_taken, shown
-from jaxattn.sweep.components import KINDS, arguments, component, make_model, make_task
-from jaxattn.sweep.values import SEEDS, whole_number
+from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken, shown
+from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
+from jaxattn.study.settings import Settings, refuse_out_of_range
+from jaxattn.study.values import SEEDS, whole_number
 from jaxattn.tasks import TASKS
 
 __all__ = ["FIXED", "STATIC", "Meaning", "Role", "understand"]

@@ -7,9 +7,9 @@ from itertools import product
 from math import prod
 
 from jaxattn.core.contracts import Task
-from jaxattn.settings import Settings
-from jaxattn.sweep.axes import Axis, Value
-from jaxattn.sweep.spec import Spec
+from jaxattn.study.axes import Axis, Value
+from jaxattn.study.settings import Settings
+from jaxattn.study.spec import Spec
 from jaxattn.training.optimisers import as_optimiser
 
 __all__ = ["Group", "make_groups", "static_axes", "traced_axes"]

@@ -16,19 +16,12 @@ import pytest
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.specfile import read_spec
-from jaxattn.settings import Settings
-from jaxattn.sweep import (
-    Axis,
-    Layout,
-    Spec,
-    difference,
-    from_plain,
-    parse_spec,
-    spec_hash,
-    spec_json,
-    to_plain,
-)
-from jaxattn.sweep.meaning import FIXED, STATIC
+from jaxattn.study.axes import Axis
+from jaxattn.study.parse import from_plain, parse_spec
+from jaxattn.study.resolve import FIXED, STATIC
+from jaxattn.study.settings import Settings
+from jaxattn.study.spec import Layout, Spec
+from jaxattn.study.spec_hash import difference, spec_hash, spec_json, to_plain
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "sweep.toml"
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from jaxattn.core.canonical_json import canonical_json, plain
-from jaxattn.sweep.spec import Spec
+from jaxattn.study.spec import Spec
 
 __all__ = ["difference", "spec_hash", "spec_json", "to_plain"]
 
@@ -35,7 +35,7 @@ def to_plain(spec: Spec) -> dict[str, Any]:
 
 
 def spec_json(spec: Spec) -> str:
-    """Canonical JSON: `jaxattn.sweep.from_plain` of what it says is the spec again."""
+    """Canonical JSON: `jaxattn.study.parse.from_plain` of what it says is the spec again."""
     return canonical_json(to_plain(spec))
 
 

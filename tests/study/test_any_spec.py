@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.laying import laid_out
-from jaxattn.sweep import Spec, from_plain, spec_hash, spec_json
+from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import spec_hash, spec_json
 
 
 @pytest.fixture(autouse=True)

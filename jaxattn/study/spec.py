@@ -6,11 +6,11 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.sweep.axes import Axis, shown
-from jaxattn.sweep.meaning import Meaning, Role, understand
-from jaxattn.sweep.plainness import checked_settings, plain_table
-from jaxattn.sweep.stopping import Stop
-from jaxattn.sweep.values import whole_number
+from jaxattn.study.axes import Axis, shown
+from jaxattn.study.plain_values import checked_settings, plain_table
+from jaxattn.study.resolve import Meaning, Role, understand
+from jaxattn.study.stop_rule import Stop
+from jaxattn.study.values import whole_number
 
 __all__ = ["PROCESSES", "Layout", "Spec"]
 
@@ -78,7 +78,7 @@ class Spec:
     model: Mapping[str, Any] | None = None
     """``name`` and arguments of its factory; None: the task's own."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `jaxattn.settings.Settings`, and ``hypers`` that do not vary."""
+    """Fields of `jaxattn.study.settings.Settings`, and ``hypers`` that do not vary."""
     processes: tuple[str, ...] = ("train",)
     """train, flow, or both."""
     measures: tuple[str, ...] | None = None

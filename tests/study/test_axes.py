@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sweep import Axis
-from jaxattn.sweep.axes import MOST, shown
-from jaxattn.sweep.values import read_axis
+from jaxattn.study.axes import MOST, Axis, shown
+from jaxattn.study.values import read_axis
 
 
 def values(name, asked):
