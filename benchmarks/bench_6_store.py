@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jaxattn.engine.chunkfile import chunk_bytes, chunk_name
-from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable, write_virtual
-from jaxattn.sealed import seal_chunk
-from jaxattn.store import RESULTS, SCHEMA_VERSION, open_run
+from jaxattn.results.checksum import seal_chunk
+from jaxattn.results.chunk_file import chunk_bytes, chunk_name
+from jaxattn.results.files import RESULTS, SCHEMA_VERSION, open_run
+from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, write_virtual
 
 LEAD = {"paradigm": 3, "process": 1, "learning_rate": 100, "seed": 334}
 OWN = {"save": 11, "split": 2}

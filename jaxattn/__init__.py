@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
     from jaxattn.problems.minibatches import Order as Order
     from jaxattn.reduced import solve_reduced as solve_reduced
-    from jaxattn.store import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
+    from jaxattn.results.files import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.summaries import summary as summary
     from jaxattn.tasks import mosaic as mosaic
     from jaxattn.training.optimisers import as_optimiser as as_optimiser
@@ -57,7 +57,7 @@ _WHERE = {
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),
-    "open": ("store", "open_run"),
+    "open": ("results.files", "open_run"),
     "plots": ("plots", None),
     "solve_reduced": ("reduced", "solve_reduced"),
     "streams": ("core.streams", None),

@@ -13,7 +13,6 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Paradigm, Status, Task, Trajectory
-from jaxattn.derived import with_times
 from jaxattn.gaps import with_distances
 from jaxattn.jobs import (
     Job,
@@ -25,9 +24,10 @@ from jaxattn.jobs import (
     times_of,
 )
 from jaxattn.pictures import pictures_of
+from jaxattn.results.derived import with_times
+from jaxattn.results.files import assemble, block
 from jaxattn.sources import Sources
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import assemble, block
 from jaxattn.study.plan import Chunk
 from jaxattn.study.settings import Settings, settings_for
 from jaxattn.sweep.run import fetch

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.store import spec_of
+from jaxattn.results.files import spec_of
 from jaxattn.training.stability import EDGES, edge, first_past
 
 __all__ = ["edge_in", "edge_times", "products"]

@@ -9,6 +9,7 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.gap_findings import gap_findings
+from jaxattn.results.files import spec_of
 from jaxattn.sentences import (
     SPOKEN,
     Finding,
@@ -21,7 +22,6 @@ from jaxattn.sentences import (
     setting_words,
 )
 from jaxattn.statistics import BEST, TIMES, best_rates, differences, swept_in, times
-from jaxattn.store import spec_of
 from jaxattn.summaries import own_rule, summary
 
 __all__ = ["Finding", "failures", "findings"]

@@ -10,8 +10,8 @@ from jaxattn.core.contracts import Status
 from jaxattn.edges import edge_in, edge_times, products
 from jaxattn.flow import LIMITS
 from jaxattn.gaps import TOLERANCE, departures, limits_in, orders, watched
+from jaxattn.results.files import spec_of
 from jaxattn.sentences import Finding, listed, setting_words
-from jaxattn.store import spec_of
 
 __all__ = ["departure_records", "gap_findings", "limit_words"]
 

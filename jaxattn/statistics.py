@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.endings import held, known_until
 from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
+from jaxattn.results.stopped_rows import held, known_until
 
 __all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
 

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.endings import held
 from jaxattn.intervals import interval
+from jaxattn.results.stopped_rows import held
 
 __all__ = ["own_rule", "summary"]
 

@@ -103,8 +103,8 @@ def _status(asked: SweepStatus) -> int:
 
 
 def _export(asked: SweepExport) -> int:
-    from jaxattn.engine.export import export
-    from jaxattn.store import open_run
+    from jaxattn.results.export import export
+    from jaxattn.results.files import open_run
 
     export(open_run(asked.folder), asked.to)
     if asked.json:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from jaxattn.engine.chunkfile import chunk_bytes, chunk_name
-from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable, write_virtual
-from jaxattn.sealed import write_bytes
-from jaxattn.store import SCHEMA_VERSION
+from jaxattn.results.checksum import write_bytes
+from jaxattn.results.chunk_file import chunk_bytes, chunk_name
+from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, write_virtual
 
 SPEC_HASH = "0123456789abcdef" * 4
 RATES, SEEDS, SAVES = (0.1, 0.2, 0.5), (3, 1, 4, 1_000_000), 2

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from jaxattn import plots
 from jaxattn.comparison import compare
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.store import open_run, write_results
+from jaxattn.results.files import open_run, write_results
 
 LAST_RATE = 0.05
 TIMES = np.geomspace(1, 1e5, 50)

@@ -14,9 +14,9 @@ import jaxattn
 from jaxattn import sweeps
 from jaxattn.experiments import report
 from jaxattn.findings import findings
-from jaxattn.sealed import chunk_name
+from jaxattn.results.checksum import chunk_name
+from jaxattn.results.files import ABSENT, spec_of
 from jaxattn.statistics import best_rates, differences, times
-from jaxattn.store import ABSENT, spec_of
 
 TABLES = {
     "task": {

@@ -11,13 +11,13 @@ import xarray as xr
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Params, Splits, Trajectory
-from jaxattn.derived import with_times
-from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.heap import give_back
 from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.probes.record import Keep
+from jaxattn.results.chunk_file import chunk_bytes
+from jaxattn.results.derived import with_times
+from jaxattn.results.files import block
 from jaxattn.sources import MOST_BYTES, Sources
-from jaxattn.store import block
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain

@@ -8,10 +8,10 @@ import xarray as xr
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.chunk import Runner
-from jaxattn.engine.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.jobs import clock_of, hypers_of, least
 from jaxattn.problems.data import size
-from jaxattn.store import SCHEMA_VERSION
+from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import static_axes, traced_axes
 from jaxattn.study.layout import Sweep

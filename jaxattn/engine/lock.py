@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jaxattn.core.contracts import InputError
-from jaxattn.store import write_json
+from jaxattn.results.files import write_json
 
 __all__ = ["HOLDER", "LOCK", "alone_in", "holder_of", "not_writable"]
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from jaxattn.core.contracts import InputError, Params
 from jaxattn.engine.folder import PARAMS, read_spec_in
-from jaxattn.store import open_run
+from jaxattn.results.files import open_run
 from jaxattn.study.layout import Sweep
 
 __all__ = ["final_params", "write_params"]

@@ -21,8 +21,8 @@ from jaxattn.engine.prediction import (
     row_bytes,
 )
 from jaxattn.engine.probing import Pace, pace_of
-from jaxattn.engine.virtual import virtual_bytes
 from jaxattn.jobs import tiles_at_once
+from jaxattn.results.virtual import virtual_bytes
 from jaxattn.study.groups import static_axes
 from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec

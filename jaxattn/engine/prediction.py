@@ -21,7 +21,7 @@ from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Splits
 from jaxattn.engine.chunk import Runner
-from jaxattn.engine.chunkfile import chunk_bytes
+from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.sweep.run import make_tile
 
 __all__ = [

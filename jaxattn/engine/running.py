@@ -27,11 +27,11 @@ from jaxattn.engine.laying import laid_out
 from jaxattn.engine.lock import alone_in
 from jaxattn.engine.log import log
 from jaxattn.engine.params import write_params
-from jaxattn.engine.virtual import write_virtual
 from jaxattn.engine.watching import Listener, Watch, failed_in
 from jaxattn.environment import command_line, environment
-from jaxattn.sealed import chunk_name, write_bytes
-from jaxattn.store import write_json
+from jaxattn.results.checksum import chunk_name, write_bytes
+from jaxattn.results.files import write_json
+from jaxattn.results.virtual import write_virtual
 from jaxattn.study.groups import make_groups
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json

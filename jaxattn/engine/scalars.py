@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.endings import held
 from jaxattn.engine.watching import Written
-from jaxattn.store import RESULTS
+from jaxattn.results.files import RESULTS
+from jaxattn.results.stopped_rows import held
 
 __all__ = ["SCALARS", "scalars_into"]
 

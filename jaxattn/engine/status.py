@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.contracts import Status
-from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.folder import read_spec_in, states
 from jaxattn.engine.lock import holder_of
-from jaxattn.sealed import State, chunk_name
+from jaxattn.results.checksum import State, chunk_name
+from jaxattn.results.chunk_file import status_in
 from jaxattn.study.layout import Sweep
 
 __all__ = ["status_of"]

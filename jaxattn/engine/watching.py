@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxattn.comparison import Progress
 from jaxattn.core.contracts import Status
-from jaxattn.engine.chunkfile import status_in
 from jaxattn.engine.hosts import share_of
 from jaxattn.engine.log import log
 from jaxattn.engine.work import Engine
-from jaxattn.sealed import State
+from jaxattn.results.checksum import State
+from jaxattn.results.chunk_file import status_in
 from jaxattn.sentences import setting_words
 from jaxattn.study.groups import Group, static_axes
 from jaxattn.study.layout import Sweep

@@ -12,8 +12,8 @@ from jaxattn.core.precision import x64_is_on
 from jaxattn.environment import command_line, environment
 from jaxattn.experiments.reporting import report_into
 from jaxattn.jobs import plan_jobs
+from jaxattn.results.files import content_hash, prepare, write_json, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import content_hash, prepare, write_json, write_results
 from jaxattn.study.settings import Settings
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import FIELDS

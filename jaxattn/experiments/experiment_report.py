@@ -22,7 +22,7 @@ from jaxattn.experiments.report_parts import (
     run_facts,
 )
 from jaxattn.page import Figure, Fold, Page, Section, numbers_sheet, render
-from jaxattn.store import open_run, spec_of, write_bytes
+from jaxattn.results.files import open_run, spec_of, write_bytes
 
 __all__ = ["experiment_report_into"]
 

@@ -39,7 +39,7 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
-from jaxattn.store import assemble, block
+from jaxattn.results.files import assemble, block
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.sweep.run import fetch, make_row, make_runner
 from jaxattn.tasks import orthogonal

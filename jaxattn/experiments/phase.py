@@ -22,7 +22,7 @@ from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.experiments.phase_findings import findings, numbers
-from jaxattn.store import SCHEMA_VERSION, status_attributes
+from jaxattn.results.files import SCHEMA_VERSION, status_attributes
 from jaxattn.theory.last_crossing import last_pass
 
 __all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "labelled", "leaders", "run"]

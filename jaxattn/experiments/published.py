@@ -10,7 +10,7 @@ from jaxattn import plots
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.reduced import PARADIGMS, ReducedPath, solve_reduced
-from jaxattn.store import prepare, write_json
+from jaxattn.results.files import prepare, write_json
 from jaxattn.theory.checks import LARGEST_TIME
 from jaxattn.theory.closed_form_path import ExactPath, exact_path
 

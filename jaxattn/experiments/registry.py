@@ -23,8 +23,8 @@ from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
 from jaxattn.experiments.theory import THEORY
 from jaxattn.findings import Finding
+from jaxattn.results.files import content_hash, open_run, prepare, write_json, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import content_hash, open_run, prepare, write_json, write_results
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 

@@ -12,7 +12,7 @@ import xarray as xr
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.page import Figure, Section
-from jaxattn.store import RESULTS
+from jaxattn.results.files import RESULTS
 
 __all__ = [
     "REPORT",

@@ -23,9 +23,9 @@ from jaxattn.experiments.report_parts import (
 from jaxattn.findings import Finding, findings
 from jaxattn.gap_findings import departure_records, limit_words
 from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
+from jaxattn.results.files import RESULTS, open_run, spec_of, write_bytes
 from jaxattn.sentences import listed
 from jaxattn.statistics import differences
-from jaxattn.store import RESULTS, open_run, spec_of, write_bytes
 from jaxattn.summaries import own_rule, summary
 
 __all__ = ["report_into"]

@@ -27,7 +27,7 @@ from jaxattn.core.streams import streams
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
 from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
-from jaxattn.store import SCHEMA_VERSION
+from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.theory.switches import best_switch, curve_at
 
 __all__ = ["SCHEDULE", "Schedule", "run"]

@@ -23,7 +23,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.switch_findings import findings, numbers
-from jaxattn.store import SCHEMA_VERSION
+from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.theory.switches import best_switch, overtaking, switch_curve
 
 __all__ = ["SWITCH", "Switch", "run"]

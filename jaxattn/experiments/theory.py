@@ -22,7 +22,7 @@ from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.theory_findings import findings, numbers
 from jaxattn.reduced import log_times, solve_reduced
-from jaxattn.store import SCHEMA_VERSION, status_attributes
+from jaxattn.results.files import SCHEMA_VERSION, status_attributes
 from jaxattn.theory.last_crossing import last_pass
 
 __all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "run"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from jaxattn.store import write_bytes
+from jaxattn.results.files import write_bytes
 
 __all__ = ["save"]
 

@@ -13,7 +13,7 @@ from jaxattn.plots.rows import (
     split_of,
 )
 from jaxattn.plots.style import new_panels, one_legend, set_title
-from jaxattn.store import spec_of
+from jaxattn.results.files import spec_of
 
 __all__ = ["overview"]
 

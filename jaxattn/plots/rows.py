@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from jaxattn import sentences
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.endings import held
 from jaxattn.plots.style import Style, style_of
-from jaxattn.store import ABSENT, spec_of
+from jaxattn.results.files import ABSENT, spec_of
+from jaxattn.results.stopped_rows import held
 
 __all__ = [
     "AXES",

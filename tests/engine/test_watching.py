@@ -12,14 +12,14 @@ import xarray as xr
 
 from jaxattn.comparison import Progress
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.engine.chunkfile import chunk_bytes
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log
 from jaxattn.engine.scalars import SCALARS, scalars_into
 from jaxattn.engine.watching import Listener, Watch, Written
 from jaxattn.engine.work import Engine
-from jaxattn.sealed import State
-from jaxattn.store import RESULTS
+from jaxattn.results.checksum import State
+from jaxattn.results.chunk_file import chunk_bytes
+from jaxattn.results.files import RESULTS
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import parse_spec
 

@@ -13,7 +13,7 @@ from example_results import example_result
 
 from jaxattn.experiments import reproduce
 from jaxattn.experiments.reporting import report_into
-from jaxattn.store import write_results
+from jaxattn.results.files import write_results
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

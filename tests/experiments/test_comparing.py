@@ -8,7 +8,7 @@ from example_results import example_result
 
 from jaxattn.experiments import comparing
 from jaxattn.experiments.comparing import compare_into
-from jaxattn.store import open_run, write_results
+from jaxattn.results.files import open_run, write_results
 from jaxattn.study.settings import Settings
 
 pytestmark = pytest.mark.needs_x64

@@ -23,7 +23,7 @@ from jaxattn.experiments.departures_rows import (
     rows_of,
 )
 from jaxattn.problems.data import check
-from jaxattn.store import open_run, write_results
+from jaxattn.results.files import open_run, write_results
 from jaxattn.tasks.population import foregrounds
 
 PAGE = Path(__file__).parents[2] / "docs/departures.md"

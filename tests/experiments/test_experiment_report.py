@@ -18,7 +18,7 @@ from jaxattn.experiments import registry, report, reproduce
 from jaxattn.experiments.experiment import Experiment
 from jaxattn.experiments.experiment_report import MOST_LINES
 from jaxattn.findings import Finding
-from jaxattn.store import write_json, write_results
+from jaxattn.results.files import write_json, write_results
 
 MEGABYTE = 1_000_000
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -11,8 +11,8 @@ from jaxattn.experiments import fixed_focus
 from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS, FixedFocus
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
+from jaxattn.results.files import open_run, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import open_run, write_results
 from jaxattn.summaries import summary
 
 ALPHAS = fixed_focus.ALPHAS

@@ -14,7 +14,7 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
 from jaxattn.experiments.experiment import SCALES
 from jaxattn.page import cell
-from jaxattn.store import content_hash, open_run
+from jaxattn.results.files import content_hash, open_run
 
 
 @pytest.fixture

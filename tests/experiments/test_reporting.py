@@ -11,7 +11,7 @@ from example_results import end, example_result
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.reporting import report_into
 from jaxattn.plots import gallery
-from jaxattn.store import spec_of, write_json, write_results
+from jaxattn.results.files import spec_of, write_json, write_results
 
 MEGABYTE = 1_000_000
 

@@ -8,8 +8,8 @@ from jaxattn.core.contracts import Status
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.schedule import Schedule, run
 from jaxattn.experiments.schedule_findings import findings, numbers, switches
+from jaxattn.results.files import open_run, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import open_run, write_results
 
 
 @pytest.mark.parametrize(

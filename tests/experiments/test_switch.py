@@ -9,8 +9,8 @@ from jaxattn.core.contracts import Status
 from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.switch import Switch, run
 from jaxattn.experiments.switch_findings import findings, law, numbers
+from jaxattn.results.files import open_run, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import open_run, write_results
 
 
 def test_the_law_is_the_time_in_which_focus_takes_off_with_many_segments():

@@ -17,8 +17,8 @@ from jaxattn.experiments import theory as experiment
 from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.theory import THEORY, Published
 from jaxattn.experiments.theory_findings import findings, numbers
+from jaxattn.results.files import open_run, write_results
 from jaxattn.stopwatch import Stopwatch
-from jaxattn.store import open_run, write_results
 
 SMALL = Published(5, 4, 400.0, points=60, grid=8, orbit_points=20)
 

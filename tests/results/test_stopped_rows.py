@@ -7,9 +7,9 @@ import xarray as xr
 from example_results import STEPS, example_result
 
 from jaxattn.core.contracts import Status
-from jaxattn.endings import held, known_until
 from jaxattn.findings import failures, findings
 from jaxattn.plots.rows import choose, runs
+from jaxattn.results.stopped_rows import held, known_until
 from jaxattn.statistics import differences
 from jaxattn.summaries import summary
 

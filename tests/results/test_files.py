@@ -13,7 +13,14 @@ from example_results import example_result
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.store import RESULTS, content_hash, open_run, prepare, write_bytes, write_results
+from jaxattn.results.files import (
+    RESULTS,
+    content_hash,
+    open_run,
+    prepare,
+    write_bytes,
+    write_results,
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +128,7 @@ def test_a_newer_schema_is_refused(ds: xr.Dataset, tmp_path: Path) -> None:
 FULL_DISK = """
     import sys
     from pathlib import Path
-    from jaxattn.store import write_bytes
+    from jaxattn.results.files import write_bytes
     folder = Path(sys.argv[1])
     write_bytes(folder / "file", b"old" * 10)
     try:
@@ -155,7 +162,7 @@ READ_ONLY = """
     import sys
     from pathlib import Path
     from jaxattn.core.contracts import InputError, Status
-    from jaxattn.store import prepare
+    from jaxattn.results.files import prepare
     try:
         prepare(Path(sys.argv[1]) / "run", overwrite=False)
     except InputError as error:

@@ -17,10 +17,10 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.engine.hyperslabs import Box, blocks, boxes
-from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
-from jaxattn.sealed import chunk_name, private_name, seal, write_bytes
-from jaxattn.store import ABSENT, RESULTS, status_attributes
+from jaxattn.results.checksum import chunk_name, private_name, seal, write_bytes
+from jaxattn.results.files import ABSENT, RESULTS, status_attributes
+from jaxattn.results.hyperslabs import Box, blocks, boxes
+from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 
 __all__ = ["Piece", "VirtualVariable", "status_variable", "virtual_bytes", "write_virtual"]
 

@@ -25,9 +25,9 @@ from example_sweeps import (
 
 import jaxattn
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.engine.chunkfile import chunk_bytes, chunk_name
-from jaxattn.engine.virtual import Piece, VirtualVariable, virtual_bytes
-from jaxattn.store import ABSENT, RESULTS, status_attributes
+from jaxattn.results.chunk_file import chunk_bytes, chunk_name
+from jaxattn.results.files import ABSENT, RESULTS, status_attributes
+from jaxattn.results.virtual import Piece, VirtualVariable, virtual_bytes
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_a_missing_chunk_is_not_taken_from_the_sweep_one_stands_in(
 
 FEW_FILES = """
     import resource, sys
-    from jaxattn.store import open_run
+    from jaxattn.results.files import open_run
     resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
     print(int((open_run(sys.argv[1])["status"] > 0).sum()))
 """

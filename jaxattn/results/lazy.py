@@ -21,7 +21,7 @@ import xarray as xr
 from xarray.core import indexing
 
 from jaxattn.core.contracts import InputError
-from jaxattn.sealed import CHUNKS, State, examine
+from jaxattn.results.checksum import CHUNKS, State, examine
 
 __all__ = ["lazily"]
 

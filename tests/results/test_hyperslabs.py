@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxattn.engine.hyperslabs import blocks, boxes
+from jaxattn.results.hyperslabs import blocks, boxes
 
 SHAPES = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 

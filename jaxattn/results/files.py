@@ -14,7 +14,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json, plain
 from jaxattn.core.contracts import InputError, MeasureSpec, Status, Trajectory
-from jaxattn.sealed import is_broken, seal, write_bytes
+from jaxattn.results.checksum import is_broken, seal, write_bytes
 
 __all__ = [
     "ABSENT",
@@ -257,7 +257,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
             if "spec_hash" in unread.attrs:
                 if is_broken(whole, must=True):
                     raise InputError(f"{damaged} (its end is missing).")
-                from jaxattn.lazy import lazily
+                from jaxattn.results.lazy import lazily
 
                 return lazily(file.parent, whole, unread)
             ds = unread.load()

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from jaxattn.engine.netcdf import LIBRARY, add_group, add_variable, skeleton
-from jaxattn.sealed import State, chunk_name, examine, private_name, seal_chunk
+from jaxattn.results.checksum import State, chunk_name, examine, private_name, seal_chunk
+from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 
 __all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
 

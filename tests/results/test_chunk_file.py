@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from example_sweeps import SPEC_HASH, chunk
 
-from jaxattn.engine.chunkfile import State, chunk_bytes, chunk_name, examine
+from jaxattn.results.chunk_file import State, chunk_bytes, chunk_name, examine
 
 ROWS = np.arange(4, 9)
 

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import InputError
-from jaxattn.store import ABSENT, canonical_json
+from jaxattn.results.files import ABSENT, canonical_json
 
 __all__ = ["SLAB", "export", "slabs", "to_parquet", "to_zarr"]
 

@@ -1,0 +1,1 @@
+"""Results with labels, and their files."""
