@@ -22,7 +22,7 @@ from limits_peer import Flow, flat
 from limits_ratios import PROCESSES, figures
 
 from jaxattn.core.contracts import Status
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 CASE, ROUNDS = LINEAR, 3
 TOLERANCES = {"rtol": 1e-6, "atol": 1e-8}  # torchdiffeq's; ours, in limits_cases, end closer

@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit, log_expit
 
 from jaxattn.reduced import log_times, solve_reduced
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 SEGMENTS, CLASSES, T_END, POINTS = 100, 1000, 4e5, 4_000
 DT, EULER_STEPS = 0.01, 100_000

@@ -9,7 +9,7 @@ import torch
 from cases import CASES, FIXED_FOCUS, LINEAR, MLP, PARADIGMS, RATE, batch_rows, start_of, training
 from peer import Loop
 
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 SEEDS = (1, 4, 16, 64, 256, 1024)
 BASE = 64  # what the cost of more seeds is held against, in the same rounds

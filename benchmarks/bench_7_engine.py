@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattn.engine.chunk import remembered
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.running import run_sweep
+from jaxattn.run.chunk import remembered
+from jaxattn.run.tiles import fetch
 from jaxattn.study.axes import Axis
 from jaxattn.study.spec import Layout, Spec
 from jaxattn.study.spec_hash import spec_json
-from jaxattn.sweep.run import fetch
 
 SEEDS, ROUNDS = 256, 3
 

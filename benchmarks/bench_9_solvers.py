@@ -22,7 +22,7 @@ from jaxattn.integrate.step_size import first_step, pi_control
 from jaxattn.models import MODELS, linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import everything, head
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import as_optimiser
 

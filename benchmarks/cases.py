@@ -13,8 +13,8 @@ from jaxattn.models import MODELS, linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head, size
 from jaxattn.problems.minibatches import Order, make_batches
+from jaxattn.run.tiles import fetch, make_row, make_runner
 from jaxattn.study.plan import make_plan
-from jaxattn.sweep.run import fetch, make_row, make_runner
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train

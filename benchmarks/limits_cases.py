@@ -10,11 +10,11 @@ from cases import LINEAR, Case
 from jaxattn.core.contracts import Params, Problem, Splits, Trajectory
 from jaxattn.core.streams import streams
 from jaxattn.flow import make_flow
-from jaxattn.jobs import FLOW_TILE, tiles_at_once
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head
+from jaxattn.run.job import FLOW_TILE, tiles_at_once
+from jaxattn.run.tiles import fetch, make_row, make_runner
 from jaxattn.study.plan import Plan, make_plan
-from jaxattn.sweep.run import fetch, make_row, make_runner
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
 

@@ -104,12 +104,12 @@ def _set_up(cache: bool) -> None:
 
 
 def _compare(asked: Compare) -> int:
+    from jaxattn.analysis.findings import findings
+    from jaxattn.analysis.paired_differences import differences
+    from jaxattn.analysis.summary import summary
     from jaxattn.experiments import compare_into
     from jaxattn.experiments.comparing import count_failed
-    from jaxattn.findings import findings
-    from jaxattn.statistics import differences
     from jaxattn.study.settings import settings_for
-    from jaxattn.summaries import summary
     from jaxattn.terminal import Reporter, results_table, sentences
 
     settings = settings_for(
@@ -159,8 +159,8 @@ def _split(words: Sequence[str]) -> tuple[str, ...]:
 
 def _beside_limits(ds: Any) -> dict[str, Any]:
     """Training beside its limits, as JSON; orders where there are several learning rates."""
-    from jaxattn.gap_findings import departure_records
-    from jaxattn.gaps import limits_in, orders_by_name
+    from jaxattn.analysis.limit_findings import departure_records
+    from jaxattn.analysis.limit_gaps import limits_in, orders_by_name
 
     orders = orders_by_name(ds)
     found = {"departures": departure_records(ds)} if limits_in(ds) else {}

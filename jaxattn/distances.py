@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.core.contracts import Status
-from jaxattn.intervals import Interval, interval
 
 __all__ = ["SMALL", "Distance", "distance", "over_seeds", "slope"]
 

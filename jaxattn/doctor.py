@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
-from jaxattn.environment import environment
 from jaxattn.reduced import solve_reduced
+from jaxattn.run.provenance import environment
 
 __all__ = ["examine", "self_test"]
 

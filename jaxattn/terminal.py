@@ -16,11 +16,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column, Table
 from rich.text import Text
 
-from jaxattn import comparison
-from jaxattn.findings import Finding
+from jaxattn.analysis.findings import Finding
+from jaxattn.analysis.summary import own_rule
+from jaxattn.analysis.wording import value_words
 from jaxattn.page import BAND_WORDS, has_bands, numbers_sheet
-from jaxattn.sentences import value_words
-from jaxattn.summaries import own_rule
+from jaxattn.run import compare
 
 __all__ = [
     "Reporter",
@@ -111,7 +111,7 @@ class Reporter:
         else:
             print(text, file=sys.stderr)
 
-    def tell(self, progress: comparison.Progress) -> None:
+    def tell(self, progress: compare.Progress) -> None:
         """Show where things stand."""
         now = time.perf_counter()
         again = progress.done < self._done or progress.done == self._done == self._total

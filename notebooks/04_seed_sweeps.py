@@ -119,7 +119,7 @@ plt.show()
 # the paired differences and their 95 % intervals:
 
 # %%
-from jaxattn.statistics import differences
+from jaxattn.analysis.paired_differences import differences
 
 counts = np.array([4, 8, 16, 32, 64, 128, 256])
 found = {n: differences(ds.isel(seed=slice(n))).set_index("measure") for n in counts}

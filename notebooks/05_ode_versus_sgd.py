@@ -27,10 +27,10 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 
 import jaxattn
+from jaxattn.analysis.limit_findings import gap_findings
+from jaxattn.analysis.limit_gaps import departures, fit_order, gap, orders
 from jaxattn.core.streams import streams
 from jaxattn.flow import make_flow
-from jaxattn.gap_findings import gap_findings
-from jaxattn.gaps import departures, fit_order, gap, orders
 from jaxattn.models import linear
 from jaxattn.tasks import orthogonal
 from jaxattn.training.saves import AtTimes

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from example_fixed_focus import example_fixed_focus, falls, rises
 from matplotlib.figure import Figure
 
-from jaxattn.comparison import Progress
 from jaxattn.experiments.experiment import Experiment
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
 from jaxattn.plots import Drawing
+from jaxattn.run.compare import Progress
 
 
 @dataclass(frozen=True)

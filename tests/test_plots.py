@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxattn import plots
-from jaxattn.comparison import compare
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.results.files import open_run, write_results
+from jaxattn.run.compare import compare
 
 LAST_RATE = 0.05
 TIMES = np.geomspace(1, 1e5, 50)

@@ -12,11 +12,11 @@ from small_sweeps import contents
 
 import jaxattn
 from jaxattn import sweeps
+from jaxattn.analysis.findings import findings
+from jaxattn.analysis.paired_differences import best_rates, differences, times
 from jaxattn.experiments import report
-from jaxattn.findings import findings
 from jaxattn.results.checksum import chunk_name
 from jaxattn.results.files import ABSENT, spec_of
-from jaxattn.statistics import best_rates, differences, times
 
 TABLES = {
     "task": {

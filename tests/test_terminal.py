@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxattn import terminal
-from jaxattn.comparison import Progress
+from jaxattn.analysis.findings import Finding, findings
+from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
-from jaxattn.findings import Finding, findings
-from jaxattn.summaries import summary
+from jaxattn.run.compare import Progress
 from jaxattn.terminal import (
     Reporter,
     doctor_table,

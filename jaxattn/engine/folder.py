@@ -16,9 +16,9 @@ from jaxattn.engine.lock import HOLDER, LOCK, not_writable
 from jaxattn.engine.log import LOG
 from jaxattn.engine.scalars import SCALARS
 from jaxattn.engine.setup import thread_pool
-from jaxattn.environment import environment
 from jaxattn.results.checksum import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.results.files import RESULTS, SCHEMA_VERSION, write_json
+from jaxattn.run.provenance import environment
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import jax
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.chunk import Runner
 from jaxattn.engine.prediction import bytes_of_chunk, in_words, row_bytes
 from jaxattn.engine.probing import TILES_TO_TRY, fastest_tile
-from jaxattn.jobs import FLOW_TILE
+from jaxattn.run.chunk import Runner
+from jaxattn.run.job import FLOW_TILE
 from jaxattn.study.groups import Group, make_groups
 from jaxattn.study.layout import Sweep, lay_out, plan_of
 from jaxattn.study.spec import Spec

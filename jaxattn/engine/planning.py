@@ -10,8 +10,6 @@ from typing import Any
 import jax
 import xarray as xr
 
-from jaxattn.engine.chunk import Runner, runners_of
-from jaxattn.engine.labels import pieces_of, variables_of
 from jaxattn.engine.laying import laid_out, on_host
 from jaxattn.engine.prediction import (
     ChunkBytes,
@@ -21,8 +19,10 @@ from jaxattn.engine.prediction import (
     row_bytes,
 )
 from jaxattn.engine.probing import Pace, pace_of
-from jaxattn.jobs import tiles_at_once
 from jaxattn.results.virtual import virtual_bytes
+from jaxattn.run.chunk import Runner, runners_of
+from jaxattn.run.job import tiles_at_once
+from jaxattn.run.labels import pieces_of, variables_of
 from jaxattn.study.groups import static_axes
 from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec

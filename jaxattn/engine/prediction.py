@@ -20,9 +20,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Splits
-from jaxattn.engine.chunk import Runner
 from jaxattn.results.chunk_file import chunk_bytes
-from jaxattn.sweep.run import make_tile
+from jaxattn.run.chunk import Runner
+from jaxattn.run.tiles import make_tile
 
 __all__ = [
     "ChunkBytes",

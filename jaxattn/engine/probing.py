@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxattn.engine.chunk import Runner
-from jaxattn.jobs import tiles_at_once
+from jaxattn.run.chunk import Runner
+from jaxattn.run.job import tiles_at_once
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import plan_of
 from jaxattn.study.settings import Settings

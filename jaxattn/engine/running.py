@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.precision import needs_x64
-from jaxattn.engine.chunk import compute, remembered, runners_of
 from jaxattn.engine.executors import open_engine
 from jaxattn.engine.folder import (
     asked_apart,
@@ -22,16 +21,17 @@ from jaxattn.engine.folder import (
     states,
     tidy,
 )
-from jaxattn.engine.labels import labels_of, pieces_of, variables_of
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.lock import alone_in
 from jaxattn.engine.log import log
 from jaxattn.engine.params import write_params
 from jaxattn.engine.watching import Listener, Watch, failed_in
-from jaxattn.environment import command_line, environment
 from jaxattn.results.checksum import chunk_name, write_bytes
 from jaxattn.results.files import write_json
 from jaxattn.results.virtual import write_virtual
+from jaxattn.run.chunk import compute, remembered, runners_of
+from jaxattn.run.labels import labels_of, pieces_of, variables_of
+from jaxattn.run.provenance import command_line, environment
 from jaxattn.study.groups import make_groups
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json

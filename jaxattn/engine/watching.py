@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxattn.comparison import Progress
+from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import Status
 from jaxattn.engine.hosts import share_of
 from jaxattn.engine.log import log
 from jaxattn.engine.work import Engine
 from jaxattn.results.checksum import State
 from jaxattn.results.chunk_file import status_in
-from jaxattn.sentences import setting_words
+from jaxattn.run.compare import Progress
 from jaxattn.study.groups import Group, static_axes
 from jaxattn.study.layout import Sweep
 

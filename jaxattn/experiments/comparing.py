@@ -6,14 +6,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from jaxattn.comparison import Progress, run
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
-from jaxattn.environment import command_line, environment
 from jaxattn.experiments.reporting import report_into
-from jaxattn.jobs import plan_jobs
 from jaxattn.results.files import content_hash, prepare, write_json, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.compare import Progress, run
+from jaxattn.run.job import plan_jobs
+from jaxattn.run.provenance import command_line, environment
+from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.settings import Settings
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import FIELDS

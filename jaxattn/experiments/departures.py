@@ -19,7 +19,6 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
-from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import (
     Data,
@@ -49,6 +48,7 @@ from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.reduced.planar import solve_planar
 from jaxattn.results.files import ABSENT, assemble, block
+from jaxattn.run.compare import Progress
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser
 

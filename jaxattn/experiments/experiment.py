@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from jaxattn.comparison import Progress
 from jaxattn.plots import Drawing
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.compare import Progress
+from jaxattn.run.stopwatch import Stopwatch
 
 __all__ = ["SCALES", "Experiment", "Listeners"]
 

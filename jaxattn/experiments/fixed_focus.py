@@ -17,7 +17,6 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
-from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import (
     Example,
@@ -32,7 +31,6 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
-from jaxattn.jobs import tiles_at_once
 from jaxattn.models import linear
 from jaxattn.probes.record import part_names
 from jaxattn.problems.attention_problem import attention_problem
@@ -40,8 +38,10 @@ from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.results.files import assemble, block
+from jaxattn.run.compare import Progress
+from jaxattn.run.job import tiles_at_once
+from jaxattn.run.tiles import fetch, make_row, make_runner
 from jaxattn.study.plan import Plan, make_plan
-from jaxattn.sweep.run import fetch, make_row, make_runner
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
 from jaxattn.training.optimisers import as_optimiser

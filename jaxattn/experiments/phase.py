@@ -15,7 +15,6 @@ import xarray as xr
 from jaxtyping import Float, Int8
 
 from jaxattn import plots, theory
-from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
@@ -23,6 +22,7 @@ from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.experiments.phase_findings import findings, numbers
 from jaxattn.results.files import SCHEMA_VERSION, status_attributes
+from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 
 __all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "labelled", "leaders", "run"]

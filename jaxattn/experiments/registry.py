@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from jaxattn.comparison import Progress
+from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.environment import command_line, environment
 from jaxattn.experiments.comparing import count_failed
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.experiment import Experiment, Listeners
@@ -22,9 +21,10 @@ from jaxattn.experiments.reporting import report_into
 from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
 from jaxattn.experiments.theory import THEORY
-from jaxattn.findings import Finding
 from jaxattn.results.files import content_hash, open_run, prepare, write_json, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.compare import Progress
+from jaxattn.run.provenance import command_line, environment
+from jaxattn.run.stopwatch import Stopwatch
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 

@@ -9,6 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn import plots
+from jaxattn.analysis.findings import Finding, findings
+from jaxattn.analysis.limit_findings import departure_records, limit_words
+from jaxattn.analysis.paired_differences import differences
+from jaxattn.analysis.summary import own_rule, summary
+from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
 from jaxattn.experiments.report_parts import (
     REPORT,
@@ -20,13 +25,8 @@ from jaxattn.experiments.report_parts import (
     run_again,
     run_facts,
 )
-from jaxattn.findings import Finding, findings
-from jaxattn.gap_findings import departure_records, limit_words
 from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
 from jaxattn.results.files import RESULTS, open_run, spec_of, write_bytes
-from jaxattn.sentences import listed
-from jaxattn.statistics import differences
-from jaxattn.summaries import own_rule, summary
 
 __all__ = ["report_into"]
 

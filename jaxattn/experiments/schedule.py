@@ -19,7 +19,6 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
@@ -28,6 +27,7 @@ from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
 from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
 from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.run.compare import Progress
 from jaxattn.theory.switches import best_switch, curve_at
 
 __all__ = ["SCHEDULE", "Schedule", "run"]

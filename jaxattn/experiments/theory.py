@@ -15,7 +15,6 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.comparison import Progress
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
@@ -23,6 +22,7 @@ from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.theory_findings import findings, numbers
 from jaxattn.reduced import log_times, solve_reduced
 from jaxattn.results.files import SCHEMA_VERSION, status_attributes
+from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 
 __all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "run"]

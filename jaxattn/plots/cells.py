@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from jaxattn.intervals import interval
+from jaxattn.analysis.intervals import interval
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.rows import (
     choose,
@@ -60,8 +60,8 @@ def error_cells(
     """FTPT, FFPT, FTPF and FFPF as one stacked bar a paradigm.
 
     The parts are means over seeds, which add up to 100 %. A whisker is the 95 % interval of the
-    mean height of the edge it is at (`jaxattn.intervals.interval`): of FTPT, of FTPT + FFPT, which
-    is the accuracy, and of all but FFPF.
+    mean height of the edge it is at (`jaxattn.analysis.intervals.interval`): of FTPT, of FTPT +
+    FFPT, which is the accuracy, and of all but FFPF.
 
     Args:
         ds: a result.

@@ -10,10 +10,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxattn.analysis.edge_of_stability import edge_in, products
+from jaxattn.analysis.limit_findings import limit_words
+from jaxattn.analysis.limit_gaps import TOLERANCE, limits_in
+from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import Status
-from jaxattn.edges import edge_in, products
-from jaxattn.gap_findings import limit_words
-from jaxattn.gaps import TOLERANCE, limits_in
 from jaxattn.plots.answers import PUBLISHED, answer_maps
 from jaxattn.plots.cells import CELL_WORDS, error_cells
 from jaxattn.plots.curves import accuracy, focus
@@ -39,7 +40,6 @@ from jaxattn.plots.rows import (
     split_of,
 )
 from jaxattn.problems.measures import CELLS
-from jaxattn.sentences import listed
 
 __all__ = ["Drawing", "gallery"]
 

@@ -7,9 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxattn import gaps
+from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.limit_findings import limit_words
 from jaxattn.core.lookup import resolve
-from jaxattn.gap_findings import limit_words
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
 from jaxattn.plots.rows import (
@@ -47,7 +47,7 @@ def distance(
     Raises:
         InputError: no limits in the result, or a name that it does not have.
     """
-    rates, limits = rates_of(ds, paradigm), gaps.limits_in(ds)
+    rates, limits = rates_of(ds, paradigm), limit_gaps.limits_in(ds)
     limit = limits[0] if limit is None else limit
     resolve("limit", dict.fromkeys(limits), limit)
     name, drawn = rates[0].setting.paradigms[0], []
@@ -66,11 +66,15 @@ def distance(
             ax.fill_between(
                 time[seen], low[seen], high[seen], color=one.colour, alpha=0.15, linewidth=0
             )
-        at = float(first_crossing(time, middle, gaps.TOLERANCE))
-        ax.plot([at], [gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white")
+        at = float(first_crossing(time, middle, limit_gaps.TOLERANCE))
+        ax.plot(
+            [at], [limit_gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white"
+        )
     if ax.lines:
-        words = f"{100 * gaps.TOLERANCE:g} % of its way"
-        ax.axhline(gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
+        words = f"{100 * limit_gaps.TOLERANCE:g} % of its way"
+        ax.axhline(
+            limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
+        )
     setting = rates[0].setting
     dress(ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}")
     set_title(
@@ -89,7 +93,7 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
     Raises:
         InputError: as for `distance`.
     """
-    names, limits = rates_of(ds, None)[0].setting.paradigms, gaps.limits_in(ds)
+    names, limits = rates_of(ds, None)[0].setting.paradigms, limit_gaps.limits_in(ds)
     names = names if paradigms is None else tuple(paradigms)
     figure, axes = new_grid(len(names), len(limits), height=2.0 * len(names) + 1.2)
     lost = []

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from jaxattn import gaps
+from jaxattn.analysis import limit_gaps
 from jaxattn.flow import LIMITS
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import rates_of, shares_of
@@ -50,7 +50,7 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
     Raises:
         InputError: no limits in the result, or a paradigm that it does not have.
     """
-    rates, limits = rates_of(ds, None), gaps.limits_in(ds)
+    rates, limits = rates_of(ds, None), limit_gaps.limits_in(ds)
     setting = choose(ds, rates[0].rate, paradigms)
     fitted = _fitted(ds)
     values = np.asarray([one.rate for one in rates])
@@ -103,7 +103,7 @@ def _power(limit: str) -> float:
 def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
     """Slopes as they are written, by limit and paradigm, at the first point of other axes."""
     words: dict[tuple[str, str], str] = {}
-    for line in gaps.orders(ds).to_dict("records"):
+    for line in limit_gaps.orders(ds).to_dict("records"):
         if np.isfinite(line["slope"]):
             text = f": {line['slope']:.2f}"
             if np.isfinite(line["low"]):

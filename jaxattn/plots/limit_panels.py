@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from jaxattn import gaps
+from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.rows import (
     Curves,
@@ -42,7 +42,7 @@ class Rate(NamedTuple):
 
 def rates_of(ds: xr.Dataset, paradigm: str | None) -> list[Rate]:
     """The largest first, and darkest; one paradigm is drawn, by default the first."""
-    limits = gaps.limits_in(ds)
+    limits = limit_gaps.limits_in(ds)
     if not limits:
         raise InputError(
             "plots: got a result without continuous limits, expected training held against some; "

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn import gaps
+from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.edge_of_stability import edge_in, products
 from jaxattn.core.contracts import InputError
-from jaxattn.edges import edge_in, products
 from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
 from jaxattn.plots.rows import (
     curves,
@@ -44,7 +44,7 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
     Wide and pale along training, dashed along its first limit; medians over seeds. Thin lines are
     the eigenvalues of training below the largest one, where they were measured. The horizontal
     line is the edge of stability where one holds of what was measured (see
-    `jaxattn.edges.edge_in`), a ring where training first reaches it.
+    `jaxattn.analysis.edge_of_stability.edge_in`), a ring where training first reaches it.
 
     Args:
         ds: a result with limits, of which the sharpness was measured.
@@ -54,7 +54,7 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
     Raises:
         InputError: no limits or no sharpness in the result, or a paradigm that it does not have.
     """
-    rates, limit = rates_of(ds, paradigm), (*gaps.limits_in(ds), "")[0]
+    rates, limit = rates_of(ds, paradigm), (*limit_gaps.limits_in(ds), "")[0]
     name = rates[0].setting.paradigms[0]
     if products(ds) is None:
         raise InputError(

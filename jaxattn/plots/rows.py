@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from jaxattn import sentences
+from jaxattn.analysis import wording
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.style import Style, style_of
@@ -114,7 +114,7 @@ def choose(
     # Scalars that were axes of the run, also those that were selected before this.
     named = dict.fromkeys(["learning_rate", *swept, *_axes_of_run(ds)])
     at = {name: ds[name].item() for name in named if name in ds.coords and ds[name].ndim == 0}
-    return Setting(ds, sentences.setting_words(at), asked)
+    return Setting(ds, wording.setting_words(at), asked)
 
 
 def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:

@@ -7,10 +7,10 @@ from small_sweeps import tiny
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine import laying
-from jaxattn.engine.chunk import Runner
 from jaxattn.engine.folder import asked_apart
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.prediction import bytes_of_chunk, row_bytes
+from jaxattn.run.chunk import Runner
 from jaxattn.study.layout import plan_of
 from jaxattn.study.parse import parse_spec
 
@@ -86,7 +86,7 @@ def test_a_chunk_that_is_not_whole_tiles_of_the_model_is_refused_with_one_that_i
 
 def test_the_layout_does_not_depend_on_devices(monkeypatch):
     before = laid_out(spec_with("")).spec.layout
-    monkeypatch.setattr("jaxattn.jobs.tiles_at_once", lambda devices: 64)
+    monkeypatch.setattr("jaxattn.run.job.tiles_at_once", lambda devices: 64)
     assert laid_out(spec_with("")).spec.layout == before
 
 

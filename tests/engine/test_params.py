@@ -6,7 +6,7 @@ import pytest
 
 import jaxattn
 from jaxattn.core.contracts import InputError, Splits
-from jaxattn.sweep.run import make_row
+from jaxattn.run.tiles import make_row
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train

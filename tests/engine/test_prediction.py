@@ -10,9 +10,9 @@ import pytest
 from commands import ENVIRONMENT
 from small_sweeps import tiny
 
-from jaxattn.engine.chunk import compute, runners_of
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.prediction import RowBytes, bytes_of_chunk, bytes_of_file, in_words
+from jaxattn.run.chunk import compute, runners_of
 from jaxattn.study.parse import parse_spec
 from jaxattn.study.spec_hash import spec_json
 
@@ -121,11 +121,11 @@ PROGRAM = """
     import json, sys
     import jax, numpy as np
     jax.config.update("jax_enable_x64", True)
-    from jaxattn.engine.chunk import compute, remembered
-    from jaxattn.engine.heap import give_back
+    from jaxattn.run.chunk import compute, remembered
+    from jaxattn.run.heap import give_back
     from jaxattn.engine.laying import laid_out
     from jaxattn.engine.prediction import bytes_of_chunk, compile_tile, row_bytes
-    from jaxattn.jobs import tiles_at_once
+    from jaxattn.run.job import tiles_at_once
     from jaxattn.study.parse import parse_spec
     from jaxattn.study.spec_hash import spec_json
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from jaxattn.comparison import Progress
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.laying import laid_out
 from jaxattn.engine.log import LOG, log, read_log
@@ -20,6 +19,7 @@ from jaxattn.engine.work import Engine
 from jaxattn.results.checksum import State
 from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.results.files import RESULTS
+from jaxattn.run.compare import Progress
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import parse_spec
 

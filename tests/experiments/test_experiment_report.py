@@ -12,12 +12,12 @@ import xarray as xr
 from example_experiment import DRAWN, MADE_UP
 from example_results import example_result
 
+from jaxattn.analysis.findings import Finding
 from jaxattn.cli import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import registry, report, reproduce
 from jaxattn.experiments.experiment import Experiment
 from jaxattn.experiments.experiment_report import MOST_LINES
-from jaxattn.findings import Finding
 from jaxattn.results.files import write_json, write_results
 
 MEGABYTE = 1_000_000

@@ -22,7 +22,7 @@ from jaxattn.experiments.fixed_focus import (
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus
 from jaxattn.training.optimisers import as_optimiser

@@ -17,7 +17,7 @@ from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.phase import PAIRS, PHASE, Phase, leaders
 from jaxattn.experiments.phase_findings import findings, numbers
 from jaxattn.results.files import open_run, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 SMALL = Phase(points=3, high=1e4)
 LOOKS = 48  # as many times as the run asks for at once, so that its programs serve here

@@ -9,7 +9,7 @@ from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.schedule import Schedule, run
 from jaxattn.experiments.schedule_findings import findings, numbers, switches
 from jaxattn.results.files import open_run, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 
 @pytest.mark.parametrize(

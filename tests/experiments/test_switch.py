@@ -10,7 +10,7 @@ from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.switch import Switch, run
 from jaxattn.experiments.switch_findings import findings, law, numbers
 from jaxattn.results.files import open_run, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 
 def test_the_law_is_the_time_in_which_focus_takes_off_with_many_segments():

@@ -18,7 +18,7 @@ from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.theory import THEORY, Published
 from jaxattn.experiments.theory_findings import findings, numbers
 from jaxattn.results.files import open_run, write_results
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.stopwatch import Stopwatch
 
 SMALL = Published(5, 4, 400.0, points=60, grid=8, orbit_points=20)
 

@@ -13,8 +13,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from jaxattn import plots
+from jaxattn.analysis.intervals import interval
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.intervals import interval
 from jaxattn.problems.measures import CELLS, EDGES
 
 RATE = 0.05

@@ -9,8 +9,8 @@ from example_results import end, example_result
 from matplotlib.figure import Figure
 
 from jaxattn import plots
+from jaxattn.analysis.limit_gaps import TOLERANCE
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.gaps import TOLERANCE
 
 EDGE = 8.0
 DRAWN = {

@@ -6,12 +6,12 @@ import pytest
 import xarray as xr
 from example_results import STEPS, example_result
 
+from jaxattn.analysis.findings import failures, findings
+from jaxattn.analysis.paired_differences import differences
+from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
-from jaxattn.findings import failures, findings
 from jaxattn.plots.rows import choose, runs
 from jaxattn.results.stopped_rows import held, known_until
-from jaxattn.statistics import differences
-from jaxattn.summaries import summary
 
 PLACE = 7
 STOPPED = {"process": "train", "paradigm": "hard", "seed": [1, 4]}

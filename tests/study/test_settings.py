@@ -12,11 +12,11 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from jaxattn import comparison
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hard
+from jaxattn.run import compare as comparison
 from jaxattn.study.settings import Settings, settings_for
 
 
@@ -147,7 +147,7 @@ def test_a_description_is_plain_and_the_same_for_equal_settings() -> None:
 
 
 def test_a_flow_without_64_bits_says_how_to_switch_them_on() -> None:
-    from jaxattn.jobs import plan_jobs
+    from jaxattn.run.job import plan_jobs
 
     was = jax.config.read("jax_enable_x64")
     jax.config.update("jax_enable_x64", False)

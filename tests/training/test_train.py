@@ -23,7 +23,7 @@ from jaxattn.core.streams import streams
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.sweep.run import make_row
+from jaxattn.run.tiles import make_row
 from jaxattn.training.optimisers import OPTIMISERS, Optimiser, as_optimiser
 from jaxattn.training.train import make_train
 

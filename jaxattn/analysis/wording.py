@@ -112,7 +112,7 @@ class Gap(NamedTuple):
 
     @classmethod
     def of(cls, pair: Mapping[str, Any], least: bool) -> "Gap":
-        """From a line of `jaxattn.statistics.differences`."""
+        """From a line of `jaxattn.analysis.paired_differences.differences`."""
         means = pair["interval_of"] == "mean"
         size = pair["mean_difference"] if means else pair["median_difference"]
         # Where no size is known, the balance of signs still says which way it goes.
@@ -177,7 +177,8 @@ def compared(
 
     Args:
         measure: one of `SPOKEN`.
-        pairs: the lines of `jaxattn.statistics.differences` of it, each with a verdict.
+        pairs: the lines of `jaxattn.analysis.paired_differences.differences` of it, each with a
+            verdict.
         medians: by paradigm, where they are to be shown.
         levels: what ``focus_level`` and ``fit_level`` were.
 

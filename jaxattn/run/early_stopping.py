@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
+from jaxattn.run.tiles import axes_of, pick, pick_data, share, start, start_of
 from jaxattn.study.stop_rule import Rule
-from jaxattn.sweep.run import axes_of, pick, pick_data, share, start, start_of
 from jaxattn.training.legs import Carry, Legs, Span
 
 __all__ = ["LegRow", "make_leg_row", "run_with_stops"]
@@ -33,7 +33,7 @@ class LegRow:
 
 @lru_cache(maxsize=256)
 def make_leg_row(problem: Problem, legs: Legs, shared_order: bool, vary_init: bool) -> LegRow:
-    """`jaxattn.sweep.run.make_row` for training that is run by `run_with_stops`."""
+    """`jaxattn.run.tiles.make_row` for training that is run by `run_with_stops`."""
 
     def begin(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> tuple[Carry, Array]:
         keys, key = start_of(seed, shared_order, vary_init)

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.jobs import Job
 from jaxattn.problems.data import check, head, pad
+from jaxattn.run.job import Job
+from jaxattn.run.tiles import stack_data
 from jaxattn.study.settings import Settings
-from jaxattn.sweep.run import stack_data
 
 __all__ = ["Sources"]
 

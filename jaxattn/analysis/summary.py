@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxattn.analysis.intervals import interval
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.intervals import interval
 from jaxattn.results.stopped_rows import held
 
 __all__ = ["own_rule", "summary"]
@@ -39,8 +39,8 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         Columns ``paradigm``, ``process``, the swept hyperparameters, ``split``, ``inference``
         (None where a measure has none), ``measure``, ``median``, ``low``, ``high`` (the band),
         ``mean``, ``mean_low``, ``mean_high`` (95 % interval of the mean, see
-        `jaxattn.intervals.interval`; NaN below 2 seeds), ``seeds`` (rows that finished) and
-        ``censored`` (those that never got there: then a time_to_... has no mean, and no median
+        `jaxattn.analysis.intervals.interval`; NaN below 2 seeds), ``seeds`` (rows that finished)
+        and ``censored`` (those that never got there: then a time_to_... has no mean, and no median
         where they are half the seeds).
 
     Raises:

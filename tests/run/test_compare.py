@@ -8,13 +8,14 @@ import pytest
 import xarray as xr
 from helpers import compiled_quickly
 
-from jaxattn import compare, comparison, mosaic
+from jaxattn import compare, mosaic
+from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
 from jaxattn.experiments.comparing import count_failed
-from jaxattn.jobs import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.models import mlp
+from jaxattn.run import compare as comparison
+from jaxattn.run.job import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.study.settings import Settings
-from jaxattn.summaries import summary
 from jaxattn.tasks import digits, orthogonal_population
 
 RATES = (0.1, 0.5)

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 from made_to_order import NAMES, result
 
+from jaxattn.analysis.findings import Finding, failures, findings
+from jaxattn.analysis.wording import SPOKEN, Gap, compared
 from jaxattn.core.contracts import Status
-from jaxattn.findings import Finding, failures, findings
-from jaxattn.sentences import SPOKEN, Gap, compared
 
 SEEDS = 16
 

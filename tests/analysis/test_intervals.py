@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxattn.intervals import holm, interval, kaplan_meier
+from jaxattn.analysis.intervals import holm, interval, kaplan_meier
 
 EXPERIMENTS = 2_000
 

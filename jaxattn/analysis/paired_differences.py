@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxattn.analysis.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.intervals import FOUND, holm, judged, kaplan_meier, median_limits
 from jaxattn.results.stopped_rows import held, known_until
 
 __all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]

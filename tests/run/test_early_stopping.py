@@ -28,10 +28,10 @@ from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.measures import MEASURES
 from jaxattn.problems.minibatches import Order
+from jaxattn.run import early_stopping as edges
+from jaxattn.run.early_stopping import make_leg_row, run_with_stops
+from jaxattn.run.tiles import fetch, make_row, make_runner, stack_data
 from jaxattn.study.stop_rule import Stop
-from jaxattn.sweep import edges
-from jaxattn.sweep.edges import make_leg_row, run_with_stops
-from jaxattn.sweep.run import fetch, make_row, make_runner, stack_data
 from jaxattn.training.legs import make_legs
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
@@ -380,7 +380,7 @@ ON_FOUR_DEVICES = """
     from jaxattn.models import linear
     from jaxattn.problems.attention_problem import attention_problem
     from jaxattn.study.stop_rule import Stop
-    from jaxattn.sweep.edges import make_leg_row, run_with_stops
+    from jaxattn.run.early_stopping import make_leg_row, run_with_stops
     from jaxattn.tasks import digits
 
     task = digits(train=64, test=32)

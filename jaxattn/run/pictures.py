@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Data, InputError, Task
-from jaxattn.jobs import Job
 from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
-from jaxattn.sources import Sources
+from jaxattn.run.data_source import Sources
+from jaxattn.run.job import Job
 from jaxattn.study.settings import Settings
 
 __all__ = ["pictures_of"]

@@ -8,10 +8,10 @@ import xarray as xr
 from jax import tree
 from jaxtyping import Float
 
+from jaxattn.analysis.edge_of_stability import edge_times
+from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.core.contracts import InputError, Status, Trajectory
-from jaxattn.edges import edge_times
 from jaxattn.flow import LIMITS
-from jaxattn.intervals import Interval, interval
 from jaxattn.problems.measures import first_crossing
 
 __all__ = [

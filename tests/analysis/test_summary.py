@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 from example_results import end, example_result
 
+from jaxattn.analysis.intervals import interval
+from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.intervals import interval
-from jaxattn.summaries import own_rule, summary
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from example_limits import END, POWERS, RATES, example_limits
 from example_results import end
 from helpers import EPS
 
-from jaxattn.core.contracts import InputError, Status, Trajectory
-from jaxattn.edges import edge_in, edge_times, products
-from jaxattn.gaps import (
+from jaxattn.analysis.edge_of_stability import edge_in, edge_times, products
+from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
     departures,
     fit_order,
@@ -20,6 +19,7 @@ from jaxattn.gaps import (
     watched,
     with_distances,
 )
+from jaxattn.core.contracts import InputError, Status, Trajectory
 
 TIME = np.asarray([0.0, 1.0, 2.0, 4.0])
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.analysis.edge_of_stability import edge_in, edge_times, products
+from jaxattn.analysis.limit_gaps import TOLERANCE, departures, limits_in, orders, watched
+from jaxattn.analysis.wording import Finding, listed, setting_words
 from jaxattn.core.contracts import Status
-from jaxattn.edges import edge_in, edge_times, products
 from jaxattn.flow import LIMITS
-from jaxattn.gaps import TOLERANCE, departures, limits_in, orders, watched
 from jaxattn.results.files import spec_of
-from jaxattn.sentences import Finding, listed, setting_words
 
 __all__ = ["departure_records", "gap_findings", "limit_words"]
 

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.chunk import Runner
-from jaxattn.jobs import clock_of, hypers_of, least
 from jaxattn.problems.data import size
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
+from jaxattn.run.chunk import Runner
+from jaxattn.run.job import clock_of, hypers_of, least
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import static_axes, traced_axes
 from jaxattn.study.layout import Sweep

@@ -11,10 +11,13 @@ import jax
 import numpy as np
 import xarray as xr
 
+from jaxattn.analysis.limit_gaps import with_distances
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Paradigm, Status, Task, Trajectory
-from jaxattn.gaps import with_distances
-from jaxattn.jobs import (
+from jaxattn.results.derived import with_times
+from jaxattn.results.files import assemble, block
+from jaxattn.run.data_source import Sources
+from jaxattn.run.job import (
     Job,
     hypers_of,
     learning_examples,
@@ -23,14 +26,11 @@ from jaxattn.jobs import (
     theory_blocks,
     times_of,
 )
-from jaxattn.pictures import pictures_of
-from jaxattn.results.derived import with_times
-from jaxattn.results.files import assemble, block
-from jaxattn.sources import Sources
-from jaxattn.stopwatch import Stopwatch
+from jaxattn.run.pictures import pictures_of
+from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.run.tiles import fetch
 from jaxattn.study.plan import Chunk
 from jaxattn.study.settings import Settings, settings_for
-from jaxattn.sweep.run import fetch
 from jaxattn.tasks.arguments import several
 
 __all__ = ["Progress", "compare", "run"]

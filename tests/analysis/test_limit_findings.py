@@ -5,9 +5,9 @@ import pytest
 from example_limits import END, POWERS, RATES, example_limits
 from example_results import end, example_result
 
+from jaxattn.analysis.findings import findings
+from jaxattn.analysis.limit_findings import departure_records, gap_findings, limit_words
 from jaxattn.core.contracts import Status
-from jaxattn.findings import findings
-from jaxattn.gap_findings import departure_records, gap_findings, limit_words
 from jaxattn.terminal import sentences
 
 EDGE = 8.0

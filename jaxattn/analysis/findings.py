@@ -7,10 +7,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jaxattn.core.contracts import Status
-from jaxattn.gap_findings import gap_findings
-from jaxattn.results.files import spec_of
-from jaxattn.sentences import (
+from jaxattn.analysis.limit_findings import gap_findings
+from jaxattn.analysis.paired_differences import (
+    BEST,
+    TIMES,
+    best_rates,
+    differences,
+    swept_in,
+    times,
+)
+from jaxattn.analysis.summary import own_rule, summary
+from jaxattn.analysis.wording import (
     SPOKEN,
     Finding,
     Sureness,
@@ -21,8 +28,8 @@ from jaxattn.sentences import (
     nothing,
     setting_words,
 )
-from jaxattn.statistics import BEST, TIMES, best_rates, differences, swept_in, times
-from jaxattn.summaries import own_rule, summary
+from jaxattn.core.contracts import Status
+from jaxattn.results.files import spec_of
 
 __all__ = ["Finding", "failures", "findings"]
 
@@ -46,10 +53,10 @@ def findings(
     """Who leads, by how much, and how sure that is; ties and failures said as such.
 
     Over another paradigm a lead is called one only where the corrected p says so (see
-    `jaxattn.statistics.differences`); all else is "no difference found". Brackets hold the
-    interval of one difference on its own. Where rates were swept, what holds at each paradigm's
-    own best rate comes first. Before all that: how training relates to its continuous limits,
-    where it was held against any (`jaxattn.gap_findings`).
+    `jaxattn.analysis.paired_differences.differences`); all else is "no difference found". Brackets
+    hold the interval of one difference on its own. Where rates were swept, what holds at each
+    paradigm's own best rate comes first. Before all that: how training relates to its continuous
+    limits, where it was held against any (`jaxattn.analysis.limit_findings`).
 
     Args:
         ds: a result of `jaxattn.compare` or `jaxattn.open`.

@@ -11,12 +11,12 @@ import xarray as xr
 from helpers import compiled_quickly
 
 from jaxattn import compare
+from jaxattn.analysis.edge_of_stability import edge_times
+from jaxattn.analysis.limit_gaps import departures, limits_in, orders_by_name
 from jaxattn.cli import main
 from jaxattn.core.contracts import InputError, Paradigm, Status
-from jaxattn.edges import edge_times
-from jaxattn.gaps import departures, limits_in, orders_by_name
-from jaxattn.jobs import clock_of, hypers_of, plan_jobs, times_of
 from jaxattn.problems.paradigms import soft
+from jaxattn.run.job import clock_of, hypers_of, plan_jobs, times_of
 from jaxattn.study.settings import settings_for
 from jaxattn.tasks import orthogonal
 

@@ -7,13 +7,13 @@ import pytest
 import xarray as xr
 from helpers import PRECISION
 
-from jaxattn.comparison import compare
 from jaxattn.core.contracts import Data, InputError
-from jaxattn.jobs import plan_jobs
-from jaxattn.pictures import pictures_of
 from jaxattn.problems.data import everything
 from jaxattn.problems.measures import SHOWN
-from jaxattn.sources import Sources
+from jaxattn.run.compare import compare
+from jaxattn.run.data_source import Sources
+from jaxattn.run.job import plan_jobs
+from jaxattn.run.pictures import pictures_of
 from jaxattn.study.settings import Settings
 from jaxattn.tasks import digits, mosaic, orthogonal
 

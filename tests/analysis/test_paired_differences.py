@@ -9,10 +9,10 @@ from example_results import end, example_result
 from made_to_order import NAMES, result
 from scipy import stats
 
+from jaxattn.analysis.intervals import RESAMPLES, holm
+from jaxattn.analysis.paired_differences import MEASURES, best_rates, differences, times
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.intervals import RESAMPLES, holm
-from jaxattn.statistics import MEASURES, best_rates, differences, times
 
 EXPERIMENTS = 2_000
 

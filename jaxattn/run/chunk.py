@@ -11,13 +11,15 @@ import xarray as xr
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Params, Splits, Trajectory
-from jaxattn.engine.heap import give_back
-from jaxattn.jobs import Job, hypers_of, make_job
 from jaxattn.probes.record import Keep
 from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.results.derived import with_times
 from jaxattn.results.files import block
-from jaxattn.sources import MOST_BYTES, Sources
+from jaxattn.run.data_source import MOST_BYTES, Sources
+from jaxattn.run.early_stopping import make_leg_row, run_with_stops
+from jaxattn.run.heap import give_back
+from jaxattn.run.job import Job, hypers_of, make_job
+from jaxattn.run.tiles import fetch
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
@@ -26,8 +28,6 @@ from jaxattn.study.settings import Settings
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_hash
 from jaxattn.study.stop_rule import Stop
-from jaxattn.sweep.edges import make_leg_row, run_with_stops
-from jaxattn.sweep.run import fetch
 from jaxattn.training.legs import make_legs
 
 __all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]

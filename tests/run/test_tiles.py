@@ -16,8 +16,8 @@ from jaxattn.core.streams import streams
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.run.tiles import fetch, make_row, make_runner, stack_data
 from jaxattn.study.plan import make_plan
-from jaxattn.sweep.run import fetch, make_row, make_runner, stack_data
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
 
@@ -178,11 +178,11 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
 HASHES = """
     import hashlib, json, sys
     import jax, numpy as np
-    from jaxattn.jobs import hypers_of, plan_jobs
-    from jaxattn.sources import Sources
+    from jaxattn.run.job import hypers_of, plan_jobs
+    from jaxattn.run.data_source import Sources
     from jaxattn.models import linear, mlp
     from jaxattn.study.settings import Settings
-    from jaxattn.sweep.run import fetch
+    from jaxattn.run.tiles import fetch
     from jaxattn.tasks import digits
 
     jax.config.update("jax_enable_x64", True)

@@ -20,9 +20,9 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
 from jaxattn.problems.data import size
 from jaxattn.reduced import PARADIGMS, solve_reduced
+from jaxattn.run.tiles import Row, make_row, make_runner
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.settings import Settings
-from jaxattn.sweep.run import Row, make_row, make_runner
 from jaxattn.training.saves import AtTimes, clocks, steps_of
 from jaxattn.training.train import make_train
 

@@ -1,0 +1,1 @@
+"""Numbers and sentences from a result: intervals, differences, limit gaps, findings."""

@@ -1,0 +1,1 @@
+"""Rows become a labelled result: tiles, jobs, data, coordinates, chunks."""

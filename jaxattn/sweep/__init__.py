@@ -1,3 +1,0 @@
-"""Rows of a sweep become a labelled result."""
-
-__all__: list[str] = []
