@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattn.engine.laying import laid_out
-from jaxattn.engine.running import run_sweep
+from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.run_sweep import run_sweep
 from jaxattn.run.chunk import remembered
 from jaxattn.run.tiles import fetch
 from jaxattn.study.axes import Axis

@@ -27,8 +27,8 @@ def sweep(asked: Sweep) -> int:
 
 
 def _plan(asked: SweepPlan) -> int:
-    from jaxattn.engine.planning import cost_of
-    from jaxattn.engine.specfile import read_spec
+    from jaxattn.engine.cost.estimate import cost_of
+    from jaxattn.engine.spec_file import read_spec
     from jaxattn.sweep_terminal import cost_lines, cost_table
 
     cost = cost_of(read_spec(asked.spec), asked.probe)
@@ -47,7 +47,7 @@ def _run(asked: SweepRun) -> int:
 
 
 def _resume(asked: SweepResume) -> int:
-    from jaxattn.engine.folder import threads_of
+    from jaxattn.engine.directory import threads_of
 
     # Before JAX makes its devices: sums on a CPU depend on how many threads share them.
     if threads := threads_of(asked.folder):

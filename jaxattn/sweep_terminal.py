@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from jaxattn.engine.planning import GroupCost, SweepCost
-from jaxattn.engine.prediction import in_words
-from jaxattn.engine.running import Outcome
+from jaxattn.engine.cost.estimate import GroupCost, SweepCost
+from jaxattn.engine.cost.memory import in_words
+from jaxattn.engine.run_sweep import Outcome
 
 __all__ = ["cost_lines", "cost_table", "outcome_lines", "status_lines"]
 

@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.contracts import Params
-from jaxattn.engine import params
+from jaxattn.engine import checkpoints
 from jaxattn.engine.log import read_log
-from jaxattn.engine.running import Outcome, Where, resume_sweep, run_sweep
-from jaxattn.engine.scalars import scalars_into
-from jaxattn.engine.specfile import read_spec
+from jaxattn.engine.progress import Listener
+from jaxattn.engine.run_sweep import Outcome, Where, resume_sweep, run_sweep
+from jaxattn.engine.spec_file import read_spec
 from jaxattn.engine.status import status_of
-from jaxattn.engine.watching import Listener
+from jaxattn.engine.tensorboard import scalars_into
 from jaxattn.study.axes import Axis
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Layout, Spec
@@ -157,7 +157,7 @@ def final_params(folder: str | os.PathLike[str], **labels: Any) -> Params:
     Raises:
         InputError: no sweep there, it keeps no parameters, no such run, or it is not finished.
     """
-    return params.final_params(Path(folder), labels)
+    return checkpoints.final_params(Path(folder), labels)
 
 
 @contextmanager

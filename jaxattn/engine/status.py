@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.contracts import Status
-from jaxattn.engine.folder import read_spec_in, states
+from jaxattn.engine.directory import read_spec_in, states
 from jaxattn.engine.lock import holder_of
 from jaxattn.results.checksum import State, chunk_name
 from jaxattn.results.chunk_file import status_in

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.rows import (
+from jaxattn.plots.selection import (
     AXES,
     choose,
     curves_of_all,

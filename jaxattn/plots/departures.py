@@ -14,7 +14,7 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.rows import spec_of
+from jaxattn.plots.selection import spec_of
 from jaxattn.plots.style import (
     SMALL as SMALL_TEXT,
 )

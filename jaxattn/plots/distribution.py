@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from jaxattn.plots.curves import BAND, UNKNOWN
-from jaxattn.plots.rows import (
+from jaxattn.plots.selection import (
     choose,
     curves_of_all,
     left_out,

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots.curves import BAND, BAND_WORDS
-from jaxattn.plots.rows import spec_of
+from jaxattn.plots.selection import spec_of
 from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
 
 __all__ = ["finished_rows", "fixed_focus", "palette"]

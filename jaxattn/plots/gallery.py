@@ -15,18 +15,17 @@ from jaxattn.analysis.limit_findings import limit_words
 from jaxattn.analysis.limit_gaps import TOLERANCE, limits_in
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import Status
-from jaxattn.plots.answers import PUBLISHED, answer_maps
-from jaxattn.plots.cells import CELL_WORDS, error_cells
+from jaxattn.plots.answer_maps import PUBLISHED, answer_maps
+from jaxattn.plots.attention_images import attention_on_images
 from jaxattn.plots.curves import accuracy, focus
 from jaxattn.plots.distribution import distribution
-from jaxattn.plots.gaps import distances
-from jaxattn.plots.images import attention_on_images
+from jaxattn.plots.error_cells import CELL_WORDS, error_cells
+from jaxattn.plots.limit_gaps import distances
 from jaxattn.plots.limit_orders import orders
 from jaxattn.plots.limit_sharpness import sharpnesses
 from jaxattn.plots.overview import overview
-from jaxattn.plots.processes import QUANTITIES, beside_flow, population
-from jaxattn.plots.rates import rate_sensitivity
-from jaxattn.plots.rows import (
+from jaxattn.plots.rate_sensitivity import rate_sensitivity
+from jaxattn.plots.selection import (
     Curves,
     Setting,
     choose,
@@ -39,6 +38,7 @@ from jaxattn.plots.rows import (
     setting_words,
     split_of,
 )
+from jaxattn.plots.train_beside_flow import QUANTITIES, beside_flow, population
 from jaxattn.problems.measures import CELLS
 
 __all__ = ["Drawing", "gallery"]

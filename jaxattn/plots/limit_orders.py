@@ -12,14 +12,7 @@ from jaxattn.analysis import limit_gaps
 from jaxattn.flow import LIMITS
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import rates_of, shares_of
-from jaxattn.plots.rows import (
-    Curves,
-    choose,
-    left_out,
-    seeds_words,
-    setting_words,
-    style_in,
-)
+from jaxattn.plots.selection import Curves, choose, left_out, seeds_words, setting_words, style_in
 from jaxattn.plots.style import (
     SMALL,
     dress,

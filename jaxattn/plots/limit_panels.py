@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.rows import (
+from jaxattn.plots.selection import (
     Curves,
     Setting,
     choose,

@@ -14,13 +14,7 @@ from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.edge_of_stability import edge_in, products
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
-from jaxattn.plots.rows import (
-    curves,
-    left_out,
-    runs,
-    seeds_words,
-    setting_words,
-)
+from jaxattn.plots.selection import curves, left_out, runs, seeds_words, setting_words
 from jaxattn.plots.style import (
     dress,
     label_of,

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxattn.plots.curves import BAND_WORDS, accuracy, focus
-from jaxattn.plots.rows import (
+from jaxattn.plots.selection import (
     choose,
     curves_of_all,
     left_out,

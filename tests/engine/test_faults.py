@@ -13,9 +13,9 @@ from commands import run_many
 from small_sweeps import contents, fingerprint, left_over, tiny
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.running import resume_sweep, run_sweep
+from jaxattn.engine.progress import Listener
+from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
-from jaxattn.engine.watching import Listener
 from jaxattn.study.parse import parse_spec
 
 SPEC = tiny(paradigms='["soft"]', seeds=5)

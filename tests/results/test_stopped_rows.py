@@ -10,7 +10,7 @@ from jaxattn.analysis.findings import failures, findings
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
-from jaxattn.plots.rows import choose, runs
+from jaxattn.plots.selection import choose, runs
 from jaxattn.results.stopped_rows import held, known_until
 
 PLACE = 7

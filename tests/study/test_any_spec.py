@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.laying import laid_out
+from jaxattn.engine.cost.layout import laid_out
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_hash, spec_json

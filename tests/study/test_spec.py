@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.laying import laid_out
-from jaxattn.engine.specfile import read_spec
+from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.spec_file import read_spec
 from jaxattn.study.axes import Axis
 from jaxattn.study.parse import from_plain, parse_spec
 from jaxattn.study.resolve import FIXED, STATIC

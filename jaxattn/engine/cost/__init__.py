@@ -1,0 +1,1 @@
+"""What a sweep will cost: time, memory, disk, and the layout that fits."""

@@ -1,0 +1,121 @@
+"""Lay a sweep out: how many rows are vmapped together, and how many make a chunk.
+
+A layout follows from the spec and the kind of the devices, and not from how many there are or how
+busy they are. Only a tile that is to be measured depends on that; the layout then says which it is.
+"""
+
+from collections.abc import Callable
+
+import jax
+
+from jaxattn.core.contracts import InputError
+from jaxattn.engine.cost.memory import bytes_of_chunk, in_words, row_bytes
+from jaxattn.engine.cost.timing import TILES_TO_TRY, fastest_tile
+from jaxattn.run.chunk import Runner
+from jaxattn.run.job import FLOW_TILE
+from jaxattn.study.groups import Group, make_groups
+from jaxattn.study.layout import Sweep, lay_out, plan_of
+from jaxattn.study.spec import Spec
+
+__all__ = ["laid_out", "on_host"]
+
+TILES = 8
+"""Tiles of a chunk, what one kill can cost."""
+
+CHUNKS = 1024
+"""Chunks of a group, about: of a large one a kill may cost this share."""
+
+Needed = Callable[[int, int], int]
+"""Bytes that a chunk needs at least: of a tile, and tiles of it."""
+
+
+def laid_out(spec: Spec) -> Sweep:
+    """`spec` with the layout it asks for, and what it leaves open decided.
+
+    A spec that is laid out already stays as it is. Nothing is compiled, unless a tile is to be
+    measured.
+
+    Raises:
+        InputError: too small a budget of memory, or a chunk that is not whole tiles.
+    """
+    groups = make_groups(spec)
+    if spec.layout.groups is not None:
+        return Sweep(spec, groups)
+    laid: list[tuple[int, int]] = []
+    known: dict = {}
+    measured: dict = {}
+    for group in groups:
+        # What rows bring does not depend on the paradigm.
+        kind = (group.process, *(at for name, at in group.at.items() if name != "paradigm"))
+        if kind not in known:
+            known[kind] = _needed(spec, group)
+        needed = known[kind]
+        tile = _tile(spec, group, needed, measured)
+        laid.append((tile, _tiles(spec, group, tile, needed)))
+    return lay_out(spec, groups, laid)
+
+
+def on_host() -> bool:
+    """Whether the devices here have no memory of their own."""
+    return jax.local_devices()[0].platform == "cpu"
+
+
+def _needed(spec: Spec, group: Group) -> Needed:
+    row, here = row_bytes(Runner(group, plan_of(group, 1, 1, by_cost=False), spec)), on_host()
+
+    def needed(tile: int, tiles: int) -> int:
+        least = bytes_of_chunk(row, tile, tiles, on_host=here)
+        return max(least.device, least.process)
+
+    return needed
+
+
+def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
+    """Rows vmapped together."""
+    asked, chunk = spec.layout.tile, spec.layout.chunk
+    if asked == "measure":
+        made = group.settings.made_model()
+        if (key := (group.process, made)) not in measured:
+            tiles = [
+                tile
+                for tile in TILES_TO_TRY
+                if needed(tile, 1) <= spec.layout.memory and (chunk is None or chunk % tile == 0)
+            ]
+            measured[key] = fastest_tile(spec, group, tiles) if tiles else 1
+        return measured[key]
+    if asked is not None:
+        return int(asked)
+    own = FLOW_TILE if group.process == "flow" else group.settings.made_model().tile
+    return min(own, chunk or own)
+
+
+def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
+    """Tiles of a chunk."""
+    memory, chunk = spec.layout.memory, spec.layout.chunk
+    runs = f"of {tile} runs ({group.paradigm}, {group.process})"
+    if (one := needed(tile, 1)) > memory:
+        smaller = "" if tile == 1 else " or lower layout.tile"
+        raise InputError(
+            f"layout.memory: got {in_words(memory)}, expected at least {in_words(one)} for one "
+            f"tile {runs}; raise it{smaller}."
+        )
+    rows = group.points * len(group.settings.seeds)
+    most = chunk // tile if chunk else max(TILES, -(-rows // (tile * CHUNKS)))
+    if chunk and chunk % tile:
+        raise InputError(
+            f"layout.chunk: got {chunk}, expected whole tiles {runs}; use {most * tile}, or give "
+            "layout.tile."
+        )
+    # Half the budget is for what programs work in: that is known when they are compiled.
+    allowed = memory if chunk else memory // 2
+    fits, fails = 1, most + 1
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        fits, fails = (middle, fails) if needed(tile, middle) <= allowed else (fits, middle)
+    if chunk and fits < most:
+        raise InputError(
+            f"layout.chunk: got {chunk} runs ({group.paradigm}, {group.process}), which need "
+            f"{in_words(needed(tile, most))} or more, expected at most layout.memory = "
+            f"{in_words(memory)}; use {fits * tile}, or raise layout.memory."
+        )
+    return fits

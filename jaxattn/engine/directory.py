@@ -1,0 +1,254 @@
+"""The directory of a sweep: whose it is, and what is finished there."""
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import jax
+
+from jaxattn.core.contracts import InputError
+from jaxattn.core.precision import x64_is_on
+from jaxattn.engine.executors.worker_setup import thread_pool
+from jaxattn.engine.lock import HOLDER, LOCK, not_writable
+from jaxattn.engine.log import LOG
+from jaxattn.engine.tensorboard import SCALARS
+from jaxattn.results.checksum import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
+from jaxattn.results.files import RESULTS, SCHEMA_VERSION, write_json
+from jaxattn.run.provenance import environment
+from jaxattn.study.layout import Sweep
+from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Spec
+from jaxattn.study.spec_hash import difference, spec_hash, spec_json
+
+__all__ = [
+    "MANIFEST",
+    "PARAMS",
+    "asked_apart",
+    "begin",
+    "check_free",
+    "check_made_alike",
+    "clear",
+    "made_with",
+    "read_spec_in",
+    "results_are_whole",
+    "states",
+    "threads_of",
+    "tidy",
+]
+
+SPEC = "spec.json"
+MANIFEST = "manifest.json"
+PARAMS = "params"
+_OWN = (SPEC, MANIFEST, LOG, RESULTS, "run.json", HOLDER)
+
+_DIFFERENCES = 5
+"""Lines of a difference that a message shows."""
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a directory that is no sweep's and holds something, before anything is written there.
+
+    Raises:
+        InputError: it holds something, or is no directory.
+    """
+    try:
+        present = _present(folder)
+    except OSError as error:
+        raise InputError(not_writable(folder, error)) from error
+    if present and SPEC not in present:
+        raise InputError(
+            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+            "directory; choose another."
+        )
+
+
+def begin(folder: Path, spec: Spec, *, beside: bool = False) -> None:
+    """Make `folder` that of this sweep: its spec is the first thing written there.
+
+    Args:
+        folder: new or empty. One that a kill left before anything was written counts as empty.
+        spec: laid out.
+        beside: whether it may hold other things, which stay.
+
+    Raises:
+        InputError: it holds something else, another sweep, or this one already.
+    """
+    if SPEC in _present(folder):
+        raise InputError(_taken(folder, read_spec_in(folder), spec))
+    if not beside:
+        check_free(folder)
+    (folder / CHUNKS).mkdir(exist_ok=True)
+    write_bytes(folder / SPEC, spec_json(spec).encode() + b"\n")
+
+
+def _present(folder: Path) -> list[str]:
+    """What is in a directory, leaving out what `begin` may have left when it was killed."""
+    if not folder.exists():
+        return []
+    found = sorted(entry.name for entry in folder.iterdir())
+    ours = (LOCK, HOLDER, "slurm")
+    return [
+        name
+        for name in found
+        if name not in ours
+        and not name.endswith(".part")
+        and not (name == CHUNKS and not any((folder / name).iterdir()))
+    ]
+
+
+def _taken(folder: Path, there: Spec, here: Spec) -> str:
+    apart = asked_apart(there, here)
+    if not apart:
+        return (
+            f"--out: got {str(folder)!r}, where this sweep has begun; go on with `jaxattn sweep "
+            f"resume {folder}`, or choose another directory."
+        )
+    return (
+        f"--out: got {str(folder)!r}, which holds another sweep ({_some(apart)}); choose another "
+        "directory."
+    )
+
+
+def asked_apart(there: Spec, here: Spec) -> list[str]:
+    """What two specs ask for that differs: not how they were laid out, which may be measured."""
+    layout = replace(here.layout, groups=there.layout.groups)
+    return difference(there, replace(here, layout=layout))
+
+
+def _some(lines: list[str]) -> str:
+    more = len(lines) - _DIFFERENCES
+    return "; ".join(lines[:_DIFFERENCES]) + (f"; and {more} more" if more > 0 else "")
+
+
+def clear(folder: Path) -> None:
+    """Remove what a sweep wrote in `folder`, and nothing else."""
+    for name in _OWN:
+        (folder / name).unlink(missing_ok=True)
+    for name in (PARAMS, SCALARS):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+    for path in folder.glob(f"{CHUNKS}/[0-9]*.nc"):
+        path.unlink()
+    tidy(folder)
+
+
+def read_spec_in(folder: Path) -> Spec:
+    """The spec of the sweep in a directory, laid out.
+
+    Raises:
+        InputError: no sweep there, or its spec cannot be read.
+    """
+    file = folder / SPEC
+    if not file.is_file():
+        raise InputError(
+            f"sweep: got {str(folder)!r}, expected the directory of a sweep (with {SPEC}); begin "
+            f"one with `jaxattn sweep run SPEC --out {folder}`."
+        )
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(plain, dict):
+            raise ValueError("it is no table")
+        spec = from_plain(plain)
+        if spec.layout.groups is None:
+            raise ValueError("it has no layout")
+    except ValueError as error:
+        said = str(error).removesuffix(".")
+        raise InputError(
+            f"{file}: got a damaged file ({said}), expected the spec that the sweep began with; "
+            "put it back from a copy. Finished chunks are untouched."
+        ) from error
+    return spec
+
+
+def made_with() -> dict[str, Any]:
+    """What the bits of a chunk depend on besides the spec."""
+    here = environment()
+    made: dict[str, Any] = {name: here["versions"][name] for name in ("jaxattn", "jax", "jaxlib")}
+    made |= {"backend": jax.default_backend(), "x64": x64_is_on()}
+    # On a CPU, the threads that share a long sum.
+    return made | ({"threads": thread_pool()} if made["backend"] == "cpu" else {})
+
+
+def check_made_alike(folder: Path, sweep: Sweep) -> None:
+    """Refuse to go on with a sweep as it was not begun; write the manifest if there is none yet.
+
+    Raises:
+        InputError: the manifest is of another spec, or of other versions, with the difference.
+    """
+    file, here = folder / MANIFEST, made_with()
+    expected = {
+        "schema_version": SCHEMA_VERSION,
+        "spec_hash": spec_hash(sweep.spec),
+        "chunks": sweep.chunk_count,
+        "rows": sweep.rows,
+    }
+    if not file.is_file():
+        write_json(file, {**expected, "made_with": here})
+        return
+    try:
+        there = dict(json.loads(file.read_text(encoding="utf-8")))
+        before = dict(there["made_with"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{file}: got a damaged file, expected the manifest of the sweep; put it back from a "
+            "copy, or delete it if every chunk was computed with these versions."
+        ) from error
+    for name, value in expected.items():
+        if there.get(name) != value:
+            raise InputError(
+                f"{file}: got {name} {there.get(name)}, expected {value} as in {SPEC}: it is of "
+                "another sweep; put the right one back. Finished chunks are untouched."
+            )
+    apart = [
+        f"{name}: {before.get(name)} there, {here.get(name)} here"
+        for name in dict.fromkeys((*before, *here))
+        if before.get(name) != here.get(name)
+    ]
+    if apart:
+        raise InputError(
+            f"{folder}: got a sweep that was begun otherwise ({_some(apart)}), expected the same, "
+            "on which its bits depend; use what it was begun with, or begin a new one."
+        )
+
+
+def threads_of(folder: Path) -> int | None:
+    """Threads of XLA's pool on the CPU that the sweep was begun on; None where it was no CPU."""
+    try:
+        made = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["made_with"]
+        return int(made["threads"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # what is wrong with the manifest is said when it is needed
+
+
+def results_are_whole(folder: Path, sweep: Sweep) -> bool:
+    """Whether ``results.nc`` is there, undamaged, and of this sweep."""
+    file = folder / RESULTS
+    if not file.is_file():
+        return False
+    content = file.read_bytes()
+    if is_broken(content, must=True):
+        return False
+    with h5py.File(io.BytesIO(content), "r") as opened:
+        return bool(opened.attrs.get("spec_hash") == spec_hash(sweep.spec))
+
+
+def states(folder: Path, sweep: Sweep) -> dict[int, State]:
+    """What the file of every chunk is worth, its whole content hashed."""
+    of = spec_hash(sweep.spec)
+    return {
+        number: examine(folder / chunk_name(number), of, number)
+        for number in range(sweep.chunk_count)
+    }
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a kill in the middle of writing left behind."""
+    for pattern in (*(f".{name}.*.part" for name in _OWN), f"{CHUNKS}/.*.part"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+    for path in (folder / PARAMS).glob("*.orbax-checkpoint-tmp*"):
+        shutil.rmtree(path)

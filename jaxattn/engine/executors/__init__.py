@@ -1,0 +1,1 @@
+"""Where chunks are computed: this process, several, Dask, SLURM, several hosts."""

@@ -1,0 +1,157 @@
+"""What one command does to a sweep, told as it goes: to its listener, and to the log."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxattn.analysis.wording import setting_words
+from jaxattn.core.contracts import Status
+from jaxattn.engine.executors.base import Engine
+from jaxattn.engine.executors.hosts import share_of
+from jaxattn.engine.log import log
+from jaxattn.results.checksum import State
+from jaxattn.results.chunk_file import status_in
+from jaxattn.run.compare import Progress
+from jaxattn.study.groups import Group, static_axes
+from jaxattn.study.layout import Sweep
+
+__all__ = ["Listener", "Watch", "Written", "failed_in"]
+
+_FAILED = (Status.DIVERGED, Status.SOLVER_FAILED)
+
+
+class Written(NamedTuple):
+    """A chunk that was just written, and how the sweep stands by then."""
+
+    number: int
+    group: Group
+    content: bytes
+    done: int
+    """Runs that are finished: those of earlier commands and of this process."""
+    failed: int
+    """Runs of this command."""
+    rate: float
+    """Runs a second of this command so far."""
+
+
+class Listener(NamedTuple):
+    """Who hears how a sweep goes."""
+
+    tell: Callable[[Progress], None] = lambda progress: None
+    note: Callable[[str], None] = lambda text: None
+    chunk: Callable[[Written], None] = lambda finished: None
+
+
+class Watch:
+    """Counts what this process does; what was finished before counts for no rate."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sweep: Sweep,
+        found: Mapping[int, State],
+        engine: Engine,
+        to: Listener,
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            folder: of the sweep.
+            sweep: whose chunks are missing.
+            found: what the file of every chunk is worth.
+            engine: that computes them: of several hosts, each its own share.
+            to: hears of it.
+        """
+        self._folder, self._sweep, self._to = folder, sweep, to
+        self._found, self._engine = found, engine
+        self.missing = [number for number, state in found.items() if state is not State.WHOLE]
+        self.share = share_of(self.missing, engine.process, engine.processes)
+        self._total = sum(self._rows(number) for number in self.share)
+        self._before = sweep.rows - sum(self._rows(number) for number in self.missing)
+        self._next = self._done = self._failed = self.computed = 0
+        self._finished: set[int] = set()
+        self._compiled: set[int] = set()
+        self._began = self._last = time.perf_counter()
+
+    def begin(self) -> None:
+        """Say what is missing, and why: of several hosts, the first does."""
+        first = self._engine.process == 0
+        for number in self.missing if first else ():
+            if self._found[number] is not State.MISSING:
+                state = self._found[number].value
+                self._to.note(f"chunk {number}: {state}; it is computed again.")
+                log(self._folder, "chunk not whole", chunk=number, state=state)
+        chunks, missing = len(self._found), len(self.missing)
+        if missing < chunks and first:
+            self._to.note(f"{chunks - missing} of {chunks} chunks are finished already.")
+        log(
+            self._folder,
+            "begun",
+            missing=len(self.share),
+            chunks=chunks,
+            runs=self._total,
+            engine=self._engine.name,
+            process=self._engine.process,
+        )
+        self._tell()
+
+    def add(self, number: int, content: bytes) -> None:
+        """A chunk was written."""
+        now, (group, _, _) = time.perf_counter(), self._sweep.locate(number)
+        rows, failed = self._rows(number), failed_in(content)
+        self._done, self._failed = self._done + rows, self._failed + failed
+        self.computed += 1
+        self._finished.add(number)
+        self._compiled.add(group.number)
+        log(
+            self._folder,
+            "chunk",
+            chunk=number,
+            group=group.number,
+            rows=rows,
+            failed=failed,
+            bytes=len(content),
+            seconds=round(now - self._last, 4),
+        )
+        self._last = now
+        rate = self._done / max(now - self._began, 1e-9)
+        done = self._before + self._done
+        self._to.chunk(Written(number, group, content, done, self._failed, rate))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Where things stand: what is worked on is the first chunk that is not finished."""
+        while self._next < len(self.share) - 1 and self.share[self._next] in self._finished:
+            self._next += 1
+        if self.share:
+            group, _, _ = self._sweep.locate(self.share[self._next])
+            self._to.tell(
+                Progress(
+                    group.paradigm,
+                    group.process,
+                    self._done,
+                    self._total,
+                    self._failed,
+                    setting=_setting(self._sweep, group),
+                    compiling=group.number not in self._compiled,
+                )
+            )
+
+    def _rows(self, number: int) -> int:
+        return int(self._sweep.locate(number)[2].real.size)
+
+
+def _setting(sweep: Sweep, group: Group) -> str:
+    """Where a group is on the axes along which programs differ, the paradigm's apart."""
+    axes: Sequence = [axis for axis in static_axes(sweep.spec) if axis.name != "paradigm"]
+    return setting_words(
+        {name: value for axis in axes for name, value in axis.at(group.at[axis.name]).items()}
+    )
+
+
+def failed_in(chunk: bytes | Path) -> int:
+    """Runs of a whole chunk that diverged or were not solved."""
+    return int(np.isin(status_in(chunk), [int(one) for one in _FAILED]).sum())

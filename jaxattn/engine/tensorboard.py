@@ -1,0 +1,94 @@
+"""A sweep watched in TensorBoard: scalars, chunk by chunk, in the sweep's own directory."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.engine.progress import Written
+from jaxattn.results.files import RESULTS
+from jaxattn.results.stopped_rows import held
+
+__all__ = ["SCALARS", "scalars_into"]
+
+SCALARS = "tensorboard"
+
+_FLUSH = 10
+"""Seconds until what was said is on disk."""
+
+
+@contextmanager
+def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
+    """A listener that writes scalars of each chunk to ``tensorboard/`` in a sweep's directory.
+
+    Against the runs that are done: ``sweep/done``, ``sweep/failed``, ``sweep/runs_per_second`` of
+    this command, and by process and paradigm the means over the finished runs of the chunk, at
+    their end: ``objective/train_soft``, ``accuracy_test/train_soft`` (of each split, in per cent,
+    under the paradigm's own inference rule), where the sweep keeps them.
+
+    Args:
+        folder: of the sweep. Nothing is written there before the first chunk.
+
+    Raises:
+        InputError: the extra ``tensorboard`` is not installed.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--tensorboard: got no package {error.name!r}, expected jaxattn with its extra "
+            "tensorboard; run pip install 'jaxattn[tensorboard]'."
+        ) from error
+    opened: dict[str, Any] = {}
+
+    def chunk(written: Written) -> None:
+        if not opened:
+            opened["labels"] = _labels(folder)
+            opened["writer"] = SummaryWriter(
+                str(folder / SCALARS), flush_secs=_FLUSH, filename_suffix=f".{os.getpid()}"
+            )
+        for tag, value in _scalars(written, opened["labels"]):
+            opened["writer"].add_scalar(tag, value, written.done)
+
+    try:
+        yield chunk
+    finally:
+        if opened:
+            opened["writer"].close()
+
+
+def _labels(folder: Path) -> xr.Dataset:
+    """Coordinates of the sweep, which its chunks do not repeat."""
+    with xr.open_dataset(folder / RESULTS, engine="h5netcdf") as ds:
+        return ds.drop_vars(list(ds.data_vars)).load()
+
+
+def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]]:
+    yield "sweep/done", written.done
+    yield "sweep/failed", written.failed
+    yield "sweep/runs_per_second", written.rate
+    group = written.group
+    whose = f"{group.process}_{group.paradigm}"
+    with xr.open_dataset(io.BytesIO(written.content), engine="h5netcdf") as chunk:
+        ds = chunk.assign_coords(step=labels["step"])
+        well = np.flatnonzero(Status.ended_well(ds["status"].values))
+        if not well.size:
+            return
+
+        def ends(name: str) -> xr.DataArray:
+            return held(ds[name], ds).isel(save=-1, row=well).mean("row")
+
+        if "objective" in ds:
+            yield f"objective/{whose}", float(ends("objective"))
+        if "accuracy" in ds:
+            rules = labels["inference"].values.tolist()
+            own = rules.index(labels["natural_inference"].sel(paradigm=group.paradigm).item())
+            found = ends("accuracy").isel(inference=own).values
+            for split, value in zip(labels["split"].values, found, strict=True):
+                yield f"accuracy_{split}/{whose}", float(value)

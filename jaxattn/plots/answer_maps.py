@@ -1,0 +1,139 @@
+"""Right for the right reason, by how much: attention on the foreground against the answer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from jaxattn.core.lookup import resolve
+from jaxattn.plots.curves import UNKNOWN
+from jaxattn.plots.selection import (
+    choose,
+    left_out,
+    moment,
+    run_words,
+    runs,
+    seeds_words,
+    setting_words,
+    split_of,
+    style_in,
+)
+from jaxattn.plots.style import SMALL, dress, new_axes, new_grid, set_caption, set_title
+from jaxattn.problems.measures import EDGES
+
+__all__ = ["PUBLISHED", "answer_map", "answer_maps"]
+
+PUBLISHED = "average-input"
+"""The reading of s_y that PAPER 3.5 draws for every paradigm."""
+
+_X = r"$a_z$: attention on the foreground"
+_Y = r"$s_y$: chance of the right class"
+
+
+def answer_map(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    paradigm: str = "soft",
+    inference: str | None = None,
+    axis: str = "step",
+    at: float | None = None,
+    split: str | None = None,
+    learning_rate: float | None = None,
+) -> Axes:
+    """Share of examples by attention on the foreground and chance of the right class (PAPER 3.5).
+
+    Per cent of the examples whose foreground is known, mean over seeds, in cells with the fixed
+    edges 0, 0.2, ..., 1. Upper right: right for the right reason; upper left: right in spite of
+    a wrong focus.
+
+    Args:
+        ds: a result.
+        ax: where to draw; by default on a new figure.
+        paradigm: whose.
+        inference: how it answers; by default its own rule. PAPER 3.5 reads all by average-input.
+        axis: step, time or gradients: what `at` is a value of.
+        at: which save; by default the last.
+        split: by default test where there is one.
+        learning_rate: as for `jaxattn.plots.learning`.
+
+    Raises:
+        InputError: a name, a learning rate or a save that the result does not have.
+    """
+    # Of all paradigms, so that every panel of a result shows the same learning rate.
+    setting = choose(ds, learning_rate)
+    resolve("paradigm", dict.fromkeys(setting.paradigms), paradigm)
+    split, here = split_of(setting.ds, split), moment(setting, axis, at)
+    one = runs(setting, "answer_map", paradigm, split=split, inference=inference)
+    shares = one.values[:, here.save]
+    ax = new_axes() if ax is None else ax
+    known = np.isfinite(shares).any()
+    if known:
+        _cells(ax, shares.mean(axis=0))
+    dress(ax, _X, _Y)
+    ax.grid(False)
+    ax.set(xlim=(0, 1), ylim=(0, 1), xticks=EDGES, yticks=EDGES)
+    rule = inference or str(setting.ds["natural_inference"].sel(paradigm=paradigm).item())
+    set_title(
+        ax,
+        setting_words(setting, f"{split} split" if split else "", here.words),
+        f"{paradigm}, answers by {rule}",
+        f"% of examples, mean over {seeds_words([one])}",
+        left_out([one]),
+        "" if known else UNKNOWN,
+    )
+    return ax
+
+
+def answer_maps(
+    ds: xr.Dataset,
+    axis: str = "step",
+    at: float | None = None,
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+) -> Figure:
+    """`answer_map` of each paradigm, a row each: read as published, and by its own rule.
+
+    Raises:
+        InputError: as for `answer_map`.
+    """
+    setting = choose(ds, learning_rate, paradigms)
+    split, here = split_of(setting.ds, split), moment(setting, axis, at)
+    drawn = [runs(setting, "answer_map", name, split=split) for name in setting.paradigms]
+    figure, axes = new_grid(len(drawn), 2, height=0.9 + 2.0 * len(drawn))
+    for row, name in zip(axes, setting.paradigms, strict=True):
+        own = str(setting.ds["natural_inference"].sel(paradigm=name).item())
+        read = {f"{PUBLISHED} (published)": PUBLISHED, f"{own} (own rule)": own}
+        for ax, (words, rule) in zip(row, read.items(), strict=True):
+            answer_map(setting.ds, ax, name, rule, axis, at, split or None)
+            set_title(ax, f"{name}: {words}", colour=style_in(setting, name).colour)
+            ax.label_outer()
+    said = [
+        run_words(setting, f"{split} split" if split else "", here.words),
+        f"numbers: % of the examples, mean over {seeds_words(drawn)}",
+        left_out(drawn),
+    ]
+    set_caption(figure, f"{'; '.join(part for part in said if part)}.")
+    return figure
+
+
+def _cells(ax: Axes, shares: np.ndarray) -> None:
+    """A grey cell and its number for each ``[attention_bin, answer_bin]``."""
+    # Of the square root, so that a few per cent differ from none.
+    grey = PowerNorm(0.5, vmin=0, vmax=100)
+    ax.pcolormesh(EDGES, EDGES, shares.T, cmap="Greys", norm=grey, edgecolors="0.8", lw=0.5)
+    middles = (np.asarray(EDGES[:-1]) + np.asarray(EDGES[1:])) / 2
+    for (x, y), share in np.ndenumerate(shares):
+        ax.text(
+            middles[x],
+            middles[y],
+            f"{share:.1f}",
+            ha="center",
+            va="center",
+            fontsize=SMALL,
+            color="white" if share > 30 else "0.1",
+            in_layout=False,
+        )

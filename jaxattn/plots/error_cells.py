@@ -1,0 +1,148 @@
+"""The four cells of PAPER 1.6 as stacked bars: is the focus true, and is the answer?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
+
+from jaxattn.analysis.intervals import interval
+from jaxattn.plots.curves import UNKNOWN
+from jaxattn.plots.selection import (
+    choose,
+    left_out,
+    moment,
+    runs,
+    seeds_words,
+    setting_words,
+    split_of,
+    style_in,
+)
+from jaxattn.plots.style import SMALL, dress, legend_below, name_ticks, new_axes, set_title
+from jaxattn.problems.measures import CELLS
+
+__all__ = ["CELL_WORDS", "error_cells"]
+
+CELL_WORDS = dict(
+    zip(
+        CELLS,
+        (
+            "focus and answer true",
+            "focus false, answer true",
+            "focus true, answer false",
+            "focus and answer false",
+        ),
+        strict=True,
+    )
+)
+
+_STRENGTH = (1.0, 0.55, 0.3, 0.12)
+"""Of the paradigm's colour: strong where the answer is true."""
+_HATCH = ("", "////", "", "////")
+"""Where the focus is false."""
+_WIDTH = 0.56
+_LEAST = 3.5
+"""Per cent: a thinner part has no room for its number."""
+
+
+def error_cells(
+    ds: xr.Dataset,
+    ax: Axes | None = None,
+    axis: str = "step",
+    at: float | None = None,
+    split: str | None = None,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+    inference: str | None = None,
+) -> Axes:
+    """FTPT, FFPT, FTPF and FFPF as one stacked bar a paradigm.
+
+    The parts are means over seeds, which add up to 100 %. A whisker is the 95 % interval of the
+    mean height of the edge it is at (`jaxattn.analysis.intervals.interval`): of FTPT, of FTPT +
+    FFPT, which is the accuracy, and of all but FFPF.
+
+    Args:
+        ds: a result.
+        ax: where to draw; by default on a new figure.
+        axis: step, time or gradients: what `at` is a value of.
+        at: which save; by default the last.
+        split: by default test where there is one.
+        learning_rate: as for `jaxattn.plots.learning`.
+        paradigms: which to draw; by default all.
+        inference: an inference rule for all; by default each paradigm's own.
+
+    Raises:
+        InputError: a name, a learning rate or a save that the result does not have.
+    """
+    setting = choose(ds, learning_rate, paradigms)
+    split, here = split_of(setting.ds, split), moment(setting, axis, at)
+    drawn = [
+        runs(setting, "error_cell", name, split=split, inference=inference)
+        for name in setting.paradigms
+    ]
+    ax = new_axes() if ax is None else ax
+    known, whiskers = False, False
+    for place, one in enumerate(drawn):
+        shares = one.values[:, here.save]
+        if not np.isfinite(shares).any():
+            continue
+        known, colour = True, np.asarray(to_rgb(style_in(setting, one.paradigm).colour))
+        means = shares.mean(axis=0)
+        for part, (mean, top) in enumerate(zip(means, np.cumsum(means), strict=True)):
+            ax.bar(
+                place,
+                mean,
+                _WIDTH,
+                top - mean,
+                color=1 - _STRENGTH[part] * (1 - colour),
+                hatch=_HATCH[part],
+                edgecolor="white",
+                linewidth=0.8,
+            )
+            if mean >= _LEAST:
+                x, y = place + _WIDTH / 2 + 0.04, top - mean / 2
+                ax.text(x, y, f"{mean:.0f} %", va="center", fontsize=SMALL, color="0.15")
+        # The last edge is 100 %. Side by side, so that whiskers do not cover each other.
+        edges = interval(np.cumsum(shares, axis=1).T[:-1])
+        across = place + _WIDTH * np.array([-0.25, 0.0, 0.25])
+        low, high = (np.clip(limit, 0, 100) for limit in (edges.low, edges.high))
+        ax.vlines(across, low, high, color="0.1", lw=1.1)
+        for limit in (low, high):
+            ax.plot(across, limit, ls="none", marker="_", color="0.1", markersize=6, mew=1.1)
+        whiskers |= bool(np.isfinite(low).any())
+    dress(ax, "", "share of examples [%]")
+    rules = [str(rule) for rule in setting.ds["natural_inference"].values]
+    own = dict(zip(setting.ds["paradigm"].values, rules, strict=True))
+    name_ticks(ax, [n if inference else f"{n}\n({own[n]})" for n in setting.paradigms])
+    ax.set_xlabel("paradigm" if inference else "paradigm (how it answers)", fontsize=9.0)
+    ax.set_ylim(0, 103)
+    set_title(
+        ax,
+        setting_words(
+            setting,
+            f"{split} split" if split else "",
+            f"answers by {inference}" if inference else "",
+            here.words,
+        ),
+        f"means over {seeds_words(drawn)}",
+        "whiskers: 95 % interval of the mean height of an edge" if whiskers else "",
+        left_out(drawn),
+        "" if known else UNKNOWN,
+    )
+    legend_below(ax, _keys() if known else [], columns=2)
+    return ax
+
+
+def _keys() -> list[Patch]:
+    looks = zip(CELLS, _STRENGTH, _HATCH, strict=True)
+    return [
+        Patch(
+            facecolor=str(1 - 0.65 * strength),
+            hatch=hatch,
+            edgecolor="white",
+            label=f"{cell}: {CELL_WORDS[cell]}",
+        )
+        for cell, strength, hatch in looks
+    ]

@@ -1,0 +1,109 @@
+"""Training against its continuous limits: how far apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.limit_findings import limit_words
+from jaxattn.core.lookup import resolve
+from jaxattn.plots.curves import BAND
+from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
+from jaxattn.plots.selection import left_out, seeds_words, setting_words
+from jaxattn.plots.style import (
+    dress,
+    label_of,
+    legend_below,
+    new_axes,
+    new_grid,
+    set_title,
+)
+from jaxattn.problems.measures import first_crossing
+
+__all__ = ["distance", "distances"]
+
+
+def distance(
+    ds: xr.Dataset, ax: Axes | None = None, limit: str | None = None, paradigm: str | None = None
+) -> Axes:
+    """How far training is from a limit against time, a line a learning rate: medians over seeds.
+
+    In shares of the limit's own way, the furthest that it comes from its start: where a line
+    crosses the dotted one, training has left the limit. Bands reach from 10 to 90 % of the seeds.
+
+    Args:
+        ds: a result with limits.
+        ax: where to draw; by default on a new figure.
+        limit: by default the first.
+        paradigm: by default the first.
+
+    Raises:
+        InputError: no limits in the result, or a name that it does not have.
+    """
+    rates, limits = rates_of(ds, paradigm), limit_gaps.limits_in(ds)
+    limit = limits[0] if limit is None else limit
+    resolve("limit", dict.fromkeys(limits), limit)
+    name, drawn = rates[0].setting.paradigms[0], []
+    ax = new_axes() if ax is None else ax
+    ax.set_yscale("log")
+    for one in rates:
+        both, shares = shares_of(one.setting, name, limit)
+        drawn.append(both)
+        time = one.setting.ds["time"].values
+        if not len(shares):
+            continue
+        low, middle, high = np.quantile(shares, (BAND[0], 0.5, BAND[1]), axis=0)
+        seen = (time > 0) & (middle > 0)
+        ax.plot(time[seen], middle[seen], color=one.colour, lw=1.6, label=one.label)
+        if len(shares) > 1:
+            ax.fill_between(
+                time[seen], low[seen], high[seen], color=one.colour, alpha=0.15, linewidth=0
+            )
+        at = float(first_crossing(time, middle, limit_gaps.TOLERANCE))
+        ax.plot(
+            [at], [limit_gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white"
+        )
+    if ax.lines:
+        words = f"{100 * limit_gaps.TOLERANCE:g} % of its way"
+        ax.axhline(
+            limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
+        )
+    setting = rates[0].setting
+    dress(ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}")
+    set_title(
+        ax,
+        setting_words(setting._replace(words=""), name),
+        f"medians over {seeds_words(drawn)}, as a share of the way of {limit_words(limit)}",
+        left_out(drawn),
+    )
+    legend_below(ax, columns=7)
+    return ax
+
+
+def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
+    """`distance` from every limit, one beside the other, a row a paradigm.
+
+    Raises:
+        InputError: as for `distance`.
+    """
+    names, limits = rates_of(ds, None)[0].setting.paradigms, limit_gaps.limits_in(ds)
+    names = names if paradigms is None else tuple(paradigms)
+    figure, axes = new_grid(len(names), len(limits), height=2.0 * len(names) + 1.2)
+    lost = []
+    for row, name in zip(axes, names, strict=True):
+        for ax, limit in zip(row, limits, strict=True):
+            distance(ds, ax, limit, name)
+            lost += [shares_of(one.setting, name, limit)[0] for one in rates_of(ds, name)]
+            # What time is, the caption says once.
+            ax.set_xlabel("time" if name == names[-1] else "")
+            ax.set_ylabel("distance, share of its way" if limit == limits[0] else "")
+            set_title(ax, f"{name} and {limit_words(limit)}")
+            if not ax.lines:
+                ax.set_axis_off()
+                set_title(ax, f"{name}: no run is done")
+    same_heights(axes)
+    close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
+    return figure
