@@ -108,7 +108,7 @@ def _compare(asked: Compare) -> int:
     from jaxattn.analysis.paired_differences import differences
     from jaxattn.analysis.summary import summary
     from jaxattn.experiments import compare_into
-    from jaxattn.experiments.comparing import count_failed
+    from jaxattn.reports.compare_into import count_failed
     from jaxattn.study.settings import settings_for
     from jaxattn.terminal import Reporter, results_table, sentences
 

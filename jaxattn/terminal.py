@@ -19,7 +19,7 @@ from rich.text import Text
 from jaxattn.analysis.findings import Finding
 from jaxattn.analysis.summary import own_rule
 from jaxattn.analysis.wording import value_words
-from jaxattn.page import BAND_WORDS, has_bands, numbers_sheet
+from jaxattn.reports.page import BAND_WORDS, has_bands, numbers_sheet
 from jaxattn.run import compare
 
 __all__ = [

@@ -24,7 +24,7 @@ LADDER = (
     ("results",),
     ("run", "analysis", "distances"),
     ("engine", "plots"),
-    ("reports", "page"),
+    ("reports",),
     ("experiments", "terminal", "output", "sweep_terminal"),
     (
         "api",

@@ -42,11 +42,11 @@ from jaxattn.experiments.departures_rows import (
     imbalances_of,
     rows_of,
 )
-from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.reduced.planar import solve_planar
+from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.files import ABSENT, assemble, block
 from jaxattn.run.compare import Progress
 from jaxattn.tasks import orthogonal

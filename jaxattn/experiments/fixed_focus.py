@@ -29,7 +29,6 @@ from jaxattn.core.contracts import (
     Task,
     Trajectory,
 )
-from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
 from jaxattn.models import linear
 from jaxattn.probes.record import part_names
@@ -37,6 +36,7 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
+from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.files import assemble, block
 from jaxattn.run.compare import Progress
 from jaxattn.run.job import tiles_at_once

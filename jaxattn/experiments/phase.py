@@ -18,9 +18,9 @@ from jaxattn import plots, theory
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
-from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.experiments.phase_findings import findings, numbers
+from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.files import SCHEMA_VERSION, status_attributes
 from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass

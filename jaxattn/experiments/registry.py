@@ -10,17 +10,17 @@ import xarray as xr
 from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.experiments.comparing import count_failed
 from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
-from jaxattn.experiments.experiment import Experiment, Listeners
-from jaxattn.experiments.experiment_report import experiment_report_into
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS
 from jaxattn.experiments.phase import PHASE
-from jaxattn.experiments.report_parts import run_facts
-from jaxattn.experiments.reporting import report_into
 from jaxattn.experiments.schedule import SCHEDULE
 from jaxattn.experiments.switch import SWITCH
 from jaxattn.experiments.theory import THEORY
+from jaxattn.reports.compare_into import count_failed
+from jaxattn.reports.comparison import report_into
+from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.reports.experiment_report import experiment_report_into
+from jaxattn.reports.parts import run_facts
 from jaxattn.results.files import content_hash, open_run, prepare, write_json, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.provenance import command_line, environment

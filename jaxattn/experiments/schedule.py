@@ -23,9 +23,9 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
-from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.schedule_findings import findings, numbers
 from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
+from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.switches import best_switch, curve_at

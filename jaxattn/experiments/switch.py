@@ -20,8 +20,8 @@ from jaxattn import plots, theory
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
-from jaxattn.experiments.experiment import Experiment, Listeners
 from jaxattn.experiments.switch_findings import findings, numbers
+from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.switches import best_switch, overtaking, switch_curve

@@ -9,9 +9,9 @@ from helpers import EPS
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import fixed_focus
-from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.fixed_focus import FIXED_FOCUS, FixedFocus
 from jaxattn.experiments.fixed_focus_findings import findings, numbers
+from jaxattn.reports.experiment import SCALES, Listeners
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.stopwatch import Stopwatch
 

@@ -10,7 +10,6 @@ from scipy.special import wrightomega
 
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.fixed_focus import (
     MOMENTUM,
     RATES,
@@ -22,6 +21,7 @@ from jaxattn.experiments.fixed_focus import (
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.reports.experiment import Listeners
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus

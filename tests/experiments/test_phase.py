@@ -13,9 +13,9 @@ from potentials_by_quadrature import class_rise, focus_potential
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.precision import x64_is_on
 from jaxattn.experiments import maps, phase
-from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.phase import PAIRS, PHASE, Phase, leaders
 from jaxattn.experiments.phase_findings import findings, numbers
+from jaxattn.reports.experiment import SCALES, Listeners
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.stopwatch import Stopwatch
 

@@ -12,8 +12,8 @@ from example_experiment import MADE_UP
 from jaxattn.cli import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
-from jaxattn.experiments.experiment import SCALES
-from jaxattn.page import cell
+from jaxattn.reports.experiment import SCALES
+from jaxattn.reports.page import cell
 from jaxattn.results.files import content_hash, open_run
 
 

@@ -5,9 +5,9 @@ import pytest
 from example_hybrids import example_schedule
 
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.schedule import Schedule, run
 from jaxattn.experiments.schedule_findings import findings, numbers, switches
+from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.stopwatch import Stopwatch
 

@@ -6,9 +6,9 @@ from example_hybrids import CLASSES, HORIZONS, SEGMENTS, example_switch
 
 from jaxattn import theory
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.experiment import Listeners
 from jaxattn.experiments.switch import Switch, run
 from jaxattn.experiments.switch_findings import findings, law, numbers
+from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.stopwatch import Stopwatch
 

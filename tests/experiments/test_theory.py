@@ -14,9 +14,9 @@ from jaxattn import theory
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.precision import x64_is_on
 from jaxattn.experiments import theory as experiment
-from jaxattn.experiments.experiment import SCALES, Listeners
 from jaxattn.experiments.theory import THEORY, Published
 from jaxattn.experiments.theory_findings import findings, numbers
+from jaxattn.reports.experiment import SCALES, Listeners
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.stopwatch import Stopwatch
 

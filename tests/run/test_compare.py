@@ -11,8 +11,8 @@ from helpers import compiled_quickly
 from jaxattn import compare, mosaic
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
-from jaxattn.experiments.comparing import count_failed
 from jaxattn.models import mlp
+from jaxattn.reports.compare_into import count_failed
 from jaxattn.run import compare as comparison
 from jaxattn.run.job import SWITCH_SHARE, theory_blocks, times_of
 from jaxattn.study.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.page.contents import Cell, Sheet, cell
+from jaxattn.reports.page.page import Cell, Sheet, cell
 
 __all__ = ["BAND_WORDS", "has_bands", "numbers_sheet"]
 

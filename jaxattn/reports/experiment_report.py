@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.experiment import Experiment
-from jaxattn.experiments.report_parts import (
+from jaxattn.reports.experiment import Experiment
+from jaxattn.reports.page import Figure, Fold, Page, Section, numbers_sheet, render
+from jaxattn.reports.parts import (
     REPORT,
     cited,
     foot,
@@ -21,7 +22,6 @@ from jaxattn.experiments.report_parts import (
     run_again,
     run_facts,
 )
-from jaxattn.page import Figure, Fold, Page, Section, numbers_sheet, render
 from jaxattn.results.files import open_run, spec_of, write_bytes
 
 __all__ = ["experiment_report_into"]

@@ -15,7 +15,8 @@ from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
-from jaxattn.experiments.report_parts import (
+from jaxattn.reports.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
+from jaxattn.reports.parts import (
     REPORT,
     cited,
     foot,
@@ -25,7 +26,6 @@ from jaxattn.experiments.report_parts import (
     run_again,
     run_facts,
 )
-from jaxattn.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
 from jaxattn.results.files import RESULTS, open_run, spec_of, write_bytes
 
 __all__ = ["report_into"]

@@ -11,7 +11,7 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.page import Figure, Section
+from jaxattn.reports.page import Figure, Section
 from jaxattn.results.files import RESULTS
 
 __all__ = [

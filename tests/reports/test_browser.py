@@ -12,7 +12,7 @@ from example_experiment import DRAWN
 from example_results import example_result
 
 from jaxattn.experiments import reproduce
-from jaxattn.experiments.reporting import report_into
+from jaxattn.reports.comparison import report_into
 from jaxattn.results.files import write_results
 
 CHROMIUM = shutil.which("chromium")

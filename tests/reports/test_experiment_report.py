@@ -16,8 +16,8 @@ from jaxattn.analysis.findings import Finding
 from jaxattn.cli import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import registry, report, reproduce
-from jaxattn.experiments.experiment import Experiment
-from jaxattn.experiments.experiment_report import MOST_LINES
+from jaxattn.reports.experiment import Experiment
+from jaxattn.reports.experiment_report import MOST_LINES
 from jaxattn.results.files import write_json, write_results
 
 MEGABYTE = 1_000_000

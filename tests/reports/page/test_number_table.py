@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jaxattn.page import has_bands, numbers_sheet
+from jaxattn.reports.page import has_bands, numbers_sheet
 
 DASH = "\N{EN DASH}"
 DS = xr.Dataset(

@@ -5,7 +5,7 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from jaxattn.page.contents import Figure, Page
+from jaxattn.reports.page.page import Figure, Page
 
 __all__ = ["render"]
 
@@ -17,7 +17,7 @@ def render(page: Page) -> str:
     no script runs.
     """
     environment = Environment(
-        loader=PackageLoader("jaxattn.page", "."),
+        loader=PackageLoader("jaxattn.reports.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from jaxattn.page import Figure, Fold, Page, Section, Sheet, cell, render
+from jaxattn.reports.page import Figure, Fold, Page, Section, Sheet, cell, render
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}"
 VOID = {"meta", "link", "img", "br", "input"}

@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 from example_results import example_result
 
-from jaxattn.experiments import comparing
-from jaxattn.experiments.comparing import compare_into
+from jaxattn.reports import compare_into as comparing
+from jaxattn.reports.compare_into import compare_into
 from jaxattn.results.files import open_run, write_results
 from jaxattn.study.settings import Settings
 

@@ -9,8 +9,8 @@ import xarray as xr
 from example_results import end, example_result
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.experiments.reporting import report_into
 from jaxattn.plots import gallery
+from jaxattn.reports.comparison import report_into
 from jaxattn.results.files import spec_of, write_json, write_results
 
 MEGABYTE = 1_000_000

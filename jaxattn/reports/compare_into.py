@@ -8,7 +8,7 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
-from jaxattn.experiments.reporting import report_into
+from jaxattn.reports.comparison import report_into
 from jaxattn.results.files import content_hash, prepare, write_json, write_results
 from jaxattn.run.compare import Progress, run
 from jaxattn.run.job import plan_jobs
