@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxattn.output import print_json, show
 from jaxattn.sweep_commands import (
     Sweep,
     SweepExport,
@@ -17,6 +16,7 @@ from jaxattn.sweep_commands import (
     SweepRun,
     SweepStatus,
 )
+from jaxattn.terminal.output import print_json, show
 
 __all__ = ["sweep"]
 
@@ -29,7 +29,7 @@ def sweep(asked: Sweep) -> int:
 def _plan(asked: SweepPlan) -> int:
     from jaxattn.engine.cost.estimate import cost_of
     from jaxattn.engine.spec_file import read_spec
-    from jaxattn.sweep_terminal import cost_lines, cost_table
+    from jaxattn.terminal.sweep_tables import cost_lines, cost_table
 
     cost = cost_of(read_spec(asked.spec), asked.probe)
     if asked.json:
@@ -69,7 +69,7 @@ def _how(asked: SweepRun | SweepResume) -> dict[str, Any]:
 
 
 def _ended(asked: SweepRun | SweepResume, outcome: Any, folder: Path) -> int:
-    from jaxattn.sweep_terminal import outcome_lines
+    from jaxattn.terminal.sweep_tables import outcome_lines
 
     if asked.json:
         print_json({**outcome._asdict(), "folder": str(folder)})
@@ -92,7 +92,7 @@ def _options(words: tuple[str, ...]) -> Mapping[str, str]:
 
 def _status(asked: SweepStatus) -> int:
     from jaxattn.engine.status import status_of
-    from jaxattn.sweep_terminal import status_lines
+    from jaxattn.terminal.sweep_tables import status_lines
 
     found = status_of(asked.folder)
     if asked.json:

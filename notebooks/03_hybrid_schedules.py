@@ -62,7 +62,7 @@ plt.show()
 # times `sqrt(pi C / (2 (C - 1)))`, for every horizon beyond it.
 
 # %%
-from jaxattn.experiments.switch_findings import law
+from jaxattn.experiments.switch.findings import law
 
 
 def best_in_units(segments, classes):

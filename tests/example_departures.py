@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.departures import labelled
-from jaxattn.experiments.departures_rows import DEPARTURES, Departures, frequencies_at
+from jaxattn.experiments.departures.experiment import labelled
+from jaxattn.experiments.departures.rows import DEPARTURES, Departures, frequencies_at
 
 CONFIG = Departures(
     classes=3,

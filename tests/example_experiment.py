@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from example_fixed_focus import example_fixed_focus, falls, rises
 from matplotlib.figure import Figure
 
-from jaxattn.experiments.fixed_focus import FIXED_FOCUS
-from jaxattn.experiments.fixed_focus_findings import findings, numbers
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.fixed_focus.findings import findings, numbers
 from jaxattn.plots import Drawing
 from jaxattn.reports.experiment import Experiment
 from jaxattn.run.compare import Progress

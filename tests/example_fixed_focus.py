@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.fixed_focus import ALPHAS, FixedFocus, labelled
+from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, labelled
 
 CONFIG = FixedFocus(classes=5, segments=4, bags=10, points=5, batch_size=4, epochs=10, seeds=5)
 

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.maps import PARADIGMS
-from jaxattn.experiments.phase import PAIRS, Found, Phase, labelled
+from jaxattn.experiments.phase.experiment import PAIRS, Found, Phase, labelled
+from jaxattn.experiments.phase.maps import PARADIGMS
 
 CONFIG = Phase(points=6, low=2.0, high=200.0, thresholds=(0.5, 0.9), horizons=(1.0, 2.0))
 

@@ -22,10 +22,10 @@ LADDER = (
     ("flow", "reduced"),
     ("study",),
     ("results",),
-    ("run", "analysis", "distances"),
+    ("run", "analysis"),
     ("engine", "plots"),
     ("reports",),
-    ("experiments", "terminal", "output", "sweep_terminal"),
+    ("experiments", "terminal"),
     (
         "api",
         "sweeps",
@@ -52,7 +52,7 @@ ONLY_IN = {
     "matfree": {"probes"},
     "sklearn": {"tasks"},
     "scipy": {"analysis", "tasks"},
-    "matplotlib": {"distances", "experiments", "page", "plots", "reports"},
+    "matplotlib": {"experiments", "page", "plots", "reports"},
     "h5py": {"engine", "results"},
     "h5netcdf": {"engine", "results"},
     "zarr": {"engine", "results"},
@@ -63,7 +63,7 @@ ONLY_IN = {
     "distributed": {"engine"},
     "submitit": {"engine"},
     "tensorboardX": {"engine"},
-    "rich": {"output", "sweep_terminal", "terminal"},
+    "rich": {"terminal"},
     "tyro": {"cli", "commands", "doctor", "sweep_cli", "sweep_commands"},
 }
 SHELL_LIBRARIES = {"xarray", "pandas", "os", "pathlib", "tempfile", "shutil", "io", "glob"}
@@ -77,16 +77,7 @@ NOT_PUBLIC_JAX = ("jax.core", "jax.interpreters", "jax.lib", "jax.extend")
 NAMEDTUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 # A public name all the same: os.__all__ has it.
 PUBLIC = {"os._exit"}
-SPEAKERS = {
-    "cli",
-    "commands",
-    "doctor",
-    "output",
-    "sweep_cli",
-    "sweep_commands",
-    "sweep_terminal",
-    "terminal",
-}
+SPEAKERS = {"cli", "commands", "doctor", "sweep_cli", "sweep_commands", "terminal"}
 
 
 @dataclass(frozen=True)

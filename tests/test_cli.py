@@ -20,7 +20,8 @@ from jaxattn.cli import main
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.doctor import REFERENCE
-from jaxattn.experiments import EXPERIMENTS, published
+from jaxattn.experiments import EXPERIMENTS
+from jaxattn.experiments.theory import command as published
 
 # A command switches 64 bits on by itself, so the leg without them would only repeat all this.
 pytestmark = pytest.mark.needs_x64

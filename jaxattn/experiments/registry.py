@@ -10,12 +10,12 @@ import xarray as xr
 from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.experiments.departures import DEPARTURES_EXPERIMENT
-from jaxattn.experiments.fixed_focus import FIXED_FOCUS
-from jaxattn.experiments.phase import PHASE
-from jaxattn.experiments.schedule import SCHEDULE
-from jaxattn.experiments.switch import SWITCH
-from jaxattn.experiments.theory import THEORY
+from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.phase.experiment import PHASE
+from jaxattn.experiments.schedule.experiment import SCHEDULE
+from jaxattn.experiments.switch.experiment import SWITCH
+from jaxattn.experiments.theory.experiment import THEORY
 from jaxattn.reports.compare_into import count_failed
 from jaxattn.reports.comparison import report_into
 from jaxattn.reports.experiment import Experiment, Listeners

@@ -8,25 +8,17 @@ first value of any other swept axis; select before drawing to see others, as in
 
 from jaxattn.plots.answer_maps import answer_map, answer_maps
 from jaxattn.plots.attention_images import attention_on_images
-from jaxattn.plots.closed_forms import closed_forms, late_focus
 from jaxattn.plots.curves import accuracy, focus, learning
-from jaxattn.plots.departures import departing_classes, departures
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.error_cells import error_cells
-from jaxattn.plots.fixed_focus import finished_rows, fixed_focus
 from jaxattn.plots.gallery import Drawing, gallery
 from jaxattn.plots.limit_gaps import distance, distances
 from jaxattn.plots.limit_orders import orders
 from jaxattn.plots.limit_sharpness import sharpness, sharpnesses
 from jaxattn.plots.overview import overview
-from jaxattn.plots.phase import focus_time_maps, lead_time_maps, leader_maps
-from jaxattn.plots.portrait import phase_portrait
 from jaxattn.plots.rate_sensitivity import rate_sensitivity
-from jaxattn.plots.reduced import theory_figure, theory_panels
 from jaxattn.plots.save import save
-from jaxattn.plots.schedule import schedule_shares, schedule_switching
 from jaxattn.plots.style import COLOURS, Style, style_of
-from jaxattn.plots.switch import switch_curves, switch_scaling
 from jaxattn.plots.train_beside_flow import beside_flow, mu_nu, population
 
 __all__ = [
@@ -38,36 +30,20 @@ __all__ = [
     "answer_maps",
     "attention_on_images",
     "beside_flow",
-    "closed_forms",
-    "departing_classes",
-    "departures",
     "distance",
     "distances",
     "distribution",
     "error_cells",
-    "finished_rows",
-    "fixed_focus",
     "focus",
-    "focus_time_maps",
     "gallery",
-    "late_focus",
-    "lead_time_maps",
-    "leader_maps",
     "learning",
     "mu_nu",
     "orders",
     "overview",
-    "phase_portrait",
     "population",
     "rate_sensitivity",
     "save",
-    "schedule_shares",
-    "schedule_switching",
     "sharpness",
     "sharpnesses",
     "style_of",
-    "switch_curves",
-    "switch_scaling",
-    "theory_figure",
-    "theory_panels",
 ]

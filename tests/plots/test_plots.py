@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.experiments.theory.panels import theory_figure, theory_panels
 from jaxattn.results.files import open_run, write_results
 from jaxattn.run.compare import compare
 
@@ -34,7 +35,7 @@ FIGURES: dict[str, Callable[[xr.Dataset, Axes | None], Axes]] = {
     "learning": plots.learning,
     "beside_flow": plots.beside_flow,
     "mu_nu": plots.mu_nu,
-    "theory_figure": lambda ds, ax: plots.theory_figure(PATHS, ax),
+    "theory_figure": lambda ds, ax: theory_figure(PATHS, ax),
 }
 
 
@@ -285,7 +286,7 @@ def test_a_paradigm_has_the_same_colour_in_every_figure(whole: xr.Dataset) -> No
         for draw in (plots.focus, plots.accuracy, plots.beside_flow, plots.mu_nu):
             ax = draw(every, Figure().subplots(), paradigms=[name])
             assert {one.get_color() for one in ax.lines} == {colour}
-    for ax in (plots.theory_figure(PATHS), plots.focus(whole)):
+    for ax in (theory_figure(PATHS), plots.focus(whole)):
         for name in PATHS:
             assert line(ax, name).get_color() == plots.COLOURS[name]
 
@@ -344,12 +345,12 @@ def test_logarithmic_time_starts_after_zero(whole: xr.Dataset) -> None:
     ax = plots.mu_nu(whole, log=True)
     assert ax.get_xscale() == "log"
     assert all(np.min(one.get_xdata()) > 0 for one in ax.lines if one.get_xdata()[0] != 2.5)
-    assert plots.theory_figure(PATHS, log=True).get_xscale() == "log"
+    assert theory_figure(PATHS, log=True).get_xscale() == "log"
 
 
 def test_the_theory_is_drawn_as_it_is_given_without_what_was_not_solved() -> None:
     failed = SimpleNamespace(**vars(PATHS["hard"]), status=np.int8(Status.SOLVER_FAILED))
-    ax = plots.theory_figure(PATHS | {"hard": failed}, quantity="nu")
+    ax = theory_figure(PATHS | {"hard": failed}, quantity="nu")
     np.testing.assert_array_equal(line(ax, "lvml").get_ydata(), PATHS["lvml"].nu)
     np.testing.assert_array_equal(line(ax, "lvml").get_xdata(), TIMES)
     assert legend(ax) == ["soft", "lvml"]
@@ -360,7 +361,7 @@ def test_figures_of_several_panels_have_one_legend_for_all(whole: xr.Dataset) ->
     for figure, panels in (
         (plots.overview(whole), 2),
         (plots.population(whole), 3),
-        (plots.theory_panels(PATHS), 3),
+        (theory_panels(PATHS), 3),
     ):
         assert len(figure.axes) == panels
         assert len(figure.legends) == 1
@@ -436,8 +437,8 @@ def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Pat
         (lambda ds: plots.focus(ds.sel(process=["flow"])), "unknown process: got 'train'"),
         (lambda ds: plots.beside_flow(ds.sel(process=["train"])), "flow_seeds=2"),
         (lambda ds: plots.focus(xr.Dataset()), "expected what jaxattn.compare"),
-        (lambda ds: plots.theory_figure({}), "paths: got none"),
-        (lambda ds: plots.theory_figure(PATHS, quantity="alpha"), "unknown quantity: got 'alpha'"),
+        (lambda ds: theory_figure({}), "paths: got none"),
+        (lambda ds: theory_figure(PATHS, quantity="alpha"), "unknown quantity: got 'alpha'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_would_do(

@@ -5,7 +5,7 @@ import pytest
 from helpers import jit
 
 from jaxattn import theory
-from jaxattn.experiments.switch_findings import law
+from jaxattn.experiments.switch.findings import law
 from jaxattn.theory.switches import best_switch, focus_at, overtaking, switch_curve
 
 pytestmark = pytest.mark.needs_x64
@@ -118,7 +118,7 @@ def test_soft_attention_to_the_end_is_best_only_until_it_is_overtaken(solved, ov
 
 
 def test_with_many_segments_the_best_switch_is_when_focus_takes_off(solved):
-    # mC int_0^inf e^(-(C-1) mu^2 / (2C)) dmu, see `jaxattn.experiments.switch_findings.law`.
+    # mC int_0^inf e^(-(C-1) mu^2 / (2C)) dmu, see `jaxattn.experiments.switch.findings.law`.
     _, best = solved
     off = np.asarray([x / law(c) - 1 for x, c in zip(best.switch / UNIT, CLASSES, strict=True)])
     assert np.all(np.abs(off)[SEGMENTS == 1e6] < 7e-4)

@@ -1,0 +1,1 @@
+"""Where the solvable setting loses its symmetry, and what full training does there."""

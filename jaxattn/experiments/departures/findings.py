@@ -1,0 +1,142 @@
+"""The departures experiment in numbers and in sentences, both made from its Dataset alone."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
+from jaxattn.plots.curves import BAND
+
+__all__ = ["findings", "numbers"]
+
+_MEASURES = ("mu", "nu", "attention")
+
+
+def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
+    """One line for each paradigm, departure and measure (mu, nu and the attention).
+
+    ``off`` is the distance from the reduced system, root mean square over classes, largest over
+    time:
+
+    - at the largest size (``size``): median and `BAND` over seeds, ``rms`` over seeds
+    - ``order`` in the size with its 95 % interval over seeds, fitted to sizes up to `SMALL` (of
+      samples, to all); ``average`` and ``average_order``: of the average of the classes
+    - ``predicted`` by theory at the least size, ``found`` there, and ``error``, the standard error
+      of that over seeds (scrambles)
+    """
+    lines = []
+    for paradigm in map(str, ds["paradigm"].values):
+        for departure in map(str, ds["departure"].values):
+            for measure in _MEASURES:
+                far = distance(ds.sel(paradigm=paradigm), departure, measure)
+                line: dict[str, Any] = {"paradigm": paradigm, "departure": departure}
+                line |= {"measure": measure, "size": round(float(far.amount[-1]), 6)}
+                line["seeds"] = int(np.isfinite(far.each[-1]).sum())
+                lines.append(line | {"off": _part(far, departure)})
+    return lines
+
+
+def _part(far: Distance, departure: str) -> dict[str, Any]:
+    small = np.inf if departure == "sample" else SMALL
+    last, least = _there(far.each[-1]), _there(far.each[0])
+    of_seeds = dict.fromkeys(("median", "low", "high"))
+    if last.size:
+        ends = map(float, np.quantile(last, (0.5, *BAND)))
+        of_seeds = dict(zip(of_seeds, ends, strict=True))
+    each, average = (slope(far.amount, cells, small) for cells in (far.each, far.average))
+    several = least.size > 1
+    return {
+        **of_seeds,
+        "order": float(each.mean),
+        "order_low": float(each.low),
+        "order_high": float(each.high),
+        "rms": float(far.typical[-1]),
+        "average": float(over_seeds(far.average)[-1]),
+        "average_order": float(average.mean),
+        "found": float(far.typical[0]),
+        "predicted": float(far.predicted[0]),
+        "error": float(least.std(ddof=1) / np.sqrt(least.size)) if several else np.nan,
+    }
+
+
+def _there(cells: np.ndarray) -> np.ndarray:
+    return cells[np.isfinite(cells)]
+
+
+def findings(ds: xr.Dataset) -> list[str]:
+    """How far, in which order of the size, and whether theory foresaw it: a sentence a departure.
+
+    From the numbers of nu alone. Paradigms without a finished row are left out.
+    """
+    lines = [line for line in numbers(ds) if line["seeds"] and line["measure"] == "nu"]
+    said = []
+    for departure in dict.fromkeys(line["departure"] for line in lines):
+        same = [line for line in lines if line["departure"] == departure]
+        nu = {line["paradigm"]: line["off"] for line in same}
+        parts = [
+            f"{_WORDS[departure]} {same[0]['size']:.3g}: nu of the classes is off by "
+            f"{_listed(nu, 'median', '.3g')} (rms over classes, largest over time)",
+            f"by order {_range(nu, 'order')} in that size{_sureness(nu)}",
+        ]
+        if all(_apart(part) for part in nu.values()):
+            parts.append(
+                f"their average by {_listed(nu, 'average', '.3g')}, order "
+                f"{_range(nu, 'average_order')}"
+            )
+        if all(np.isfinite(part["predicted"]) for part in nu.values()):
+            off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
+            # The class counts are those of the very samples: chance is on both sides.
+            how_sure = _error(nu) if departure == "noise" else ""
+            near = f"within {max(off):.1g} of {_BY[departure]}"
+            parts.append(f"at the least size {near} (relative{how_sure})")
+        said.append("; ".join(parts) + ".")
+    return said
+
+
+_WORDS = {
+    "frequency": "class frequencies unequal by",
+    "chain": "neighbouring classes correlated by",
+    "equal": "all classes correlated by",
+    "noise": "noise on the background of sigma",
+    "sample": "samples of 1/sqrt(bags)",
+}
+_BY = {
+    "equal": "the exact path",
+    "noise": "the path to order sigma^2",
+    "sample": "what class counts alone do to first order",
+}
+_SAME = 0.02
+"""An average that is this close to the root mean square is no second thing to tell."""
+
+
+def _apart(part: dict[str, Any]) -> bool:
+    return bool(part["average"] < (1 - _SAME) * part["rms"])
+
+
+def _listed(parts: dict[str, dict[str, Any]], key: str, form: str) -> str:
+    return ", ".join(f"{name} {part[key]:{form}}" for name, part in parts.items())
+
+
+def _range(parts: dict[str, dict[str, Any]], key: str) -> str:
+    return _range_of([part[key] for part in parts.values()], ".2f")
+
+
+def _range_of(values: list[float], form: str) -> str:
+    low, high = (format(value, form) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _sureness(parts: dict[str, dict[str, Any]]) -> str:
+    """Intervals of the orders, where seeds give some."""
+    if not all(np.isfinite(part["order_low"]) for part in parts.values()):
+        return ""
+    each = (f"{n} {p['order_low']:.2f} to {p['order_high']:.2f}" for n, p in parts.items())
+    return f" (95 % intervals: {', '.join(each)})"
+
+
+def _error(parts: dict[str, dict[str, Any]]) -> str:
+    if not all(np.isfinite(part["error"]) for part in parts.values()):
+        return ""
+    shares = [part["error"] / part["found"] for part in parts.values()]
+    return f"; standard error {max(shares):.1g}"

@@ -1,0 +1,1 @@
+"""The classification model under an imposed attention (paper, section 3.1)."""

@@ -1,0 +1,291 @@
+"""Fixed focus: what the classification model learns, and what more attention would gain it.
+
+The attention alpha on the foreground is imposed, so only the classification model learns. How the
+gap ``L(alpha) - L(alpha + 0.01)`` moves meanwhile is the force on a focus that were free to move,
+and the published explanation of how the paradigms differ (PAPER 3.1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array
+
+from jaxattn import plots
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import (
+    Example,
+    Hyper,
+    MeasureSpec,
+    Params,
+    Problem,
+    Splits,
+    Status,
+    Task,
+    Trajectory,
+)
+from jaxattn.experiments.fixed_focus.figures import fixed_focus
+from jaxattn.experiments.fixed_focus.findings import findings, numbers
+from jaxattn.models import linear
+from jaxattn.probes.record import part_names
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.data import check
+from jaxattn.problems.microbatch import in_pieces
+from jaxattn.problems.minibatches import Order
+from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.results.files import assemble, block
+from jaxattn.run.compare import Progress
+from jaxattn.run.job import tiles_at_once
+from jaxattn.run.tiles import fetch, make_row, make_runner
+from jaxattn.study.plan import Plan, make_plan
+from jaxattn.tasks import orthogonal
+from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.train import make_train
+
+__all__ = [
+    "FIXED_FOCUS",
+    "FixedFocus",
+    "data_of",
+    "labelled",
+    "losses_of",
+    "problem_of",
+    "run",
+    "train",
+]
+
+ALPHAS = (0.2, 0.4, 0.6, 0.8, 1.0)
+RATES = {"soft": 0.05, "hard": 0.01, "lvml": 0.05}
+MOMENTUM = 0.9
+"""As published (PAPER 3.1), with a learning rate for each paradigm."""
+
+PRECISION = "float32"
+
+PIECE = 256
+"""Bags of a piece when all of them are measured: twice as fast as all at once."""
+
+MEASURES = (
+    MeasureSpec("loss", unit="nat", long_name="loss L(alpha)"),
+    MeasureSpec("loss_ahead", unit="nat", long_name="loss L(alpha + 0.01), same parameters"),
+)
+
+
+@dataclass(frozen=True)
+class FixedFocus:
+    """One size of the experiment; the defaults are the published one, with 64 seeds for its one.
+
+    Seeds vary the initial parameters alone. The bags are the published ones for every seed: their
+    5000 average over what another draw would change, and a minibatch that all rows share is one
+    matrix product.
+    """
+
+    classes: int = 20
+    segments: int = 20
+    bags: int = 5000
+    points: int = 2000
+    batch_size: int = 256
+    epochs: int = 100
+    seeds: int = 64
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches of an epoch, the short last one included."""
+        return -(-self.bags // self.batch_size)
+
+    @property
+    def saves(self) -> tuple[int, ...]:
+        """Steps at the start and at the end of every epoch."""
+        return tuple(self.steps_per_epoch * epoch for epoch in range(self.epochs + 1))
+
+    @property
+    def task(self) -> Task:
+        """The bags; the one test bag that a task must have is not looked at."""
+        return orthogonal(self.classes, self.segments, self.bags, 1, self.points)
+
+
+def losses_of(problem: Problem, params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+    """``L(alpha)`` and ``L(min(alpha + 0.01, 1))`` on these examples at the same parameters."""
+
+    def at(alpha: Array) -> Array:
+        start = jnp.zeros_like(alpha)  # these losses do not change with time
+        return problem.loss(params, batch, hyper | {"alpha": alpha}, start, None, ())[0]
+
+    return {"loss": at(hyper["alpha"]), "loss_ahead": at(ahead_of(hyper["alpha"]))}
+
+
+@lru_cache(maxsize=32)
+def problem_of(task: Task, paradigm: str, precision: str = PRECISION) -> Problem:
+    """Linear classification with bias, started as PyTorch does, under an imposed attention."""
+    model = linear(task.classes, bias=True, start="uniform")
+    problem = in_pieces(attention_problem(task, model, paradigm, "imposed", precision), PIECE)
+
+    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+        return losses_of(problem, params, batch, hyper)
+
+    return problem._replace(measure=measure, measures=MEASURES)
+
+
+@lru_cache(maxsize=32)
+def _runner(config: FixedFocus, problem: Problem, devices: tuple[jax.Device, ...]) -> Any:
+    def watch(params: Params, batch: Example, hyper: Hyper, time: Array) -> dict[str, Array]:
+        del time
+        return problem.measure(params, batch, hyper)
+
+    order = Order("fixed", config.batch_size)
+    optimiser = as_optimiser("momentum")
+    process = make_train(problem, optimiser, config.saves, order, watch=watch)
+    return make_runner(make_row(problem, process, order.shared, True), False, devices)
+
+
+def _plan(config: FixedFocus, paradigm: str, tile: int) -> Plan:
+    return make_plan(
+        {"alpha": ALPHAS},
+        range(config.seeds),
+        {"learning_rate": RATES[paradigm], "momentum": MOMENTUM},
+        tile=tile,
+        at_once=tiles_at_once(jax.devices()),
+    )
+
+
+def data_of(config: FixedFocus) -> Splits:
+    """The bags to learn from, all of which are measured."""
+    made = config.task.make(0)["train"]
+    check(made, f"{config.task.name}, train", config.task.classes)
+
+    def cast(leaf: Any) -> np.ndarray:
+        return leaf.astype(PRECISION) if leaf.dtype.kind == "f" else np.asarray(leaf)
+
+    bags = jax.tree.map(cast, made)
+    return Splits(bags, {"train": bags})
+
+
+def train(config: FixedFocus, paradigm: str, data: Splits, done: int, to: Listeners) -> Trajectory:
+    """All alphas and seeds of one paradigm in calls of one compiled program, ``[alpha, seed]``.
+
+    Args:
+        config: the size.
+        paradigm: soft, hard or lvml.
+        data: of `config`'s task.
+        done: rows of other paradigms that are done, and failed, before these.
+        to: who hears of it.
+    """
+    problem = problem_of(config.task, paradigm)
+    plan, run = _plan(config, paradigm, problem.tile), _runner(config, problem, _devices())
+    total, finished, failed = len(RATES) * plan.size, [], 0
+    for chunk in plan.chunks():
+        hypers = {k: v.astype(problem.precision) for k, v in plan.hypers_of(chunk.rows).items()}
+        with to.watch.compiling(paradigm):
+            begun = run(plan.seed_of(chunk.rows), hypers, data)
+        with to.watch.running(paradigm):
+            out = fetch(begun)
+        real = chunk.rows >= 0
+        finished.append(jax.tree.map(lambda leaf, real=real: leaf[real], out))
+        done += chunk.real.size
+        failed += int(np.sum(out.status[real] != Status.DONE))
+        to.tell(Progress(paradigm, "train", done, total, failed))
+    rows = jax.tree.map(lambda *leaves: np.concatenate(leaves), *finished)
+    return jax.tree.map(lambda leaf: leaf.reshape(*plan.shape, *leaf.shape[1:]), rows)
+
+
+def _devices() -> tuple[jax.Device, ...]:
+    return tuple(jax.devices())
+
+
+def run(config: FixedFocus, to: Listeners) -> xr.Dataset:
+    """Train every paradigm; the result so far is heard of after each.
+
+    Returns:
+        A Dataset with the dims of a comparison (paradigm, process, alpha, seed, save, split). The
+        split "minibatch" is as published: the unweighted mean over an epoch's minibatches of the
+        loss on the minibatch just used, after its step; "train" is all bags at the epoch's end.
+    """
+    data, found = data_of(config), {}
+    for place, paradigm in enumerate(RATES):
+        rows = place * len(ALPHAS) * config.seeds
+        found[paradigm] = train(config, paradigm, data, rows, to)
+        ds = labelled(config, found)
+        to.keep(ds)
+    return ds
+
+
+def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
+    """The paradigms found so far as one Dataset, with their gaps and the limits of both losses.
+
+    Args:
+        config: the size.
+        found: NumPy arrays ``[alpha, seed, ...]`` by paradigm.
+    """
+    axes = {"alpha": ALPHAS, "seed": range(config.seeds)}
+    problem = problem_of(config.task, "soft")
+    parts = part_names(jax.eval_shape(problem.init, jax.random.key(0), {}))
+    blocks = {(name, "train"): block(rows, axes, MEASURES, parts) for name, rows in found.items()}
+    ds = assemble(blocks, axes, {"spec": canonical_json(_spec(config, list(found)))})
+    ds["gap"] = (ds["loss"] - ds["loss_ahead"]).assign_attrs(
+        units="nat", long_name="L(alpha) - L(alpha + 0.01)"
+    )
+    alphas, names = np.asarray(ALPHAS), list(found)
+    limits = {
+        "loss_limit": [LIMITS[name](alphas, config.classes) for name in names],
+        "gap_limit": [gap_limit(name, alphas, config.classes) for name in names],
+    }
+    for name, values in limits.items():
+        words = {"units": "nat", "long_name": f"{name.split('_')[0]} as time goes to infinity"}
+        ds[name] = (("paradigm", "alpha"), np.stack(values), words)
+    rates, step = np.asarray([RATES[name] for name in names]), np.asarray(config.saves)
+    time = np.multiply.outer(rates / (1 - MOMENTUM), step)
+    return ds.assign_coords(
+        epoch=("save", step // config.steps_per_epoch, {"long_name": "epoch"}),
+        step=("save", step, {"units": "step", "long_name": "training step"}),
+        learning_rate=("paradigm", rates, {"units": "time/step", "long_name": "step size"}),
+        time=(("paradigm", "save"), time, {"units": "time", "long_name": "heavy ball's clock"}),
+    )
+
+
+def _spec(config: FixedFocus, paradigms: list[str]) -> dict[str, Any]:
+    return {
+        **asdict(config),
+        "experiment": "fixed-focus",
+        "task": config.task.name,
+        "model": "linear",
+        "attention": "imposed",
+        "paradigms": paradigms,
+        "hypers": {"alpha": ALPHAS, "learning_rate": RATES, "momentum": MOMENTUM},
+        "optimiser": "momentum",
+        "order": "fixed",
+        "vary": ["init"],
+        "precision": PRECISION,
+    }
+
+
+def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
+    """The one figure: both losses against epochs, by paradigm and alpha."""
+    caption = (
+        "Above, the loss L(alpha) while the attention alpha on the foreground is held constant; "
+        "below, what 0.01 more attention would gain at the same classifier. A column for each "
+        "paradigm, a colour for each alpha. Solid: mean over an epoch's minibatches just after "
+        "their steps, median and band over seeds; dashed: all bags at the epoch's end; dotted: the "
+        "limit as time goes to infinity."
+    )
+    return [
+        plots.Drawing("fixed_focus", "Learning at a fixed focus", caption, partial(fixed_focus, ds))
+    ]
+
+
+FIXED_FOCUS = Experiment(
+    name="fixed-focus",
+    summary="what the classifier learns at a fixed attention, and what more attention would gain",
+    scales={
+        "smoke": FixedFocus(classes=5, segments=5, bags=640, points=100, epochs=60, seeds=6),
+        "small": FixedFocus(seeds=16, epochs=60),
+        "paper": FixedFocus(),
+    },
+    run=run,
+    figures=drawings,
+    numbers=numbers,
+    findings=findings,
+)

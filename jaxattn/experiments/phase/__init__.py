@@ -1,0 +1,1 @@
+"""Which paradigm leads, over all sizes of the solvable setting."""

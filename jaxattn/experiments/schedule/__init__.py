@@ -1,0 +1,1 @@
+"""The best mixture of soft and hard attention for a horizon."""

@@ -1,0 +1,1 @@
+"""The published figure: the reduced system of the three paradigms, solved."""

@@ -1,0 +1,295 @@
+"""The published theory figure: the reduced system by closed form, with an ODE solver beside it.
+
+``mu(t)`` and ``nu(t)`` as published (PAPER 4), what follows from them (alpha, beta, the loss), and
+the phase portrait: the vector field of each paradigm and its exact orbits from several starts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float
+
+from jaxattn import plots, theory
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import Status
+from jaxattn.core.precision import needs_x64
+from jaxattn.experiments.theory.figures import closed_forms, late_focus
+from jaxattn.experiments.theory.findings import findings, numbers
+from jaxattn.experiments.theory.phase_portrait import phase_portrait
+from jaxattn.reduced import log_times, solve_reduced
+from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.results.files import SCHEMA_VERSION, status_attributes
+from jaxattn.run.compare import Progress
+from jaxattn.theory.last_crossing import last_pass
+
+__all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "run"]
+
+PARADIGMS = ("soft", "hard", "lvml")
+PROCESSES = ("closed-form", "ode")
+THRESHOLDS = (0.5, 0.9, 0.99)
+"""Of the attention."""
+
+_WORDS = {
+    "mu": ("1", "mu: logit of the right class above the others'"),
+    "nu": ("1", "nu: score of the foreground above the background's"),
+    "alpha": ("1", "alpha: attention on the foreground"),
+    "beta": ("1", "beta: probability of the right class, read in full"),
+    "loss": ("nat", "population loss of the paradigm"),
+}
+
+_RTOL, _SOLVER = 1e-12, "tsit5"
+"""Of the ODE. One of order 8 takes fewer steps, and longer to compile."""
+
+Curve = Float[np.ndarray, " save"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One size of the experiment; the defaults are the published one.
+
+    The times are spread evenly in their logarithm: the published 4000 marks are even in time, and
+    leave the take-off of the focus to a few of them.
+    """
+
+    segments: int = 100
+    classes: int = 1000
+    t_end: float = 4e5
+    points: int = 4000
+    grid: int = 90
+    orbit_points: int = 1000
+
+    @property
+    def times(self) -> Curve:
+        """0, and then evenly in the logarithm."""
+        return log_times(self.t_end, self.points)
+
+    @property
+    def size(self) -> dict[str, int]:
+        """What the closed forms call their sizes."""
+        return {"segments": self.segments, "classes": self.classes}
+
+
+def _of_state(
+    paradigm: str, mu: Curve, nu: Curve, size: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    m, c = float(size["segments"]), float(size["classes"])
+    return {
+        "mu": mu,
+        "nu": nu,
+        "alpha": np.asarray(theory.attention(nu, m)),
+        "beta": np.asarray(theory.right_class(mu, c)),
+        "loss": np.asarray(theory.LOSSES[paradigm](mu, nu, m, c)),
+    }
+
+
+def run(config: Published, to: Listeners) -> xr.Dataset:
+    """Every paradigm by both ways, then what needs all of them; heard of after each paradigm.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    needs_x64("the theory figure")
+    found: dict[str, xr.Dataset] = {}
+    for name in PARADIGMS:
+        with to.watch.compiling(name):
+            found[name] = _in_time(name, config)
+        failed = sum(int(np.sum(one["status"] != Status.DONE)) for one in found.values())
+        done = len(PROCESSES) * len(found)
+        to.tell(Progress(name, "theory", done, len(PROCESSES) * len(PARADIGMS), failed))
+        ds = xr.concat(found.values(), dim=xr.Variable("paradigm", list(found)))
+        ds = ds.assign_attrs(
+            schema_version=SCHEMA_VERSION, **config.size, spec=canonical_json(_spec(config, ds))
+        )
+        to.keep(ds)
+    with to.watch.running("events"):
+        ds = ds.assign(_events(config))
+    with to.watch.compiling("portrait"):
+        return ds.assign(_portrait(config, _corner(ds)))
+
+
+def _in_time(paradigm: str, config: Published) -> xr.Dataset:
+    times = config.times
+    state = theory.trajectory(paradigm, times, **config.size)
+    path = solve_reduced(paradigm, times, **config.size, rtol=_RTOL, atol=_RTOL, solver=_SOLVER)
+    both = {
+        "closed-form": _of_state(paradigm, np.asarray(state.mu), np.asarray(state.nu), config.size),
+        "ode": _of_state(paradigm, np.asarray(path.mu), np.asarray(path.nu), config.size),
+    }
+    finite = bool(np.isfinite(both["closed-form"]["nu"]).all())
+    status = [Status.DONE if finite else Status.SOLVER_FAILED, int(path.status)]
+    # Traced, so that times before the law means anything give NaN and are not refused.
+    law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(times)
+    return xr.Dataset(
+        {
+            **{
+                name: (
+                    ("process", "save"),
+                    np.stack([both[process][name] for process in PROCESSES]),
+                    {"units": unit, "long_name": words},
+                )
+                for name, (unit, words) in _WORDS.items()
+            },
+            "late_law": (
+                "save",
+                np.asarray(law),
+                {"units": "1", "long_name": "leading law of 1 - alpha at late times"},
+            ),
+            "status": ("process", np.asarray(status, np.int8), status_attributes()),
+        },
+        {
+            "process": list(PROCESSES),
+            "time": ("save", times, {"units": "time", "long_name": "step times learning rate"}),
+        },
+    )
+
+
+def _events(config: Published) -> dict[str, Any]:
+    """When the attention reaches a threshold, and when one takes the lead from another."""
+    times = config.times[None, 1:]
+
+    def curve(name: str, quantity: str) -> Any:
+        def at(asked: np.ndarray) -> np.ndarray:
+            # As many times as the figure has, so that both are one program.
+            padded = np.concatenate([asked[0], asked[0, -1:]])
+            found = getattr(theory.trajectory(name, padded, **config.size), quantity)
+            return np.asarray(found)[None, :-1]
+
+        return at
+
+    focus = np.full((len(PARADIGMS), len(THRESHOLDS)), np.nan)
+    for one, threshold in np.ndindex(focus.shape):
+        alpha = THRESHOLDS[threshold]
+        goal = np.log(alpha / (1 - alpha)) + np.log(config.segments - 1.0)
+        constant = partial(np.full_like, fill_value=goal)
+        focus[one, threshold] = last_pass(curve(PARADIGMS[one], "nu"), constant, times)[0]
+    quantities = ("mu", "nu")
+    passes = np.full((len(quantities), len(PARADIGMS), len(PARADIGMS)), np.nan)
+    for which, one, other in np.ndindex(passes.shape):
+        ahead, behind = (curve(PARADIGMS[who], quantities[which]) for who in (one, other))
+        if one != other:
+            passes[which, one, other] = last_pass(ahead, behind, times)[0]
+    names = list(PARADIGMS)
+    return {
+        "time_to_focus": xr.DataArray(
+            focus,
+            {"paradigm": names, "threshold": list(THRESHOLDS)},
+            attrs={"units": "time", "long_name": "time at which alpha passes the threshold"},
+        ),
+        "takes_lead": xr.DataArray(
+            passes,
+            {"quantity": list(quantities), "paradigm": names, "other": names},
+            attrs={"units": "time", "long_name": "last time it takes the lead from the other"},
+        ),
+    }
+
+
+def _corner(ds: xr.Dataset) -> tuple[float, float]:
+    """A little beyond where the trajectories end, in mu and nu."""
+    ends = ds[["mu", "nu"]].sel(process="closed-form").isel(save=-1).max()
+    return 1.15 * float(ends["mu"]), 1.15 * float(ends["nu"])
+
+
+def _portrait(config: Published, corner: tuple[float, float]) -> dict[str, Any]:
+    """The field on a grid up to `corner`, and orbits from zero and from both axes."""
+    mu, nu = (np.linspace(0.0, far, config.grid) for far in corner)
+    at = np.meshgrid(mu, nu)
+    m, c = float(config.segments), float(config.classes)
+    speeds = np.asarray([theory.FIELDS[name](*at, m, c) for name in PARADIGMS])
+    starts = np.asarray(
+        [(0.0, 0.0)]
+        + [(share * corner[0], 0.0) for share in (0.2, 0.4, 0.6, 0.8)]
+        + [(0.0, share * corner[1]) for share in (0.2, 0.4, 0.6, 0.8)]
+    )
+    share = np.linspace(0.0, 1.0, config.orbit_points)
+    along = starts[:, :1] + share * (corner[0] - starts[:, :1])
+
+    @jax.jit
+    def orbits(mu: Array, mu0: Array, nu0: Array) -> list[Array]:
+        start: dict[str, Any] = {**config.size, "mu0": mu0, "nu0": nu0}
+        return [theory.nu_of_mu(name, mu, **start) for name in PARADIGMS]
+
+    heights = orbits(along, starts[:, :1], starts[:, 1:])
+
+    def labelled(dims: tuple[str, ...], values: Any, unit: str, words: str) -> Any:
+        return (dims, np.asarray(values), {"units": unit, "long_name": words})
+
+    plane = ("paradigm", "at_nu", "at_mu")
+    return {
+        "field_mu": labelled(plane, speeds[:, 0], "1/time", "velocity of mu"),
+        "field_nu": labelled(plane, speeds[:, 1], "1/time", "velocity of nu"),
+        "orbit_mu": labelled(("start", "point"), along, "1", "mu along an orbit"),
+        "orbit_nu": labelled(("paradigm", "start", "point"), heights, "1", "nu along an orbit"),
+        "at_mu": labelled(("at_mu",), mu, "1", "mu"),
+        "at_nu": labelled(("at_nu",), nu, "1", "nu"),
+    }
+
+
+def _spec(config: Published, ds: xr.Dataset) -> dict[str, Any]:
+    return {
+        **asdict(config),
+        "experiment": "theory",
+        "task": "orthogonal-population",
+        "paradigms": [str(name) for name in ds["paradigm"].values],
+        "solver": _SOLVER,
+        "rtol": _RTOL,
+        "precision": "float64",
+    }
+
+
+def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
+    """The published curves and what follows from them, late laws, and the phase portrait.
+
+    Of a run that was interrupted, what it got to.
+    """
+    where = f"Solvable setting from zero, {ds.attrs['segments']} segments, "
+    where += f"{ds.attrs['classes']} classes."
+    made = [
+        plots.Drawing(
+            "theory",
+            "The published theory figure",
+            "mu, the logit of the right class above the others', and nu, the score of the "
+            "foreground above the background's, against time; what follows from them: alpha, the "
+            "attention on the foreground, beta, the probability of the right class, and the loss. "
+            "Lines: closed forms; hollow markers: an ODE solver. Last: how far the two have come "
+            f"apart at most. {where}",
+            partial(closed_forms, ds),
+        ),
+        plots.Drawing(
+            "late_focus",
+            "Who leads, and how late attention falls",
+            "Left, how far nu is above that of soft attention; dots: one takes the lead from "
+            "another for the last time. Right, 1 - alpha, the attention on the background, with "
+            f"its leading law dotted. Time in units of m C. {where}",
+            partial(late_focus, ds),
+        ),
+        plots.Drawing(
+            "portrait",
+            "The phase portrait",
+            "The plane of mu and nu under each paradigm. Arrows: direction of the flow; grey: its "
+            "speed; coloured: exact orbits from zero (thick) and from both axes. Last: the orbits "
+            f"from zero, with states of equal time joined. {where}",
+            partial(phase_portrait, ds),
+        ),
+    ]
+    needs = {"theory": "beta", "late_focus": "takes_lead", "portrait": "field_mu"}
+    return [one for one in made if needs[one.name] in ds]
+
+
+THEORY = Experiment(
+    name="theory",
+    summary="the published theory figure by closed form and by ODE, and its phase portrait",
+    scales={
+        "smoke": Published(20, 20, 1e3, points=500),
+        "small": Published(points=1000),
+        "paper": Published(),
+    },
+    run=run,
+    figures=drawings,
+    numbers=numbers,
+    findings=findings,
+)

@@ -1,0 +1,366 @@
+"""What a person is told on a terminal: progress, the table of results, findings in words."""
+
+import re
+from io import StringIO
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from example_results import end, example_result
+from rich.console import Console
+from rich.table import Table
+
+from jaxattn.analysis.findings import Finding, findings
+from jaxattn.analysis.summary import summary
+from jaxattn.core.contracts import Status
+from jaxattn.run.compare import Progress
+from jaxattn.terminal import terminal
+from jaxattn.terminal.terminal import (
+    Reporter,
+    doctor_table,
+    numbers_table,
+    results_table,
+    sentences,
+    theory_table,
+)
+
+PARADIGMS = ("soft", "hard", "lvml", "hybrid")
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds on the only clock that a `Reporter` reads."""
+    now = [100.0]
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    return now
+
+
+def at(done: int, total: int = 16, failed: int = 0, paradigm: str = "soft") -> Progress:
+    return Progress(paradigm, "train", done, total, failed)
+
+
+def drawn(table: Table) -> list[list[str]]:
+    """The cells of a table as it is printed, row by row, the headings first."""
+    printed = StringIO()
+    Console(file=printed, width=200).print(table)
+    rows = [line for line in printed.getvalue().splitlines() if re.match(r"[┃│]", line)]
+    return [[cell.strip() for cell in re.split("[┃│]", row)[1:-1]] for row in rows]
+
+
+def result(times: dict[str, float], end_focus: dict[str, float]) -> xr.Dataset:
+    """A result at one rate in which each paradigm has these times to focus, NaN for never."""
+    names = tuple(times)
+    ds = example_result(paradigms=names, learning_rates=(0.05,), seeds=3)
+    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    by_paradigm = np.asarray(list(times.values())).reshape(-1, 1, 1, 1, 1)
+    shape = tuple(ds.sizes[dim] for dim in dims)
+    ds["time_to_focus"] = (dims, np.broadcast_to(by_paradigm, shape).copy())
+    for name, value in end_focus.items():
+        ds["attention_foreground"].loc[{"paradigm": name, "save": ds.sizes["save"] - 1}] = value
+    return ds
+
+
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_progress_lines_tell_runs_per_second_and_the_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 4
+        reporter.tell(at(4))
+        clock[0] += 4
+        reporter.tell(at(16))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "train soft: 4/16 runs, 1.0 runs/s, 12 s left",
+        "train soft: 16/16 runs, 2.0 runs/s, 0 s left",
+    ]
+
+
+def test_nothing_is_foretold_before_half_a_second(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 0.1
+        reporter.tell(at(1))
+    assert capsys.readouterr().err == "train soft: 1/16 runs, starting\n"
+
+
+def test_there_is_a_line_at_most_every_two_seconds_and_always_a_last_one(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        for done in range(1, 17):
+            clock[0] += 0.6
+            reporter.tell(at(done))
+    told = re.findall(r"(\d+)/16", capsys.readouterr().err)
+    assert told == ["1", "5", "9", "13", "16"]
+
+
+def test_failed_runs_are_counted_while_it_goes_on(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 1
+        reporter.tell(at(4, failed=3))
+    assert ": 4/16 runs, 3 failed, 4.0 runs/s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("total", [8, 16], ids=["of another size", "of the same size"])
+def test_a_second_comparison_is_timed_from_the_end_of_the_first(
+    total: int, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 100
+        reporter.tell(at(16))
+        clock[0] += 2
+        reporter.tell(at(4, total))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"train soft: 4/{total} runs, 2.0 runs/s, {(total - 4) / 2:.0f} s left")
+
+
+def test_a_part_of_the_same_size_that_ends_in_one_chunk_is_timed_by_itself(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 100
+        reporter.tell(at(1, 1))
+        clock[0] += 2
+        reporter.tell(at(1, 1, paradigm="hard"))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "train hard: 1/1 runs, 0.5 runs/s, 0 s left"
+
+
+def test_a_part_without_paradigm_that_has_only_begun_is_told_of_too(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 3
+        reporter.tell(Progress("", "theory", 0, 9, 0))
+        clock[0] += 3
+        reporter.tell(Progress("", "theory", 9, 9, 0))
+    assert capsys.readouterr().err.splitlines() == [
+        "theory: 0/9 runs, starting",
+        "theory: 9/9 runs, 1.5 runs/s, 0 s left",
+    ]
+
+
+def test_a_terminal_shows_a_live_bar_instead_of_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        assert reporter.console.is_terminal
+        reporter.tell(at(8, failed=2, paradigm="lvml"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "train lvml" in err
+    assert "8/16 runs, 2 failed" in err
+    assert " left" not in err
+
+
+def test_the_live_bar_of_another_part_of_the_same_size_starts_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        reporter.tell(at(16))
+        (task,) = reporter._bar.tasks
+        assert task.finished
+        reporter.tell(at(4, paradigm=""))
+        assert (task.completed, task.finished) == (4, False)
+    assert "train" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_shortens_what_runs_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Reporter() as reporter:
+        clock[0] += 30
+        setting = "segments 10, optimiser adam"
+        reporter.tell(Progress("soft", "train", 300, 1200, 12, setting=setting))
+    shown = capsys.readouterr().err
+    assert re.search(r"train soft.*300/1200 runs, 12 failed 10\.0 runs/s \S+ 0:01:30", shown)
+
+
+@pytest.mark.parametrize(("done", "left"), [(400, "12 s"), (100, "60 s"), (25, "0:04:12")])
+def test_the_time_left_is_in_seconds_or_on_a_clock(
+    done: int, left: str, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        clock[0] += 4
+        reporter.tell(at(done, 1600))
+    assert f"{left} left" in capsys.readouterr().err
+
+
+def test_what_is_compiled_is_said_before_it_takes_its_time(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        reporter.tell(at(0)._replace(compiling=True, setting="segments 5"))
+        clock[0] += 4
+        reporter.tell(at(8))
+        reporter.tell(at(8, paradigm="hard")._replace(compiling=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "compiling train soft, segments 5: 0/16 runs, starting",
+        "train soft: 8/16 runs, 2.0 runs/s, 4 s left",
+        "compiling train hard: 8/16 runs, 2.0 runs/s, 4 s left",
+    ]
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def test_the_table_has_the_paradigms_under_one_another_at_every_rate() -> None:
+    ds = example_result(learning_rates=(0.02, 0.05))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    assert heading[:3] == ["learning rate", "paradigm", "seeds"]
+    assert [row[:3] for row in rows] == [
+        [rate, name, "6"] for rate in ("0.02", "0.05") for name in PARADIGMS
+    ]
+
+
+def test_the_table_shows_medians_on_test_data_under_the_paradigms_own_inference() -> None:
+    ds = example_result(learning_rates=(0.05,))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("accuracy %")
+    for row in rows:
+        name = row[heading.index("paradigm")]
+        own = str(ds["natural_inference"].sel(paradigm=name).item())
+        accuracy = ds["accuracy"].sel(paradigm=name, split="test", inference=own).isel(save=-1)
+        low, median, high = np.quantile(accuracy.values.ravel(), (0.1, 0.5, 0.9))
+        assert row[column] == f"{median:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def test_a_swept_temperature_has_a_column_of_its_own() -> None:
+    ds = example_result(paradigms=("soft",), learning_rates=(0.05,), temperatures=(0.5, 1.0))
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    assert heading[:2] == ["learning rate", "temperature"]
+    assert [row[:2] for row in rows] == [["0.05", "0.5"], ["0.05", "1"]]
+
+
+def test_seeds_that_never_get_there_are_counted_as_never() -> None:
+    ds = result({"soft": 40.0, "hard": np.nan, "lvml": 2.5}, {})
+    ds["time_to_focus"].loc[{"paradigm": "lvml", "seed": 2}] = np.nan
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("time to focus")
+    shown = {row[heading.index("paradigm")]: row[column] for row in rows}
+    assert shown == {
+        "soft": "40.0 [40.0, 40.0]",
+        "hard": "never (3 of 3)",
+        "lvml": "2.5 [2.5, never]",
+    }
+
+
+def test_runs_that_failed_are_not_among_the_seeds_of_the_table() -> None:
+    ds = example_result(paradigms=("soft", "hard"), learning_rates=(0.05,))
+    ds = end(ds, Status.DIVERGED, paradigm="hard", seed=[1, 4])
+    heading, *rows = drawn(results_table(summary(ds), ds))
+    column = heading.index("seeds")
+    assert [row[column] for row in rows] == ["6", "4"]
+    assert not any("nan" in cell for row in rows for cell in row)
+
+
+def test_a_result_without_one_good_run_still_has_a_table_and_findings() -> None:
+    ds = end(example_result(learning_rates=(0.05,)), Status.DIVERGED)
+    assert len(drawn(results_table(summary(ds), ds))) == 1
+    (said,) = sentences(findings(ds))
+    assert said.startswith("No training run of 24 finished, so nothing is said of them: ")
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def test_sentences_stand_under_their_setting_and_only_those_that_are_asked_first() -> None:
+    found = [
+        Finding("learning rate 0.1", "accuracy", "soft ends most accurate.", True),
+        Finding("learning rate 0.1", "loss", "soft ends with the lowest loss.", True),
+        Finding("learning rate 0.1", "time_to_fit, attention_foreground", "No difference."),
+        Finding("learning rate 0.2", "time_to_focus", "hard is first."),
+        Finding("", "status", "1 of 9 training runs did not finish."),
+    ]
+    assert sentences(found) == [
+        "Learning rate 0.1:",
+        "  soft ends most accurate.",
+        "  No difference.",
+        "Learning rate 0.2:",
+        "  hard is first.",
+        "1 of 9 training runs did not finish.",
+    ]
+
+
+# --- experiments ----------------------------------------------------------------------------------
+
+
+def test_numbers_have_units_and_dashes_and_a_title_where_there_are_bands() -> None:
+    ds = xr.Dataset({"loss": ((), 1.0, {"units": "nat"})})
+    band = {"median": 1.23456, "low": 1.0, "high": 2.0}
+    table = numbers_table([{"alpha": 0.5, "loss": band}, {"alpha": 1.0, "loss": None}], ds)
+    assert "median [10 %, 90 %]" in str(table.title)
+    assert drawn(table) == [
+        ["alpha", "loss [nat]"],
+        ["0.5", "1.23 [1, 2]"],
+        ["1", "\N{EN DASH}"],
+    ]
+    assert numbers_table([{"alpha": 0.5}], ds).title is None
+    assert table.caption is None
+
+
+def test_a_long_table_of_numbers_ends_with_where_the_rest_is() -> None:
+    table = numbers_table([{"line": at} for at in range(4096)], xr.Dataset())
+    rows = drawn(table)
+    assert [row[0] for row in rows[1:]] == [str(at) for at in range(terminal.MOST_LINES)]
+    assert str(table.caption).startswith(f"The first {terminal.MOST_LINES} of 4096 lines; ")
+    assert "report.html" in str(table.caption)
+    assert "--json" in str(table.caption)
+
+
+# --- the other commands ---------------------------------------------------------------------------
+
+
+def test_the_table_of_theory_has_the_ends_of_every_path() -> None:
+    path = SimpleNamespace(
+        time=np.array([0.0, 4e5]),
+        mu=np.array([0.0, 12.5]),
+        nu=np.array([0.0, 8.25]),
+        attention=np.array([0.01, 0.75]),
+        right_class=np.array([0.001, 0.5]),
+        invariant_drift=3e-12,
+    )
+    table = theory_table({"soft": path, "lvml": path})
+    assert str(table.title) == "at time 400000"
+    ends = ["12.5", "8.25", "0.75", "0.5", "3.0e-12"]
+    assert drawn(table)[1:] == [["soft", *ends], ["lvml", *ends]]
+    path.ode_vs_closed_form = 4e-10
+    assert drawn(theory_table({"soft": path}))[1:] == [["soft", *ends, "4.0e-10"]]
+
+
+def test_the_table_of_doctor_says_failed_in_capitals() -> None:
+    test = {"passed": False, "error": 1.0, "tolerance": 1e-7, "seconds": 0.5}
+    found = {
+        "python": "3.11.7",
+        "versions": {"jax": "0.10.2"},
+        "devices": ["cpu:cpu"],
+        "default_precision": "float64",
+        "compilation_cache": "off",
+        "self_test": test,
+    }
+    cells = dict(drawn(doctor_table(found)))
+    assert cells["jax"] == "0.10.2"
+    assert cells["self-test"].startswith("FAILED: reduced system off its reference values by 1.0e")
+    cells = dict(drawn(doctor_table({**found, "self_test": {**test, "passed": True}})))
+    assert cells["self-test"].startswith("passed")
