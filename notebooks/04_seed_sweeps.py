@@ -157,7 +157,16 @@ for measure, label in names.items():
 
 # %%
 killed = folder / "killed"
-command = [sys.executable, "-m", "jaxattn.cli", "sweep", "run", str(spec), "--out", str(killed)]
+command = [
+    sys.executable,
+    "-m",
+    "jaxattn.cli.main",
+    "sweep",
+    "run",
+    str(spec),
+    "--out",
+    str(killed),
+]
 process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 while process.poll() is None and len(list(killed.glob("chunks/*.nc"))) < 20:
     time.sleep(0.05)

@@ -22,7 +22,7 @@ ENVIRONMENT = {
 MANY = """
 import contextlib, io, json, sys, traceback
 
-from jaxattn.cli import main
+from jaxattn.cli.main import main
 
 answers = []
 for words in json.load(sys.stdin):

@@ -26,17 +26,7 @@ LADDER = (
     ("engine", "plots"),
     ("reports",),
     ("experiments", "terminal"),
-    (
-        "api",
-        "sweeps",
-        "cli",
-        "__init__",
-        "__main__",
-        "commands",
-        "doctor",
-        "sweep_cli",
-        "sweep_commands",
-    ),
+    ("api", "sweeps", "cli", "__init__", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(LADDER) for name in names}
 # Ranks before this folder's are pure functions of arrays: no files, labels or figures.
@@ -64,7 +54,7 @@ ONLY_IN = {
     "submitit": {"engine"},
     "tensorboardX": {"engine"},
     "rich": {"terminal"},
-    "tyro": {"cli", "commands", "doctor", "sweep_cli", "sweep_commands"},
+    "tyro": {"cli"},
 }
 SHELL_LIBRARIES = {"xarray", "pandas", "os", "pathlib", "tempfile", "shutil", "io", "glob"}
 NUMPY_FILES = {
@@ -77,7 +67,7 @@ NOT_PUBLIC_JAX = ("jax.core", "jax.interpreters", "jax.lib", "jax.extend")
 NAMEDTUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 # A public name all the same: os.__all__ has it.
 PUBLIC = {"os._exit"}
-SPEAKERS = {"cli", "commands", "doctor", "sweep_cli", "sweep_commands", "terminal"}
+SPEAKERS = {"cli", "terminal"}
 
 
 @dataclass(frozen=True)

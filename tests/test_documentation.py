@@ -13,7 +13,7 @@ from commands import ENVIRONMENT, run
 from nbclient import NotebookClient
 
 from jaxattn import theory
-from jaxattn.cli import parse
+from jaxattn.cli.main import parse
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(

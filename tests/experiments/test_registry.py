@@ -9,7 +9,7 @@ import pytest
 from commands import SCRIPT, run
 from example_experiment import MADE_UP
 
-from jaxattn.cli import main
+from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, registry, reproduce
 from jaxattn.reports.experiment import SCALES

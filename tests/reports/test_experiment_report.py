@@ -13,7 +13,7 @@ from example_experiment import DRAWN, MADE_UP
 from example_results import example_result
 
 from jaxattn.analysis.findings import Finding
-from jaxattn.cli import main
+from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import registry, report, reproduce
 from jaxattn.reports.experiment import Experiment

@@ -11,7 +11,7 @@ from example_results import example_result
 from example_sweeps import SPEC_HASH, expected, write_sweep
 
 import jaxattn
-from jaxattn import cli
+from jaxattn.cli import main as cli
 from jaxattn.core.contracts import InputError
 from jaxattn.results.export import export, slabs, to_parquet, to_zarr
 from jaxattn.results.files import ABSENT

@@ -13,7 +13,7 @@ from helpers import compiled_quickly
 from jaxattn import compare
 from jaxattn.analysis.edge_of_stability import edge_times
 from jaxattn.analysis.limit_gaps import departures, limits_in, orders_by_name
-from jaxattn.cli import main
+from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.problems.paradigms import soft
 from jaxattn.run.job import clock_of, hypers_of, plan_jobs, times_of

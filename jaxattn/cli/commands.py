@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxattn.sweep_commands import Sweep
+from jaxattn.cli.sweep_commands import Sweep
 
 __all__ = ["Command", "Compare", "Doctor", "Report", "Reproduce", "Theory"]
 

@@ -6,7 +6,8 @@ import sys
 import jax
 import pytest
 
-from jaxattn import cli, doctor
+from jaxattn.cli import doctor
+from jaxattn.cli import main as cli
 from jaxattn.core.contracts import Status
 
 pytestmark = pytest.mark.needs_x64

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxattn.sweep_commands import (
+from jaxattn.cli.sweep_commands import (
     Sweep,
     SweepExport,
     SweepPlan,

@@ -16,10 +16,10 @@ import xarray as xr
 from commands import ENVIRONMENT, SCRIPT, Answer, once, run, run_many
 
 import jaxattn
-from jaxattn.cli import main
+from jaxattn.cli.doctor import REFERENCE
+from jaxattn.cli.main import main
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.doctor import REFERENCE
 from jaxattn.experiments import EXPERIMENTS
 from jaxattn.experiments.theory import command as published
 
@@ -228,7 +228,10 @@ def test_refused_commands_leave_no_folder_and_no_file_behind(
 
 @pytest.mark.parametrize(
     "command",
-    [(SCRIPT, "compare", "digitz"), (sys.executable, "-m", "jaxattn.cli", "theory", "--points=1")],
+    [
+        (SCRIPT, "compare", "digitz"),
+        (sys.executable, "-m", "jaxattn.cli", "theory", "--points=1"),
+    ],
     ids=["script", "module"],
 )
 def test_the_process_itself_exits_2_and_says_one_line(

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 import tyro
 
-from jaxattn.commands import Command, Compare, Doctor, Report, Reproduce, Theory
-from jaxattn.sweep_cli import sweep
-from jaxattn.sweep_commands import Sweep
+from jaxattn.cli.commands import Command, Compare, Doctor, Report, Reproduce, Theory
+from jaxattn.cli.sweep import sweep
+from jaxattn.cli.sweep_commands import Sweep
 from jaxattn.terminal.output import print_json, show
 
 __all__ = ["console", "main", "parse"]
@@ -265,7 +265,7 @@ def _reproduce(asked: Reproduce) -> int:
 
 
 def _doctor(asked: Doctor) -> int:
-    from jaxattn.doctor import examine
+    from jaxattn.cli.doctor import examine
     from jaxattn.terminal.terminal import doctor_table
 
     found = examine()
@@ -284,7 +284,3 @@ _RUN: dict[type, Callable[[Any], int]] = {
     Sweep: sweep,
     Doctor: _doctor,
 }
-
-
-if __name__ == "__main__":
-    console()
