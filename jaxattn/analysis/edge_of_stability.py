@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from jaxattn.core.contracts import Status
+from jaxattn.results.derived import first_crossing
 from jaxattn.results.files import spec_of
-from jaxattn.training.stability import EDGES, edge, first_past
+from jaxattn.training.stability import EDGES, edge
 
-__all__ = ["edge_in", "edge_times", "products"]
+__all__ = ["edge_in", "edge_times", "first_past", "products"]
 
 _MOVE_IT = {"clip_norm"}
 """Hyperparameters with which `edge` does not hold."""
@@ -72,3 +74,23 @@ def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
     return found.where(ended).assign_attrs(
         units="time", long_name="when learning rate times sharpness reaches the edge of stability"
     )
+
+
+def first_past(
+    time: Float[np.ndarray, "*#row save"],
+    product: Float[np.ndarray, "*row save"],
+    level: Float[np.ndarray, "*#row"] | float,
+) -> Float[np.ndarray, "*row"]:
+    """When ``learning_rate * sharpness`` first reaches the edge; infinite if it never does.
+
+    Between two saves the product is taken to be linear in time, as `first_crossing` has it: saves
+    that lie far apart on a logarithmic axis say no more than that. NaN has reached nothing.
+
+    Args:
+        time: increasing times of the saves, any unit; may have the leading axes of `product`.
+        product: the learning rate in force at each save times the sharpness there.
+        level: the edge of each row, above 0.
+    """
+    product = np.asarray(product, dtype=float)
+    found = first_crossing(time, product / np.asarray(level, dtype=float)[..., None], 1.0)
+    return np.where(np.isnan(found), np.inf, found)

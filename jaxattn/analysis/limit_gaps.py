@@ -12,7 +12,7 @@ from jaxattn.analysis.edge_of_stability import edge_times
 from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
-from jaxattn.problems.measures import first_crossing
+from jaxattn.results.derived import first_crossing
 
 __all__ = [
     "TOLERANCE",
@@ -25,7 +25,6 @@ __all__ = [
     "orders",
     "orders_by_name",
     "watched",
-    "with_distances",
 ]
 
 TOLERANCE = 0.01
@@ -128,23 +127,6 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
     x, y = np.log(rates), np.log(errors)
     local = np.mean(np.diff(y, axis=1), axis=0) / np.diff(x)
     return Order(interval(np.polyfit(x, y.T, 1)[0]), local, rates, len(errors))
-
-
-def with_distances(ds: xr.Dataset) -> xr.Dataset:
-    """`ds` with how far each limit is from training, and what came how far, without positions.
-
-    Args:
-        ds: with ``position [paradigm, process, ..., save, coordinate]``.
-    """
-    at = ds["position"]
-
-    def norm(of: xr.DataArray, text: str) -> xr.DataArray:
-        found = (of**2).sum("coordinate", skipna=False) ** 0.5
-        return found.assign_attrs(units="1", long_name=text)
-
-    distance = norm(at - at.sel(process="train", drop=True), "distance of parameters from training")
-    moved = norm(at - at.isel(save=0), "distance of parameters from their start")
-    return ds.drop_vars("position").assign(distance=distance, moved=moved)
 
 
 def limits_in(ds: xr.Dataset) -> list[str]:

@@ -21,7 +21,7 @@ from jaxattn.plots.style import (
     new_grid,
     set_title,
 )
-from jaxattn.problems.measures import first_crossing
+from jaxattn.results.derived import first_crossing
 
 __all__ = ["distance", "distances"]
 

@@ -1,4 +1,4 @@
-"""What is measured of an attention network, and the two times a path is summed up by.
+"""What is measured of an attention network.
 
 Everything but `attention_shown` is a mean over examples by weight; measures of the focus are taken
 over the examples whose foreground is known, and are NaN where none is.
@@ -25,7 +25,6 @@ __all__ = [
     "SHOWN",
     "View",
     "attention_shown",
-    "first_crossing",
     "measure_examples",
 ]
 
@@ -176,32 +175,3 @@ def measure_examples(
     levels = jnp.asarray(DECILES, dtype=counted.dtype)
     deciles = jnp.nanquantile(counted, levels)
     return means | {"attention_foreground_decile": deciles, "attention_shown": shown}
-
-
-def first_crossing(
-    time: Float[np.ndarray, "*#row save"], values: Float[np.ndarray, "*row save"], level: float
-) -> Float[np.ndarray, "*row"]:
-    """When each row first reaches `level`, linear between saves; NaN (censored) if it never does.
-
-    Args:
-        time: increasing times of the saves, any unit; may have the leading axes of `values`.
-        values: measured values; NaN never counts as reached.
-        level: the value to reach, from below.
-    """
-    values = np.asarray(values, dtype=float)
-    time = np.broadcast_to(np.asarray(time, dtype=float), values.shape)
-    reached = values >= level
-    index = np.argmax(reached, axis=-1, keepdims=True)
-    before = np.maximum(index - 1, 0)
-
-    def pick(array: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(array, at, axis=-1)
-
-    low, high = pick(values, before), pick(values, index)
-    start, end = pick(time, before), pick(time, index)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(index > 0, (level - low) / (high - low), 0.0)
-    # A NaN just before the crossing leaves nothing to interpolate from: the save itself counts.
-    share = np.where(np.isfinite(share), share, 1.0)
-    ever = reached.any(axis=-1, keepdims=True)
-    return np.where(ever, start + share * (end - start), np.nan)[..., 0]

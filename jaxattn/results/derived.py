@@ -1,11 +1,12 @@
-"""What follows from the measures of a run: the two times that a path is summed up by."""
+"""What follows from the measures of a run: times at which a level is reached, and distances."""
 
+import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
-from jaxattn.problems.measures import first_crossing
 from jaxattn.study.settings import Settings
 
-__all__ = ["with_times"]
+__all__ = ["first_crossing", "with_distances", "with_times"]
 
 
 def with_times(
@@ -40,3 +41,49 @@ def with_times(
             },
         )
     return ds
+
+
+def with_distances(ds: xr.Dataset) -> xr.Dataset:
+    """`ds` with how far each limit is from training, and what came how far, without positions.
+
+    Args:
+        ds: with ``position [paradigm, process, ..., save, coordinate]``.
+    """
+    at = ds["position"]
+
+    def norm(of: xr.DataArray, text: str) -> xr.DataArray:
+        found = (of**2).sum("coordinate", skipna=False) ** 0.5
+        return found.assign_attrs(units="1", long_name=text)
+
+    distance = norm(at - at.sel(process="train", drop=True), "distance of parameters from training")
+    moved = norm(at - at.isel(save=0), "distance of parameters from their start")
+    return ds.drop_vars("position").assign(distance=distance, moved=moved)
+
+
+def first_crossing(
+    time: Float[np.ndarray, "*#row save"], values: Float[np.ndarray, "*row save"], level: float
+) -> Float[np.ndarray, "*row"]:
+    """When each row first reaches `level`, linear between saves; NaN (censored) if it never does.
+
+    Args:
+        time: increasing times of the saves, any unit; may have the leading axes of `values`.
+        values: measured values; NaN never counts as reached.
+        level: the value to reach, from below.
+    """
+    values = np.asarray(values, dtype=float)
+    time = np.broadcast_to(np.asarray(time, dtype=float), values.shape)
+    reached = values >= level
+    index = np.argmax(reached, axis=-1, keepdims=True)
+    before = np.maximum(index - 1, 0)
+
+    def pick(array: np.ndarray, at: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(array, at, axis=-1)
+
+    low, high = pick(values, before), pick(values, index)
+    start, end = pick(time, before), pick(time, index)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(index > 0, (level - low) / (high - low), 0.0)
+    # A NaN just before the crossing leaves nothing to interpolate from: the save itself counts.
+    share = np.where(np.isfinite(share), share, 1.0)
+    ever = reached.any(axis=-1, keepdims=True)
+    return np.where(ever, start + share * (end - start), np.nan)[..., 0]

@@ -11,10 +11,9 @@ import jax
 import numpy as np
 import xarray as xr
 
-from jaxattn.analysis.limit_gaps import with_distances
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Paradigm, Status, Task, Trajectory
-from jaxattn.results.derived import with_times
+from jaxattn.results.derived import with_distances, with_times
 from jaxattn.results.files import assemble, block
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import (

@@ -5,15 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Hyper
 from jaxattn.core.lookup import resolve
-from jaxattn.problems.measures import first_crossing
 from jaxattn.training.decays import beta1_of, momentum_of
 
-__all__ = ["EDGES", "edge", "first_past"]
+__all__ = ["EDGES", "edge"]
 
 
 def _descent(hyper: Hyper) -> Array:
@@ -71,23 +69,3 @@ def edge(optimiser: str, hyper: Mapping[str, Any]) -> Float[Array, "*row"]:
     values = jnp.broadcast_arrays(*(jnp.asarray(value, dtype=float) for value in hyper.values()))
     rows = {name: value.reshape(-1) for name, value in zip(hyper, values, strict=True)}
     return jax.vmap(of)(rows).reshape(values[0].shape)
-
-
-def first_past(
-    time: Float[np.ndarray, "*#row save"],
-    product: Float[np.ndarray, "*row save"],
-    level: Float[np.ndarray, "*#row"] | float,
-) -> Float[np.ndarray, "*row"]:
-    """When ``learning_rate * sharpness`` first reaches the edge; infinite if it never does.
-
-    Between two saves the product is taken to be linear in time, as `first_crossing` has it: saves
-    that lie far apart on a logarithmic axis say no more than that. NaN has reached nothing.
-
-    Args:
-        time: increasing times of the saves, any unit; may have the leading axes of `product`.
-        product: the learning rate in force at each save times the sharpness there.
-        level: the edge of each row, above 0.
-    """
-    product = np.asarray(product, dtype=float)
-    found = first_crossing(time, product / np.asarray(level, dtype=float)[..., None], 1.0)
-    return np.where(np.isnan(found), np.inf, found)

@@ -7,7 +7,7 @@ from example_limits import END, POWERS, RATES, example_limits
 from example_results import end
 from helpers import EPS
 
-from jaxattn.analysis.edge_of_stability import edge_in, edge_times, products
+from jaxattn.analysis.edge_of_stability import edge_in, edge_times, first_past, products
 from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
     departures,
@@ -17,7 +17,6 @@ from jaxattn.analysis.limit_gaps import (
     orders,
     orders_by_name,
     watched,
-    with_distances,
 )
 from jaxattn.core.contracts import InputError, Status, Trajectory
 
@@ -218,21 +217,6 @@ def test_a_limit_that_is_not_there_is_refused():
         departures(example_limits(), "adam")
 
 
-def test_positions_become_distances_from_training_and_from_the_start():
-    ds = example_limits(("soft",), (0.4,), seeds=1)
-    at = ds["distance"].expand_dims(coordinate=3, axis=-1).copy()
-    at[:] = 0.0
-    at.loc[{"process": "train"}] = 1.0
-    at.loc[{"process": "flow", "save": 16}] = 2.0
-    found = with_distances(ds.drop_vars(["distance", "moved"]).assign(position=at))
-    assert "position" not in found
-    root = np.sqrt(3)
-    np.testing.assert_allclose(found["distance"].sel(process="flow").max("save"), root)
-    assert (found["distance"].sel(process="train") == 0).all()
-    np.testing.assert_allclose(found["moved"].sel(process="flow").isel(save=16), 2 * root)
-    assert (found["moved"].sel(process="train") == 0).all()
-
-
 # --- the edge of stability
 
 
@@ -268,3 +252,21 @@ def test_training_reaches_the_edge_where_rate_times_sharpness_is_two():
     np.testing.assert_allclose(found.sel(learning_rate=0.4), END * 4 / 7)
     assert np.isinf(found.sel(learning_rate=list(RATES[1:]))).all()
     assert jnp.isfinite(products(example_limits()).values).all()
+
+
+def test_the_first_save_past_the_edge_is_placed_between_saves():
+    time = np.array([0.0, 1.0, 10.0, 100.0])
+    nan, inf = np.nan, np.inf
+    product = np.array(
+        [
+            [0.0, 1.0, 3.0, 0.0],  # past it at 5.5, and back again
+            [0.0, 1.0, 1.5, 1.9],
+            [2.5, 1.0, 3.0, 3.0],
+            [nan, nan, nan, nan],
+            [0.0, 1.0, nan, 4.0],  # nothing to interpolate from: the save itself
+        ]
+    )
+    np.testing.assert_allclose(first_past(time, product, 2.0), [5.5, inf, 0.0, inf, 100.0])
+    levels = np.array([2.0, 1.25, 3.5, 2.0, 3.5])
+    np.testing.assert_allclose(first_past(time, product, levels), [5.5, 5.5, inf, inf, 100.0])
+    assert first_past(time, product[0], 2.0) == 5.5

@@ -17,7 +17,6 @@ from jaxattn.problems.measures import (
     SHOWN,
     View,
     attention_shown,
-    first_crossing,
     measure_examples,
 )
 
@@ -300,55 +299,3 @@ def test_the_map_of_answers_is_weighted_and_sums_to_100_of_what_is_known(rng) ->
     for _ in range(5):
         cells = measured(batch_of(rng))["answer_map"]
         np.testing.assert_allclose(cells.sum(axis=(1, 2)), 100, rtol=0, atol=TOLERANCE)
-
-
-TIME = np.array([0.0, 1.0, 3.0, 4.0])
-
-
-@pytest.mark.parametrize(
-    ("values", "level", "expected"),
-    [
-        ([0.0, 0.2, 0.6, 0.9], 0.5, 1 + 2 * 0.3 / 0.4),
-        ([0.0, 0.2, 0.6, 0.9], 0.6, 3.0),
-        ([0.0, 0.2, 0.6, 0.9], 0.95, np.nan),
-        ([0.7, 0.2, 0.6, 0.9], 0.5, 0.0),
-        ([0.5, 0.5, 0.5, 0.5], 0.5, 0.0),
-        ([0.0, 0.6, 0.1, 0.9], 0.5, 0.5 / 0.6),
-        ([np.nan, np.nan, np.nan, np.nan], 0.5, np.nan),
-        ([0.0, np.nan, 0.6, 0.9], 0.5, 3.0),
-        ([0.0, 0.2, np.nan, 0.9], 0.5, 4.0),
-        ([np.nan, 0.2, 0.6, 0.9], 0.5, 1 + 2 * 0.3 / 0.4),
-        ([0.0, 0.2, 0.6, np.nan], 0.9, np.nan),
-        ([-np.inf, np.inf, 0.0, 0.0], 0.5, 1.0),
-    ],
-    ids=[
-        "between two saves",
-        "at a save",
-        "never",
-        "from the start on, though it falls again",
-        "constant at the level",
-        "the first of two crossings",
-        "all NaN",
-        "NaN just before",
-        "NaN in the place of the crossing",
-        "NaN at the start",
-        "NaN at the end",
-        "infinite",
-    ],
-)
-def test_the_first_crossing_is_interpolated_and_nan_where_there_is_none(values, level, expected):
-    found = first_crossing(TIME, np.array(values), level)
-    # Two divisions and a sum of float64 numbers of order one.
-    np.testing.assert_allclose(found, expected, rtol=4 * np.finfo(float).eps)
-
-
-def test_first_crossing_takes_rows_with_times_of_their_own(rng):
-    values = rng.normal(size=(3, 2, 20)).cumsum(axis=-1)
-    time = rng.uniform(0.1, 1, size=(3, 2, 20)).cumsum(axis=-1)
-    found = first_crossing(time, values, 1.0)
-    assert found.shape == (3, 2)
-    for at in np.ndindex(3, 2):
-        np.testing.assert_array_equal(found[at], first_crossing(time[at], values[at], 1.0))
-    shared = first_crossing(time[0, 0], values, 1.0)
-    np.testing.assert_array_equal(shared[0, 0], found[0, 0])
-    assert shared.shape == (3, 2)

@@ -12,7 +12,7 @@ from helpers import EPS, PRECISION, jit
 from jaxattn.core.contracts import InputError
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.training.optimisers import OPTIMISERS
-from jaxattn.training.stability import EDGES, edge, first_past
+from jaxattn.training.stability import EDGES, edge
 
 TURN, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))
 HESSIAN = jnp.asarray((TURN * [4.0, 3.0, 1.0, 0.5]) @ TURN.T, PRECISION)
@@ -136,21 +136,3 @@ def test_edges_of_a_sweep_are_those_of_its_points():
     np.testing.assert_array_equal(edge("sgd", {"learning_rate": momenta}), [2, 2, 2])
     # Without momentum the edges are one.
     assert edge("adam", {"beta1": 0.0}) == 2
-
-
-def test_the_first_save_past_the_edge_is_placed_between_saves():
-    time = np.array([0.0, 1.0, 10.0, 100.0])
-    nan, inf = np.nan, np.inf
-    product = np.array(
-        [
-            [0.0, 1.0, 3.0, 0.0],  # past it at 5.5, and back again
-            [0.0, 1.0, 1.5, 1.9],
-            [2.5, 1.0, 3.0, 3.0],
-            [nan, nan, nan, nan],
-            [0.0, 1.0, nan, 4.0],  # nothing to interpolate from: the save itself
-        ]
-    )
-    np.testing.assert_allclose(first_past(time, product, 2.0), [5.5, inf, 0.0, inf, 100.0])
-    levels = np.array([2.0, 1.25, 3.5, 2.0, 3.5])
-    np.testing.assert_allclose(first_past(time, product, levels), [5.5, 5.5, inf, inf, 100.0])
-    assert first_past(time, product[0], 2.0) == 5.5
