@@ -184,7 +184,7 @@ def test_an_extra_that_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str, extra: str
 ) -> None:
     for loaded in list(sys.modules):
-        if loaded.startswith(("jaxattn.engine.dask_", "jaxattn.engine.slurm_")):
+        if loaded.startswith(("jaxattn.engine.executors.dask", "jaxattn.engine.executors.slurm")):
             monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, package, None)
     said = f"got no package '{package}', expected .* run pip install 'jaxattn\\[{extra}\\]'"

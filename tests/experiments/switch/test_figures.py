@@ -107,14 +107,15 @@ def test_the_switching_function_is_scaled_to_one_and_times_time():
 
 
 @pytest.mark.parametrize(
-    ("name", "of"),
+    ("draw", "of"),
     [
-        ("switch_curves", "switch"),
-        ("switch_scaling", "switch"),
-        ("schedule_shares", "schedule"),
-        ("schedule_switching", "schedule"),
+        (switch_curves, "switch"),
+        (switch_scaling, "switch"),
+        (schedule_shares, "schedule"),
+        (schedule_switching, "schedule"),
     ],
 )
-def test_another_kind_of_result_is_refused(name, of):
-    with pytest.raises(InputError, match=f"{name}: .* expected one of jaxattn reproduce {of}"):
-        getattr(plots, name)(example_result())
+def test_another_kind_of_result_is_refused(draw, of):
+    said = f"{draw.__name__}: .* expected one of jaxattn reproduce {of}"
+    with pytest.raises(InputError, match=said):
+        draw(example_result())
