@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
     from jaxattn.analysis.summary import summary as summary
+    from jaxattn.api.compare import compare as compare
     from jaxattn.core import streams as streams
     from jaxattn.core.contracts import AttentionMap as AttentionMap
     from jaxattn.core.contracts import Example as Example
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from jaxattn.problems.minibatches import Order as Order
     from jaxattn.reduced import solve_reduced as solve_reduced
     from jaxattn.results.files import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
-    from jaxattn.run.compare import compare as compare
     from jaxattn.tasks import mosaic as mosaic
     from jaxattn.training.optimisers import as_optimiser as as_optimiser
     from jaxattn.training.train import make_train as make_train
@@ -53,7 +53,7 @@ _WHERE = {
     "Trajectory": ("core.contracts", "Trajectory"),
     "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
-    "compare": ("run.compare", "compare"),
+    "compare": ("api.compare", "compare"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),

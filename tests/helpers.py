@@ -12,6 +12,8 @@ import pytest
 import xla_options
 
 from jaxattn.core.contracts import Data, Example, Hyper, Params, Splits, Task
+from jaxattn.study.settings import Settings
+from jaxattn.study.study import Study, resolve_settings
 
 PRECISION = "float64" if jax.config.jax_enable_x64 else "float32"
 EPS = float(np.finfo(PRECISION).eps)
@@ -41,6 +43,11 @@ def compiled_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax, "jit", jit)
         yield
+
+
+def study_of(*task: Any, **asked: Any) -> Study:
+    """What is asked for, resolved, as `jaxattn.compare` does it."""
+    return resolve_settings(Settings(*task, **asked))
 
 
 def slow_but(quick: Collection[Any], values: Iterable[Any]) -> list[Any]:

@@ -3,15 +3,36 @@
 Nothing heavy is imported here, so that ``--help`` answers at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from jaxattn.cli.sweep_commands import Sweep
+from jaxattn.study.settings import Settings
 
 __all__ = ["Command", "Compare", "Doctor", "Report", "Reproduce", "Theory"]
+
+
+_FLAGS_OF_THEIR_OWN = ("task", "hypers")
+
+
+def _flags_of_settings() -> type:
+    """A dataclass of the settings of a comparison, from their own table."""
+    flags = []
+    for one in fields(Settings):
+        if one.name not in _FLAGS_OF_THEIR_OWN:
+            kind, default = one.metadata["kind"].flag, one.default
+            if kind == tuple[str, ...]:
+                default = default or ()
+            words = tyro.conf.arg(help=one.metadata["help"])
+            flags.append((one.name, Annotated[kind, words], field(default=default)))
+    return make_dataclass("Flags", flags)
+
+
+Flags: Any = _flags_of_settings()
+"""Made once: tyro reads it as any dataclass."""
 
 
 @dataclass
@@ -21,52 +42,21 @@ class Compare:
     Example: jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800
     """
 
+    settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, orthogonal or orthogonal-population."""
-    model: str | None = None
-    """linear or mlp; by default the task's own."""
-    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
-    """Which of soft, hard, lvml, hybrid."""
-    seeds: int = 8
-    """How many seeds: 0, 1, ..."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
-    steps: int = 800
-    """Training steps."""
-    saves: int = 41
-    """Points at which everything is measured, from step 0 to the last."""
-    optimiser: str | None = None
-    """sgd, momentum, adam, adamw, rmsprop or normalised; by default sgd, or that of --against."""
-    schedule: str = "constant"
-    """Learning rate over the run: constant, cosine, linear or exponential."""
-    batch_size: int | None = None
-    """Examples a step, by default 256; 0 takes the whole learning set, as --against does."""
-    order: str = "shuffled"
-    """fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement."""
-    vary: tuple[str, ...] = ()
-    """What a seed changes: init, data. By default init, or data where the start is not random."""
-    attention: str = "softmax"
-    """softmax, or imposed (fixed focus: alpha on the foreground)."""
+    switch_time: float | None = None
+    """When the hybrid turns from soft to hard; by default after a quarter of each run."""
+    hypers: tuple[str, ...] = ()
+    """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None
     """Classes of an orthogonal task."""
     foreground: tuple[int, ...] = ()
     """Foreground classes of an image task, such as 0 1 2."""
-    switch_time: float | None = None
-    """When the hybrid turns from soft to hard; by default after a quarter of each run."""
-    hypers: tuple[str, ...] = ()
-    """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
-    against: tuple[str, ...] = ()
-    """Continuous limits beside every run, and how far apart: flow modified heavy-ball adam sde."""
-    curvature: int | None = None
-    """Largest eigenvalues of the Hessian to measure at every save; by default 1 with --against."""
-    flow_seeds: int | None = None
-    """Integrate the gradient flow beside the first so many seeds, by default 2; 0 for none."""
-    flow_examples: int = 512
-    """Flows, and training --against them, learn from the first so many training examples."""
-    precision: str | None = None
-    """Of training, by default float32; flows, theory and training --against are in float64."""
     out: Path | None = None
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False

@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,13 +54,18 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
     """The command that these words (by default the process's own) ask for.
 
     Raises:
-        SystemExit: 2 for what cannot be read, after saying why; 0 for ``--help``.
+        SystemExit: 2 for what cannot be read, after saying why; 0 for ``--help``, ``--version``.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words == ["--version"]:
+        show(f"jaxattn {version('jaxattn')}")
+        sys.exit(0)
     return tyro.cli(
         Command,  # type: ignore[arg-type]  # a union of Annotated types: tyro reads it, mypy not
         prog="jaxattn",
-        description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis.",
-        args=arguments,
+        description="Watch attention networks learn: soft, hard, LVML, hybrid, on one time axis. "
+        "--version alone says which release this is.",
+        args=words,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
 
@@ -109,28 +115,14 @@ def _compare(asked: Compare) -> int:
     from jaxattn.analysis.summary import summary
     from jaxattn.experiments import compare_into
     from jaxattn.reports.compare_into import count_failed
-    from jaxattn.study.settings import settings_for
+    from jaxattn.study.settings import Settings
+    from jaxattn.study.study import resolve_settings
     from jaxattn.terminal.terminal import Reporter, results_table, sentences
 
-    settings = settings_for(
-        task=_task(asked),
-        model=asked.model,
-        paradigms=asked.paradigms,
-        hypers=_hypers(asked),
-        seeds=tuple(range(asked.seeds)),
-        steps=asked.steps,
-        saves=asked.saves,
-        schedule=asked.schedule,
-        order=asked.order,
-        vary=asked.vary or None,
-        attention=asked.attention,
-        flow_examples=asked.flow_examples,
-        against=_split(asked.against),
-        **_given(asked),
-    )
-    out = asked.out or Path("runs") / settings.made_task().name
+    study = resolve_settings(Settings(task=_task(asked), hypers=_hypers(asked), **_flags(asked)))
+    out = asked.out or Path("runs") / study.task.name
     with Reporter() as reporter:
-        ds = compare_into(out, settings, asked.overwrite, reporter.tell)
+        ds = compare_into(out, study, asked.overwrite, reporter.tell)
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
@@ -141,15 +133,12 @@ def _compare(asked: Compare) -> int:
     return 3 if failed else 0
 
 
-def _given(asked: Compare) -> dict[str, Any]:
-    """Settings whose defaults depend on the others, where they were asked for."""
-    names = ("optimiser", "batch_size", "flow_seeds", "precision", "curvature")
-    given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
-    if not asked.against:
-        given.setdefault("flow_seeds", 2)
-    if given.get("batch_size") == 0:
-        given["batch_size"] = None
-    return given
+def _flags(asked: Compare) -> dict[str, Any]:
+    """The settings that are flags, as Python has them."""
+    given = vars(asked.settings)
+    batch = "all" if given["batch_size"] == 0 else given["batch_size"]
+    against = _split(given["against"])
+    return {**given, "batch_size": batch, "against": against, "vary": given["vary"] or None}
 
 
 def _split(words: Sequence[str]) -> tuple[str, ...]:

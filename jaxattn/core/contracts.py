@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
+from jaxattn.core.errors import InputError
+
 __all__ = [
     "AttentionMap",
     "Context",
@@ -42,10 +44,6 @@ Hyper: TypeAlias = dict[str, Float[Array, ""]]
 """Traced scalars by name: what a sweep varies without compiling again."""
 
 
-class InputError(ValueError):
-    """What a person asked for cannot be done; the message says got, expected and how to fix."""
-
-
 class Status(IntEnum):
     """How a row (one run of one seed at one setting) ended."""
 
@@ -67,7 +65,8 @@ class Status(IntEnum):
 class HyperSpec:
     """A traced scalar that a component reads from `Hyper`.
 
-    `default` None means off: the component reads it only where the `Hyper` has it. `low` and
+    `default` None means off: the component reads it only where the `Hyper` has it. `of_run` is a
+    default that depends on the run instead: this share of the time at its last save. `low` and
     `high` bound the values a person may ask for (``low`` itself excluded when `open_low`); the
     core never clips.
     """
@@ -79,6 +78,7 @@ class HyperSpec:
     unit: str = "1"
     doc: str = ""
     open_low: bool = False
+    of_run: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError
 
 __all__ = ["nearest", "resolve"]
 

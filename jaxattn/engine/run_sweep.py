@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.precision import needs_x64
 from jaxattn.engine.checkpoints import write_params
 from jaxattn.engine.cost.layout import laid_out
 from jaxattn.engine.directory import (
@@ -30,6 +29,7 @@ from jaxattn.results.checksum import chunk_name, write_bytes
 from jaxattn.results.files import write_json
 from jaxattn.results.virtual import write_virtual
 from jaxattn.run.chunk import compute, remembered, runners_of
+from jaxattn.run.job import refuse_without_x64
 from jaxattn.run.labels import labels_of, pieces_of, variables_of
 from jaxattn.run.provenance import command_line, environment
 from jaxattn.study.groups import make_groups
@@ -88,9 +88,7 @@ def run_sweep(
     """
 
     def ready() -> Callable[[], None]:
-        for group in make_groups(spec):
-            if group.process == "flow" or group.settings.precision == "float64":
-                needs_x64("a flow" if group.process == "flow" else "precision float64")
+        refuse_without_x64(make_groups(spec))
         sweep = laid_out(spec)
         for runner in runners_of(sweep):
             runner.check_stop()

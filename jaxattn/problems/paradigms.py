@@ -5,6 +5,7 @@ one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (EC
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -108,7 +109,14 @@ hybrid = Paradigm(
     _hybrid,
     natural_inference="argmax-segment",
     hypers=(
-        HyperSpec("switch_time", 10.0, low=0.0, unit="time", doc="soft before it, hard from it on"),
+        HyperSpec(
+            "switch_time",
+            None,
+            low=0.0,
+            unit="time",
+            doc="soft before it, hard from it on",
+            of_run=0.25,
+        ),
     ),
     discontinuities=_at_switch,
 )
@@ -130,6 +138,7 @@ and need not fall along a path on which LVML's does.
 PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em)}
 
 
+@lru_cache(maxsize=256)
 def as_paradigm(function: Paradigm | Callable[..., Any], name: str = "") -> Paradigm:
     """A `Paradigm` from a plain loss of one example.
 

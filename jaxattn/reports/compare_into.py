@@ -14,9 +14,10 @@ from jaxattn.run.compare import Progress, run
 from jaxattn.run.job import plan_jobs
 from jaxattn.run.provenance import command_line, environment
 from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.run.theory_rows import solved_paradigms
 from jaxattn.study.settings import Settings
+from jaxattn.study.study import Study, resolve_settings
 from jaxattn.tasks import orthogonal_population
-from jaxattn.theory import FIELDS
 
 __all__ = ["companion", "compare_into", "count_failed"]
 
@@ -26,7 +27,7 @@ WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
 
 
-def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) -> xr.Dataset:
+def compare_into(folder: Path, study: Study, overwrite: bool, tell: Tell) -> xr.Dataset:
     """Run a comparison and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
     ``results.nc`` is whole and readable after every chunk, whatever interrupts the run. Next to
@@ -34,7 +35,7 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
 
     Args:
         folder: new or empty, unless `overwrite`.
-        settings: what to compare.
+        study: what to compare.
         overwrite: replace what an earlier run wrote there.
         tell: hears where things stand after every chunk.
 
@@ -42,10 +43,10 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
         InputError: before anything is written.
         KeyboardInterrupt: after what was finished is written.
     """
-    watch, beside = Stopwatch(), companion(settings)
-    plan_jobs(settings)  # refuses what cannot be done
+    watch, beside = Stopwatch(), companion(study)
+    plan_jobs(study)  # refuses what cannot be done
     prepare(folder, overwrite)
-    results = _run_and_write(folder, settings, watch, tell)
+    results = _run_and_write(folder, study, watch, tell)
     if beside is not None:
         (folder / "population").mkdir(exist_ok=True)
         _run_and_write(folder / "population", beside, watch, tell)
@@ -64,7 +65,7 @@ def compare_into(folder: Path, settings: Settings, overwrite: bool, tell: Tell) 
     return results
 
 
-def _run_and_write(folder: Path, settings: Settings, watch: Stopwatch, tell: Tell) -> xr.Dataset:
+def _run_and_write(folder: Path, study: Study, watch: Stopwatch, tell: Tell) -> xr.Dataset:
     written = [0.0]
 
     def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
@@ -74,7 +75,7 @@ def _run_and_write(folder: Path, settings: Settings, watch: Stopwatch, tell: Tel
             written[0] = time.perf_counter()
         tell(progress)
 
-    ds = run(settings, on_chunk=on_chunk, stopwatch=watch)
+    ds = run(study, on_chunk=on_chunk, stopwatch=watch)
     try:
         write_results(ds, folder)
     except KeyboardInterrupt:
@@ -84,31 +85,31 @@ def _run_and_write(folder: Path, settings: Settings, watch: Stopwatch, tell: Tel
     return ds
 
 
-def companion(settings: Settings) -> Settings | None:
+def companion(study: Study) -> Study | None:
     """The same paradigms in the solvable setting of the same size, None where there are none.
 
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
-    solved = tuple(name for name in settings.names() if name in (*FIELDS, "hybrid"))
-    task = settings.made_task()
-    if not solved or task.solvable or settings.against or not x64_is_on():
+    solved, task = solved_paradigms(study), study.task
+    if not solved or task.solvable or study.settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
     steps, saves = 2000, 41
     horizon = 20.0 * task.segments * task.classes
-    return Settings(
+    asked = Settings(
         task=orthogonal_population(classes=task.classes, segments=task.segments),
-        paradigms=solved,
+        paradigms=tuple(study.paradigms[name] for name in solved),
         hypers={"learning_rate": horizon / steps},
         seeds=(0,),
         steps=steps,
         saves=saves,
-        batch_size=None,
+        batch_size="all",
         flow_seeds=1,
         flow_solver="tsit5",
         flow_rtol=1e-9,
         precision="float64",
     )
+    return resolve_settings(asked)
 
 
 def count_failed(results: xr.Dataset) -> int:

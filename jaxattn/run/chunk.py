@@ -18,16 +18,16 @@ from jaxattn.results.files import block
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import give_back
-from jaxattn.run.job import Job, hypers_of, make_job
+from jaxattn.run.job import Job, make_job
 from jaxattn.run.tiles import fetch
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
 from jaxattn.study.plan import Plan
-from jaxattn.study.settings import Settings
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_hash
 from jaxattn.study.stop_rule import Stop
+from jaxattn.study.study import Study
 from jaxattn.training.legs import make_legs
 
 __all__ = ["Finished", "Runner", "compute", "remembered", "runners_of"]
@@ -46,21 +46,19 @@ class Runner:
         """
         self.group, self.plan, self._spec = group, plan, spec
         most = min(MOST_BYTES, spec.layout.memory // 4)
-        self.sources = Sources(group.settings, group.lengths, most)
+        self.sources = Sources(group.study, group.lengths, most)
 
     @property
-    def settings(self) -> Settings:
+    def study(self) -> Study:
         """Of all its rows."""
-        return self.group.settings
+        return self.group.study
 
     @cached_property
     def job(self) -> Job:
         """How to run rows."""
         kept = self._spec.measures
         return make_job(
-            self.settings,
-            self.group.paradigm,
-            self.group.process,
+            self.group,
             self.plan,
             vary_data=self.sources.vary,
             measures=None if kept is None else frozenset(kept),
@@ -73,8 +71,7 @@ class Runner:
 
     def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], Splits]:
         """Seeds, hyperparameters and data of the rows ``[tile, row]``."""
-        hypers = hypers_of(self.settings, self.job, rows)
-        return self.plan.seed_of(rows), hypers, self.sources.of(self.job, rows)
+        return self.plan.seed_of(rows), self.job.hypers_of(rows), self.sources.of(self.job, rows)
 
     def run(self, rows: np.ndarray) -> tuple[xr.Dataset, Params | None]:
         """Run the rows ``[tile, row]``, padding left out.
@@ -110,20 +107,19 @@ class Runner:
             stop.rule(self.job.problem, splits, self.group.process)
 
     def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
-        settings, problem = self.settings, self.job.problem
-        stop = Stop.from_plain(self._spec.stop or {})
-        order = settings.order_of_batches()
+        study, problem = self.study, self.job.problem
+        stop, order = Stop.from_plain(self._spec.stop or {}), study.order
         legs = make_legs(
             problem,
-            settings.made_optimiser(),
-            settings.save_steps(),
+            study.optimiser,
+            study.save_steps,
             order,
             stop.every,
             self._keep,
         )
         seeds, hypers, data = self.arguments(rows[None])
         out = run_with_stops(
-            make_leg_row(problem, legs, order.shared, "init" in settings.varied()),
+            make_leg_row(problem, legs, order.shared, "init" in study.vary),
             stop.rule(problem, tuple(data.evaluate), self.group.process),
             seeds[0],
             {name: values[0] for name, values in hypers.items()},
@@ -170,7 +166,7 @@ class Runner:
         labels = {"row": rows.tolist()}
         ds = block(out, labels, self.job.problem.measures, self.job.parts, use_up=True)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
-        return with_times(ds, time, self.job.problem.natural_inference, self.settings)
+        return with_times(ds, time, self.job.problem.natural_inference, self.study.settings)
 
 
 def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:

@@ -11,7 +11,7 @@ from jaxattn.core.contracts import Data, Splits, Task
 from jaxattn.problems.data import check, head, pad
 from jaxattn.run.job import Job
 from jaxattn.run.tiles import stack_data
-from jaxattn.study.settings import Settings
+from jaxattn.study.study import Study
 
 __all__ = ["Sources"]
 
@@ -25,19 +25,17 @@ _POOLS = 8
 class Sources:
     """The data of a comparison's rows, made once per data seed, checked, in the right dtype."""
 
-    def __init__(
-        self, settings: Settings, lengths: Sequence[Task] = (), most: int = MOST_BYTES
-    ) -> None:
+    def __init__(self, study: Study, lengths: Sequence[Task] = (), most: int = MOST_BYTES) -> None:
         """Nothing is made before it is asked for.
 
         Args:
-            settings: whose task it is.
-            lengths: tasks of other lengths of bags, padded to that of `settings`; a row then takes
+            study: whose task it is.
+            lengths: tasks of other lengths of bags, padded to that of `study`; a row then takes
                 the one that its ``segments`` name.
             most: bytes of examples that are kept to be used again.
         """
         self.most = most
-        self._settings = settings
+        self._study = study
         self._tasks = {task.segments: task for task in lengths}
         self._made: OrderedDict[tuple[int, int, bool, str], Splits] = OrderedDict()
         self._bytes = 0
@@ -46,7 +44,7 @@ class Sources:
     @property
     def vary(self) -> bool:
         """Whether rows learn from data of their own."""
-        return "data" in self._settings.varied() or bool(self._tasks)
+        return "data" in self._study.vary or bool(self._tasks)
 
     def of(self, job: Job, rows: np.ndarray) -> Splits:
         """Data of the rows ``[tile, row]``; stacked in that shape where rows have their own."""
@@ -61,7 +59,7 @@ class Sources:
 
     def splits(self, seed: int, job: Job, length: int = 0) -> Splits:
         """Data of one seed; those of seed 0 where seeds do not vary the data."""
-        seed = seed if "data" in self._settings.varied() else 0
+        seed = seed if "data" in self._study.vary else 0
         key = (seed, length, self._few(job), job.problem.precision)
         if key not in self._made:
             self._made[key] = made = self._make(seed, job, length)
@@ -72,17 +70,17 @@ class Sources:
         return self._made[key]
 
     def _make(self, seed: int, job: Job, length: int) -> Splits:
-        settings, task = self._settings, self._tasks.get(length, self._settings.made_task())
+        study, task = self._study, self._tasks.get(length, self._study.task)
         made = task.make(seed)
         for name, data in made.items():
             check(data, f"{task.name}, {name}", task.classes)
         if self._tasks:
-            longest = settings.made_task().segments
+            longest = study.task.segments
             made = {name: pad(data, longest) for name, data in made.items()}
         learn = made["train"]
         if self._few(job):
-            learn = head(learn, settings.flow_examples)
-        evaluate = {name: head(data, settings.evaluate) for name, data in made.items()}
+            learn = head(learn, study.settings.flow_examples)
+        evaluate = {name: head(data, study.settings.evaluate) for name, data in made.items()}
         precision = job.problem.precision
 
         def cast(data: Data) -> Data:
@@ -93,7 +91,7 @@ class Sources:
 
     def _few(self, job: Job) -> bool:
         """Whether the first examples of the learning set are enough."""
-        return job.process != "train" or bool(self._settings.against)
+        return job.group.process != "train" or bool(self._study.settings.against)
 
     def _pool(self, leaf: Any, precision: str) -> np.ndarray:
         """The same array for the same pool: splits and seeds share it."""

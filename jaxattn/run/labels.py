@@ -1,6 +1,7 @@
 """The whole result of a sweep before any of it has run: names, labels, and where chunks go."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxattn.problems.data import size
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.run.chunk import Runner
-from jaxattn.run.job import clock_of, hypers_of, least
+from jaxattn.run.coordinates import drop_constant_axes
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import static_axes, traced_axes
 from jaxattn.study.layout import Sweep
@@ -38,9 +39,9 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner]) -> xr.Dataset:
     for axis in (*static_axes(spec), *traced_axes(spec)):
         if axis.name != "paradigm":
             coords |= _coordinates(axis)
-    coords["seed"] = ("seed", np.asarray(sweep.groups[0].settings.seeds, dtype=np.int64))
+    coords["seed"] = ("seed", np.asarray(sweep.groups[0].seeds, dtype=np.int64))
     coords |= {dim: (dim, list(values)) for dim, values in _trailing(runners).items()}
-    saves = np.asarray(sweep.groups[0].settings.save_steps())
+    saves = np.asarray(sweep.groups[0].study.save_steps)
     coords["step"] = ("save", saves, {"units": "step", "long_name": "training step"})
     attributes = {
         "schema_version": SCHEMA_VERSION,
@@ -85,7 +86,7 @@ def _lead(sweep: Sweep) -> dict[str, int]:
     spec = sweep.spec
     static = {axis.name: len(axis) for axis in static_axes(spec)}
     traced = {axis.name: len(axis) for axis in traced_axes(spec)}
-    seeds = len(sweep.groups[0].settings.seeds)
+    seeds = len(sweep.groups[0].seeds)
     head = {"paradigm": static.pop("paradigm"), "process": len(spec.processes)}
     return {**head, **static, **traced, "seed": seeds}
 
@@ -134,10 +135,12 @@ def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
     trained = [runner for runner in runners if runner.group.process == sweep.spec.processes[0]]
     axes = (*static_axes(sweep.spec), *traced_axes(sweep.spec))
 
-    def spread(values: Callable[[Runner], Any], own: tuple[int, ...] = ()) -> np.ndarray:
-        """Values ``[point, *own]`` of every group on the whole grid, the seed's axis apart."""
+    def spread(
+        among: Sequence[Runner], values: Callable[[Runner], Any], own: tuple[int, ...] = ()
+    ) -> np.ndarray:
+        """Values ``[point, *own]`` of these groups on the whole grid, the seed's axis apart."""
         whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
-        for runner in trained:
+        for runner in among:
             group, given = runner.group, np.asarray(values(runner))
             given = given.reshape(*(len(axis) for axis in group.axes), *own)
             names = {axis.name for axis in group.axes}
@@ -149,23 +152,30 @@ def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
 
     def hypers(runner: Runner) -> dict[str, np.ndarray]:
         points = np.arange(runner.group.points) * len(runner.plan.seeds)
-        return hypers_of(runner.settings, runner.job, points)
+        return runner.job.hypers_of(points)
+
+    def at_points(name: str, runner: Runner) -> np.ndarray:
+        return hypers(runner)[name]
 
     names = tuple(axis.name for axis in axes)
-    saves = sweep.groups[0].settings.save_steps()
-    clock = spread(lambda one: clock_of(one.settings, hypers(one)), (len(saves),))
+    saves = sweep.groups[0].study.save_steps
+    clock = spread(trained, lambda one: one.study.clock(hypers(one)), (len(saves),))
     words = {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"}
-    coords: dict[str, Any] = {"time": least(names, clock, ("save",), words)}
-    batch = spread(lambda one: np.full(one.group.points, _batch(one), dtype=float))
+    coords: dict[str, Any] = {"time": drop_constant_axes(names, clock, ("save",), words)}
+    batch = spread(trained, lambda one: np.full(one.group.points, _batch(one), dtype=float))
     words = {"units": "1", "long_name": "gradients of one example taken by training"}
     taken = np.multiply.outer(batch, np.asarray(saves, dtype=float))
-    coords["gradients"] = least(names, taken, ("save",), words, always="")
-    trained = [runner for runner in trained if "switch_time" in hypers(runner)]
-    if trained and not any("switch_time" in axis.names for axis in axes):
-        # It belongs to the clock, not to the paradigms that do not switch.
-        switch = np.nanmax(spread(lambda one: hypers(one)["switch_time"]), axis=0)
-        words = {"units": "time", "long_name": "when the hybrid switches"}
-        coords["switch_time"] = least(names[1:], switch, (), words)
+    coords["gradients"] = drop_constant_axes(names, taken, ("save",), words, always="")
+    swept = {name for axis in axes for name in axis.names}
+    specs = {spec.name: spec for one in trained for spec in one.job.problem.hypers}
+    for name, spec in specs.items():
+        if spec.of_run is None or name in swept:
+            continue
+        reading = [one for one in trained if name in hypers(one)]
+        # It belongs to the clock, not to the paradigms that do not read it.
+        values = np.nanmax(spread(reading, partial(at_points, name)), axis=0)
+        words = {"units": spec.unit, "long_name": spec.doc}
+        coords[name] = drop_constant_axes(names[1:], values, (), words)
     natural = {one.group.paradigm: one.job.problem.natural_inference for one in runners}
     coords["natural_inference"] = (
         "paradigm",
@@ -184,4 +194,4 @@ def _examples(runner: Runner) -> int:
 
 
 def _batch(runner: Runner) -> int:
-    return runner.settings.order_of_batches().examples(_examples(runner))
+    return runner.study.order.examples(_examples(runner))

@@ -11,18 +11,18 @@ from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import Job
-from jaxattn.study.settings import Settings
+from jaxattn.study.study import Study
 
 __all__ = ["pictures_of"]
 
 
-def pictures_of(settings: Settings, sources: Sources, job: Job) -> xr.Dataset:
+def pictures_of(study: Study, sources: Sources, job: Job) -> xr.Dataset:
     """The examples whose ``attention_shown`` is measured, so that it can be drawn on them.
 
     They are those of the first seed; where seeds vary the data, the others have seen others.
 
     Args:
-        settings: of the comparison.
+        study: of the comparison.
         sources: the data of its rows.
         job: any of its jobs.
 
@@ -34,7 +34,7 @@ def pictures_of(settings: Settings, sources: Sources, job: Job) -> xr.Dataset:
     Raises:
         InputError: segments that are not of the shape the task says.
     """
-    task, first = settings.made_task(), settings.seeds[0]
+    task, first = study.task, study.seeds[0]
     if task.picture is None:
         return xr.Dataset()
     splits = sources.splits(first, job).evaluate
@@ -47,7 +47,7 @@ def pictures_of(settings: Settings, sources: Sources, job: Job) -> xr.Dataset:
         mask = np.asarray(shown.examples.mask)
         picture[place, : len(mask)][mask] = pixels[mask]
         foreground[place, : len(mask)] = shown.examples.foreground
-    seen = [seed == first or "data" not in settings.varied() for seed in settings.seeds]
+    seen = [seed == first or "data" not in study.vary for seed in study.seeds]
     dims, pixel = ("split", "shown", "segment"), ("height", "width", "colour")[: len(task.picture)]
     words = {"units": "1", "long_name": "segments of the first examples, as pictures"}
     return xr.Dataset(
@@ -60,7 +60,7 @@ def pictures_of(settings: Settings, sources: Sources, job: Job) -> xr.Dataset:
             "split": list(splits),
             "shown": np.arange(SHOWN),
             "segment": np.arange(task.segments),
-            "seed": np.asarray(settings.seeds, np.int64),
+            "seed": np.asarray(study.seeds, np.int64),
         },
     )
 

@@ -2,27 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from reprlib import Repr
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError
+from jaxattn.study.fields import shown
 
-__all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken", "shown"]
+__all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken"]
 
 Value: TypeAlias = bool | int | float | str
 """One value on an axis."""
 
 MOST = 1_000_000
 """Values of one axis: all of them are written out in the spec."""
-
-_SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
-_SHORT.maxlong = 24
-
-
-def shown(value: Any) -> str:
-    """`value` as a message quotes it: in one line, and not a million numbers long."""
-    return _SHORT.repr(list(value) if isinstance(value, tuple) else value)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The groups of a sweep: its rows sorted by what must be compiled apart."""
+"""The groups of a study: its rows sorted by what must be compiled apart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,13 +6,16 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from jaxattn.core.contracts import Task
-from jaxattn.study.axes import Axis, Value
-from jaxattn.study.settings import Settings
-from jaxattn.study.spec import Spec
-from jaxattn.training.optimisers import as_optimiser
+import numpy as np
 
-__all__ = ["Group", "make_groups", "static_axes", "traced_axes"]
+from jaxattn.core.contracts import Problem, Task
+from jaxattn.study.axes import Axis, Value
+from jaxattn.study.spec import Spec
+from jaxattn.study.study import Study, resolve_settings
+from jaxattn.training.optimisers import as_optimiser
+from jaxattn.training.saves import AtTimes
+
+__all__ = ["Group", "groups_of", "make_groups", "static_axes", "traced_axes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,23 +25,57 @@ class Group:
     number: int
     at: Mapping[str, int]
     """Where on each static axis, ``paradigm`` among them."""
+    paradigm: str
     process: str
-    settings: Settings
-    """Of this paradigm alone."""
+    study: Study
     axes: tuple[Axis, ...]
     """The traced axes that these runs read."""
+    constants: Mapping[str, float]
+    """Hyperparameters that they read and share."""
+    seeds: tuple[int, ...]
     lengths: tuple[Task, ...] = ()
-    """Tasks of the values on a padded ``segments`` axis; `settings` has the longest."""
+    """Tasks of the values on a padded ``segments`` axis; `study` has the longest."""
 
-    @property
-    def paradigm(self) -> str:
-        """Its name."""
-        return self.settings.names()[0]
+    @cached_property
+    def problem(self) -> Problem:
+        """What is learnt."""
+        return self.study.problem(self.paradigm, self.process)
 
     @cached_property
     def points(self) -> int:
         """Points of the traced axes."""
         return prod(len(axis) for axis in self.axes)
+
+
+def groups_of(study: Study) -> tuple[Group, ...]:
+    """The groups of one comparison: every paradigm in training, then in each limit beside it."""
+    found: list[Group] = []
+    for process in study.processes:
+        for place, paradigm in enumerate(study.names):
+            read = {spec.name for spec in study.problem(paradigm, process).hypers}
+            read |= {spec.name for spec in study.optimiser.hypers}
+            axes = {name: values for name, values in study.axes.items() if name in read}
+            constants = {name: at for name, at in study.constants.items() if name in read}
+            if process == "flow" and _share_one_clock(study):
+                # Gradient flow itself knows no rate: one solution serves them all.
+                constants["learning_rate"] = max(axes.pop("learning_rate"))
+            seeds = study.seeds
+            if process == "flow" and not study.settings.against:
+                seeds = seeds[: study.settings.flow_seeds]
+            traced = tuple(Axis(name, ((name, values),)) for name, values in axes.items())
+            at = {"paradigm": place}
+            found.append(Group(len(found), at, paradigm, process, study, traced, constants, seeds))
+    return tuple(found)
+
+
+def _share_one_clock(study: Study) -> bool:
+    """Whether all runs are measured at the same times, to rounding."""
+    saves = study.saves
+    if not isinstance(saves, AtTimes):
+        return False
+    # A clock adds up steps: each may round by half a unit in the last place.
+    close = saves.most * np.finfo(float).eps
+    return bool(np.allclose(study.clock(study.grid), saves.times, rtol=close, atol=0))
 
 
 def static_axes(spec: Spec) -> tuple[Axis, ...]:
@@ -88,21 +125,26 @@ def _group(
     paradigms = (point["paradigm"],)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
     if padded:
-        alike = [spec.meaning.settings_at({**point, "segments": n}, paradigms) for n in padded]
-        lengths = tuple(one.made_task() for one in alike)
-        bare = max(alike, key=lambda one: one.made_task().segments)
+        alike = [spec.meaning.study_at({**point, "segments": n}, paradigms) for n in padded]
+        lengths = tuple(one.task for one in alike)
+        bare = max(alike, key=lambda one: one.task.segments)
     else:
-        bare = spec.meaning.settings_at(point, paradigms)
-    known = set(bare.specs())
+        bare = spec.meaning.study_at(point, paradigms)
+    known = set(bare.hypers)
     axes = tuple(axis for axis in traced if (known | {"segments"}) & set(axis.names))
     hypers = {**spec.settings.get("hypers", {}), **point}
     # On an axis a value may come again with others beside it; here they are only checked.
     hypers |= {n: tuple(dict.fromkeys(values)) for axis in axes for n, values in axis.columns}
     seeds = next(axis for axis in spec.axes if axis.name == "seed").columns[0][1]
-    settings = replace(
-        bare,
-        hypers={name: value for name, value in hypers.items() if name in known},
-        seeds=tuple(int(seed) for seed in seeds),
-        flow_seeds=len(seeds) if process == "flow" else 0,
+    study = resolve_settings(
+        replace(
+            bare.settings,
+            hypers={name: value for name, value in hypers.items() if name in known},
+            seeds=tuple(int(seed) for seed in seeds),
+            flow_seeds=len(seeds) if process == "flow" else 0,
+        )
     )
-    return Group(number, at, process, settings, axes, lengths)
+    moving = {name for axis in axes for name in axis.names}
+    given = {**study.constants, **{name: values[0] for name, values in study.axes.items()}}
+    constants = {name: value for name, value in given.items() if name not in moving}
+    return Group(number, at, study.names[0], process, study, axes, constants, study.seeds, lengths)

@@ -85,18 +85,13 @@ def plan_of(group: Group, tile: int, tiles: int, *, by_cost: bool = True) -> Pla
 
     Flows are in the order of their cost, unless nobody asks for the order (`by_cost` False).
     """
-    settings = group.settings
-    known = set(settings.specs())
-    moving = {name for axis in group.axes for name in axis.names}
-    given = settings.constants() | {name: v[0] for name, v in settings.axes().items()}
-    constants = {n: v for n, v in given.items() if n in known and n not in moving}
-    cost = _horizon(group, constants) if by_cost and group.process == "flow" else None
-    return make_plan(group.axes, settings.seeds, constants, tile=tile, at_once=tiles, cost=cost)
+    cost = _horizon(group) if by_cost and group.process == "flow" else None
+    return make_plan(group.axes, group.seeds, group.constants, tile=tile, at_once=tiles, cost=cost)
 
 
-def _horizon(group: Group, constants: dict[str, float]) -> Float[np.ndarray, " point"]:
+def _horizon(group: Group) -> Float[np.ndarray, " point"]:
     """Time that a flow covers at each point of the traced axes: what its steps grow with."""
-    optimiser, steps = group.settings.made_optimiser(), group.settings.steps
-    points = make_plan(group.axes, (0,), constants, tile=1)
+    study = group.study
+    points = make_plan(group.axes, (0,), group.constants, tile=1)
     hypers = points.hypers_of(np.arange(points.size))
-    return np.asarray(clocks(optimiser, hypers, (0, steps)))[:, -1]
+    return np.asarray(clocks(study.optimiser, hypers, (0, study.settings.steps)))[:, -1]

@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from jaxattn.core.contracts import InputError
-from jaxattn.study.axes import Axis, shown
+from jaxattn.study.axes import Axis
+from jaxattn.study.fields import shown
 from jaxattn.study.plain_values import plain_table
 from jaxattn.study.spec import Layout, Spec
 from jaxattn.study.values import known_keys, read_axis, read_column

@@ -9,23 +9,18 @@ import numpy as np
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.study.axes import shown
-from jaxattn.study.resolve import FIXED, STATIC
-from jaxattn.study.settings import VARIED, Settings
-from jaxattn.study.values import EXACT, whole_number
+from jaxattn.study.fields import AUTO, Component, number, shown
+from jaxattn.study.settings import DEFAULTS, FIXED, STATIC, Settings
+from jaxattn.study.values import EXACT
 
 __all__ = ["checked_settings", "plain_table"]
 
-_INTEGERS = ("steps", "evaluate", "flow_examples")
-_NUMBERS = ("flow_rtol", "focus_level", "fit_level")
-_NAMES = ("optimiser", "schedule", "order", "attention", "flow_solver", "precision")
 _ELSEWHERE = {
     "flow_seeds": "flows to be asked for by processes in [output]",
     "against": "continuous limits to be asked for of jaxattn compare; leave it out",
     "curvature": "the sharpness to be asked for of jaxattn compare; leave it out",
 }
-_HELD = 2**31 - 1
-_SAVES = 100_000
+_TABLE = {one.name: one for one in fields(Settings)}
 
 
 def plain_table(name: str, given: Any) -> dict[str, Any]:
@@ -66,56 +61,47 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
-    """Settings that all runs share, of the right types, with the defaults of those not given.
+    """Settings that all runs share, in their one form, with the defaults of those not given.
 
     Args:
         given: plain values.
         swept: names on axes, which get no default.
 
     Raises:
-        InputError: an unknown name, or a value of another type.
+        InputError: an unknown name, or a value of another kind or out of its bounds.
     """
-    known = (*FIXED, *STATIC, "hypers")
+    known = tuple(name for name in (*FIXED, *STATIC) if name not in _ELSEWHERE)
     for name in given:
         if name in _ELSEWHERE:
             raise InputError(f"settings: got {name!r}, expected {_ELSEWHERE[name]}.")
-        if name not in known:
+        if name not in (*known, "hypers"):
             raise InputError(
-                f"settings: got {name!r}, expected one of {', '.join(known)}; "
+                f"settings: got {name!r}, expected one of {', '.join((*known, 'hypers'))}; "
                 f"{nearest(name, known) or 'hyperparameters belong in [settings.hypers].'}"
             )
-    found = {f.name: f.default for f in fields(Settings) if f.name in known and f.name not in swept}
-    found |= {**given, "hypers": _hypers(given.get("hypers", {}))}
-    for name, value in found.items():
-        if name in _INTEGERS or (name == "batch_size" and value not in (None, "all")):
-            whole_number(f"settings.{name}", value, 1, _HELD)
-        if name in _NUMBERS:
-            found[name] = _number(f"settings.{name}", value)
-        if name in _NAMES and not isinstance(value, str):
-            raise InputError(f"settings.{name}: got {shown(value)}, expected a name in quotes.")
-    if found.get("batch_size") == "all":
-        found["batch_size"] = None
-    if isinstance(found["saves"], list):
-        for step in found["saves"]:
-            whole_number("settings.saves", step, 0, _HELD)
-    else:
-        whole_number("settings.saves", found["saves"], 2, _SAVES)
-    if (vary := found["vary"]) is not None:
-        if not isinstance(vary, list) or not all(one in VARIED for one in vary):
-            raise InputError(
-                f"settings.vary: got {shown(vary)}, expected a list of {', '.join(VARIED)}."
-            )
-        found["vary"] = sorted(set(vary))
-    return found
+    said = [name for name in known if name in given or name not in swept]
+    found = {name: _setting(name, given.get(name, AUTO)) for name in said}
+    return {**found, "hypers": _hypers(given.get("hypers", {}))}
+
+
+def _setting(name: str, value: Any) -> Any:
+    """One setting as plain values; what was not said is what the settings have by default."""
+    if isinstance(value, str) and value == AUTO:
+        return DEFAULTS[name] if name in DEFAULTS else _plain(name, _TABLE[name].default)
+    kind, called = _TABLE[name].metadata["kind"], f"settings.{name}"
+    if isinstance(kind, Component) and not isinstance(value, str):
+        raise InputError(f"{called}: got {shown(value)}, expected a name in quotes.")
+    if name == "batch_size" and value is None:
+        return None
+    read = kind.read(called, value)
+    if name == "batch_size" and read == "all":
+        return None
+    if name == "vary" and read is not None:
+        return sorted(set(read))
+    return _plain(name, read)
 
 
 def _hypers(given: Any) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise InputError(f"settings.hypers: got {shown(given)}, expected a table of numbers.")
-    return {name: _number(f"settings.hypers.{name}", value) for name, value in given.items()}
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name}: got {shown(value)}, expected a number.")
-    return float(value)
+    return {name: number(f"settings.hypers.{name}", value) for name, value in given.items()}

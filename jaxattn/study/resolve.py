@@ -6,21 +6,20 @@ from typing import Any, Literal, TypeAlias
 
 from jaxattn.core.contracts import HyperSpec, InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken, shown
+from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken
 from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
-from jaxattn.study.settings import Settings, refuse_out_of_range
+from jaxattn.study.fields import shown
+from jaxattn.study.settings import FIXED, STATIC, Settings
+from jaxattn.study.study import Study, refuse_out_of_range, resolve_settings
 from jaxattn.study.values import SEEDS, whole_number
 from jaxattn.tasks import TASKS
 
-__all__ = ["FIXED", "STATIC", "Meaning", "Role", "understand"]
+__all__ = ["Meaning", "Role", "understand"]
 
 Role: TypeAlias = Literal[
     "paradigm", "seed", "task", "model", "task argument", "model argument", "setting", "hyper"
 ]
 """What a name on an axis is. Only a seed and a hyper are traced; the others are static."""
-
-STATIC = ("optimiser", "schedule", "batch_size", "order", "precision", "attention")
-"""Fields of `Settings` that may vary along an axis, at one compilation for each value."""
 
 _NAMED: Mapping[str, Role] = {
     "paradigm": "paradigm",
@@ -29,12 +28,6 @@ _NAMED: Mapping[str, Role] = {
     "model": "model",
 }
 """Names that say their role themselves."""
-
-FIXED = (
-    *("steps", "saves", "vary", "evaluate", "flow_examples", "flow_solver", "flow_rtol"),
-    *("focus_level", "fit_level"),
-)
-"""Fields of `Settings` that hold for all runs: they shape the result."""
 
 _ALWAYS = (
     *("objective", "gradient_norm", "status", "time_reached", "evaluations", "steps", "rejected"),
@@ -59,9 +52,9 @@ class Meaning:
     tables: "_Tables"
     """What it was found out from."""
 
-    def settings_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Settings:
+    def study_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Study:
         """What runs at a static point have in common, hyperparameters and seeds apart."""
-        return _settings_at(self.tables, self.roles, point, paradigms)
+        return _study_at(self.tables, self.roles, point, paradigms)
 
 
 @dataclass(frozen=True)
@@ -130,9 +123,9 @@ def understand(
     measures: dict[str, None] = dict.fromkeys(_ALWAYS)
     dims = set(_DIMS)
     for point in _static_points(tables, roles):
-        made = _settings_at(tables, roles, point, tables.columns["paradigm"])
-        found |= made.specs()
-        for paradigm in made.names():
+        made = _study_at(tables, roles, point, tables.columns["paradigm"])
+        found |= made.hypers
+        for paradigm in made.names:
             labels = made.problem(paradigm).measures
             measures |= dict.fromkeys(label.name for label in labels)
             dims |= {dim for label in labels for dim in label.dims}
@@ -224,23 +217,25 @@ def _static_points(tables: _Tables, roles: Mapping[str, Role]) -> Iterator[dict[
             yield from (tables.start | axis.at(index) for index in range(1, len(axis)))
 
 
-def _settings_at(
+def _study_at(
     tables: _Tables,
     roles: Mapping[str, Role],
     point: Mapping[str, Value],
     paradigms: tuple[Value, ...],
-) -> Settings:
-    """See `Meaning.settings_at`."""
+) -> Study:
+    """See `Meaning.study_at`."""
     task = make_task(tables.described("task", roles, point))
     fixed = {key: value for key, value in tables.settings.items() if key != "hypers"}
     fixed |= {key: at for key, at in point.items() if roles[key] == "setting"}
     fixed |= {k: tuple(value) for k, value in fixed.items() if isinstance(value, list)}
-    return Settings(
-        task=task,
-        model=make_model(tables.described("model", roles, point), task),
-        paradigms=paradigms,
-        seeds=(0,),
-        **fixed,
+    return resolve_settings(
+        Settings(
+            task=task,
+            model=make_model(tables.described("model", roles, point), task),
+            paradigms=paradigms,
+            seeds=(0,),
+            **fixed,
+        )
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.study.axes import Axis, shown
+from jaxattn.study.axes import Axis
+from jaxattn.study.fields import shown
 from jaxattn.study.plain_values import checked_settings, plain_table
 from jaxattn.study.resolve import Meaning, Role, understand
 from jaxattn.study.stop_rule import Stop

@@ -16,7 +16,8 @@ import numpy as np
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
-from jaxattn.study.axes import MOST, Axis, Value, shown
+from jaxattn.study.axes import MOST, Axis, Value
+from jaxattn.study.fields import shown
 
 __all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]
 

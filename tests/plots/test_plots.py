@@ -16,11 +16,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn import plots
+from jaxattn import compare, plots
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.theory.panels import theory_figure, theory_panels
 from jaxattn.results.files import open_run, write_results
-from jaxattn.run.compare import compare
 
 LAST_RATE = 0.05
 TIMES = np.geomspace(1, 1e5, 50)

@@ -181,13 +181,14 @@ KILLED = """
     from pathlib import Path
     from jaxattn.experiments import compare_into
     from jaxattn.study.settings import Settings
+    from jaxattn.study.study import resolve_settings
 
     def tell(progress):
         if progress.paradigm == "hard":
             os.kill(os.getpid(), signal.SIGKILL)
 
     settings = Settings("orthogonal-population", paradigms=("soft", "hard"), steps=4, saves=2)
-    compare_into(Path(sys.argv[1]), settings, False, tell)
+    compare_into(Path(sys.argv[1]), resolve_settings(settings), False, tell)
 """
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import compiled_quickly
+from helpers import compiled_quickly, study_of
 
 from jaxattn import compare
 from jaxattn.analysis.edge_of_stability import edge_times
@@ -16,8 +16,8 @@ from jaxattn.analysis.limit_gaps import departures, limits_in, orders_by_name
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.problems.paradigms import soft
-from jaxattn.run.job import clock_of, hypers_of, plan_jobs, times_of
-from jaxattn.study.settings import settings_for
+from jaxattn.run.coordinates import times_of
+from jaxattn.run.job import plan_jobs
 from jaxattn.tasks import orthogonal
 
 # All of it is in float64; that this is refused without is the last test.
@@ -38,7 +38,7 @@ def against(limits=("flow", "modified"), rates=RATES, paradigms=("soft",), **ask
 def settings(limits=("flow",), rates=RATES, **asked):
     hypers = {"learning_rate": rates, **asked.pop("hypers", {})}
     given = {**SMALL, "seeds": (0, 1), "task": TASK, "paradigms": ("soft",), **asked}
-    return settings_for(hypers=hypers, against=limits, **given)
+    return study_of(hypers=hypers, against=limits, **given)
 
 
 @pytest.fixture(scope="module")
@@ -248,11 +248,11 @@ def test_a_hybrid_switches_at_one_time_at_every_rate_which_is_the_start_of_a_ste
     asked = settings(("flow", "modified"), paradigms=("hybrid",))
     for job in plan_jobs(asked):
         rows = np.arange(job.plan.size)[None]
-        hypers = hypers_of(asked, job, rows)
+        hypers = job.hypers_of(rows)
         switch = hypers["switch_time"]
         np.testing.assert_allclose(switch, RATES[0] * STEPS / 4, rtol=1e-13)
-        if job.process == "train":
+        if job.group.process == "train":
             # Of one step's start or the next one's, a rounding would decide.
             per_step = switch / hypers["learning_rate"]
             assert (jnp.round(per_step) == per_step).all()
-            assert (clock_of(asked, hypers)[..., 1] == switch).all()
+            assert (asked.clock(hypers)[..., 1] == switch).all()

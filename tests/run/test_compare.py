@@ -6,16 +6,17 @@ import numpy as np
 import optax
 import pytest
 import xarray as xr
-from helpers import compiled_quickly
+from helpers import compiled_quickly, study_of
 
 from jaxattn import compare, mosaic
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, Status, Task
 from jaxattn.models import mlp
+from jaxattn.problems.paradigms import hybrid
 from jaxattn.reports.compare_into import count_failed
 from jaxattn.run import compare as comparison
-from jaxattn.run.job import SWITCH_SHARE, theory_blocks, times_of
-from jaxattn.study.settings import Settings
+from jaxattn.run.coordinates import times_of
+from jaxattn.run.theory_rows import theory_blocks
 from jaxattn.tasks import digits, orthogonal_population
 
 RATES = (0.1, 0.5)
@@ -273,11 +274,11 @@ def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
 def test_an_interrupt_when_all_is_run_keeps_all_of_it(monkeypatch):
     derive, calls, seen = comparison._derive, [], []
 
-    def interrupted_once(ds, settings):
+    def interrupted_once(ds, study):
         calls.append(ds)
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return derive(ds, settings)
+        return derive(ds, study)
 
     monkeypatch.setattr(comparison, "_derive", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
@@ -392,15 +393,17 @@ def test_an_interrupt_during_training_leaves_room_for_the_flow_that_was_asked_fo
 def coords(**settings):
     settings = {"steps": 8, "saves": 3, **settings}
     hypers = settings.pop("hypers", {"learning_rate": RATES})
-    asked = Settings(task=orthogonal_population(3, 4), hypers=hypers, **settings)
-    axes = {name: list(values) for name, values in asked.axes().items()}
+    asked = study_of(task=orthogonal_population(3, 4), hypers=hypers, **settings)
+    axes = {name: list(values) for name, values in asked.axes.items()}
     return xr.Dataset(coords={**axes, **times_of(asked)})
 
 
 def test_a_hybrid_switches_after_a_quarter_of_its_own_run_unless_told():
     made = coords()
     assert made["switch_time"].dims == ("learning_rate",)
-    np.testing.assert_allclose(made["switch_time"], SWITCH_SHARE * made["time"].isel(save=-1))
+    np.testing.assert_allclose(
+        made["switch_time"], hybrid.hypers[0].of_run * made["time"].isel(save=-1)
+    )
     told = coords(hypers={"learning_rate": RATES, "switch_time": 1.5})
     assert told["switch_time"].values.tolist() == [1.5, 1.5]
     swept = coords(hypers={"learning_rate": RATES, "switch_time": (0.5, 1.5)})
@@ -447,7 +450,7 @@ def test_time_varies_only_along_what_moves_the_clock():
 )
 def test_theory_is_there_exactly_where_it_is_exact(settings, found):
     settings = {"task": orthogonal_population(3, 4), "steps": 4, "saves": 2, **settings}
-    assert set(theory_blocks(Settings(**settings))) == {(name, "theory") for name in found}
+    assert set(theory_blocks(study_of(**settings))) == {(name, "theory") for name in found}
 
 
 # ---- components of one's own

@@ -5,34 +5,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
-from helpers import PRECISION
+from helpers import PRECISION, study_of
 
+from jaxattn import compare
 from jaxattn.core.contracts import Data, InputError
 from jaxattn.problems.data import everything
 from jaxattn.problems.measures import SHOWN
-from jaxattn.run.compare import compare
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import plan_jobs
 from jaxattn.run.pictures import pictures_of
-from jaxattn.study.settings import Settings
+from jaxattn.study.study import Study
 from jaxattn.tasks import digits, mosaic, orthogonal
 
 TASK = digits(train=8, test=3)
 
 
-def settings_of(task: object = TASK, **more: object) -> Settings:
+def asked_for(task: object = TASK, **more: object) -> Study:
     given = {"paradigms": ("soft",), "hypers": {}, "seeds": (3, 5), "steps": 2, "saves": 2}
-    return Settings(task=task, precision=PRECISION, **{**given, **more})
+    return study_of(task=task, precision=PRECISION, **{**given, **more})
 
 
-def pictured(settings: Settings) -> xr.Dataset:
+def pictured(study: Study) -> xr.Dataset:
     """Without compiling anything."""
-    return pictures_of(settings, Sources(settings), plan_jobs(settings)[0])
+    return pictures_of(study, Sources(study), plan_jobs(study)[0])
 
 
 @pytest.mark.parametrize(("vary", "seed"), [(("init",), 0), (("data",), 3)])
 def test_they_are_the_first_examples_of_each_split_of_the_first_seed(vary, seed) -> None:
-    found = pictured(settings_of(vary=vary))
+    found = pictured(asked_for(vary=vary))
     made = TASK.make(seed)
     for split, count in (("train", SHOWN), ("test", 3)):
         examples = everything(made[split], "float32")
@@ -47,12 +47,12 @@ def test_they_are_the_first_examples_of_each_split_of_the_first_seed(vary, seed)
 
 
 def test_seeds_that_vary_the_data_have_seen_other_pictures_than_the_first() -> None:
-    assert pictured(settings_of(vary=("init",)))["picture_seen"].values.tolist() == [True, True]
-    assert pictured(settings_of(vary=("data",)))["picture_seen"].values.tolist() == [True, False]
+    assert pictured(asked_for(vary=("init",)))["picture_seen"].values.tolist() == [True, True]
+    assert pictured(asked_for(vary=("data",)))["picture_seen"].values.tolist() == [True, False]
 
 
 def test_no_more_examples_are_shown_than_are_measured() -> None:
-    pictures = pictured(settings_of(evaluate=2))["picture"]
+    pictures = pictured(asked_for(evaluate=2))["picture"]
     assert np.isfinite(pictures[:, :2]).all()
     assert np.isnan(pictures[:, 2:]).all()
 
@@ -64,18 +64,18 @@ def test_masked_out_segments_have_no_picture() -> None:
         mask[1, ~data.examples.foreground[1]] = False
         return {"train": data._replace(examples=data.examples._replace(mask=mask))}
 
-    pictures = pictured(settings_of(replace(TASK, make=make)))["picture"].values[0]
+    pictures = pictured(asked_for(replace(TASK, make=make)))["picture"].values[0]
     assert np.isfinite(pictures[0]).all()
     assert np.isfinite(pictures[1]).all(axis=(1, 2)).sum() == 1
 
 
 def test_a_task_without_pictures_adds_nothing() -> None:
-    assert not pictured(settings_of(orthogonal(classes=3, segments=3, train=8, test=8))).variables
+    assert not pictured(asked_for(orthogonal(classes=3, segments=3, train=8, test=8))).variables
 
 
 def test_segments_that_do_not_fit_the_picture_are_refused() -> None:
     with pytest.raises(InputError, match=r"got segments of shape \(64,\) and the picture \(8, 9\)"):
-        pictured(settings_of(replace(TASK, picture=(8, 9))))
+        pictured(asked_for(replace(TASK, picture=(8, 9))))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_segments_that_do_not_fit_the_picture_are_refused() -> None:
 def test_images_are_pictures_where_they_are_grey_or_of_three_colours(rng, shape, picture) -> None:
     task = mosaic(rng.normal(size=(12, *shape)), np.arange(12) % 3, (0, 1), train=4, test=4)
     assert task.picture == picture
-    assert ("picture" in pictured(settings_of(task))) == (picture is not None)
+    assert ("picture" in pictured(asked_for(task))) == (picture is not None)
 
 
 def test_a_result_holds_the_attention_on_its_pictures() -> None:

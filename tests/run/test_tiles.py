@@ -178,10 +178,11 @@ def test_stacked_data_keeps_one_pool_and_stacks_examples_in_front():
 HASHES = """
     import hashlib, json, sys
     import jax, numpy as np
-    from jaxattn.run.job import hypers_of, plan_jobs
+    from jaxattn.run.job import plan_jobs
     from jaxattn.run.data_source import Sources
     from jaxattn.models import linear, mlp
     from jaxattn.study.settings import Settings
+    from jaxattn.study.study import resolve_settings
     from jaxattn.run.tiles import fetch
     from jaxattn.tasks import digits
 
@@ -201,14 +202,14 @@ HASHES = """
             flow_seeds=int(process == "flow"),
         )
         # The seeds of the tiles asked for, but for one row of padding.
-        tile = plan_jobs(Settings(**asked))[-1].plan.tile
+        tile = plan_jobs(resolve_settings(Settings(**asked)))[-1].plan.tile
         rows = tile * tiles - 1
         asked.update(seeds=tuple(range(rows)), flow_seeds=rows * asked["flow_seeds"])
-        settings = Settings(**asked)
-        job = plan_jobs(settings)[-1]
-        sources, done = Sources(settings), []
+        study = resolve_settings(Settings(**asked))
+        job = plan_jobs(study)[-1]
+        sources, done = Sources(study), []
         for chunk in job.plan.chunks():
-            seeds, hypers = job.plan.seed_of(chunk.rows), hypers_of(settings, job, chunk.rows)
+            seeds, hypers = job.plan.seed_of(chunk.rows), job.hypers_of(chunk.rows)
             out = fetch(job.run(seeds, hypers, sources.of(job, chunk.rows)))
             done.append(jax.tree.map(lambda leaf: np.asarray(leaf)[chunk.rows >= 0], out))
         whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *done)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.study.axes import MOST, Axis, shown
+from jaxattn.study.axes import MOST, Axis
+from jaxattn.study.fields import shown
 from jaxattn.study.values import read_axis
 
 

@@ -1,9 +1,12 @@
 """Settings: names resolved, defaults that work, and every refusal in one line."""
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from functools import partial
 
 import jax
@@ -11,13 +14,16 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from helpers import study_of
 
+import jaxattn
+from jaxattn.api import compare as door
+from jaxattn.cli.main import parse
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hard
-from jaxattn.run import compare as comparison
-from jaxattn.study.settings import Settings, settings_for
+from jaxattn.study.settings import Settings
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ REFUSALS = {
     "steps that are NaN": ({"steps": float("nan")}, "steps: got nan"),
     "half a seed": ({"seeds": (0, 0.5)}, "seeds: got 0.5"),
     "a negative seed": ({"seeds": (0, -1)}, "seeds: got -1"),
-    "half an example a batch": ({"batch_size": 2.5}, "batch size: got 2.5, expected an integer"),
+    "half an example a batch": ({"batch_size": 2.5}, "batch_size: got 2.5, expected an integer"),
     "no examples to measure": ({"evaluate": 0}, "evaluate: got 0"),
     "fewer flows than none": ({"flow_seeds": -1}, "flow_seeds: got -1"),
     "a rate that is a word": ({"hypers": {"learning_rate": "fast"}}, "got 'fast'"),
@@ -67,7 +73,7 @@ REFUSALS = {
     "a rate that underflows": ({"hypers": {"learning_rate": 1e-60}}, "float32"),
     "an infinite temperature": ({"hypers": {"temperature": float("inf")}}, "got inf"),
     "a hyper nothing reads": ({"paradigms": ("soft",), "hypers": {"switch_time": 1.0}}, "switch"),
-    "an empty batch": ({"batch_size": 0}, "batch size: got 0"),
+    "an empty batch": ({"batch_size": 0}, "batch_size: got 0"),
     "an unknown solver": ({"flow_solver": "tsit6"}, "did you mean 'tsit5'"),
     "a tolerance of one": ({"flow_rtol": 1.0}, "between 0 and 1"),
 }
@@ -78,67 +84,67 @@ REFUSALS = {
 def test_settings_refuse_in_one_line(name: str) -> None:
     asked, said = REFUSALS[name]
     with pytest.raises(InputError) as caught:
-        Settings(**asked)
+        study_of(**asked)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_defaults_are_the_four_paradigms_on_digits_with_the_tasks_own_model() -> None:
-    plain = Settings().describe()
+    plain = study_of().describe()
     assert plain["paradigms"] == ["soft", "hard", "lvml", "hybrid"]
     assert (plain["task"], plain["model"], plain["optimiser"]) == ("digits", "mlp", "sgd")
     assert plain["vary"] == ["init"]
 
 
 def test_seeds_of_a_model_that_starts_from_zero_vary_the_data() -> None:
-    assert Settings(task="orthogonal").varied() == ("data",)
+    assert study_of(task="orthogonal").vary == ("data",)
 
 
 def test_saves_are_increasing_steps_from_the_first_to_the_last() -> None:
-    saves = Settings(steps=7, saves=41).save_steps()
+    saves = study_of(steps=7, saves=41).save_steps
     assert saves == (0, 1, 2, 3, 4, 5, 6, 7)
-    assert Settings(steps=100, saves=3).save_steps() == (0, 50, 100)
+    assert study_of(steps=100, saves=3).save_steps == (0, 50, 100)
 
 
 def test_a_number_is_a_constant_and_a_sequence_an_axis() -> None:
-    settings = Settings(hypers={"learning_rate": 0.1, "temperature": (0.5, 1.0)})
-    assert settings.axes() == {"learning_rate": (0.1,), "temperature": (0.5, 1.0)}
-    assert "temperature" not in settings.constants()
+    study = study_of(hypers={"learning_rate": 0.1, "temperature": (0.5, 1.0)})
+    assert study.axes == {"learning_rate": (0.1,), "temperature": (0.5, 1.0)}
+    assert "temperature" not in study.constants
     # Without a word on it the switch follows each run's own length.
-    assert "switch_time" not in settings.constants()
-    assert Settings(hypers={"switch_time": 3.0}).constants()["switch_time"] == 3.0
+    assert "switch_time" not in study.constants
+    assert study_of(hypers={"switch_time": 3.0}).constants["switch_time"] == 3.0
 
 
 @pytest.mark.parametrize("kind", [float, np.float32, np.float64, np.array, jnp.asarray])
 def test_a_number_of_any_library_is_a_number(kind) -> None:
-    settings = Settings(hypers={"learning_rate": kind(0.25), "temperature": kind(2.0)})
-    assert settings.axes() == {"learning_rate": (0.25,)}
-    assert settings.constants()["temperature"] == 2.0
-    several = Settings(hypers={"temperature": np.array([0.5, 2.0])})
-    assert several.axes()["temperature"] == (0.5, 2.0)
-    assert type(several.axes()["temperature"][0]) is float
+    study = study_of(hypers={"learning_rate": kind(0.25), "temperature": kind(2.0)})
+    assert study.axes == {"learning_rate": (0.25,)}
+    assert study.constants["temperature"] == 2.0
+    several = study_of(hypers={"temperature": np.array([0.5, 2.0])})
+    assert several.axes["temperature"] == (0.5, 2.0)
+    assert type(several.axes["temperature"][0]) is float
 
 
 @pytest.mark.usefixtures("as_people_run_it")
 def test_compare_takes_one_paradigm_or_several_and_seeds_by_number_or_by_name(monkeypatch) -> None:
-    monkeypatch.setattr(comparison, "run", lambda asked, **_: asked)
+    monkeypatch.setattr(door, "run", lambda asked, **_: asked)
 
     def mine(log_attention, values, read, label, context):
         return 0.0
 
     for one, name in (("soft", "soft"), (hard, "hard"), (mine, "mine")):
-        assert comparison.compare(paradigms=one).names() == (name,)
-        assert comparison.compare(paradigms=[one]).names() == (name,)
-    assert comparison.compare(seeds=3).seeds == (0, 1, 2)
-    assert comparison.compare(seeds=np.int64(2)).seeds == (0, 1)
-    assert comparison.compare(seeds=[5, 2]).seeds == (5, 2)
-    assert comparison.compare(seeds=np.arange(2)).describe()["seeds"] == [0, 1]
+        assert door.compare(paradigms=one).names == (name,)
+        assert door.compare(paradigms=[one]).names == (name,)
+    assert door.compare(seeds=3).seeds == (0, 1, 2)
+    assert door.compare(seeds=np.int64(2)).seeds == (0, 1)
+    assert door.compare(seeds=[5, 2]).seeds == (5, 2)
+    assert door.compare(seeds=np.arange(2)).describe()["seeds"] == [0, 1]
 
 
 def test_a_description_is_plain_and_the_same_for_equal_settings() -> None:
     def described(**more) -> str:
         return canonical_json(
-            Settings(hypers={"learning_rate": np.array([0.1])}, **more).describe()
+            study_of(hypers={"learning_rate": np.array([0.1])}, **more).describe()
         )
 
     assert described() == described(seeds=tuple(range(8)))
@@ -153,24 +159,24 @@ def test_a_flow_without_64_bits_says_how_to_switch_them_on() -> None:
     jax.config.update("jax_enable_x64", False)
     try:
         with pytest.raises(InputError, match="JAX_ENABLE_X64=1") as caught:
-            plan_jobs(Settings(flow_seeds=1))
+            plan_jobs(study_of(flow_seeds=1))
     finally:
         jax.config.update("jax_enable_x64", was)
     assert "\n" not in str(caught.value)
 
 
 def test_a_component_is_also_named_by_its_import_path():
-    named = Settings(
+    named = study_of(
         task="own_components:bags",
         model="own_components:model",
         paradigms=("soft", "own_components:focus_free"),
         optimiser="own_components:slow",
     )
-    assert named.names() == ("soft", "focus_free")
-    assert named.made_task().segments == 4
-    assert named.made_optimiser().name == "slow"
+    assert named.names == ("soft", "focus_free")
+    assert named.task.segments == 4
+    assert named.optimiser.name == "slow"
     with pytest.raises(InputError, match="PYTHONPATH"):
-        Settings(task="no_such_module:bags")
+        study_of(task="no_such_module:bags")
 
 
 @pytest.mark.parametrize(
@@ -183,14 +189,14 @@ def test_a_component_is_also_named_by_its_import_path():
     ],
 )
 def test_averages_that_forget_nothing_or_less_are_refused(optimiser, hypers, decay):
-    settings = Settings("orthogonal", optimiser=optimiser, hypers=hypers)
+    study = study_of("orthogonal", optimiser=optimiser, hypers=hypers)
     with pytest.raises(InputError, match=f"{optimiser}: got a moving average with decay {decay} a"):
-        settings.refuse_decays()
+        study.refuse_decays()
 
 
 def test_beside_limits_tolerances_are_as_tight_as_the_model_is_smooth():
     def method(model, **given):
-        found = settings_for(task="digits", model=model, against=("flow",), **given)
+        found = study_of(task="digits", model=model, against=("flow",), **given).settings
         return found.flow_solver, found.flow_rtol
 
     assert method("linear") == ("dopri8", 1e-10)
@@ -203,9 +209,114 @@ def test_beside_limits_tolerances_are_as_tight_as_the_model_is_smooth():
 
 def test_settings_are_made_before_jax_computes_anything():
     # Hosts that share a sweep have to meet before any of them does. Here JAX could not.
-    script = "from jaxattn.study.settings import Settings; Settings('orthogonal', optimiser='adam')"
+    script = """if True:
+        from jaxattn.study.settings import Settings
+        from jaxattn.study.study import resolve_settings
+        resolve_settings(Settings('orthogonal', optimiser='adam'))"""
     environment = {**os.environ, "JAX_PLATFORMS": "none-such"}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# --- one table for every door
+
+
+@pytest.mark.usefixtures("as_people_run_it")
+@pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), jnp.asarray(3), np.array(3)])
+def test_a_count_of_any_library_is_a_count(number):
+    found = Settings(steps=number, seeds=number, curvature=number, saves=[0, number])
+    assert (found.steps, found.seeds, found.curvature) == (3, (0, 1, 2), 3)
+    assert found.saves == (0, 3)
+    assert {type(found.steps), type(found.seeds[0]), type(found.saves[1])} == {int}
+
+
+@pytest.mark.usefixtures("as_people_run_it")
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"fit_level": 200.0}, "fit_level: got 200, expected a number from 0 to 100 %"),
+        ({"fit_level": -1}, "fit_level: got -1"),
+        ({"fit_level": float("nan")}, "fit_level: got nan, expected a finite number"),
+        ({"focus_level": 50}, "focus_level: got 50, expected a number from 0 to 1"),
+        ({"flow_rtol": 0}, "between 0 and 1"),
+        ({"flow_rtol": "tight"}, "flow_rtol: got 'tight', expected a number"),
+        ({"steps": True}, "steps: got True, expected an integer"),
+        ({"steps": np.True_}, "expected an integer"),
+        ({"steps": "800"}, "steps: got '800', expected an integer"),
+        ({"steps": 2**31}, "expected at least 1 and at most"),
+        ({"steps": np.array([3, 4])}, "expected an integer"),
+        ({"curvature": -1}, "curvature: got -1"),
+        ({"curvature": 0.5}, "curvature: got 0.5"),
+        ({"seeds": 2**33}, "seeds: got"),
+        ({"seeds": (1, 1)}, "each value once"),
+        ({"seeds": [2**32]}, "at most 4294967295"),
+        ({"seeds": "all"}, "seeds: got 'all'"),
+        ({"batch_size": "most"}, "batch_size: got 'most'"),
+        ({"vary": "datum"}, "vary: got datum, expected some of init, data"),
+        ({"vary": 3}, "vary: got 3, expected a list of names"),
+        ({"against": 1}, "against: got 1, expected a list of names"),
+        ({"against": "flwo"}, "did you mean 'flow'"),
+        ({"task": None}, "task: got none"),
+        ({"hypers": [("learning_rate", 0.1)]}, "hypers: got"),
+        ({"hypers": {"learning_rate": True}}, "learning_rate: got True"),
+        ({"hypers": {"learning_rate": "0.1"}}, "learning_rate: got '0.1'"),
+    ],
+    ids=str,
+)
+def test_counts_and_levels_out_of_their_bounds_are_refused(asked, said):
+    with pytest.raises(InputError) as caught:
+        study_of(**asked)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("one", "several"),
+    [
+        ({"vary": "init"}, {"vary": ("init",)}),
+        ({"against": "flow"}, {"against": ("flow",)}),
+        ({"paradigms": "soft"}, {"paradigms": ["soft"]}),
+        ({"batch_size": "all"}, {"batch_size": None}),
+        ({}, {"batch_size": 256, "precision": "float32", "optimiser": "sgd", "curvature": 0}),
+        (
+            {"against": "adam", "task": "orthogonal"},
+            {"against": "adam", "task": "orthogonal", "optimiser": "adam", "batch_size": "all"},
+        ),
+    ],
+    ids=str,
+)
+def test_two_ways_to_ask_for_the_same_are_one_study(one, several):
+    assert study_of(**one).describe() == study_of(**several).describe()
+
+
+def test_a_call_of_compare_says_every_setting_with_its_default_and_a_line_on_it():
+    parameters = inspect.signature(jaxattn.compare).parameters
+    table = {one.name: one.default for one in fields(Settings)}
+    assert list(parameters) == [*table, "on_chunk", "stopwatch"]
+    assert {name: parameters[name].default for name in table} == table
+    lines = inspect.getdoc(jaxattn.compare).split("Args:")[1].split("Returns:")[0]
+    assert re.findall(r"^    (\w+): ", lines, flags=re.M) == list(parameters)
+    assert not any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("stpes", "did you mean 'steps'?"), ("learning_rate", "belongs in hypers"), ("paradigm", "?")],
+)
+def test_an_argument_that_compare_does_not_have_is_named_with_the_nearest(name, hint):
+    with pytest.raises(InputError, match=f"got the argument '{name}'") as caught:
+        jaxattn.compare("orthogonal", **{name: 3})
+    assert hint in str(caught.value)
+
+
+def test_the_command_line_has_the_same_settings_with_the_same_defaults():
+    flags = parse(["compare"]).settings
+    for one in fields(Settings):
+        if hasattr(flags, one.name):
+            given = getattr(flags, one.name)
+            assert given == one.default or (given, one.default) == ((), None), one.name
+    own = {one.name for one in fields(Settings)} - set(vars(flags))
+    assert own == {"task", "hypers"}

@@ -74,7 +74,7 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
     """Rows vmapped together."""
     asked, chunk = spec.layout.tile, spec.layout.chunk
     if asked == "measure":
-        made = group.settings.made_model()
+        made = group.study.model
         if (key := (group.process, made)) not in measured:
             tiles = [
                 tile
@@ -85,7 +85,7 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
         return measured[key]
     if asked is not None:
         return int(asked)
-    own = FLOW_TILE if group.process == "flow" else group.settings.made_model().tile
+    own = FLOW_TILE if group.process == "flow" else group.study.model.tile
     return min(own, chunk or own)
 
 
@@ -99,7 +99,7 @@ def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
             f"layout.memory: got {in_words(memory)}, expected at least {in_words(one)} for one "
             f"tile {runs}; raise it{smaller}."
         )
-    rows = group.points * len(group.settings.seeds)
+    rows = group.points * len(group.seeds)
     most = chunk // tile if chunk else max(TILES, -(-rows // (tile * CHUNKS)))
     if chunk and chunk % tile:
         raise InputError(

@@ -81,7 +81,7 @@ def row_bytes(runner: Runner) -> RowBytes:
         for name in ("attention_foreground", "accuracy")
         if name in variables
     ]
-    sets = len(runner.settings.seeds) if "data" in runner.settings.varied() else 1
+    sets = len(runner.group.seeds) if "data" in runner.study.vary else 1
     kept = sets * max(1, len(runner.group.lengths)) * examples
     return RowBytes(
         shared=pools if varied else pools + examples,

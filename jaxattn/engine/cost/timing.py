@@ -12,8 +12,8 @@ from jaxattn.run.chunk import Runner
 from jaxattn.run.job import tiles_at_once
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import plan_of
-from jaxattn.study.settings import Settings
 from jaxattn.study.spec import Spec
+from jaxattn.study.study import Study, resolve_settings
 
 __all__ = ["TILES_TO_TRY", "Pace", "fastest_tile", "pace_of"]
 
@@ -46,9 +46,10 @@ def pace_of(spec: Spec, group: Group, tile: int) -> Pace:
         tile: rows vmapped together.
     """
     devices = jax.local_devices()
-    short, share = _shortened(group.settings)
-    plan = plan_of(replace(group, settings=short), tile, 1, by_cost=False)
-    runner = Runner(replace(group, settings=short), plan, spec)
+    short, share = _shortened(group.study)
+    group = replace(group, study=short)
+    plan = plan_of(group, tile, 1, by_cost=False)
+    runner = Runner(group, plan, spec)
     at_once = min(tiles_at_once(devices), plan.chunk_count)
     spread = np.linspace(0, plan.chunk_count - 1, at_once).round().astype(int)
     rows = np.concatenate([plan.chunk(int(number)).rows for number in spread])
@@ -77,12 +78,13 @@ def fastest_tile(spec: Spec, group: Group, tiles: Sequence[int]) -> int:
     return found
 
 
-def _shortened(settings: Settings) -> tuple[Settings, float]:
+def _shortened(study: Study) -> tuple[Study, float]:
     """A run with as many steps to a save, but fewer of both, and its share of the whole one."""
-    spans, whole = len(settings.save_steps()) - 1, settings.steps
+    spans, whole = len(study.save_steps) - 1, study.settings.steps
     taken = max(
         n for n in range(1, _SPANS + 1) if n == 1 or (n <= spans and n * whole <= _STEPS * spans)
     )
     steps = max(taken, min(round(whole * taken / spans), 2 * _STEPS))
     saves = tuple(np.unique(np.linspace(0, steps, taken + 1).round().astype(int)).tolist())
-    return replace(settings, steps=steps, saves=saves), steps / whole
+    short = replace(study.settings, steps=steps, saves=saves)
+    return resolve_settings(short), steps / whole

@@ -1,0 +1,1 @@
+"""The Python doors: what a person calls."""

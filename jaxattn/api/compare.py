@@ -1,0 +1,128 @@
+"""`jaxattn.compare`: each paradigm for many seeds and hyperparameters, all measured alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import xarray as xr
+
+from jaxattn.api.arguments import names_its_arguments
+from jaxattn.core.contracts import AttentionMap, Model, Task
+from jaxattn.run.compare import OnChunk, run
+from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.study.settings import Settings
+from jaxattn.study.study import resolve_settings
+from jaxattn.training.optimisers import Optimiser
+
+__all__ = ["compare"]
+
+
+@names_its_arguments
+def compare(
+    task: str | Task = "digits",
+    model: str | Model | Any = None,
+    paradigms: Any = ("soft", "hard", "lvml", "hybrid"),
+    hypers: Mapping[str, float | Sequence[float]] | None = None,
+    seeds: int | Sequence[int] = 8,
+    *,
+    steps: int = 800,
+    saves: int | Sequence[int] = 41,
+    optimiser: str | Optimiser | Any = "auto",
+    schedule: str | Any = "constant",
+    order: str = "shuffled",
+    batch_size: int | Literal["auto", "all"] | None = "auto",
+    attention: str | AttentionMap | Any = "softmax",
+    vary: str | Sequence[str] | None = None,
+    evaluate: int = 512,
+    flow_seeds: int = 0,
+    flow_examples: int = 512,
+    flow_solver: str | Any = "auto",
+    flow_rtol: float | Literal["auto"] = "auto",
+    precision: str = "auto",
+    against: str | Sequence[str] = (),
+    curvature: int | Literal["auto"] = "auto",
+    focus_level: float = 0.5,
+    fit_level: float = 90.0,
+    on_chunk: OnChunk | None = None,
+    stopwatch: Stopwatch | None = None,
+) -> xr.Dataset:
+    """Train every paradigm for every seed and hyperparameter, and measure all alike.
+
+    Args:
+        task: a name (digits, orthogonal, orthogonal-population) or a `Task`.
+        model: a name (linear, mlp), a factory taking the number of classes, or a `Model`; by
+            default the task's own: mlp for images, linear for the orthogonal tasks.
+        paradigms: names, `Paradigm` objects, or plain losses of one example; one or several.
+        hypers: traced scalars by name: a number holds for all rows, a sequence becomes an axis.
+            ``learning_rate`` is always an axis.
+        seeds: how many (0, 1, ...), or which.
+        steps: training steps, at least 1; beside limits those at the largest learning rate.
+        saves: points at which everything is measured, equally spaced from step 0 to the last, at
+            least 2; or the steps themselves.
+        optimiser: sgd, momentum, adam, adamw, rmsprop, normalised, an `Optimiser`, or a function
+            ``Hyper -> optax transformation``; auto: sgd, or that of the limits beside.
+        schedule: of the learning rate: constant, cosine, linear, exponential, or a function.
+        order: of minibatches: fixed, shuffled, shuffled-per-seed, with-replacement or
+            without-replacement.
+        batch_size: examples a step; all (or None) takes the whole learning set; auto: 256, or all
+            beside limits.
+        attention: softmax, imposed, an `AttentionMap`, or ``(scores, example, hyper) -> log
+            attention``.
+        vary: what a seed changes: init, data, or both; by default init, or data where the start is
+            not random.
+        evaluate: at most so many examples of each split are measured.
+        flow_seeds: integrate the gradient flow beside the first so many seeds.
+        flow_examples: flows, and training beside limits, learn from the first so many training
+            examples, all at once.
+        flow_solver: of flows, by name or itself; auto: bosh3, or dopri8 beside limits of a model
+            without kinks.
+        flow_rtol: relative error of one step of a flow, between 0 and 1; auto: 1e-4, and beside
+            limits 1e-10, or 1e-5 of a model with kinks.
+        precision: of training: float32 or float64; auto: float32, or float64 beside limits. Flows
+            and theory are in float64 always.
+        against: continuous limits beside every run (`jaxattn.flow.LIMITS`), one or several. All
+            runs then learn from the same examples and reach the same times.
+        curvature: largest eigenvalues of the Hessian to measure at every save; auto: 0, or 1 beside
+            limits.
+        focus_level: time_to_focus is when the mean attention on the foreground reaches this, 0 to
+            1.
+        fit_level: time_to_fit is when the accuracy, under the paradigm's own inference rule,
+            reaches this, in percent, 0 to 100.
+        on_chunk: called after each chunk with where things stand and a function that gives the
+            Dataset so far; this is how progress is shown and partial results are written.
+        stopwatch: collects compile and run seconds.
+
+    Returns:
+        A Dataset with dims paradigm, process (train, flows where asked for, and theory where
+        exact), the swept hyperparameters, seed, save, split, inference, and those of the measures.
+
+    Raises:
+        InputError: anything that cannot be done, before anything is compiled.
+        KeyboardInterrupt: after `on_chunk` has seen what was finished, the rest marked
+            interrupted.
+    """
+    asked = Settings(
+        task=task,
+        model=model,
+        paradigms=paradigms,
+        hypers=hypers or {},
+        seeds=seeds,
+        steps=steps,
+        saves=saves,
+        optimiser=optimiser,
+        schedule=schedule,
+        order=order,
+        batch_size=batch_size,
+        attention=attention,
+        vary=vary,
+        evaluate=evaluate,
+        flow_seeds=flow_seeds,
+        flow_examples=flow_examples,
+        flow_solver=flow_solver,
+        flow_rtol=flow_rtol,
+        precision=precision,
+        against=against,
+        curvature=curvature,
+        focus_level=focus_level,
+        fit_level=fit_level,
+    )
+    return run(resolve_settings(asked), on_chunk=on_chunk, stopwatch=stopwatch)

@@ -1,0 +1,304 @@
+"""What is asked for, resolved once: problems, optimiser, axes, saves, all as objects.
+
+Nothing that runs looks a name up again: it is given a `Study`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from math import isfinite
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxattn.core.contracts import (
+    AttentionMap,
+    HyperSpec,
+    InputError,
+    Model,
+    Paradigm,
+    Problem,
+    Task,
+)
+from jaxattn.core.lookup import nearest, resolve
+from jaxattn.flow import limit_for, optimiser_of
+from jaxattn.integrate import SOLVERS
+from jaxattn.models import MODELS
+from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
+from jaxattn.study.fields import AUTO
+from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
+from jaxattn.tasks import TASKS
+from jaxattn.training.optimisers import Optimiser, as_optimiser
+from jaxattn.training.saves import AtTimes, Saves, clocks, steps_of
+
+__all__ = ["Study", "refuse_out_of_range", "resolve_settings"]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Rows that one call of `jaxattn.compare`, or one group of a sweep, is made of."""
+
+    settings: Settings
+    """As they were asked for, nothing left to decide."""
+    task: Task
+    model: Model
+    paradigms: Mapping[str, Paradigm]
+    """By name, in order."""
+    attention: AttentionMap
+    optimiser: Optimiser
+    order: Order
+    vary: tuple[str, ...]
+    """What a seed changes: init, data."""
+    save_steps: tuple[int, ...]
+    """Steps at which to measure, from 0 to the last, at the largest learning rate."""
+    hypers: Mapping[str, HyperSpec]
+    """Every hyperparameter that some part reads."""
+    axes: Mapping[str, tuple[float, ...]]
+    """The swept hyperparameters; ``learning_rate`` is always one."""
+    constants: Mapping[str, float]
+    """Hyperparameters that hold for all rows, fixed defaults included."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the paradigms, in order."""
+        return tuple(self.paradigms)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Which seeds."""
+        return self.settings.seeds
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What is run: training, then flows."""
+        asked = self.settings
+        return ("train", *(("flow",) if asked.flow_seeds else ()), *asked.against)
+
+    def problem(self, paradigm: str, process: str = "train") -> Problem:
+        """What is learnt; flows in float64 always. Equal arguments give the same object."""
+        precision = self.settings.precision if process == "train" else "float64"
+        return attention_problem(
+            self.task, self.model, self.paradigms[paradigm], self.attention, precision
+        )
+
+    @cached_property
+    def grid(self) -> dict[str, np.ndarray]:
+        """Hyperparameters at every point of the swept axes, constants included."""
+        mesh = np.meshgrid(*(np.asarray(values) for values in self.axes.values()), indexing="ij")
+        shape = mesh[0].shape
+        fixed = {name: np.full(shape, value) for name, value in self.constants.items()}
+        return fixed | dict(zip(self.axes, mesh, strict=True))
+
+    @cached_property
+    def saves(self) -> Saves:
+        """When runs are measured: at the same steps, or against their limits at the same times."""
+        if not self.settings.against:
+            return self.save_steps
+        hypers = {name: values.reshape(-1) for name, values in self.grid.items()}
+        pace = jax.vmap(self.optimiser.pace)({k: jnp.asarray(v) for k, v in hypers.items()})
+        advance = hypers["learning_rate"] * np.asarray(pace)
+        most = round(self.settings.steps * float(np.max(advance) / np.min(advance)))
+        return AtTimes(tuple(float(step * np.max(advance)) for step in self.save_steps), most)
+
+    def clock(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Time at each save, after the axes of `hypers`."""
+        flat = {name: np.asarray(values).reshape(-1) for name, values in hypers.items()}
+        times = np.asarray(clocks(self.optimiser, flat, self.saves))
+        return times.reshape(*next(iter(hypers.values())).shape, -1)
+
+    def steps_at(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Step of each save, after the axes of `hypers`."""
+        flat = {name: jnp.asarray(values.reshape(-1)) for name, values in hypers.items()}
+        steps = jax.vmap(lambda hyper: steps_of(self.saves, self.optimiser, hyper))(flat)
+        return np.asarray(steps).reshape(*next(iter(hypers.values())).shape, -1)
+
+    def with_shares_of_run(
+        self, hypers: Mapping[str, np.ndarray], specs: Iterable[HyperSpec]
+    ) -> dict[str, np.ndarray]:
+        """`hypers` with those of `specs` that were not asked for and depend on the run.
+
+        Args:
+            hypers: what each row has, of any one shape.
+            specs: what is read; see `HyperSpec.of_run`.
+        """
+        shares = {one.name: one.of_run for one in specs if one.of_run is not None}
+        shares = {name: share for name, share in shares.items() if name not in hypers}
+        if not shares:
+            return dict(hypers)
+        end = self.clock(hypers)[..., -1]
+        return {**hypers, **{name: share * end for name, share in shares.items()}}
+
+    def refuse_decays(self) -> None:
+        """Refuse moving averages that forget nothing, or less than nothing.
+
+        Not on construction, as it computes: several hosts have to meet before JAX does anything.
+
+        Raises:
+            InputError: with the decay.
+        """
+        hypers = {name: jnp.asarray(values.reshape(-1)) for name, values in self.grid.items()}
+        for decay in map(np.asarray, jax.vmap(self.optimiser.decays)(hypers)):
+            if not np.all((decay >= 0) & (decay < 1)):
+                worst = decay[~((decay >= 0) & (decay < 1))][0]
+                raise InputError(
+                    f"{self.optimiser.name}: got a moving average with decay {worst:g} a step, "
+                    "expected at least 0 and below 1; with a time constant or friction held fixed, "
+                    "take smaller learning rates."
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as plain values, objects by their names: the spec that a result carries."""
+        asked = self.settings
+        plain = {one.name: getattr(asked, one.name) for one in fields(asked)}
+        return plain | {
+            "task": self.task.name,
+            "model": _name(asked.model or self.task.default_model),
+            "smooth": self.model.smooth,
+            "paradigms": list(self.names),
+            "optimiser": self.optimiser.name,
+            "schedule": _name(asked.schedule),
+            "attention": _name(asked.attention),
+            "batch_size": self.order.batch_size,
+            "vary": list(self.vary),
+            "saves": list(self.save_steps),
+            "hypers": {**self.constants, **{k: list(v) for k, v in self.axes.items()}},
+            "seeds": list(self.seeds),
+        }
+
+
+def resolve_settings(settings: Settings) -> Study:
+    """Look every name up, once, and refuse what cannot be done.
+
+    Raises:
+        InputError: an unknown name, or parts that do not go together.
+    """
+    task = resolve("task", TASKS, settings.task)
+    task = task if isinstance(task, Task) else task()
+    model = resolve("model", MODELS, settings.model or task.default_model)
+    model = model if isinstance(model, Model) else model(task.classes)
+    settings = _decided(settings, model)
+    paradigms = _paradigms(settings)
+    attention = as_attention_map(resolve("attention map", ATTENTION_MAPS, settings.attention))
+    optimiser = as_optimiser(settings.optimiser, settings.schedule)
+    resolve("solver", SOLVERS, settings.flow_solver)
+    order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
+    hypers = {spec.name: spec for spec in optimiser.hypers}
+    for paradigm in paradigms.values():
+        problem = attention_problem(task, model, paradigm, attention, settings.precision)
+        hypers |= {spec.name: spec for spec in problem.hypers}
+    axes, constants = _hypers(settings, hypers)
+    for name in settings.against:
+        limit_for(name, optimiser, order)
+    if settings.against and (settings.precision != "float64" or settings.flow_seeds):
+        got = f"precision {settings.precision} and {settings.flow_seeds} flow seeds"
+        raise InputError(
+            f"against: got {got}, expected float64 and none; every run has its limits beside "
+            "it, and how far apart they are is below the rounding of float32."
+        )
+    varied = settings.vary
+    if varied is None:
+        varied = ("init",) if model.random_start else ("data",)
+    return Study(
+        settings,
+        task,
+        model,
+        paradigms,
+        attention,
+        optimiser,
+        order,
+        tuple(varied),
+        _save_steps(settings),
+        hypers,
+        axes,
+        constants,
+    )
+
+
+def _decided(settings: Settings, model: Model) -> Settings:
+    """With what auto stands for."""
+    suits = dict(DEFAULTS)
+    if settings.against:
+        suits |= {**AGAINST_DEFAULTS, "optimiser": optimiser_of(settings.against)}
+        suits |= {} if model.smooth else NONSMOOTH_DEFAULTS
+    auto = {
+        one.name: suits[one.name]
+        for one in fields(settings)
+        if one.name in suits and isinstance(at := getattr(settings, one.name), str) and at == AUTO
+    }
+    return replace(settings, **auto)
+
+
+def _paradigms(settings: Settings) -> dict[str, Paradigm]:
+    found = [as_paradigm(resolve("paradigm", PARADIGMS, one)) for one in settings.paradigms]
+    named = {one.name: one for one in found}
+    if len(named) < len(found):
+        raise InputError(
+            f"paradigms: got {[one.name for one in found]}, expected each once; rename one."
+        )
+    return named
+
+
+def _save_steps(settings: Settings) -> tuple[int, ...]:
+    steps, saves = settings.steps, settings.saves
+    if isinstance(saves, int):
+        spaced = np.linspace(0, steps, min(saves, steps + 1))
+        return tuple(int(step) for step in np.unique(np.round(spaced)))
+    if saves[:1] != (0,) or saves[-1] != steps or any(np.diff(saves) <= 0):
+        raise InputError(f"saves: got {list(saves)}, expected increasing steps from 0 to {steps}.")
+    return tuple(saves)
+
+
+def _hypers(
+    settings: Settings, specs: Mapping[str, HyperSpec]
+) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
+    """The swept hyperparameters, and those that hold for all rows."""
+    given = settings.hypers
+    for name in given:
+        if name not in specs:
+            raise InputError(
+                f"unknown hyperparameter: got {name!r}, expected one of {', '.join(specs)}; "
+                f"{nearest(name, specs) or 'drop it.'}"
+            )
+    rate = given.get("learning_rate", specs["learning_rate"].default)
+    swept = {"learning_rate": rate if isinstance(rate, tuple) else (rate,)}
+    swept |= {name: values for name, values in given.items() if isinstance(values, tuple)}
+    defaults = {name: spec.default for name, spec in specs.items() if spec.default is not None}
+    constants = {k: v for k, v in (defaults | dict(given)).items() if k not in swept}
+    for name, values in swept.items():
+        if not values:
+            raise InputError(f"{name}: got none, expected at least one value.")
+        if len(set(values)) < len(values):
+            got = ", ".join(f"{value:g}" for value in values)
+            raise InputError(f"{name}: got {got}, expected each once.")
+    for name, values in (*swept.items(), *((k, (v,)) for k, v in constants.items())):
+        for value in values:
+            refuse_out_of_range(specs[name], value, settings.precision)
+    return swept, constants
+
+
+def _name(component: Any) -> str:
+    if isinstance(component, str):
+        return component
+    return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
+
+
+def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
+    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`.
+
+    Raises:
+        InputError: with the range.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        used = float(np.asarray(value).astype(precision))
+    low = used > spec.low if spec.open_low else value >= spec.low
+    if not isfinite(used) or not low or value > spec.high:
+        bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"
+        top = f" and at most {spec.high:g}" if isfinite(spec.high) else ""
+        raise InputError(
+            f"{spec.name}: got {value:g}, expected a number {bound}{top} in {precision}."
+        )
