@@ -17,7 +17,7 @@ LONGEST_BODY = 60
 
 TREE = {
     "__init__.py": '"""The door."""\n\nfrom pkg.low import f as f\n',
-    "low.py": "import json\n\n\ndef f(): ...\n",
+    "low.py": "import pkg.low as itself\n\n\ndef f(): ...\n",
     "middle/__init__.py": "",
     "middle/one.py": "from pkg.low import f\nfrom pkg.low import f as g\nfrom . import two\n",
     "middle/two.py": "import pkg.low\n",
