@@ -102,9 +102,9 @@ def make_flow_legs(
 ) -> Legs:
     """The flow of `make_flow`, with an edge at every `every`-th save after the first.
 
-    Steps end at the edges, and the step that was to come is carried over them: a flow that is
-    resumed from a stored `FlowCarry` is bit for bit what it would have been. All legs are one
-    compiled program.
+    Steps end at the edges, and the step that was to come is carried over them, so that an edge
+    shortens no step but the one that it cuts: a flow that is resumed from a stored `FlowCarry` is
+    bit for bit what it would have been. All legs are one compiled program.
 
     Args:
         problem: as for `make_flow`.

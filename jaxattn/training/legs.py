@@ -1,7 +1,12 @@
 """Training in legs: one run cut where the host may look, so that rows can be stopped.
 
 A compiled loop calls nothing on the host (law 10); what is decided of a row is decided between
-its legs. A leg does what the whole run does: the step and the save are those of `jaxattn.training`.
+its legs. A leg does what the whole run does: the step and the save are those of
+`jaxattn.training.train_loop`.
+
+All legs are one program, about as costly to compile as the whole run. Legs and the whole run are
+two programs, equal to rounding and often to the bit: cutting a run or not may change its last
+digits; which rule stops whom does not.
 """
 
 from collections.abc import Callable

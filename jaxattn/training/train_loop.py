@@ -22,6 +22,8 @@ from jaxattn.training.optimisers import Optimiser
 __all__ = ["Constants", "State", "TrainLoop", "Watch", "make_train_loop"]
 
 Watch: TypeAlias = Callable[..., dict[str, Array]]
+"""``watch(params, batch, hyper, time) -> {name: scalar}``, see `make_train`: what published curves
+show. Without one the program is what it was."""
 State: TypeAlias = tuple[Params, PyTree, PyTree]
 """What a step hands to the next: the parameters, the optimiser's state, the paradigm's."""
 Constants: TypeAlias = tuple[PyTree, dict[str, Array]]
