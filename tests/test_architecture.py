@@ -5,6 +5,7 @@ over the whole package, and over a line of code that it must catch.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 import house
@@ -235,6 +236,25 @@ def test_every_module_of_the_package_keeps_the_rule(rule: Callable) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert cycle(package()) == []
+
+
+def test_the_page_on_architecture_shows_this_ladder() -> None:
+    page = (house.PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| .+? \| (.*?) ?\|$", page, flags=re.MULTILINE)
+    ranks: dict[str, int] = {}
+    shown: dict[str, set[str]] = {}
+    for rank, names, libraries in rows:
+        rooms = re.findall(r"`(\w+)(?:/|\.py)`", names)
+        ranks |= dict.fromkeys(rooms, int(rank) - 1)
+        for library in filter(None, libraries.split(", ")):
+            shown.setdefault(library, set()).update(rooms)
+    doors = {"sweeps", "cli", "__init__"}
+    folders = {module.room for module in package().values()} - doors - {"__main__"}
+    assert ranks.keys() == folders | doors
+    assert {name: ranks[name] for name in folders} == {name: RANK[name] for name in folders}
+    assert {name: rooms - doors for name, rooms in shown.items()} == {
+        name: rooms - doors for name, rooms in ONLY_IN.items()
+    }
 
 
 def test_the_package_is_really_read() -> None:
