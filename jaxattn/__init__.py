@@ -78,4 +78,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    # Not the folders: Python puts each here once something imports it.
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

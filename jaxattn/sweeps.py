@@ -35,7 +35,7 @@ from jaxattn.engine.tensorboard import scalars_into
 from jaxattn.study.axes import Axis
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Layout, Spec
-from jaxattn.terminal.terminal import Reporter
+from jaxattn.terminal.progress_bar import Reporter
 
 __all__ = [
     "Axis",

@@ -5,13 +5,12 @@ over the whole package, and over a line of code that it must catch.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
+import house
 import pytest
-
-PACKAGE = Path(__file__).parent.parent / "jaxattn"
+from house import Module, imports, room_of
 
 # The ladder: a folder imports from folders of the ranks before its own, and from itself.
 LADDER = (
@@ -35,7 +34,7 @@ LADDER = (
 RANK = {name: rank for rank, names in enumerate(LADDER) for name in names}
 # Ranks before this folder's are pure functions of arrays: no files, labels or figures.
 SHELL = RANK["results"]
-LONGEST_FILE = 400
+LONGEST_FILE = 350
 
 # Which folders may use a library; a rank is enough for those that are not here.
 ONLY_IN = {
@@ -74,46 +73,8 @@ PUBLIC = {"os._exit"}
 SPEAKERS = {"cli", "terminal"}
 
 
-@dataclass(frozen=True)
-class Module:
-    name: str
-    text: str
-    is_package: bool = False
-
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text)
-
-    @property
-    def room(self) -> str:
-        """What has a rank: the folder, or the file directly in jaxattn/."""
-        return room_of(self.name)
-
-    @property
-    def rank(self) -> int:
-        return RANK.get(self.room, len(LADDER))
-
-
-def room_of(dotted: str) -> str:
-    parts = dotted.split(".")
-    return parts[1] if len(parts) > 1 else "__init__"
-
-
-def imports(module: Module) -> Iterator[tuple[int, str, str]]:
-    """Line, full path and local name of everything imported, also inside functions."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.split(".")[0]
-                yield node.lineno, alias.name, alias.asname or top
-        elif isinstance(node, ast.ImportFrom):
-            origin = node.module or ""
-            if node.level:  # from . import x
-                above = module.name.split(".")
-                above = above[: len(above) - node.level + module.is_package]
-                origin = ".".join([*above, origin]).rstrip(".")
-            for alias in node.names:
-                yield node.lineno, f"{origin}.{alias.name}", alias.asname or alias.name
+def rank_of(module: Module) -> int:
+    return RANK.get(module.room, len(LADDER))
 
 
 def calls(module: Module) -> Iterator[tuple[int, str]]:
@@ -152,7 +113,7 @@ def imports_from_ranks_before(module: Module) -> Iterator[str]:
             continue
         # `from jaxattn import x`, where x is no room, reads the package's door.
         room = room_of(path) if room_of(path) in RANK else "__init__"
-        if room != module.room and RANK[room] >= module.rank:
+        if room != module.room and RANK[room] >= rank_of(module):
             yield f"line {line}: {module.room} imports {path}, which is not of a rank before it"
 
 
@@ -178,7 +139,7 @@ def keeps_a_library_in_its_folders(module: Module) -> Iterator[str]:
 
 
 def is_pure_below_the_shell(module: Module) -> Iterator[str]:
-    if module.rank >= SHELL:
+    if rank_of(module) >= SHELL:
         return
     for line, path, _ in imports(module):
         if path.split(".")[0] in SHELL_LIBRARIES:
@@ -205,8 +166,8 @@ def defines_all(module: Module) -> Iterator[str]:
 
 
 def is_short(module: Module) -> Iterator[str]:
-    if (lines := module.text.count("\n")) > LONGEST_FILE:
-        yield f"{lines} lines: split it at {LONGEST_FILE}"
+    if module.lines > LONGEST_FILE:
+        yield f"{module.lines} lines: split it at {LONGEST_FILE}"
 
 
 def names_what_it_catches(module: Module) -> Iterator[str]:
@@ -233,21 +194,14 @@ def is_silent(module: Module) -> Iterator[str]:
 
 def cycle(modules: Mapping[str, Module]) -> list[str]:
     """The names along one import cycle, or nothing. An import inside a function counts too."""
-
-    def imported(name: str) -> set[str]:
-        found = set()
-        for _, path, _ in imports(modules[name]):
-            # `from a import b` is the module a.b if there is one, else a name in a.
-            found |= {path if path in modules else path.rpartition(".")[0]} & modules.keys()
-        return found - {name}
-
+    leads = house.arrows(modules)
     finished: set[str] = set()
 
     def visit(name: str, trail: list[str]) -> list[str]:
         if name in trail:
             return [*trail[trail.index(name) :], name]
         if name not in finished:
-            for other in sorted(imported(name)):
+            for other in sorted(other for start, other in leads if start == name):
                 if found := visit(other, [*trail, name]):
                     return found
             finished.add(name)
@@ -257,13 +211,7 @@ def cycle(modules: Mapping[str, Module]) -> list[str]:
 
 
 def package() -> dict[str, Module]:
-    modules = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = ["jaxattn", *path.relative_to(PACKAGE).with_suffix("").parts]
-        is_package = parts[-1] == "__init__"
-        name = ".".join(parts[:-1] if is_package else parts)
-        modules[name] = Module(name, path.read_text(encoding="utf-8"), is_package)
-    return modules
+    return house.read(house.PACKAGE)
 
 
 RULES: list[Callable[[Module], Iterator[str]]] = [
@@ -288,6 +236,25 @@ def test_every_module_of_the_package_keeps_the_rule(rule: Callable) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert cycle(package()) == []
+
+
+def test_the_page_on_architecture_shows_this_ladder() -> None:
+    page = (house.PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| .+? \| (.*?) ?\|$", page, flags=re.MULTILINE)
+    ranks: dict[str, int] = {}
+    shown: dict[str, set[str]] = {}
+    for rank, names, libraries in rows:
+        rooms = re.findall(r"`(\w+)(?:/|\.py)`", names)
+        ranks |= dict.fromkeys(rooms, int(rank) - 1)
+        for library in filter(None, libraries.split(", ")):
+            shown.setdefault(library, set()).update(rooms)
+    doors = {"sweeps", "cli", "__init__"}
+    folders = {module.room for module in package().values()} - doors - {"__main__"}
+    assert ranks.keys() == folders | doors
+    assert {name: ranks[name] for name in folders} == {name: RANK[name] for name in folders}
+    assert {name: rooms - doors for name, rooms in shown.items()} == {
+        name: rooms - doors for name, rooms in ONLY_IN.items()
+    }
 
 
 def test_the_package_is_really_read() -> None:
@@ -326,7 +293,7 @@ def test_the_package_is_really_read() -> None:
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "f = open('x')"),
         (is_pure_below_the_shell, "jaxattn.tasks.digits", "import numpy as np\nnp.load('x')"),
         (defines_all, "jaxattn.flow", "def f(): ..."),
-        (is_short, "jaxattn.flow", "\n" * 401),
+        (is_short, "jaxattn.flow", "\n" * 351),
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept Exception: ..."),
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept (OSError, BaseException): ..."),
         (names_what_it_catches, "jaxattn.cli", "try: f()\nexcept: ..."),

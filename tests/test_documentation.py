@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 
 import jupytext
 import nbformat
@@ -21,6 +22,9 @@ PAGES = sorted(
 )
 SHOWS = ["README.md", *(page for page in PAGES if page.startswith("docs/"))]
 """Pages whose code is for the reader to run."""
+NAMES_WHAT_IS = [*(page for page in PAGES if page != "CHANGELOG.md"), "benchmarks/README.md"]
+"""Pages that tell of modules and files as they are now."""
+FOLDERS = "jaxattn|tests|benchmarks|docs|examples|notebooks"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 NOTEBOOK_CPU_SECONDS = 90
@@ -91,6 +95,48 @@ def test_make_targets_of_the_pages_exist(command: str) -> None:
 def test_files_that_a_page_links_to_are_there(page: str) -> None:
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", (ROOT / page).read_text())
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def is_there(dotted: str) -> bool:
+    """Whether a dotted name that begins with jaxattn is a module, or something in one."""
+    try:
+        resolve_name(dotted)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def missing_in(text: str) -> list[str]:
+    """What a text names by a dotted name or a path from the root, and is not there."""
+    dotted = set(re.findall(r"(?<![\w/.-])jaxattn(?:\.[A-Za-z_]\w*)+", text))
+    paths = set(re.findall(rf"(?<![\w/.-])(?:{FOLDERS})/[\w./-]*\w", text))
+    missing = [name for name in dotted if not is_there(name)]
+    return sorted([*missing, *(path for path in paths if not (ROOT / path).exists())])
+
+
+@pytest.mark.parametrize("page", NAMES_WHAT_IS)
+def test_modules_and_files_that_a_page_names_are_there(page: str) -> None:
+    assert missing_in((ROOT / page).read_text()) == []
+
+
+def test_modules_and_files_that_the_package_names_are_there() -> None:
+    sources = {path: path.read_text() for path in (ROOT / "jaxattn").rglob("*.py")}
+    missing = {str(path): missing_in(text) for path, text in sources.items()}
+    assert {path: names for path, names in missing.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("`jaxattn.flow.legs.nothing(1)`, jaxattn.compare.", ["jaxattn.flow.legs.nothing"]),
+        ("import jaxattn.descent", ["jaxattn.descent"]),
+        ("see `jaxattn/plots/` and `jaxattn/attention.py`.", ["jaxattn/attention.py"]),
+        ("(tests/test_limits.py), docs/clocks.md:", ["tests/test_limits.py"]),
+        ("[a link](../docs/none.md) and https://x.org/docs/none", []),
+    ],
+)
+def test_what_is_not_there_is_found(text: str, missing: list[str]) -> None:
+    assert missing_in(text) == missing
 
 
 @pytest.mark.parametrize("page", SHOWS)

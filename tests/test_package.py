@@ -63,11 +63,27 @@ assert not jax.config.jax_enable_x64
 assert dict(os.environ) == environment
 """
 
+SHOWS_PUBLIC_NAMES_ONLY = """
+import sys
+from rlcompleter import Completer
+
+import jaxattn
+import jaxattn.cli.main, jaxattn.experiments
+
+for name in jaxattn.__all__:
+    getattr(jaxattn, name)
+assert {"core", "training", "experiments"} <= vars(jaxattn).keys(), "nothing to be hidden"
+shown = {name for name in dir(jaxattn) if not name.startswith("__")}
+assert shown == set(jaxattn.__all__), shown ^ set(jaxattn.__all__)
+assert {"__version__", "__all__", "__file__"} <= set(dir(jaxattn))
+completed = Completer(vars(sys.modules["__main__"])).attr_matches("jaxattn.")
+assert {word.rstrip("()").removeprefix("jaxattn.") for word in completed} == shown, completed
+"""
+
 
 def test_the_public_names_are_these() -> None:
     assert sorted(jaxattn.__all__) == PUBLIC
     assert len(PUBLIC) <= 25
-    assert set(PUBLIC) <= set(dir(jaxattn))
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -94,11 +110,17 @@ def test_an_unknown_name_is_an_attribute_error_that_says_so() -> None:
         getattr(jaxattn, "compar" + "re")
 
 
-def test_importing_loads_nothing_heavy_and_sets_no_flag() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVES_NO_TRACE], capture_output=True, text=True, check=False
-    )
+def assert_runs(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_loads_nothing_heavy_and_sets_no_flag() -> None:
+    assert_runs(LEAVES_NO_TRACE)
+
+
+def test_completion_shows_the_public_names_only_whatever_was_imported() -> None:
+    assert_runs(SHOWS_PUBLIC_NAMES_ONLY)
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -1,4 +1,8 @@
-"""How far training is from its continuous limits: when it leaves them, of which order it is."""
+"""How far training is from its continuous limits: when it leaves them, of which order it is.
+
+Orders are fitted seed by seed, and their interval is that of all other means here
+(`jaxattn.analysis.intervals`): a bootstrap of a few seeds alone would be too narrow.
+"""
 
 from typing import Any, NamedTuple
 
@@ -50,7 +54,7 @@ class Order(NamedTuple):
     """The power of the learning rate with which a distance goes to 0.
 
     `fit` is the mean over seeds of the slope of log distance against log rate, with its 95 %
-    bootstrap interval; `local` the slope from each rate to the next smaller one, mean over seeds. A
+    interval; `local` the slope from each rate to the next smaller one, mean over seeds. A
     coefficient that crosses zero fakes a slope: then the local ones differ. Both are of `rates`,
     falling, and of so many `seeds`.
     """

@@ -2,6 +2,11 @@
 
 All paradigms share their random streams (law 8), so a seed is a pair, and what its runs have in
 common cancels. One seed is one observation; an example is not.
+
+One correction holds for a whole result: Holm's, over every comparison that `differences` makes, of
+all measures, rates and pairs. At 8 seeds it is strict, and a sentence then says that no difference
+was found and names the pair that came near; but whoever picks any one line of the table is still
+protected.
 """
 
 import json

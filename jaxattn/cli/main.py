@@ -117,7 +117,8 @@ def _compare(asked: Compare) -> int:
     from jaxattn.reports.compare_into import count_failed
     from jaxattn.study.settings import Settings
     from jaxattn.study.study import resolve_settings
-    from jaxattn.terminal.terminal import Reporter, results_table, sentences
+    from jaxattn.terminal.progress_bar import Reporter
+    from jaxattn.terminal.tables import results_table, sentences
 
     study = resolve_settings(Settings(task=_task(asked), hypers=_hypers(asked), **_flags(asked)))
     out = asked.out or Path("runs") / study.task.name
@@ -203,7 +204,7 @@ def _hypers(asked: Compare) -> dict[str, Any]:
 def _theory(asked: Theory) -> int:
     from jaxattn.experiments.theory.command import solve_published, theory_into, theory_json
     from jaxattn.reduced import log_times
-    from jaxattn.terminal.terminal import theory_table
+    from jaxattn.terminal.tables import theory_table
 
     times = log_times(asked.t_end, asked.points)
     size = (asked.segments, asked.classes)
@@ -221,7 +222,7 @@ def _theory(asked: Theory) -> int:
 
 def _report(asked: Report) -> int:
     from jaxattn.experiments import report
-    from jaxattn.terminal.terminal import sentences
+    from jaxattn.terminal.tables import sentences
 
     made = report(asked.folder)
     if asked.json:
@@ -234,7 +235,8 @@ def _report(asked: Report) -> int:
 
 def _reproduce(asked: Reproduce) -> int:
     from jaxattn.experiments import EXPERIMENTS, reproduce
-    from jaxattn.terminal.terminal import Reporter, ending, experiments_table, numbers_table
+    from jaxattn.terminal.progress_bar import Reporter
+    from jaxattn.terminal.tables import ending, experiments_table, numbers_table
 
     if asked.name is None:
         if asked.json:
@@ -255,7 +257,7 @@ def _reproduce(asked: Reproduce) -> int:
 
 def _doctor(asked: Doctor) -> int:
     from jaxattn.cli.doctor import examine
-    from jaxattn.terminal.terminal import doctor_table
+    from jaxattn.terminal.tables import doctor_table
 
     found = examine()
     if asked.json:

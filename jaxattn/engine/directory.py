@@ -1,4 +1,7 @@
-"""The directory of a sweep: whose it is, and what is finished there."""
+"""The directory of a sweep: whose it is, and what is finished there.
+
+Finished is what has a whole file: there is no second record that could disagree with it.
+"""
 
 import io
 import json

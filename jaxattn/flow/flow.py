@@ -1,4 +1,12 @@
-"""A continuous limit solved: as a pure function, on the time axis of training, in the same form."""
+"""A continuous limit solved: as a pure function, on the time axis of training, in the same form.
+
+A flow gets its times from the optimiser's clock: `make_train` and `make_flow` take the same
+arguments and give the same `Trajectory`, so that plots and tests can swap them. In a comparison
+each learning rate has a horizon of its own, and rows that differ only in the rate solve the same
+flow to different times: that is the cost of a rate more or less changing no other row, bit for
+bit. Beside training at given times (`AtTimes`) one flow serves all rates where their clocks agree,
+as the flow knows no rate.
+"""
 
 import zlib
 from collections.abc import Callable

@@ -25,7 +25,7 @@ from jaxattn.flow.limits.base import Equation, Ground, Limit
 from jaxattn.flow.limits.gradient import FLOW
 from jaxattn.flow.run_context import checked_limit, ground_of
 from jaxattn.flow.solve import event_of
-from jaxattn.integrate import Carry, begin, piece, stability_interval
+from jaxattn.integrate import Carry, Solution, begin, piece, stability_interval
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
@@ -102,9 +102,9 @@ def make_flow_legs(
 ) -> Legs:
     """The flow of `make_flow`, with an edge at every `every`-th save after the first.
 
-    Steps end at the edges, and the step that was to come is carried over them: a flow that is
-    resumed from a stored `FlowCarry` is bit for bit what it would have been. All legs are one
-    compiled program.
+    Steps end at the edges, and the step that was to come is carried over them, so that an edge
+    shortens no step but the one that it cuts: a flow that is resumed from a stored `FlowCarry` is
+    bit for bit what it would have been. All legs are one compiled program.
 
     Args:
         problem: as for `make_flow`.
@@ -127,16 +127,7 @@ def make_flow_legs(
         InputError: as `make_flow`; `every` below 1; a limit with noise, or, when it is begun, one
             that starts anew where the loss jumps; `longest` with another limit than flow.
     """
-    one = checked_limit(limit, problem, optimiser, order)
-    if one.stochastic:
-        raise InputError(
-            f"{one.name}: got legs, expected a run in one go, as its Brownian path depends on "
-            "where it is cut; use make_flow."
-        )
-    if longest is not None and one is not FLOW:
-        raise InputError(
-            f"{one.name}: got a longest step, which is measured of gradient flow; expected none."
-        )
+    one = _checked(limit, problem, optimiser, order, longest)
     probe = make_probe(problem, keep_params, probes)
     tolerances = {"rtol": rtol, "atol": atol, "solver": solver}
 
@@ -144,11 +135,6 @@ def make_flow_legs(
         return optimiser.clock(hyper, saves[-1])[jnp.asarray(steps, jnp.int32)]
 
     def build(start: Params, hyper: Hyper, data: Splits) -> tuple[Ground, Equation]:
-        if one.restarts and problem.discontinuities(hyper).size:
-            raise InputError(
-                f"{one.name}: got {problem.name!r}, whose loss jumps, in legs, expected a loss "
-                "without jumps, as its state starts anew there; use make_flow."
-            )
         batch = everything(data.learn, problem.precision)
         ground = ground_of(problem, optimiser, hyper, batch, problem.state(start), order)
         return ground, one.equation(ground, start, times_of(hyper, 0))
@@ -157,6 +143,7 @@ def make_flow_legs(
         params: Params, hyper: Hyper, data: Splits, keys: Keys
     ) -> tuple[FlowCarry, Float[Array, " save"]]:
         del keys
+        _check_jumps(one, problem, hyper)
         times = times_of(hyper, saves)
         with jax.default_matmul_precision("highest"):
             _, equation = build(params, hyper, data)
@@ -168,7 +155,6 @@ def make_flow_legs(
         carry: FlowCarry, span: Span, hyper: Hyper, data: Splits, keys: Keys
     ) -> tuple[FlowCarry, Trajectory]:
         times = times_of(hyper, span.ends)
-        own = jnp.arange(times.size) < span.length
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
@@ -189,41 +175,73 @@ def make_flow_legs(
                 max_steps=max_steps,
                 **tolerances,
             )
-            measures, kept = jax.lax.map(
-                lambda save: probe(
-                    save[0],
-                    hyper,
-                    evaluate,
-                    save[1],
-                    keys.sample,
-                    state,
-                    rate_scale(save[0], hyper),
-                ),
-                (solution.values, times),
-            )
 
-        def only_own(leaf: Array) -> Array:
-            return jnp.where(own.reshape(own.shape + (1,) * (leaf.ndim - 1)), leaf, jnp.nan)
+            def measure(params: Params, time: Array) -> tuple[dict[str, Array], Params | None]:
+                scale = rate_scale(params, hyper)
+                return probe(params, hyper, evaluate, time, keys.sample, state, scale)
 
+            measures, kept = jax.lax.map(lambda save: measure(*save), (solution.values, times))
+        part = _part(carry.sound, span, times, solution, measures, kept)
         if keep_params == "last":
-            kept = equation.read(solve.time, solve.y)
-        elif keep_params:
-            kept = jax.tree.map(only_own, kept)
-        known = times <= solution.time_reached
-        objective = jnp.where(own, measures["objective"], 0.0)
-        status = ended(solution, jnp.where(carry.sound, objective, jnp.nan), known)
-        part = Trajectory(
-            step=jnp.asarray(span.ends).astype(times.dtype),
-            time=times,
-            measures=jax.tree.map(only_own, measures),
-            status=status,
-            time_reached=solution.time_reached,
-            work=solution.work,
-            params=kept,
-        )
-        return FlowCarry(carry.start, solve, status != Status.SOLVER_FAILED), part
+            part = part._replace(params=equation.read(solve.time, solve.y))
+        return FlowCarry(carry.start, solve, part.status != Status.SOLVER_FAILED), part
 
     return Legs(saves, keep_params, spans_of(saves, every), begin_flow, leg)
+
+
+def _checked(
+    limit: str | Limit,
+    problem: Problem,
+    optimiser: Optimiser,
+    order: Order,
+    longest: Longest | None,
+) -> Limit:
+    one = checked_limit(limit, problem, optimiser, order)
+    if one.stochastic:
+        raise InputError(
+            f"{one.name}: got legs, expected a run in one go, as its Brownian path depends on "
+            "where it is cut; use make_flow."
+        )
+    if longest is not None and one is not FLOW:
+        raise InputError(
+            f"{one.name}: got a longest step, which is measured of gradient flow; expected none."
+        )
+    return one
+
+
+def _check_jumps(limit: Limit, problem: Problem, hyper: Hyper) -> None:
+    if limit.restarts and problem.discontinuities(hyper).size:
+        raise InputError(
+            f"{limit.name}: got {problem.name!r}, whose loss jumps, in legs, expected a loss "
+            "without jumps, as its state starts anew there; use make_flow."
+        )
+
+
+def _part(
+    sound: Array,
+    span: Span,
+    times: Float[Array, " save"],
+    solution: Solution,
+    measures: dict[str, Array],
+    kept: Params | None,
+) -> Trajectory:
+    """The saves of one leg; those beyond its length are NaN."""
+    own = jnp.arange(times.size) < span.length
+
+    def only_own(leaf: Array) -> Array:
+        return jnp.where(own.reshape(own.shape + (1,) * (leaf.ndim - 1)), leaf, jnp.nan)
+
+    known = times <= solution.time_reached
+    objective = jnp.where(own, measures["objective"], 0.0)
+    return Trajectory(
+        step=jnp.asarray(span.ends).astype(times.dtype),
+        time=times,
+        measures=jax.tree.map(only_own, measures),
+        status=ended(solution, jnp.where(sound, objective, jnp.nan), known),
+        time_reached=solution.time_reached,
+        work=solution.work,
+        params=jax.tree.map(only_own, kept),
+    )
 
 
 def _field(equation: Equation) -> Callable[..., Any]:

@@ -1,4 +1,9 @@
-"""One run as its continuous limits see it: gradients of its loss on the whole learning set."""
+"""One run as its continuous limits see it: gradients of its loss on the whole learning set.
+
+Limits are written with the descent direction F and derivatives along it, ``DF[F]`` by one
+Jacobian-vector product, on the optimiser's clock. A focus rate and clipping are part of F, so they
+hold in every limit without a word, and no one who plots a limit has to convert its time.
+"""
 
 import jax
 import jax.numpy as jnp

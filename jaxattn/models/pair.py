@@ -26,7 +26,8 @@ def pair(
         classifier: maps one segment, or an average of segments, to logits ``[class]``.
         tile: rows of a sweep vmapped together.
         random_start: whether the initial parameters depend on the key.
-        smooth: False where gradients jump, as with ReLU.
+        smooth: False where gradients jump, as with ReLU: where the path of a flow slides along
+            such a kink, tight tolerances reject steps without end.
         hypers: traced scalars the modules declare.
 
     Parameters take the dtype of the segments they are initialised from.

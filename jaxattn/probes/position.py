@@ -1,4 +1,8 @@
-"""Where in the space of parameters a run is, in few enough numbers to keep at every save."""
+"""Where in the space of parameters a run is, in few enough numbers to keep at every save.
+
+Distances between training and its limits are taken between these, so the two need not be one
+program.
+"""
 
 from functools import lru_cache
 

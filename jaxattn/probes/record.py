@@ -74,6 +74,7 @@ def make_probe(
             "gradient_norm": jnp.stack([_norm(part) for part in _parts(gradient)]),
         }
         # One measurement of all splits together: the compiler sees the network once, not twice.
+        # Compile time, not run time, is what a small comparison costs.
         together = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(evaluate))
         for place, split in enumerate(evaluate):
             measures |= {f"{split}/{name}": value[place] for name, value in together.items()}

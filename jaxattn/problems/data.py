@@ -1,5 +1,9 @@
 """What one does with `Data`: count, take, shorten, pad, and refuse what cannot be learnt from.
 
+Sets of examples keep indices, not pixels: mosaics of the same images share one pool, across
+examples, splits, seeds and rows, and a minibatch is filled in when it is taken. A float copy of
+each mosaic would be a hundred times larger.
+
 Everything here is pure. `take` and `everything` are traced inside the compiled loops; `check`
 is NumPy and eager, for the shell, which calls it once before anything is compiled.
 """

@@ -1,4 +1,9 @@
-"""Minibatch orders: which examples each training step sees."""
+"""Minibatch orders: which examples each training step sees.
+
+One order shared by all seeds is the default: the rows of a tile see the same batch, and their
+first layer is one matrix product. Seeds then vary the initial parameters, or, for models that
+start from zeros, the data. A comparison may choose otherwise, and its figures say which.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

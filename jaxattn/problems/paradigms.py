@@ -122,7 +122,9 @@ hybrid = Paradigm(
 )
 """Soft attention until `switch_time`, then hard attention from the same parameters.
 
-Training resets the optimiser state at the switch; a flow clips its step to it.
+Training resets the optimiser state at the switch; a flow clips its step to it. In a comparison that
+says nothing of it a run switches after a quarter of its own length, not of the longest one's:
+another learning rate then changes no row that was there.
 """
 
 em = Paradigm("em", _em, natural_inference="average-output")

@@ -1,4 +1,8 @@
-"""The reduced (mu, nu) system solved in time: the learning curves of the solvable setting."""
+"""The reduced (mu, nu) system solved in time: the learning curves of the solvable setting.
+
+`solve_reduced` is here and not in `jaxattn.theory`, which holds formulas and no solver, so that
+these can be used, and checked, without one.
+"""
 
 from jaxattn.reduced.events import Passage, time_to_fit, time_to_focus
 from jaxattn.reduced.mixture import solve_mixture

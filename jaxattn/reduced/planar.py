@@ -9,7 +9,8 @@ Whatever treats all classes alike keeps the flow from zero on ``u_c = nu``, ``W_
   of `jaxattn.theory.FIELDS`, and ``A(nu) - (1 + (C-1) rho)/(1 - rho) R(mu)`` is conserved.
 - **Isotropic noise on the background** is exact up to ``O(sigma^4)``: `jaxattn.theory.noise`.
 
-Tests: against the flow of all parameters, in `tests/test_limits.py`.
+Tests: against the flow of all parameters, in
+`tests/experiments/departures/test_limits.py`.
 """
 
 from collections.abc import Callable

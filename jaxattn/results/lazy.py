@@ -1,8 +1,10 @@
 """A sweep's results opened by name: read chunk by chunk when asked, and checked when read.
 
 HDF5 reads virtual datasets itself, but what it cannot open is silently the fill value: a chunk
-that was truncated, and the 1,025th chunk where a process may have 1,024 files open. So the chunks
-are read here, one at a time, at the places that ``results.nc`` gives.
+that was truncated, and the 1,025th chunk where a process may have 1,024 files open. It also looks
+for a missing one in the working directory. So the chunks are read here, one at a time, at the
+places that ``results.nc`` gives, and checked: by length and owner when the sweep is opened, by
+SHA-256 when first read.
 """
 
 import io

@@ -1,4 +1,8 @@
-"""The pictures behind a result: what the first examples of each split look like."""
+"""The pictures behind a result: what the first examples of each split look like.
+
+They are stored with a result, beside ``attention_shown``, so that they can be drawn without the
+task.
+"""
 
 import math
 

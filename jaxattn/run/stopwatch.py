@@ -1,4 +1,7 @@
-"""Compile time, as JAX itself reports it, apart from the time that devices are busy."""
+"""Compile time, as JAX itself reports it, apart from the time that devices are busy.
+
+So a first call need not be compared with a second one to tell the two apart.
+"""
 
 import time
 from collections.abc import Iterator

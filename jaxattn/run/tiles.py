@@ -5,6 +5,9 @@ so the number of devices changes nothing. (vmapping other numbers of rows togeth
 would one program partitioned over the devices: XLA simplifies it in another order.) On a CPU the
 size of XLA's thread pool must be the same too, as long sums are split by it: it is the larger of
 the numbers of cores and of devices, unless the environment variable ``NPROC`` says otherwise.
+
+Calls are asynchronous, so that several devices work at once. Each compiles the program when its
+first tile comes; on GPUs the persistent cache serves the later ones.
 """
 
 from collections.abc import Callable, Iterable, Sequence

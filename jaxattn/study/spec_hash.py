@@ -16,7 +16,10 @@ _LONGEST = 60
 
 
 def to_plain(spec: Spec) -> dict[str, Any]:
-    """The tables of `spec` with nothing left to default; axes a list, as their order counts."""
+    """The tables of `spec` with nothing left to default; axes a list, as their order counts.
+
+    So it means the same under a later version, and its hash does not depend on what was left out.
+    """
     return plain(
         {
             "task": spec.task,

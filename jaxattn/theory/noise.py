@@ -18,7 +18,7 @@ losses with ``|u|^2 = C nu^2 / (1 + (C-1) rho)`` and ``W^T W = mu^2 (I - 11^T/C)
 
 Error: rounding. Tests: against the Laplacian of each paradigm's loss by automatic
 differentiation, and against the flow of all parameters on quasi-random bags
-(`tests/theory/test_noise.py`, `tests/test_limits.py`).
+(`tests/theory/test_noise.py`, `tests/experiments/departures/test_limits.py`).
 """
 
 from collections.abc import Callable, Mapping

@@ -6,6 +6,9 @@ Its singularities nearest to the real line are where ``1 - alpha`` has a pole, a
 there. Panels therefore move on by a fixed distance in ``mu + nu``. On each, Gauss's 20 points give
 ``R'`` and so ``R`` and so nu, at these points, and from nu the integrand; the polynomial through
 it is integrated exactly. What is left is below 1e-15 of the panel.
+
+Panels are places in ``mu - mu0`` and not in mu, from which nu cannot be resolved right after a late
+switch.
 """
 
 from typing import NamedTuple
@@ -124,7 +127,10 @@ PACES = {"soft": _soft_pace, "hard": _hard_pace, "lvml": _lvml_pace}
 
 @jax.custom_batching.custom_vmap
 def _anywhere(flag: Bool[Array, ""]) -> Bool[Array, ""]:
-    """`flag` itself, and under ``vmap`` whether it is true of any row: a ``cond`` stays one."""
+    """`flag` itself, and under ``vmap`` whether it is true of any row: a ``cond`` stays one.
+
+    So panels that no row asks for cost nothing; the bits of a row do not depend on its neighbours.
+    """
     return flag
 
 

@@ -1,7 +1,12 @@
 """Training in legs: one run cut where the host may look, so that rows can be stopped.
 
 A compiled loop calls nothing on the host (law 10); what is decided of a row is decided between
-its legs. A leg does what the whole run does: the step and the save are those of `jaxattn.training`.
+its legs. A leg does what the whole run does: the step and the save are those of
+`jaxattn.training.train_loop`.
+
+All legs are one program, about as costly to compile as the whole run. Legs and the whole run are
+two programs, equal to rounding and often to the bit: cutting a run or not may change its last
+digits; which rule stops whom does not.
 """
 
 from collections.abc import Callable
@@ -19,7 +24,8 @@ from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Spl
 from jaxattn.probes.record import Health, Keep
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
-from jaxattn.training.train import Given, State, Watch, make_course, work_of
+from jaxattn.training.train import work_of
+from jaxattn.training.train_loop import Constants, State, Watch, make_train_loop
 
 __all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
 
@@ -28,7 +34,7 @@ class Carry(NamedTuple):
     """What one leg of a run hands to the next."""
 
     state: State
-    given: Given
+    constants: Constants
     health: Health
 
 
@@ -78,10 +84,10 @@ def make_legs(
     """
     spans = spans_of(saves, every)
     longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
-    course = make_course(problem, optimiser, saves[-1], order, keep_params, watch, longest)
+    loop = make_train_loop(problem, optimiser, saves[-1], order, keep_params, watch, longest)
 
     def begin(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> tuple[Carry, Array]:
-        run = course(hyper, data, keys)
+        run = loop(hyper, data, keys)
         times = run.clock[jnp.asarray(saves, dtype=jnp.int32)]
         return Carry(*run.begin(params), Health.unknown(times[0])), times
 
@@ -89,10 +95,10 @@ def make_legs(
         carry: Carry, span: Span, hyper: Hyper, data: Splits, keys: Keys
     ) -> tuple[Carry, Trajectory]:
         starts, ends = jnp.asarray(span.starts), jnp.asarray(span.ends)
-        run = course(hyper, data, keys, starts[0])
+        run = loop(hyper, data, keys, starts[0])
 
         def save(at: Array, state: State) -> tuple[State, tuple]:
-            return run.to_save(state, carry.given, starts[at], ends[at])
+            return run.to_save(state, carry.constants, starts[at], ends[at])
 
         def and_note(at: Array, done: tuple) -> tuple:
             state, health, every = done
@@ -121,7 +127,7 @@ def make_legs(
             work=work_of(ends[span.length - 1]),
             params=state[0] if keep_params == "last" else kept,
         )
-        return Carry(state, carry.given, health), part
+        return Carry(state, carry.constants, health), part
 
     return Legs(saves, keep_params, spans, begin, leg)
 

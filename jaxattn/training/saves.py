@@ -1,4 +1,9 @@
-"""When a run is measured: at given steps, or at given times whatever its learning rate."""
+"""When a run is measured: at given steps, or at given times whatever its learning rate.
+
+Beside continuous limits all learning rates must reach the same times, so each run has saves at
+steps of its own; how many is traced, and all rates are one program. A tile then holds seeds of one
+rate, because it lasts as long as its slowest row.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias

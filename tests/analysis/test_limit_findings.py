@@ -8,7 +8,7 @@ from example_results import end, example_result
 from jaxattn.analysis.findings import findings
 from jaxattn.analysis.limit_findings import departure_records, gap_findings, limit_words
 from jaxattn.core.contracts import Status
-from jaxattn.terminal.terminal import sentences
+from jaxattn.terminal.tables import sentences
 
 EDGE = 8.0
 """A sharpness that 0.4 times reaches 2 at END * 4 / 7, and 0.2 times does not."""

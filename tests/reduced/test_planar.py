@@ -1,6 +1,6 @@
 """Paths of two numbers beside the solvable setting: limits, and what is refused.
 
-That they are what all parameters do is in tests/test_limits.py.
+That they are what all parameters do is in tests/experiments/departures/test_limits.py.
 """
 
 import jax

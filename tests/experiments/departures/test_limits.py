@@ -245,7 +245,7 @@ def solved(request):
 
 
 def test_equal_frequencies_and_orthonormal_foregrounds_give_the_reduced_system(solved):
-    # That the planar path without departure is the reduced system: tests/test_planar.py.
+    # That the planar path without departure is the reduced system: tests/reduced/test_planar.py.
     _, rows, beside = solved
     for key, path in beside["published"].items():
         for row in ("published", "noise of zero mean"):

@@ -1,0 +1,160 @@
+"""The step and the save of a training run, which a whole run and a run in legs both repeat.
+
+The optimiser is a function of traced hyperparameters, built inside the function that is vmapped,
+so a learning rate is swept without compiling again.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from jaxattn.core.contracts import Example, Hyper, Keys, Params, Problem, Splits
+from jaxattn.probes.probe import Probe
+from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.data import everything, size
+from jaxattn.problems.minibatches import Order, make_batches
+from jaxattn.training.optimisers import Optimiser
+
+__all__ = ["Constants", "State", "TrainLoop", "Watch", "make_train_loop"]
+
+Watch: TypeAlias = Callable[..., dict[str, Array]]
+"""``watch(params, batch, hyper, time) -> {name: scalar}``, see `make_train`: what published curves
+show. Without one the program is what it was."""
+State: TypeAlias = tuple[Params, PyTree, PyTree]
+"""What a step hands to the next: the parameters, the optimiser's state, the paradigm's."""
+Constants: TypeAlias = tuple[PyTree, dict[str, Array]]
+"""What stays from the start on: the optimiser's fresh state where the loss jumps (else None), and
+what was watched at step 0."""
+
+
+class TrainLoop(NamedTuple):
+    """One run, in whatever pieces it is done."""
+
+    clock: Float[Array, " steps_plus_1"]
+    begin: Callable[[Params], tuple[State, Constants]]
+    to_save: Callable[..., tuple[State, tuple[dict[str, Array], Params | None]]]
+    """``to_save(state, constants, start, end)``: the steps from `start` to `end`, then a save."""
+
+
+def make_train_loop(
+    problem: Problem,
+    optimiser: Optimiser,
+    total: int,
+    order: Order,
+    keep_params: Keep,
+    watch: Watch | None,
+    piece: int,
+    probes: tuple[Probe, ...] = (),
+) -> Callable[..., TrainLoop]:
+    """``loop(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
+
+    It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
+    `jaxattn.training.legs`.
+    """
+    probe = make_probe(problem, keep_params, probes)
+
+    def loop(
+        hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
+    ) -> TrainLoop:
+        rates = optimiser.rates(hyper, total)
+        clock = optimiser.clock(hyper, total)
+        jumps = problem.discontinuities(hyper)
+
+        def transform_at(step: Array) -> optax.GradientTransformation:
+            # optax's own count would start again from 0 wherever the state does.
+            return optimiser.make(hyper, lambda count: rates[step])
+
+        batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
+        evaluate = {
+            name: everything(split, problem.precision) for name, split in data.evaluate.items()
+        }
+        advance = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
+        look = _look(watch, hyper, clock, batch_at)
+
+        def look_before(params: Params) -> dict[str, Array]:
+            if watch is None:
+                return {}
+            count = size(data.learn)
+            one_pass = jnp.arange(-(-count // order.examples(count)), dtype=jnp.int32)
+            seen = jax.lax.map(lambda step: look(params, step, False), one_pass)
+            return jax.tree.map(lambda values: jnp.mean(values, axis=0), seen)
+
+        def begin(params: Params) -> tuple[State, Constants]:
+            fresh = transform_at(jnp.asarray(0, jnp.int32)).init(params)
+            kept = fresh if jumps.size else None
+            return (params, fresh, problem.state(params)), (kept, look_before(params))
+
+        def to_save(
+            state: State, constants: Constants, start: Array, end: Array
+        ) -> tuple[State, tuple[dict[str, Array], Params | None]]:
+            fresh, before = constants
+
+            def advance_and_look(step: Array, carry: tuple) -> tuple:
+                trained = advance(step, fresh, carry[0])
+                seen = look(trained[0], step, True)
+                return trained, jax.tree.map(jnp.add, carry[1], seen)
+
+            def mean(total: Array, before: Array) -> Array:
+                steps = end - start
+                return jnp.where(steps > 0, total / jnp.maximum(steps, 1), before)
+
+            none = jax.tree.map(jnp.zeros_like, before)
+            state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
+            watched = jax.tree.map(mean, seen, before)
+            scale = optimiser.scale(state[0], hyper, state[1])
+            found, kept = probe(state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale)
+            return state, (found | watched, kept)
+
+        return TrainLoop(clock, begin, to_save)
+
+    return loop
+
+
+def _advance(
+    problem: Problem,
+    hyper: Hyper,
+    keys: Keys,
+    clock: Float[Array, " steps_plus_1"],
+    jumps: Float[Array, " jump"],
+    transform_at: Callable[[Array], optax.GradientTransformation],
+    batch_at: Callable[[Array], Example],
+) -> Callable[[Array, PyTree, State], State]:
+    """``advance(step, fresh, state)``: one step, from a fresh optimiser where the loss jumps."""
+
+    def advance(step: Array, fresh: PyTree, state: State) -> State:
+        params, optimiser_state, own = state
+        time = clock[step]
+        if jumps.size:
+            passed = (clock[jnp.maximum(step - 1, 0)] < jumps) & (jumps <= time) & (step > 0)
+            optimiser_state = jax.tree.map(
+                lambda new, old: jnp.where(jnp.any(passed), new, old), fresh, optimiser_state
+            )
+        key = jax.random.fold_in(keys.sample, step)
+        gradient, own = jax.grad(problem.loss, has_aux=True)(
+            params, batch_at(step), hyper, time, key, own
+        )
+        updates, optimiser_state = transform_at(step).update(gradient, optimiser_state, params)
+        return optax.apply_updates(params, updates), optimiser_state, own
+
+    return advance
+
+
+def _look(
+    watch: Watch | None,
+    hyper: Hyper,
+    clock: Float[Array, " steps_plus_1"],
+    batch_at: Callable[[Array], Example],
+) -> Callable[[Params, Array, bool], dict[str, Array]]:
+    """``look(params, step, trained)``: what is watched of a step's minibatch; {} of none."""
+
+    def look(params: Params, step: Array, trained: bool) -> dict[str, Array]:
+        if watch is None:
+            return {}
+        seen = watch(params, batch_at(step), hyper, clock[step + 1] if trained else clock[0])
+        return {f"minibatch/{name}": value for name, value in seen.items()}
+
+    return look
