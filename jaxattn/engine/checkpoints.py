@@ -13,6 +13,7 @@ import xarray as xr
 from jaxattn.core.contracts import InputError, Params
 from jaxattn.engine.directory import PARAMS, read_spec_in
 from jaxattn.results.files import open_run
+from jaxattn.study.groups import THEORY
 from jaxattn.study.layout import Sweep
 
 __all__ = ["final_params", "write_params"]
@@ -70,7 +71,9 @@ def _find(sweep: Sweep, ds: xr.Dataset, labels: Mapping[str, Any]) -> tuple[int,
         if name not in dims:
             raise InputError(f"params: got {name!r}, expected some of {', '.join(dims)}.")
     at = {dim: _index(ds, dim, labels) for dim in dims}
-    process = sweep.spec.processes[at["process"]]
+    process = sweep.processes[at["process"]]
+    if process == THEORY:
+        raise InputError("params: got the process theory, which has none; name one that is run.")
     group = next(
         one
         for one in sweep.groups

@@ -32,6 +32,7 @@ from jaxattn.run.chunk import compute, remembered, runners_of
 from jaxattn.run.job import refuse_without_x64
 from jaxattn.run.labels import labels_of, pieces_of, variables_of
 from jaxattn.run.provenance import command_line, environment
+from jaxattn.run.runner import Runner
 from jaxattn.study.groups import make_groups
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json
@@ -91,7 +92,8 @@ def run_sweep(
         refuse_without_x64(make_groups(spec))
         sweep = laid_out(spec)
         for runner in runners_of(sweep):
-            runner.check_stop()
+            if isinstance(runner, Runner):
+                runner.check_stop()
 
         def prepare() -> None:
             if overwrite:

@@ -14,7 +14,6 @@ from jaxattn.run.compare import Progress, run
 from jaxattn.run.job import plan_jobs
 from jaxattn.run.provenance import command_line, environment
 from jaxattn.run.stopwatch import Stopwatch
-from jaxattn.run.theory_rows import solved_paradigms
 from jaxattn.study.settings import Settings
 from jaxattn.study.study import Study, resolve_settings
 from jaxattn.tasks import orthogonal_population
@@ -90,7 +89,7 @@ def companion(study: Study) -> Study | None:
 
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
-    solved, task = solved_paradigms(study), study.task
+    solved, task = study.solved, study.task
     if not solved or task.solvable or study.settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from jaxattn.study.settings import Settings
 
-__all__ = ["first_crossing", "with_distances", "with_times"]
+__all__ = ["distances_of", "first_crossing", "with_distances", "with_times"]
 
 
 def with_times(
@@ -50,14 +50,26 @@ def with_distances(ds: xr.Dataset) -> xr.Dataset:
         ds: with ``position [paradigm, process, ..., save, coordinate]``.
     """
     at = ds["position"]
+    found = distances_of(at, at.sel(process="train", drop=True))
+    return ds.drop_vars("position").assign(found)
+
+
+def distances_of(at: xr.DataArray, training: xr.DataArray) -> dict[str, xr.DataArray]:
+    """How far parameters are from those of training, and from where they started.
+
+    Args:
+        at: positions ``[..., save, coordinate]``.
+        training: those of training at the same saves.
+    """
 
     def norm(of: xr.DataArray, text: str) -> xr.DataArray:
         found = (of**2).sum("coordinate", skipna=False) ** 0.5
         return found.assign_attrs(units="1", long_name=text)
 
-    distance = norm(at - at.sel(process="train", drop=True), "distance of parameters from training")
-    moved = norm(at - at.isel(save=0), "distance of parameters from their start")
-    return ds.drop_vars("position").assign(distance=distance, moved=moved)
+    return {
+        "distance": norm(at - training, "distance of parameters from training"),
+        "moved": norm(at - at.isel(save=0), "distance of parameters from their start"),
+    }
 
 
 def first_crossing(

@@ -190,7 +190,8 @@ def spec_of(ds: xr.Dataset) -> dict[str, Any]:
     columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
     named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
     ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
-    return {**named, **spec["settings"], **ends, "axes": columns}
+    resolved = json.loads(ds.attrs.get("resolved") or "{}")
+    return {**named, **spec["settings"], **resolved, **ends, "axes": columns}
 
 
 def content_hash(ds: xr.Dataset) -> str:

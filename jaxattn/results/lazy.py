@@ -46,7 +46,9 @@ def lazily(folder: Path, results: bytes, labelled: xr.Dataset) -> xr.Dataset:
         InputError: a chunk that is truncated or belongs to another sweep.
     """
     shelf = _Shelf(folder, results, str(labelled.attrs["spec_hash"]), _found(folder, labelled))
-    coords = labelled.drop_vars(list(labelled.data_vars)).load()
+    with h5py.File(io.BytesIO(results), "r") as file:
+        of_rows = [name for name in labelled.data_vars if file[str(name)].is_virtual]
+    rest = labelled.drop_vars(of_rows).load()
     variables = {
         name: xr.Variable(
             variable.dims,
@@ -55,9 +57,9 @@ def lazily(folder: Path, results: bytes, labelled: xr.Dataset) -> xr.Dataset:
             ),
             variable.attrs,
         )
-        for name, variable in labelled.data_vars.items()
+        for name, variable in labelled[of_rows].data_vars.items()
     }
-    return coords.assign(variables)
+    return rest.assign(variables)
 
 
 def _found(folder: Path, labelled: xr.Dataset) -> dict[str, int]:

@@ -20,7 +20,7 @@ LIBRARY = ("v110", "v110")
 
 
 def skeleton(labels: xr.Dataset, sizes: Mapping[str, int]) -> io.BytesIO:
-    """A file in memory with coordinates, attributes and all dimensions, and no data variable."""
+    """A file in memory with what `labels` has, and all dimensions."""
     buffer = io.BytesIO(bytes(labels.to_netcdf(engine="h5netcdf")))
     missing = {name: length for name, length in sizes.items() if name not in labels.dims}
     if missing:

@@ -7,22 +7,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
-from jaxattn.problems.data import size
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
-from jaxattn.run.chunk import Runner
-from jaxattn.run.coordinates import drop_constant_axes
+from jaxattn.run.coordinates import drop_constant_axes, learning_examples
+from jaxattn.run.pictures import pictures_of
+from jaxattn.run.runner import Runner, Solver
 from jaxattn.study.axes import Axis
-from jaxattn.study.groups import static_axes, traced_axes
+from jaxattn.study.groups import THEORY, static_axes, traced_axes
 from jaxattn.study.layout import Sweep
 from jaxattn.study.spec_hash import spec_hash, spec_json
+from jaxattn.study.study import Study
 
 __all__ = ["labels_of", "pieces_of", "variables_of"]
 
 
-def labels_of(sweep: Sweep, runners: Sequence[Runner]) -> xr.Dataset:
-    """Coordinates and attributes of the whole result.
+def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
+    """Coordinates, attributes and pictures of the whole result: all but what rows give.
 
     Args:
         sweep: what it is of.
@@ -34,22 +36,43 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner]) -> xr.Dataset:
     spec = sweep.spec
     coords: dict[str, Any] = {
         "paradigm": ("paradigm", _paradigms(sweep)),
-        "process": ("process", list(spec.processes)),
+        "process": ("process", list(sweep.processes)),
     }
     for axis in (*static_axes(spec), *traced_axes(spec)):
         if axis.name != "paradigm":
             coords |= _coordinates(axis)
     coords["seed"] = ("seed", np.asarray(sweep.groups[0].seeds, dtype=np.int64))
     coords |= {dim: (dim, list(values)) for dim, values in _trailing(runners).items()}
-    saves = np.asarray(sweep.groups[0].study.save_steps)
-    coords["step"] = ("save", saves, {"units": "step", "long_name": "training step"})
     attributes = {
         "schema_version": SCHEMA_VERSION,
         "spec": spec_json(spec),
         "spec_hash": spec_hash(spec),
+        "resolved": canonical_json(_resolved(sweep)),
     }
-    labels = xr.Dataset(coords=coords, attrs=attributes)
-    return labels.assign_coords(_computed(sweep, runners))
+    labels = xr.Dataset(coords=coords, attrs=attributes).assign_coords(_computed(sweep, runners))
+    return labels.assign(_pictures(sweep, runners).data_vars)
+
+
+def _resolved(sweep: Sweep) -> dict[str, Any]:
+    """What the spec leaves to be found out, in the words of a comparison's."""
+    studies = _studies(sweep)
+    hypers: dict[str, Any] = {}
+    for study in studies:
+        hypers |= study.constants
+    for axis in traced_axes(sweep.spec):
+        roles = sweep.spec.roles
+        swept = {n: list(at) for n, at in axis.columns if roles.get(n, "hyper") == "hyper"}
+        hypers |= swept
+    return {"hypers": hypers, "smooth": all(study.model.smooth for study in studies)}
+
+
+def _pictures(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
+    """Of the first examples, where all groups have the same."""
+    tasks = {study.task for study in _studies(sweep)}
+    first = runners[0]
+    if len(tasks) > 1 or first.group.lengths or not isinstance(first, Runner):
+        return xr.Dataset()
+    return pictures_of(first.study, first.sources, first.job)
 
 
 def _paradigms(sweep: Sweep) -> list[str]:
@@ -62,7 +85,7 @@ def _coordinates(axis: Axis) -> dict[str, Any]:
     return {axis.name: (axis.name, np.arange(len(axis))), **columns} if axis.is_joint else columns
 
 
-def _trailing(runners: Sequence[Runner]) -> dict[str, list[Any]]:
+def _trailing(runners: Sequence[Runner | Solver]) -> dict[str, list[Any]]:
     """Labels of the measures' own dims: those of the group with the longest, which holds all."""
     longest: dict[str, list[Any]] = {}
     for runner in runners:
@@ -87,11 +110,11 @@ def _lead(sweep: Sweep) -> dict[str, int]:
     static = {axis.name: len(axis) for axis in static_axes(spec)}
     traced = {axis.name: len(axis) for axis in traced_axes(spec)}
     seeds = len(sweep.groups[0].seeds)
-    head = {"paradigm": static.pop("paradigm"), "process": len(spec.processes)}
+    head = {"paradigm": static.pop("paradigm"), "process": len(sweep.processes)}
     return {**head, **static, **traced, "seed": seeds}
 
 
-def variables_of(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, VirtualVariable]:
+def variables_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[str, VirtualVariable]:
     """Every variable of the whole result, in the order in which a chunk has them."""
     lead = _lead(sweep)
     dims, shape = tuple(lead), tuple(lead.values())
@@ -109,14 +132,14 @@ def variables_of(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, VirtualVa
                 dims=(*dims, *map(str, variable.dims[1:])),
                 shape=(*shape, *map(max, zip(old, own, strict=True))),
                 dtype=np.result_type(*dtypes),
-                attrs=variable.attrs,
+                attrs=seen.attrs if seen else variable.attrs,
             )
     return found
 
 
-def pieces_of(sweep: Sweep, runners: Sequence[Runner]) -> Iterator[Piece]:
+def pieces_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> Iterator[Piece]:
     """Where the rows of each chunk go."""
-    processes = sweep.spec.processes
+    processes = sweep.processes
     for number in range(sweep.chunk_count):
         group, plan, chunk = sweep.locate(number)
         axes = {axis.name: range(len(axis)) for axis in group.axes}
@@ -124,15 +147,17 @@ def pieces_of(sweep: Sweep, runners: Sequence[Runner]) -> Iterator[Piece]:
         yield Piece(
             number=number,
             at={**group.at, "process": processes.index(group.process)},
-            axes={**axes, "seed": range(len(plan.seeds))},
+            # Exact rows know no seed: they are repeated along its axis.
+            axes=axes if group.process == THEORY else {**axes, "seed": range(len(plan.seeds))},
             rows=chunk.real,
             shapes={str(name): one.shape[1:] for name, one in template.data_vars.items()},
         )
 
 
-def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
+def _computed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[str, Any]:
     """Coordinates that follow from the settings alone: times, switches, examples learnt from."""
-    trained = [runner for runner in runners if runner.group.process == sweep.spec.processes[0]]
+    first = sweep.processes[0]
+    trained = [one for one in runners if isinstance(one, Runner) and one.group.process == first]
     axes = (*static_axes(sweep.spec), *traced_axes(sweep.spec))
 
     def spread(
@@ -158,14 +183,18 @@ def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
         return hypers(runner)[name]
 
     names = tuple(axis.name for axis in axes)
-    saves = sweep.groups[0].study.save_steps
-    clock = spread(trained, lambda one: one.study.clock(hypers(one)), (len(saves),))
+    saves = len(sweep.groups[0].study.save_steps)
+    clock = spread(trained, lambda one: one.study.clock(hypers(one)), (saves,))
     words = {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"}
     coords: dict[str, Any] = {"time": drop_constant_axes(names, clock, ("save",), words)}
     batch = spread(trained, lambda one: np.full(one.group.points, _batch(one), dtype=float))
     words = {"units": "1", "long_name": "gradients of one example taken by training"}
-    taken = np.multiply.outer(batch, np.asarray(saves, dtype=float))
-    coords["gradients"] = drop_constant_axes(names, taken, ("save",), words, always="")
+    steps = spread(trained, lambda one: one.study.steps_at(hypers(one)), (saves,))
+    taken = batch[..., None] * steps
+    coords["gradients"] = drop_constant_axes(names, taken, ("save",), words, always=None)
+    words = {"units": "step", "long_name": "training step"}
+    at, steps, _ = drop_constant_axes(names, steps, ("save",), {}, always=None)
+    coords["step"] = (at, steps.astype(np.int64), words)
     swept = {name for axis in axes for name in axis.names}
     specs = {spec.name: spec for one in trained for spec in one.job.problem.hypers}
     for name, spec in specs.items():
@@ -176,22 +205,25 @@ def _computed(sweep: Sweep, runners: Sequence[Runner]) -> dict[str, Any]:
         values = np.nanmax(spread(reading, partial(at_points, name)), axis=0)
         words = {"units": spec.unit, "long_name": spec.doc}
         coords[name] = drop_constant_axes(names[1:], values, (), words)
-    natural = {one.group.paradigm: one.job.problem.natural_inference for one in runners}
+    natural = {one.group.paradigm: one.group.problem.natural_inference for one in runners}
     coords["natural_inference"] = (
         "paradigm",
         list(natural.values()),
         {"long_name": "inference rule that goes with the paradigm"},
     )
-    learnt = {(one.group.process, _examples(one)) for one in runners}
-    if len(learnt) == len(sweep.spec.processes):
-        sizes = [dict(learnt)[process] for process in sweep.spec.processes]
+    processes = sweep.processes
+    learnt = {item for study in _studies(sweep) for item in learning_examples(study).items()}
+    learnt = {(process, count) for process, count in learnt if process in processes}
+    if len(learnt) == len(processes):
+        sizes = [dict(learnt)[process] for process in processes]
         coords["learning_examples"] = ("process", sizes, {"long_name": "examples learnt from"})
     return coords
 
 
-def _examples(runner: Runner) -> int:
-    return size(runner.sources.splits(0, runner.job).learn)
+def _studies(sweep: Sweep) -> list[Study]:
+    return [group.study for group in sweep.groups]
 
 
 def _batch(runner: Runner) -> int:
-    return runner.study.order.examples(_examples(runner))
+    study = runner.study
+    return study.order.examples(learning_examples(study)[runner.group.process])

@@ -84,6 +84,11 @@ class Axis:
         """Whether its coordinate only counts, the values being in further coordinates."""
         return self.names != (self.name,)
 
+    @property
+    def coordinate(self) -> tuple[Value, ...]:
+        """Its labels: the values of its one column, or 0, 1, ..."""
+        return tuple(range(len(self))) if self.is_joint else self.columns[0][1]
+
     def at(self, index: int) -> dict[str, Value]:
         """The values at one point."""
         return {name: values[index] for name, values in self.columns}

@@ -15,7 +15,10 @@ from jaxattn.study.study import Study, resolve_settings
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.saves import AtTimes
 
-__all__ = ["Group", "groups_of", "make_groups", "static_axes", "traced_axes"]
+__all__ = ["THEORY", "Group", "groups_of", "make_groups", "static_axes", "traced_axes"]
+
+THEORY = "theory"
+"""The process of exact rows: nothing is run of them, they are solved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +57,15 @@ def groups_of(study: Study) -> tuple[Group, ...]:
         for place, paradigm in enumerate(study.names):
             read = {spec.name for spec in study.problem(paradigm, process).hypers}
             read |= {spec.name for spec in study.optimiser.hypers}
-            axes = {name: values for name, values in study.axes.items() if name in read}
+            traced = tuple(axis for axis in study.traced if axis.name in read)
             constants = {name: at for name, at in study.constants.items() if name in read}
             if process == "flow" and _share_one_clock(study):
                 # Gradient flow itself knows no rate: one solution serves them all.
-                constants["learning_rate"] = max(axes.pop("learning_rate"))
+                constants["learning_rate"] = max(study.axes["learning_rate"])
+                traced = tuple(axis for axis in traced if axis.name != "learning_rate")
             seeds = study.seeds
             if process == "flow" and not study.settings.against:
                 seeds = seeds[: study.settings.flow_seeds]
-            traced = tuple(Axis(name, ((name, values),)) for name, values in axes.items())
             at = {"paradigm": place}
             found.append(Group(len(found), at, paradigm, process, study, traced, constants, seeds))
     return tuple(found)
@@ -112,8 +115,13 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
             for axis, place in zip(static, index, strict=True)
             for name, value in axis.at(place).items()
         }
-        for process in spec.processes:
+        against = tuple(spec.settings.get("against", ()))
+        for process in ("train", *against) if against else spec.processes:
             groups.append(_group(spec, len(groups), at, point, process))
+        last = groups[-1]
+        if last.study.is_solvable and last.study.solved and not last.lengths:
+            number, seeds = len(groups), last.seeds[:1]
+            groups.append(replace(last, number=number, process=THEORY, seeds=seeds))
     return tuple(groups)
 
 
@@ -141,10 +149,11 @@ def _group(
             bare.settings,
             hypers={name: value for name, value in hypers.items() if name in known},
             seeds=tuple(int(seed) for seed in seeds),
-            flow_seeds=len(seeds) if process == "flow" else 0,
+            flow_seeds=len(seeds) if process == "flow" and not bare.settings.against else 0,
         )
     )
+    # Values that move together stay together: the largest step is that of a run there is.
+    study = replace(study, traced=axes)
     moving = {name for axis in axes for name in axis.names}
-    given = {**study.constants, **{name: values[0] for name, values in study.axes.items()}}
-    constants = {name: value for name, value in given.items() if name not in moving}
+    constants = {name: value for name, value in study.constants.items() if name not in moving}
     return Group(number, at, study.names[0], process, study, axes, constants, study.seeds, lengths)

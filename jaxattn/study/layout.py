@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxattn.core.contracts import InputError
-from jaxattn.study.groups import Group, make_groups
+from jaxattn.study.groups import THEORY, Group, make_groups
 from jaxattn.study.plan import Chunk, Plan, make_plan
 from jaxattn.study.spec import Spec
 from jaxattn.training.saves import clocks
@@ -60,6 +60,13 @@ class Sweep:
     def chunk_count(self) -> int:
         """Chunks of all groups."""
         return self._ends[-1]
+
+    @cached_property
+    def processes(self) -> tuple[str, ...]:
+        """What its rows are of: training first, then flows or limits, exact theory last."""
+        found = dict.fromkeys(group.process for group in self.groups if group.process != THEORY)
+        exact = any(group.process == THEORY for group in self.groups)
+        return (*found, *((THEORY,) if exact else ()))
 
     @property
     def rows(self) -> int:

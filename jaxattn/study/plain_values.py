@@ -9,17 +9,14 @@ import numpy as np
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
+from jaxattn.flow import optimiser_of
 from jaxattn.study.fields import AUTO, Component, number, shown
-from jaxattn.study.settings import DEFAULTS, FIXED, STATIC, Settings
+from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, Settings
 from jaxattn.study.values import EXACT
 
 __all__ = ["checked_settings", "plain_table"]
 
-_ELSEWHERE = {
-    "flow_seeds": "flows to be asked for by processes in [output]",
-    "against": "continuous limits to be asked for of jaxattn compare; leave it out",
-    "curvature": "the sharpness to be asked for of jaxattn compare; leave it out",
-}
+_ELSEWHERE = {"flow_seeds": "flows to be asked for by processes in [output]"}
 _TABLE = {one.name: one for one in fields(Settings)}
 
 
@@ -70,7 +67,7 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
     Raises:
         InputError: an unknown name, or a value of another kind or out of its bounds.
     """
-    known = tuple(name for name in (*FIXED, *STATIC) if name not in _ELSEWHERE)
+    known = (*FIXED, *STATIC)
     for name in given:
         if name in _ELSEWHERE:
             raise InputError(f"settings: got {name!r}, expected {_ELSEWHERE[name]}.")
@@ -80,14 +77,23 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
                 f"{nearest(name, known) or 'hyperparameters belong in [settings.hypers].'}"
             )
     said = [name for name in known if name in given or name not in swept]
-    found = {name: _setting(name, given.get(name, AUTO)) for name in said}
+    suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))
+    found = {name: _setting(name, given.get(name, AUTO), suits) for name in said}
     return {**found, "hypers": _hypers(given.get("hypers", {}))}
 
 
-def _setting(name: str, value: Any) -> Any:
+def _suits(against: list[str]) -> Mapping[str, Any]:
+    """What auto stands for. Beside limits a solver has to suit the model, which may vary."""
+    if not against:
+        return DEFAULTS
+    solver = {"flow_solver": AUTO, "flow_rtol": AUTO}
+    return {**AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
+
+
+def _setting(name: str, value: Any, suits: Mapping[str, Any]) -> Any:
     """One setting as plain values; what was not said is what the settings have by default."""
     if isinstance(value, str) and value == AUTO:
-        return DEFAULTS[name] if name in DEFAULTS else _plain(name, _TABLE[name].default)
+        return suits[name] if name in suits else _plain(name, _TABLE[name].default)
     kind, called = _TABLE[name].metadata["kind"], f"settings.{name}"
     if isinstance(kind, Component) and not isinstance(value, str):
         raise InputError(f"{called}: got {shown(value)}, expected a name in quotes.")

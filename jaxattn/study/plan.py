@@ -45,10 +45,7 @@ class Plan:
     @property
     def coordinates(self) -> dict[str, tuple]:
         """The coordinate of each axis, the seed's apart."""
-        return {
-            axis.name: tuple(range(len(axis))) if axis.is_joint else axis.columns[0][1]
-            for axis in self.axes
-        }
+        return {axis.name: axis.coordinate for axis in self.axes}
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -98,6 +98,12 @@ class Spec:
         model = None if self.model is None else plain_table("model", self.model)
         columns = {name for axis in self.axes for name in axis.names}
         settings = checked_settings(plain_table("settings", self.settings), columns)
+        if settings["against"] and tuple(self.processes) != ("train",):
+            raise InputError(
+                f"output.processes: got {', '.join(map(str, self.processes))} beside against = "
+                f"{shown(settings['against'])}, expected train alone: the limits are run beside "
+                "it; leave processes out."
+            )
         found = understand(task, model, settings, self.axes)
         _check_output(self.processes, self.measures, self.keep_params, found.measures)
         stop = None if self.stop is None else _checked_stop(self.stop, found.measures)

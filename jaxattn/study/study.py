@@ -30,6 +30,8 @@ from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
+from jaxattn.reduced import PARADIGMS as SOLVED
+from jaxattn.study.axes import Axis
 from jaxattn.study.fields import AUTO
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
 from jaxattn.tasks import TASKS
@@ -58,10 +60,15 @@ class Study:
     """Steps at which to measure, from 0 to the last, at the largest learning rate."""
     hypers: Mapping[str, HyperSpec]
     """Every hyperparameter that some part reads."""
-    axes: Mapping[str, tuple[float, ...]]
-    """The swept hyperparameters; ``learning_rate`` is always one."""
+    traced: tuple[Axis, ...]
+    """The swept hyperparameters; ``learning_rate`` is always on one."""
     constants: Mapping[str, float]
     """Hyperparameters that hold for all rows, fixed defaults included."""
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The coordinate of each traced axis."""
+        return {axis.name: axis.coordinate for axis in self.traced}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,10 +96,13 @@ class Study:
     @cached_property
     def grid(self) -> dict[str, np.ndarray]:
         """Hyperparameters at every point of the swept axes, constants included."""
-        mesh = np.meshgrid(*(np.asarray(values) for values in self.axes.values()), indexing="ij")
-        shape = mesh[0].shape
-        fixed = {name: np.full(shape, value) for name, value in self.constants.items()}
-        return fixed | dict(zip(self.axes, mesh, strict=True))
+        shape = tuple(len(axis) for axis in self.traced)
+        found = {name: np.full(shape, value) for name, value in self.constants.items()}
+        for axis, index in zip(self.traced, np.indices(shape), strict=True):
+            for name, values in axis.columns:
+                if name in self.hypers:
+                    found[name] = np.asarray(values, dtype=float)[index]
+        return found
 
     @cached_property
     def saves(self) -> Saves:
@@ -133,6 +143,35 @@ class Study:
         end = self.clock(hypers)[..., -1]
         return {**hypers, **{name: share * end for name, share in shares.items()}}
 
+    @cached_property
+    def solved(self) -> tuple[str, ...]:
+        """Names of the paradigms whose own flow theory has.
+
+        What they are counts, not what they are called: a loss of one's own may be called soft.
+        """
+        return tuple(
+            name
+            for name, one in self.paradigms.items()
+            if name in SOLVED and one is PARADIGMS.get(name)
+        )
+
+    @cached_property
+    def is_solvable(self) -> bool:
+        """Whether the reduced (mu, nu) system is exact.
+
+        It is plain gradient flow of the linear model from zero under softmax attention, at
+        temperature 1, on a task that says so.
+        """
+        swept = {name for axis in self.traced for name in axis.names}
+        return (
+            self.task.solvable
+            and self.model == MODELS["linear"](self.task.classes)
+            and self.attention is ATTENTION_MAPS["softmax"]
+            and self.constants.get("temperature", 1.0) == 1.0
+            and "focus_rate" not in self.constants
+            and not {"temperature", "focus_rate"} & swept
+        )
+
     def refuse_decays(self) -> None:
         """Refuse moving averages that forget nothing, or less than nothing.
 
@@ -166,7 +205,10 @@ class Study:
             "batch_size": self.order.batch_size,
             "vary": list(self.vary),
             "saves": list(self.save_steps),
-            "hypers": {**self.constants, **{k: list(v) for k, v in self.axes.items()}},
+            "hypers": {
+                **self.constants,
+                **{name: list(at) for axis in self.traced for name, at in axis.columns},
+            },
             "seeds": list(self.seeds),
         }
 
@@ -191,7 +233,7 @@ def resolve_settings(settings: Settings) -> Study:
     for paradigm in paradigms.values():
         problem = attention_problem(task, model, paradigm, attention, settings.precision)
         hypers |= {spec.name: spec for spec in problem.hypers}
-    axes, constants = _hypers(settings, hypers)
+    traced, constants = _hypers(settings, hypers)
     for name in settings.against:
         limit_for(name, optimiser, order)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
@@ -214,7 +256,7 @@ def resolve_settings(settings: Settings) -> Study:
         tuple(varied),
         _save_steps(settings),
         hypers,
-        axes,
+        traced,
         constants,
     )
 
@@ -255,8 +297,8 @@ def _save_steps(settings: Settings) -> tuple[int, ...]:
 
 def _hypers(
     settings: Settings, specs: Mapping[str, HyperSpec]
-) -> tuple[dict[str, tuple[float, ...]], dict[str, float]]:
-    """The swept hyperparameters, and those that hold for all rows."""
+) -> tuple[tuple[Axis, ...], dict[str, float]]:
+    """The axes of swept hyperparameters, and those that hold for all rows."""
     given = settings.hypers
     for name in given:
         if name not in specs:
@@ -278,7 +320,7 @@ def _hypers(
     for name, values in (*swept.items(), *((k, (v,)) for k, v in constants.items())):
         for value in values:
             refuse_out_of_range(specs[name], value, settings.precision)
-    return swept, constants
+    return tuple(Axis(name, ((name, values),)) for name, values in swept.items()), constants
 
 
 def _name(component: Any) -> str:

@@ -20,9 +20,10 @@ from jaxattn.engine.cost.memory import (
 )
 from jaxattn.engine.cost.timing import Pace, pace_of
 from jaxattn.results.virtual import virtual_bytes
-from jaxattn.run.chunk import Runner, runners_of
+from jaxattn.run.chunk import runners_of
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.labels import pieces_of, variables_of
+from jaxattn.run.runner import Runner, Solver
 from jaxattn.study.groups import static_axes
 from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec
@@ -151,7 +152,9 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
     found = _probed(sweep, runners) if probe else {}
     devices = jax.local_devices()
     groups = tuple(
-        _cost(sweep, runner, *found.get(number, (None, 0))) for number, runner in enumerate(runners)
+        _cost(sweep, runner, *found.get(number, (None, 0)))
+        for number, runner in enumerate(runners)
+        if isinstance(runner, Runner)  # exact rows cost next to nothing
     )
     return SweepCost(
         spec_hash(sweep.spec),
@@ -164,18 +167,19 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
     )
 
 
-def _probed(sweep: Sweep, runners: Sequence[Runner]) -> dict[int, tuple[Pace, int]]:
+def _probed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[int, tuple[Pace, int]]:
     """Pace, and bytes that a tile works in, of some groups by number: of all kinds first."""
     kinds: dict[tuple[str, str], int] = {}
-    for number, group in enumerate(sweep.groups):
-        kinds.setdefault((group.paradigm, group.process), number)
-    rest = set(range(len(sweep.groups))) - set(kinds.values())
+    run = {number: one for number, one in enumerate(runners) if isinstance(one, Runner)}
+    for number, runner in run.items():
+        kinds.setdefault((runner.group.paradigm, runner.group.process), number)
+    rest = set(run) - set(kinds.values())
     found: dict[int, tuple[Pace, int]] = {}
     started, longest = time.perf_counter(), 0.0
     for number in (*kinds.values(), *sorted(rest)):
         if (begun := time.perf_counter()) - started + longest > PATIENCE:
             break
-        runner = runners[number]
+        runner = run[number]
         compiled = compile_tile(runner, runner.plan.tile)
         compiling = time.perf_counter() - begun
         pace = pace_of(sweep.spec, runner.group, runner.plan.tile)
@@ -186,7 +190,7 @@ def _probed(sweep: Sweep, runners: Sequence[Runner]) -> dict[int, tuple[Pace, in
     return found
 
 
-def _index(sweep: Sweep, runners: Sequence[Runner]) -> int:
+def _index(sweep: Sweep, runners: Sequence[Runner | Solver]) -> int:
     """Bytes of ``results.nc``: what names and axes take, and as much for each chunk."""
     labels = xr.Dataset(attrs={"spec_hash": spec_hash(sweep.spec), "spec": spec_json(sweep.spec)})
     variables = variables_of(sweep, runners)

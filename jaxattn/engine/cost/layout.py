@@ -11,9 +11,9 @@ import jax
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.cost.memory import bytes_of_chunk, in_words, row_bytes
 from jaxattn.engine.cost.timing import TILES_TO_TRY, fastest_tile
-from jaxattn.run.chunk import Runner
 from jaxattn.run.job import FLOW_TILE
-from jaxattn.study.groups import Group, make_groups
+from jaxattn.run.runner import Runner
+from jaxattn.study.groups import THEORY, Group, make_groups
 from jaxattn.study.layout import Sweep, lay_out, plan_of
 from jaxattn.study.spec import Spec
 
@@ -24,6 +24,9 @@ TILES = 8
 
 CHUNKS = 1024
 """Chunks of a group, about: of a large one a kill may cost this share."""
+
+SOLVED = 1024
+"""Exact rows of a chunk."""
 
 Needed = Callable[[int, int], int]
 """Bytes that a chunk needs at least: of a tile, and tiles of it."""
@@ -45,6 +48,9 @@ def laid_out(spec: Spec) -> Sweep:
     known: dict = {}
     measured: dict = {}
     for group in groups:
+        if group.process == THEORY:
+            laid.append((1, min(group.points, SOLVED)))
+            continue
         # What rows bring does not depend on the paradigm.
         kind = (group.process, *(at for name, at in group.at.items() if name != "paradigm"))
         if kind not in known:
@@ -85,7 +91,10 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
         return measured[key]
     if asked is not None:
         return int(asked)
-    own = FLOW_TILE if group.process == "flow" else group.study.model.tile
+    own = group.study.model.tile if group.process == "train" else FLOW_TILE
+    if group.study.settings.against:
+        # A tile lasts as long as its slowest row, and seeds are next to each other.
+        own = max(tile for tile in range(1, own + 1) if len(group.seeds) % tile == 0)
     return min(own, chunk or own)
 
 

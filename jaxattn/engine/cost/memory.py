@@ -21,7 +21,7 @@ from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Splits
 from jaxattn.results.chunk_file import chunk_bytes
-from jaxattn.run.chunk import Runner
+from jaxattn.run.runner import Runner
 from jaxattn.run.tiles import make_tile
 
 __all__ = [
@@ -86,7 +86,9 @@ def row_bytes(runner: Runner) -> RowBytes:
     return RowBytes(
         shared=pools if varied else pools + examples,
         own=_bytes((seeds, hypers)) + (examples if varied else 0),
-        outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs)),
+        # Of a limit, those of the training beside it too.
+        outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs))
+        * (1 if runner.beside is None else 2),
         labelled=sum(one.nbytes for one in variables.values()),
         labelling=max(
             *(one.nbytes for one in variables.values()), 8 * _CROSSING * max(crossed, default=0)

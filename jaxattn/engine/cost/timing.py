@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxattn.run.chunk import Runner
 from jaxattn.run.job import tiles_at_once
+from jaxattn.run.runner import Runner
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import plan_of
 from jaxattn.study.spec import Spec

@@ -1,0 +1,231 @@
+"""The rows of a group, ready to run: as they come out of a chunk, with labels."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import PyTree
+
+from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
+from jaxattn.probes.record import Keep
+from jaxattn.results.derived import distances_of, with_times
+from jaxattn.results.files import block
+from jaxattn.run.data_source import MOST_BYTES, Sources
+from jaxattn.run.early_stopping import make_leg_row, run_with_stops
+from jaxattn.run.heap import give_back
+from jaxattn.run.job import Job, make_job, probes_of
+from jaxattn.run.theory_rows import theory_rows
+from jaxattn.run.tiles import fetch
+from jaxattn.study.groups import THEORY, Group
+from jaxattn.study.plan import Plan
+from jaxattn.study.spec import Spec
+from jaxattn.study.stop_rule import Stop
+from jaxattn.study.study import Study
+from jaxattn.training.legs import make_legs
+
+__all__ = ["Runner", "Solver", "make_runner_of"]
+
+
+class Solver:
+    """The exact rows of a group: solved, not run."""
+
+    def __init__(self, group: Group, plan: Plan) -> None:
+        """Nothing is solved before it is needed."""
+        self.group, self.plan = group, plan
+
+    def run(self, rows: np.ndarray) -> tuple[xr.Dataset, Params | None]:
+        """The rows ``[tile, row]``, padding left out; there are no parameters."""
+        real = rows[rows >= 0]
+        study = self.group.study
+        hypers = {k: v for k, v in self.plan.hypers_of(real).items() if k in study.hypers}
+        ds = theory_rows(study, self.group.paradigm, {"row": real.tolist()}, hypers)
+        time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
+        natural = study.paradigms[self.group.paradigm].natural_inference
+        return with_times(ds, time, natural, study.settings), None
+
+    @cached_property
+    def template(self) -> xr.Dataset:
+        """One row as it comes from `run`."""
+        return self.run(np.zeros((1, 1), dtype=int))[0]
+
+
+class Runner:
+    """The rows of one group, ready to run: its job and its data."""
+
+    def __init__(self, group: Group, plan: Plan, spec: Spec) -> None:
+        """Nothing is compiled, and no data made, before it is needed.
+
+        Args:
+            group: whose rows they are.
+            plan: its rows.
+            spec: what is kept of them, and when they may stop.
+        """
+        self.group, self.plan, self._spec = group, plan, spec
+        most = min(MOST_BYTES, spec.layout.memory // 4)
+        self.sources = Sources(group.study, group.lengths, most)
+
+    @property
+    def study(self) -> Study:
+        """Of all its rows."""
+        return self.group.study
+
+    @cached_property
+    def job(self) -> Job:
+        """How to run rows."""
+        return self._job(self.group, self._keep)
+
+    @cached_property
+    def beside(self) -> Job | None:
+        """Training of the same rows, from which those of a limit are to have a distance."""
+        if self.group.process == "train" or not self.study.settings.against:
+            return None
+        return self._job(replace(self.group, process="train"), False)
+
+    def _job(self, group: Group, keep: Keep) -> Job:
+        kept = self._spec.measures
+        return make_job(
+            group,
+            self.plan,
+            vary_data=self.sources.vary,
+            measures=None if kept is None else frozenset(kept),
+            keep_params=keep,
+        )
+
+    @property
+    def _keep(self) -> Keep:
+        return "last" if self._spec.keep_params else False
+
+    def arguments(self, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], Splits]:
+        """Seeds, hyperparameters and data of the rows ``[tile, row]``."""
+        return self.plan.seed_of(rows), self.job.hypers_of(rows), self.sources.of(self.job, rows)
+
+    def run(self, rows: np.ndarray) -> tuple[xr.Dataset, Params | None]:
+        """Run the rows ``[tile, row]``, padding left out.
+
+        Returns:
+            A Dataset whose variable ``row`` has their numbers, and their final parameters with a
+            leading axis, where the spec asks for them.
+        """
+        real = rows[rows >= 0]  # padding is last
+        if self._spec.stop is None:
+            out = self._run(self.job, rows, real.size)
+        else:
+            out = self._run_with_stops(real)
+        give_back()
+        beside = None
+        if self.beside is not None:
+            beside = np.asarray(self._run(self.beside, rows, real.size).measures["position"])
+        ds = self._labelled(out, real, beside)
+        give_back()
+        return ds, out.params
+
+    def _run(self, job: Job, rows: np.ndarray, count: int) -> Trajectory:
+        # A chunk may be most of the memory there is: what is done with is given back each time.
+        begun = jax.block_until_ready(job.run(*self.arguments(rows)))
+        give_back()
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], fetch(begun))
+
+    def check_stop(self) -> None:
+        """Refuse a rule to stop by that these runs cannot follow.
+
+        Raises:
+            InputError: no such measure or split, a flow, limits beside training, or curvature.
+        """
+        if self._spec.stop is not None:
+            asked = self.study.settings
+            for name, given in (("against", asked.against), ("curvature", asked.curvature)):
+                if given:
+                    raise InputError(
+                        f"stop: got {name} beside it, expected one of the two: runs that stop are "
+                        "measured at edges alone; leave one out."
+                    )
+            splits = tuple(self.sources.splits(0, self.job).evaluate)
+            stop = Stop.from_plain(self._spec.stop)
+            stop.rule(self.job.problem, splits, self.group.process)
+
+    def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
+        study, problem = self.study, self.job.problem
+        stop, order = Stop.from_plain(self._spec.stop or {}), study.order
+        legs = make_legs(
+            problem,
+            study.optimiser,
+            study.save_steps,
+            order,
+            stop.every,
+            self._keep,
+        )
+        seeds, hypers, data = self.arguments(rows[None])
+        out = run_with_stops(
+            make_leg_row(problem, legs, order.shared, "init" in study.vary),
+            stop.rule(problem, tuple(data.evaluate), self.group.process),
+            seeds[0],
+            {name: values[0] for name, values in hypers.items()},
+            self._each(data, lambda leaf: leaf[0]),
+            tile=self.plan.tile,
+            devices=jax.local_devices(),
+            vary_data=self.sources.vary,
+        )
+        # Only here: a row may stop by a measure that is not kept.
+        kept = set(self.outputs.measures)
+        return out._replace(measures={k: v for k, v in out.measures.items() if k in kept})
+
+    def _each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
+        """`function` of every leaf that has axes of rows; the pool never has."""
+        if not self.sources.vary:
+            return data
+
+        def of_part(part: Data) -> Data:
+            return part._replace(examples=jax.tree.map(function, part.examples))
+
+        return Splits(
+            of_part(data.learn), {name: of_part(part) for name, part in data.evaluate.items()}
+        )
+
+    @cached_property
+    def outputs(self) -> Trajectory:
+        """Shapes and types of what one row gives; found without compiling anything."""
+        return jax.eval_shape(self.job.row, *self._one_row())
+
+    @cached_property
+    def template(self) -> xr.Dataset:
+        """One row as it comes from `run`, all zeros: names, dims, types and labels."""
+        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), self.outputs)
+        return self._labelled(zeros, np.zeros(1, dtype=int))
+
+    def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
+        """Shapes and types of what one row is given."""
+        seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
+        alone = self._each(data, lambda leaf: leaf[0, 0])
+        first = jax.tree.map(lambda leaf: leaf[0, 0], (seed, hypers))
+        return jax.tree.map(shape_of, (*first, alone))
+
+    def _labelled(
+        self, out: Trajectory, rows: np.ndarray, beside: np.ndarray | None = None
+    ) -> xr.Dataset:
+        """Rows with names; `beside` has the positions of training, where these are of a limit."""
+        labels = {"row": rows.tolist()}
+        probes = probes_of(self.study, self.group.process)
+        specs = (*self.job.problem.measures, *(spec for one in probes for spec in one.specs))
+        ds = block(out, labels, specs, self.job.parts, use_up=True)
+        if "position" in ds:
+            at = ds["position"]
+            ds = ds.drop_vars("position").assign(
+                distances_of(at, at if beside is None else at.copy(data=beside))
+            )
+            ds = ds.drop_vars("coordinate", errors="ignore")
+        time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
+        return with_times(ds, time, self.job.problem.natural_inference, self.study.settings)
+
+
+def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
+    """What JAX makes of `leaf`."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+
+def make_runner_of(group: Group, plan: Plan, spec: Spec) -> Runner | Solver:
+    """How the rows of a group come about."""
+    return Solver(group, plan) if group.process == THEORY else Runner(group, plan, spec)
