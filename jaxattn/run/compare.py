@@ -15,13 +15,14 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.results.derived import with_distances, with_times
 from jaxattn.results.files import assemble, block
-from jaxattn.run.coordinates import learning_examples, times_of
+from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
-from jaxattn.run.job import Job, plan_jobs, probes_of
+from jaxattn.run.job import Job, plan_jobs
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.stopwatch import Stopwatch
-from jaxattn.run.theory_rows import theory_blocks
+from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
+from jaxattn.study.groups import THEORY, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
 
@@ -53,16 +54,22 @@ def run(
     """Run all rows of a study in this process; see `jaxattn.compare`."""
     watch, tell = stopwatch or Stopwatch(), on_chunk or (lambda progress, so_far: None)
     jobs, sources = plan_jobs(study), Sources(study)
-    exact, coords = theory_blocks(study), times_of(study)
-    learnt = learning_examples(study)
+    groups = groups_of(study)
+    exact = {
+        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
+        for group in groups
+        if group.process == THEORY
+    }
+    coords = coordinates_of_study(study)
+    _, sizes, words = coords.pop("learning_examples")
+    learnt = dict(zip(dict.fromkeys(group.process for group in groups), sizes, strict=True))
     results: dict[Job, Trajectory] = {}
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
 
     def labelled(pending: Status) -> xr.Dataset:
         ds = _assembled(study, jobs, results, exact, pending)
         sizes = [learnt[name] for name in ds["process"].values]
-        learnt_from = ("process", sizes, {"long_name": "examples learnt from"})
-        ds = ds.assign_coords({**coords, "learning_examples": learnt_from})
+        ds = ds.assign_coords({**coords, "learning_examples": ("process", sizes, words)})
         # What has run has checked its data.
         pictures = pictures_of(study, sources, jobs[0])
         return _derive(ds, study).assign(pictures.data_vars)
@@ -147,11 +154,7 @@ def _assembled(
     blocks = {}
     for job, rows in results.items():
         own = {**job.plan.coordinates, "seed": job.plan.seeds}
-        labels = (
-            *job.problem.measures,
-            *(spec for one in probes_of(study, job.group.process) for spec in one.specs),
-        )
-        one = block(_on_grid(job, rows), own, labels, job.parts)
+        one = block(_on_grid(job, rows), own, job.specs, job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
         blocks[job.group.paradigm, job.group.process] = one
     ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(study.describe())})
@@ -173,14 +176,7 @@ def _assembled(
 
 
 def _derive(ds: xr.Dataset, study: Study) -> xr.Dataset:
-    """Add what follows from the measures: times to focus and to fit, natural inference."""
-    natural = [one.natural_inference for one in study.paradigms.values()]
-    ds = ds.assign_coords(
-        natural_inference=(
-            "paradigm",
-            natural,
-            {"long_name": "inference rule that goes with the paradigm"},
-        )
-    )
-    ds = with_times(ds, ds["time"], xr.DataArray(natural, dims="paradigm"), study.settings)
+    """Add what follows from the measures: times to focus and to fit, distances."""
+    natural = xr.DataArray(ds["natural_inference"].values, dims="paradigm")
+    ds = with_times(ds, ds["time"], natural, study.settings)
     return with_distances(ds) if "position" in ds else ds

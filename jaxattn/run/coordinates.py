@@ -1,13 +1,114 @@
 """What a result says of its saves: steps, times, gradients taken, and defaults of the run."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxattn.problems.data import size
+from jaxattn.study.axes import Axis
+from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.study import Study
 
-__all__ = ["drop_constant_axes", "learning_examples", "times_of"]
+__all__ = ["coordinates_of", "coordinates_of_study", "drop_constant_axes", "learning_examples"]
+
+_WORDS = {
+    "step": {"units": "step", "long_name": "training step"},
+    "gradients": {"units": "1", "long_name": "gradients of one example taken by training"},
+    "time": {
+        "units": "time",
+        "long_name": "time: the optimiser's clock, shared with its flow",
+    },
+    "natural_inference": {"long_name": "inference rule that goes with the paradigm"},
+    "learning_examples": {"long_name": "examples learnt from"},
+}
+
+
+def coordinates_of(
+    axes: Sequence[Axis], groups: Sequence[Group], processes: Sequence[str]
+) -> dict[str, Any]:
+    """Coordinates that follow from what is asked for alone, before anything is run.
+
+    Args:
+        axes: of the result, ``paradigm`` first, the seed's apart.
+        groups: all of them.
+        processes: of the result, training first.
+
+    Returns:
+        ``step``, ``time`` and ``gradients`` of each save, hyperparameters that depend on the run
+        and are on no axis (`HyperSpec.of_run`), ``natural_inference`` and ``learning_examples``.
+    """
+    trained = [group for group in groups if group.process == processes[0]]
+    names = tuple(axis.name for axis in axes)
+    saves = (len(trained[0].study.save_steps),)
+    hypers = {group.number: _hypers(group) for group in trained}
+
+    def spread(among: Sequence[Group], values: Callable[[Group], Any], *own: int) -> np.ndarray:
+        return _spread(axes, {group: values(group) for group in among}, own)
+
+    def kept(name: str, values: np.ndarray, **always: Any) -> Any:
+        return drop_constant_axes(names, values, ("save",), _WORDS[name], **always)
+
+    clock = spread(trained, lambda one: one.study.clock(hypers[one.number]).astype(float), *saves)
+    steps = spread(trained, lambda one: one.study.steps_at(hypers[one.number]), *saves)
+    learnt = {group.number: learning_examples(group.study) for group in groups}
+    batch = spread(
+        trained,
+        lambda one: np.full(
+            one.points, one.study.order.examples(learnt[one.number][one.process]), dtype=float
+        ),
+    )
+    at, whole, words = kept("step", steps, always=None)
+    coords: dict[str, Any] = {
+        "step": (at, whole.astype(np.int64), words),
+        "gradients": kept("gradients", batch[..., None] * steps, always=None),
+        "time": kept("time", clock),
+    }
+    swept = {name for axis in axes for name in axis.names}
+    for name, spec in {one.name: one for g in trained for one in g.problem.hypers}.items():
+        if spec.of_run is not None and name not in swept:
+            reading = [group for group in trained if name in hypers[group.number]]
+            # It belongs to the clock, not to the paradigms that do not read it.
+            at_points = {group: hypers[group.number][name] for group in reading}
+            values = np.nanmax(_spread(axes, at_points, ()), axis=0)
+            attributes = {"units": spec.unit, "long_name": spec.doc}
+            coords[name] = drop_constant_axes(names[1:], values, (), attributes)
+    natural = {group.at["paradigm"]: group.problem.natural_inference for group in groups}
+    rules = [natural[place] for place in sorted(natural)]
+    coords["natural_inference"] = ("paradigm", rules, _WORDS["natural_inference"])
+    counts = {p: {learnt[g.number][p] for g in groups if g.process == p} for p in processes}
+    if all(len(count) == 1 for count in counts.values()):
+        sizes = [counts[process].pop() for process in processes]
+        coords["learning_examples"] = ("process", sizes, _WORDS["learning_examples"])
+    return coords
+
+
+def coordinates_of_study(study: Study) -> dict[str, Any]:
+    """`coordinates_of` one comparison."""
+    groups = groups_of(study)
+    paradigm = Axis("paradigm", (("paradigm", study.names),))
+    processes = tuple(dict.fromkeys(group.process for group in groups))
+    return coordinates_of((paradigm, *study.traced), groups, processes)
+
+
+def _hypers(group: Group) -> dict[str, np.ndarray]:
+    """Hyperparameters at every point of a group's axes, those that depend on the run included."""
+    read = {spec.name for spec in (*group.problem.hypers, *group.study.optimiser.hypers)}
+    found = {name: values for name, values in group.hypers.items() if name in read}
+    return group.study.with_shares_of_run(found, group.problem.hypers)
+
+
+def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ...]) -> np.ndarray:
+    """Values ``[point, *own]`` of some groups on the whole grid; NaN where there are none."""
+    whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
+    for group, values in given.items():
+        found = np.asarray(values).reshape(*(len(axis) for axis in group.axes), *own)
+        names = {axis.name for axis in group.axes}
+        at = tuple(group.at.get(axis.name, slice(None)) for axis in axes)
+        # An axis that the group does not read stays as an axis of length 1: repeated.
+        repeated = [axis.name not in names for axis in axes if axis.name not in group.at]
+        whole[at] = np.expand_dims(found, tuple(np.flatnonzero(repeated).tolist()))
+    return whole
 
 
 def learning_examples(study: Study) -> dict[str, int]:
@@ -18,38 +119,11 @@ def learning_examples(study: Study) -> dict[str, int]:
     return {**dict.fromkeys(study.processes, few), "train": train, "theory": whole}
 
 
-def times_of(study: Study) -> dict[str, Any]:
-    """Coordinates ``step``, ``time``, ``gradients``, and what depends on the run by default."""
-    axes, grid = tuple(study.axes), study.grid
-    clock = study.clock(grid).astype(float)
-    batch = study.order.examples(learning_examples(study)["train"])
-    words = {"units": "step", "long_name": "training step"}
-    each = {"units": "1", "long_name": "gradients of one example taken by training"}
-    at, steps, _ = drop_constant_axes(axes, study.steps_at(grid), ("save",), {}, always=None)
-    coords: dict[str, Any] = {
-        "step": (at, steps, words),
-        "gradients": (at, steps.astype(float) * batch, each),
-    }
-    for spec in study.hypers.values():
-        if spec.of_run is not None and spec.name not in axes:
-            derived = spec.of_run * clock[..., -1]
-            values = np.broadcast_to(study.constants.get(spec.name, derived), derived.shape)
-            attributes = {"units": spec.unit, "long_name": spec.doc}
-            coords[spec.name] = drop_constant_axes(axes, values, (), attributes)
-    coords["time"] = drop_constant_axes(
-        axes,
-        clock,
-        ("save",),
-        {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"},
-    )
-    return coords
-
-
 def drop_constant_axes(
     axes: tuple[str, ...],
     values: np.ndarray,
     rest: tuple[str, ...],
-    attributes: dict[str, Any],
+    attributes: Mapping[str, Any],
     always: str | None = "learning_rate",
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
     """A coordinate over only those axes (and `always` that one) along which it varies."""
@@ -60,4 +134,4 @@ def drop_constant_axes(
         if name != always and np.array_equal(np.broadcast_to(first, values.shape), values):
             values = np.take(values, 0, axis=axis)
             dims.remove(name)
-    return (*dims, *rest), values, attributes
+    return (*dims, *rest), values, dict(attributes)

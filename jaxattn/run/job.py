@@ -10,7 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattn.core.contracts import Hyper, InputError, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import (
+    Hyper,
+    InputError,
+    MeasureSpec,
+    Params,
+    Problem,
+    Splits,
+    Trajectory,
+)
 from jaxattn.core.precision import needs_x64
 from jaxattn.flow import make_flow
 from jaxattn.probes.curvature import sharpness
@@ -18,7 +26,7 @@ from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
 from jaxattn.run.tiles import Row, make_row, make_runner
-from jaxattn.study.groups import Group, groups_of
+from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
 from jaxattn.training.saves import AtTimes
@@ -59,6 +67,12 @@ class Job:
         """What is learnt."""
         return self.group.problem
 
+    @property
+    def specs(self) -> tuple[MeasureSpec, ...]:
+        """What labels the measures of its rows: the problem's own, then those of probes."""
+        probes = probes_of(self.group.study, self.group.process)
+        return (*self.problem.measures, *(spec for one in probes for spec in one.specs))
+
     def hypers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Hyperparameters of some rows in the problem's precision, derived ones included."""
         study, specs = self.group.study, self.problem.hypers
@@ -80,7 +94,7 @@ def plan_jobs(study: Study) -> list[Job]:
     study.refuse_decays()
     groups = groups_of(study)
     refuse_without_x64(groups)
-    return [make_job(group, _plan(group)) for group in groups]
+    return [make_job(group, _plan(group)) for group in groups if group.process != THEORY]
 
 
 def refuse_without_x64(groups: Sequence[Group]) -> None:
@@ -89,7 +103,7 @@ def refuse_without_x64(groups: Sequence[Group]) -> None:
     Raises:
         InputError: with how to switch it on.
     """
-    flows = any(group.process != "train" for group in groups)
+    flows = any(group.process not in ("train", THEORY) for group in groups)
     if flows or any(group.study.settings.precision == "float64" for group in groups):
         needs_x64("a flow" if flows else "precision float64")
 

@@ -1,7 +1,6 @@
 """The whole result of a sweep before any of it has run: names, labels, and where chunks go."""
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
-from jaxattn.run.coordinates import drop_constant_axes, learning_examples
+from jaxattn.run.coordinates import coordinates_of
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.runner import Runner, Solver
 from jaxattn.study.axes import Axis
@@ -49,7 +48,9 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
         "spec_hash": spec_hash(spec),
         "resolved": canonical_json(_resolved(sweep)),
     }
-    labels = xr.Dataset(coords=coords, attrs=attributes).assign_coords(_computed(sweep, runners))
+    axes = (*static_axes(spec), *traced_axes(spec))
+    computed = coordinates_of(axes, sweep.groups, sweep.processes)
+    labels = xr.Dataset(coords=coords, attrs=attributes).assign_coords(computed)
     return labels.assign(_pictures(sweep, runners).data_vars)
 
 
@@ -154,76 +155,5 @@ def pieces_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> Iterator[Piec
         )
 
 
-def _computed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[str, Any]:
-    """Coordinates that follow from the settings alone: times, switches, examples learnt from."""
-    first = sweep.processes[0]
-    trained = [one for one in runners if isinstance(one, Runner) and one.group.process == first]
-    axes = (*static_axes(sweep.spec), *traced_axes(sweep.spec))
-
-    def spread(
-        among: Sequence[Runner], values: Callable[[Runner], Any], own: tuple[int, ...] = ()
-    ) -> np.ndarray:
-        """Values ``[point, *own]`` of these groups on the whole grid, the seed's axis apart."""
-        whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
-        for runner in among:
-            group, given = runner.group, np.asarray(values(runner))
-            given = given.reshape(*(len(axis) for axis in group.axes), *own)
-            names = {axis.name for axis in group.axes}
-            at = tuple(group.at.get(axis.name, slice(None)) for axis in axes)
-            # An axis that the group does not read stays as an axis of length 1: repeated.
-            repeated = [axis.name not in names for axis in axes if axis.name not in group.at]
-            whole[at] = np.expand_dims(given, tuple(np.flatnonzero(repeated).tolist()))
-        return whole
-
-    def hypers(runner: Runner) -> dict[str, np.ndarray]:
-        points = np.arange(runner.group.points) * len(runner.plan.seeds)
-        return runner.job.hypers_of(points)
-
-    def at_points(name: str, runner: Runner) -> np.ndarray:
-        return hypers(runner)[name]
-
-    names = tuple(axis.name for axis in axes)
-    saves = len(sweep.groups[0].study.save_steps)
-    clock = spread(trained, lambda one: one.study.clock(hypers(one)), (saves,))
-    words = {"units": "time", "long_name": "time: the optimiser's clock, shared with its flow"}
-    coords: dict[str, Any] = {"time": drop_constant_axes(names, clock, ("save",), words)}
-    batch = spread(trained, lambda one: np.full(one.group.points, _batch(one), dtype=float))
-    words = {"units": "1", "long_name": "gradients of one example taken by training"}
-    steps = spread(trained, lambda one: one.study.steps_at(hypers(one)), (saves,))
-    taken = batch[..., None] * steps
-    coords["gradients"] = drop_constant_axes(names, taken, ("save",), words, always=None)
-    words = {"units": "step", "long_name": "training step"}
-    at, steps, _ = drop_constant_axes(names, steps, ("save",), {}, always=None)
-    coords["step"] = (at, steps.astype(np.int64), words)
-    swept = {name for axis in axes for name in axis.names}
-    specs = {spec.name: spec for one in trained for spec in one.job.problem.hypers}
-    for name, spec in specs.items():
-        if spec.of_run is None or name in swept:
-            continue
-        reading = [one for one in trained if name in hypers(one)]
-        # It belongs to the clock, not to the paradigms that do not read it.
-        values = np.nanmax(spread(reading, partial(at_points, name)), axis=0)
-        words = {"units": spec.unit, "long_name": spec.doc}
-        coords[name] = drop_constant_axes(names[1:], values, (), words)
-    natural = {one.group.paradigm: one.group.problem.natural_inference for one in runners}
-    coords["natural_inference"] = (
-        "paradigm",
-        list(natural.values()),
-        {"long_name": "inference rule that goes with the paradigm"},
-    )
-    processes = sweep.processes
-    learnt = {item for study in _studies(sweep) for item in learning_examples(study).items()}
-    learnt = {(process, count) for process, count in learnt if process in processes}
-    if len(learnt) == len(processes):
-        sizes = [dict(learnt)[process] for process in processes]
-        coords["learning_examples"] = ("process", sizes, {"long_name": "examples learnt from"})
-    return coords
-
-
 def _studies(sweep: Sweep) -> list[Study]:
     return [group.study for group in sweep.groups]
-
-
-def _batch(runner: Runner) -> int:
-    study = runner.study
-    return study.order.examples(learning_examples(study)[runner.group.process])

@@ -17,7 +17,7 @@ from jaxattn.results.files import block
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import give_back
-from jaxattn.run.job import Job, make_job, probes_of
+from jaxattn.run.job import Job, make_job
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
 from jaxattn.study.groups import THEORY, Group
@@ -42,7 +42,7 @@ class Solver:
         real = rows[rows >= 0]
         study = self.group.study
         hypers = {k: v for k, v in self.plan.hypers_of(real).items() if k in study.hypers}
-        ds = theory_rows(study, self.group.paradigm, {"row": real.tolist()}, hypers)
+        ds = theory_rows(self.group, {"row": real.tolist()}, hypers)
         time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
         natural = study.paradigms[self.group.paradigm].natural_inference
         return with_times(ds, time, natural, study.settings), None
@@ -207,10 +207,7 @@ class Runner:
         self, out: Trajectory, rows: np.ndarray, beside: np.ndarray | None = None
     ) -> xr.Dataset:
         """Rows with names; `beside` has the positions of training, where these are of a limit."""
-        labels = {"row": rows.tolist()}
-        probes = probes_of(self.study, self.group.process)
-        specs = (*self.job.problem.measures, *(spec for one in probes for spec in one.specs))
-        ds = block(out, labels, specs, self.job.parts, use_up=True)
+        ds = block(out, {"row": rows.tolist()}, self.job.specs, self.job.parts, use_up=True)
         if "position" in ds:
             at = ds["position"]
             ds = ds.drop_vars("position").assign(

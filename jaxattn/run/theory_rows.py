@@ -9,32 +9,22 @@ import xarray as xr
 
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.reduced import solve_reduced
-from jaxattn.study.groups import THEORY
-from jaxattn.study.study import Study
+from jaxattn.study.groups import Group
 
-__all__ = ["theory_blocks", "theory_rows"]
-
-
-def theory_blocks(study: Study) -> dict[tuple[str, str], xr.Dataset]:
-    """The reduced (mu, nu) system at the times of training, where it is exact; in float64."""
-    if not study.is_solvable:
-        return {}
-    return {
-        (name, THEORY): theory_rows(study, name, study.axes, study.grid) for name in study.solved
-    }
+__all__ = ["theory_rows"]
 
 
 def theory_rows(
-    study: Study, paradigm: str, axes: Mapping[str, Any], hypers: Mapping[str, np.ndarray]
+    group: Group, axes: Mapping[str, Any], hypers: Mapping[str, np.ndarray]
 ) -> xr.Dataset:
-    """The paths of one paradigm as a Dataset.
+    """The reduced (mu, nu) system at the times of training, of one paradigm; in float64.
 
     Args:
-        study: whose task it is.
-        paradigm: one of `Study.solved`.
+        group: of exact rows.
         axes: names and labels of the axes of `hypers`.
         hypers: of each row.
     """
+    study = group.study
     clock = study.clock(hypers)
     # Whether a hybrid is among the paradigms or not, the solver saves at its switch.
     switch = study.with_shares_of_run(hypers, PARADIGMS["hybrid"].hypers)["switch_time"]
@@ -42,7 +32,7 @@ def theory_rows(
         paths = [
             solve_reduced(
                 # A switch that a run does not reach leaves it soft attention.
-                "soft" if paradigm == "hybrid" and at > times[-1] else paradigm,
+                "soft" if group.paradigm == "hybrid" and at > times[-1] else group.paradigm,
                 times,
                 segments=study.task.segments,
                 classes=study.task.classes,

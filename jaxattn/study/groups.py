@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxattn.core.contracts import Problem, Task
 from jaxattn.study.axes import Axis, Value
+from jaxattn.study.plan import make_plan
 from jaxattn.study.spec import Spec
 from jaxattn.study.study import Study, resolve_settings
 from jaxattn.training.optimisers import as_optimiser
@@ -49,9 +50,15 @@ class Group:
         """Points of the traced axes."""
         return prod(len(axis) for axis in self.axes)
 
+    @cached_property
+    def hypers(self) -> dict[str, np.ndarray]:
+        """Numbers on the axes at every point ``[point]``, constants broadcast."""
+        points = make_plan(self.axes, (0,), self.constants, tile=1)
+        return points.hypers_of(np.arange(points.size))
+
 
 def groups_of(study: Study) -> tuple[Group, ...]:
-    """The groups of one comparison: every paradigm in training, then in each limit beside it."""
+    """The groups of one comparison: paradigms in training, in each limit beside it, and exact."""
     found: list[Group] = []
     for process in study.processes:
         for place, paradigm in enumerate(study.names):
@@ -68,7 +75,24 @@ def groups_of(study: Study) -> tuple[Group, ...]:
                 seeds = seeds[: study.settings.flow_seeds]
             at = {"paradigm": place}
             found.append(Group(len(found), at, paradigm, process, study, traced, constants, seeds))
+    exact = study.solved if study.is_solvable else ()
+    for group in [one for one in found if one.process == "train" and one.paradigm in exact]:
+        found.append(_exact(group, len(found), study.traced, study.constants))
     return tuple(found)
+
+
+def _exact(
+    group: Group, number: int, axes: tuple[Axis, ...], constants: Mapping[str, float]
+) -> Group:
+    """The exact rows beside those of a group; they know no seed."""
+    return replace(
+        group,
+        number=number,
+        process=THEORY,
+        axes=axes,
+        constants=constants,
+        seeds=group.seeds[:1],
+    )
 
 
 def _share_one_clock(study: Study) -> bool:
@@ -120,8 +144,7 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
             groups.append(_group(spec, len(groups), at, point, process))
         last = groups[-1]
         if last.study.is_solvable and last.study.solved and not last.lengths:
-            number, seeds = len(groups), last.seeds[:1]
-            groups.append(replace(last, number=number, process=THEORY, seeds=seeds))
+            groups.append(_exact(last, len(groups), last.axes, last.constants))
     return tuple(groups)
 
 

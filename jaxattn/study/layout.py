@@ -99,6 +99,4 @@ def plan_of(group: Group, tile: int, tiles: int, *, by_cost: bool = True) -> Pla
 def _horizon(group: Group) -> Float[np.ndarray, " point"]:
     """Time that a flow covers at each point of the traced axes: what its steps grow with."""
     study = group.study
-    points = make_plan(group.axes, (0,), group.constants, tile=1)
-    hypers = points.hypers_of(np.arange(points.size))
-    return np.asarray(clocks(study.optimiser, hypers, (0, study.settings.steps)))[:, -1]
+    return np.asarray(clocks(study.optimiser, group.hypers, (0, study.settings.steps)))[:, -1]

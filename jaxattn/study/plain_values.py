@@ -74,7 +74,7 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
         if name not in (*known, "hypers"):
             raise InputError(
                 f"settings: got {name!r}, expected one of {', '.join((*known, 'hypers'))}; "
-                f"{nearest(name, known) or 'hyperparameters belong in [settings.hypers].'}"
+                f"{nearest(name, known)} (hyperparameters belong in [settings.hypers])"
             )
     said = [name for name in known if name in given or name not in swept]
     suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))

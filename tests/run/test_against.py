@@ -16,7 +16,7 @@ from jaxattn.analysis.limit_gaps import departures, limits_in, orders_by_name
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.problems.paradigms import soft
-from jaxattn.run.coordinates import times_of
+from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.job import plan_jobs
 from jaxattn.tasks import orthogonal
 
@@ -227,7 +227,7 @@ def test_without_float64_it_is_refused() -> None:
 
 def test_heavy_ball_reaches_common_times_on_its_own_clock() -> None:
     asked = settings(optimiser="momentum", hypers={"momentum": 0.75})
-    coords = times_of(asked)
+    coords = coordinates_of_study(asked)
     _, steps, _ = coords["step"]
     np.testing.assert_array_equal(steps[:, -1], STEPS * RATES[0] / np.asarray(RATES))
     _, times, _ = coords["time"]
@@ -238,7 +238,7 @@ def test_heavy_ball_reaches_common_times_on_its_own_clock() -> None:
 
 def test_an_axis_of_momenta_keeps_times_common_too() -> None:
     asked = settings(optimiser="momentum", hypers={"momentum": (0.5, 0.75)}, rates=(0.4, 0.2))
-    _, steps, _ = times_of(asked)["step"]
+    _, steps, _ = coordinates_of_study(asked)["step"]
     assert steps.shape == (2, 2, SAVES)
     # The run with the longest steps, 0.4 / 0.25, has those that were asked for.
     np.testing.assert_array_equal(steps[..., -1], STEPS * np.asarray([[2, 1], [4, 2]]))

@@ -15,8 +15,8 @@ from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hybrid
 from jaxattn.reports.compare_into import count_failed
 from jaxattn.run import compare as comparison
-from jaxattn.run.coordinates import times_of
-from jaxattn.run.theory_rows import theory_blocks
+from jaxattn.run.coordinates import coordinates_of_study
+from jaxattn.study.groups import THEORY, groups_of
 from jaxattn.tasks import digits, orthogonal_population
 
 RATES = (0.1, 0.5)
@@ -395,7 +395,7 @@ def coords(**settings):
     hypers = settings.pop("hypers", {"learning_rate": RATES})
     asked = study_of(task=orthogonal_population(3, 4), hypers=hypers, **settings)
     axes = {name: list(values) for name, values in asked.axes.items()}
-    return xr.Dataset(coords={**axes, **times_of(asked)})
+    return xr.Dataset(coords={**axes, **coordinates_of_study(asked)})
 
 
 def test_a_hybrid_switches_after_a_quarter_of_its_own_run_unless_told():
@@ -450,7 +450,8 @@ def test_time_varies_only_along_what_moves_the_clock():
 )
 def test_theory_is_there_exactly_where_it_is_exact(settings, found):
     settings = {"task": orthogonal_population(3, 4), "steps": 4, "saves": 2, **settings}
-    assert set(theory_blocks(study_of(**settings))) == {(name, "theory") for name in found}
+    groups = groups_of(study_of(**settings))
+    assert {group.paradigm for group in groups if group.process == THEORY} == found
 
 
 # ---- components of one's own
