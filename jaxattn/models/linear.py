@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import InputError, Model
 from jaxattn.models.pair import pair
 
-__all__ = ["linear"]
+__all__ = ["MODELS", "linear"]
 
 
 def _within(bound: float) -> nn.initializers.Initializer:
@@ -65,3 +65,6 @@ def linear(classes: int, bias: bool = False, start: str = "zeros") -> Model:
         raise InputError(f"start of linear: got {start!r}, expected one of {', '.join(STARTS)}.")
     focus, classifier = _Linear(1, False, start), _Linear(classes, bias, start)
     return pair(focus, classifier, tile=16, random_start=start != "zeros")
+
+
+MODELS = {"linear": linear}
