@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from jaxattn.core.contracts import InputError
 
-__all__ = ["discover", "nearest", "resolve"]
+__all__ = ["discover", "nearest", "refuse_borrowed_name", "resolve"]
 
 Component = TypeVar("Component")
 
@@ -20,19 +20,37 @@ def resolve(kind: str, table: Mapping[str, Component], name: "str | Component") 
     file or to another process, a component that is in no table.
 
     Raises:
-        InputError: no such name (the message offers the nearest one and lists them all), or
-            nothing to import at that path.
+        InputError: no such name (the message offers the nearest one and lists them all), nothing to
+            import at that path, or a function of one's own that is called like one in the table.
     """
     if not isinstance(name, str):
-        return name
+        return _own(kind, table, name)
     if name in table:
         return table[name]
     if ":" in name:
-        return _imported(kind, name)
+        return _own(kind, table, _imported(kind, name))
     raise InputError(
         f"unknown {kind}: got {name!r}, expected one of {', '.join(sorted(table))}; "
         f"{nearest(name, table) or 'pick one of these.'}"
     )
+
+
+def refuse_borrowed_name(kind: str, table: Mapping[str, Any], name: str, component: Any) -> None:
+    """Refuse something else under a name of `table`: results tell components apart by their names.
+
+    Raises:
+        InputError: `name` is in the table and means another component there.
+    """
+    if name in table and table[name] != component:
+        raise InputError(
+            f"{kind}: got one of your own called {name!r}, which is a built-in's name, expected "
+            "another, as results tell them apart by it; rename yours."
+        )
+
+
+def _own(kind: str, table: Mapping[str, Any], component: Any) -> Any:
+    refuse_borrowed_name(kind, table, getattr(component, "__name__", ""), component)
+    return component
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

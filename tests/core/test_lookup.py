@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jaxattn.core.lookup import discover
+from jaxattn.core.contracts import InputError
+from jaxattn.core.lookup import discover, resolve
 
 
 @pytest.fixture
@@ -30,3 +31,17 @@ def test_the_modules_that_define_it_are_found_in_order_of_their_names(package: s
     assert discover(package, "THING") == ["apple", "pear"]
     assert discover(package, "OTHER") == [1]
     assert discover(package, "NOTHING") == []
+
+
+def linear(classes: int) -> int:
+    return classes
+
+
+def test_a_function_of_ones_own_does_not_borrow_a_name() -> None:
+    table = {"linear": abs, "mlp": linear}
+    with pytest.raises(InputError, match=r"model: got one of your own called 'linear'.*rename"):
+        resolve("model", table, linear)
+    with pytest.raises(InputError, match="one of your own called 'linear'"):
+        resolve("model", table, f"{__name__}:linear")
+    assert resolve("model", {"mlp": abs}, linear) is linear
+    assert resolve("model", {"linear": linear}, linear) is linear
