@@ -5,6 +5,7 @@ must be in `jaxattn.core.protocols`. Components that are static (architecture, p
 name) are hashable; numbers that are swept are scalars in a `Hyper` and stay traced.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -164,6 +165,10 @@ def _keep_state(state: PyTree, aux: PyTree) -> PyTree:
     return state
 
 
+def _nothing() -> None:
+    pass
+
+
 class Paradigm(NamedTuple):
     """A way to train the pair: the loss of one example given its attention.
 
@@ -206,6 +211,8 @@ class Problem(NamedTuple):
     tile: int = 4
     stochastic: bool = False
     """Whether the loss draws on its key."""
+    verify: Callable[[], None] = _nothing
+    """Computes a little and raises `InputError` for what shapes do not show; see `checked`."""
 
 
 class Trajectory(NamedTuple):
