@@ -26,7 +26,15 @@ from jaxattn.core.contracts import (
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.attention import average
 from jaxattn.problems.inference import INFERENCE_RULES
-from jaxattn.problems.tracing import RAISED, described, expect, same_kind, shaped, shapes_of
+from jaxattn.problems.tracing import (
+    RAISED,
+    described,
+    expect,
+    expect_jumps,
+    same_kind,
+    shaped,
+    shapes_of,
+)
 
 __all__ = ["check_components"]
 
@@ -198,9 +206,7 @@ def _check_loss(
 def _check_rest(owner: str, paradigm: Paradigm, hyper: dict[str, Any]) -> None:
     if paradigm.discontinuities is not None:
         hint = "discontinuities [jump], floats: the times at which the loss jumps."
-        jumps = _with_hyper(owner, hint, paradigm.discontinuities, hyper)
-        shape = (jumps.shape[:1] or (1,)) if hasattr(jumps, "shape") else (1,)
-        expect(owner, "discontinuities", jumps, shape, "return one float a jump.")
+        expect_jumps(owner, _with_hyper(owner, hint, paradigm.discontinuities, hyper))
     if (rule := paradigm.natural_inference) not in INFERENCE_RULES:
         raise InputError(
             f"{owner}: got natural_inference {rule!r}, expected one of "

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
 from jaxattn.probes.measured import check_measured
-from jaxattn.problems.tracing import described, expect, in_one_line, same_kind
+from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
 
 __all__ = ["checked"]
 
@@ -21,8 +21,8 @@ def checked(problem: Problem) -> Problem:
 
     Raises:
         InputError: here, what `Problem.verify` refuses; when traced, a loss that is no float
-            scalar, a state of another kind than before, measures that are not as labelled, or
-            whatever they raise themselves.
+            scalar, a state of another kind than before, measures that are not as labelled, jumps
+            that are no list of times, or whatever they raise themselves.
     """
     problem.verify()
     owner = f"problem {problem.name!r}" if problem.name else "problem"
@@ -52,4 +52,10 @@ def checked(problem: Problem) -> Problem:
         check_measured(owner, problem.measures, found)
         return found
 
-    return problem._replace(loss=loss, measure=measure)
+    def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
+        with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
+            found = problem.discontinuities(hyper)
+        expect_jumps(owner, found)
+        return found
+
+    return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)

@@ -11,7 +11,16 @@ from jaxtyping import PyTree
 from jaxattn.core.contracts import InputError
 from jaxattn.models.pair import FlaxError
 
-__all__ = ["RAISED", "described", "expect", "in_one_line", "same_kind", "shaped", "shapes_of"]
+__all__ = [
+    "RAISED",
+    "described",
+    "expect",
+    "expect_jumps",
+    "in_one_line",
+    "same_kind",
+    "shaped",
+    "shapes_of",
+]
 
 RAISED = (
     ArithmeticError,
@@ -102,3 +111,14 @@ def _alike(one: Any, two: Any) -> bool:
     """Whether two leaves have one dtype; a Python number takes any."""
     weak = [getattr(leaf, "weak_type", not hasattr(leaf, "dtype")) for leaf in (one, two)]
     return any(weak) or bool(one.dtype == two.dtype)
+
+
+def expect_jumps(owner: str, found: Any) -> None:
+    """Refuse what is no list of the times at which a loss jumps.
+
+    Raises:
+        InputError: with what it is.
+    """
+    shape = getattr(found, "shape", ())
+    fix = "return one time a jump, an empty array for none."
+    expect(owner, "discontinuities", found, tuple(shape) if len(shape) == 1 else (1,), fix)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Hyper, HyperSpec, Params
+from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
 from jaxattn.probes.curvature import rate_scale
+from jaxattn.problems.tracing import described, in_one_line
 from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
@@ -78,8 +79,18 @@ class Optimiser:
         return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
 
     def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
-        """The transformation at these hyperparameters and this learning rate by step."""
-        chain = [_clip(hyper), self.transform(hyper, rate)]
+        """The transformation at these hyperparameters and this learning rate by step.
+
+        Raises:
+            InputError: one's own raises, or gives no transformation.
+        """
+        owner = f"optimiser {self.name!r}"
+        hint = "an optax transformation; what it reads of hyper an Optimiser declares as hypers."
+        with in_one_line(owner, hint):
+            made = self.transform(hyper, rate)
+        if not (hasattr(made, "init") and hasattr(made, "update")):
+            raise InputError(f"{owner}: got {described(made)}, expected {hint}")
+        chain = [_clip(hyper), made]
         if "focus_rate" in hyper:
             # Scaling the update is scaling the rate, for every optimiser here.
             parts = {"focus": optax.scale(hyper["focus_rate"]), "other": optax.identity()}

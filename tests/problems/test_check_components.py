@@ -114,6 +114,10 @@ LOSSES = {
         of_paradigm(discontinuities=lambda hyper: jnp.arange(2)),
         r"int\d+ of shape \(2,\), expected discontinuities, floats of shape \(2,\)",
     ),
+    "another temperature": (
+        of_paradigm(hypers=(HyperSpec("temperature", 2.0),)),
+        "'temperature': got default 1 from attention map 'softmax' and 2 from paradigm 'mine'",
+    ),
     "inference": (
         of_paradigm(natural_inference="average-ouput"),
         "natural_inference 'average-ouput', .*did you mean 'average-output'",
@@ -329,13 +333,22 @@ def test_a_map_is_evaluated_with_the_segments_that_the_template_masks_out():
     batch = bags(np.random.default_rng(2), 2)
     mask = np.arange(SEGMENTS) < 2
     task = task_of(batch._replace(mask=np.broadcast_to(mask, batch.mask.shape).copy()))
-    for attention, refusal in ((uniform, None), (_spread, InputError)):
-        problem = attention_problem(task, MINE, loss, attention, PRECISION)
-        if refusal is None:
-            problem.verify()
-            continue
-        with pytest.raises(refusal, match="masked-out"):
-            problem.verify()
+
+    def pairs_alone(scores, example, hyper):
+        found = uniform(scores, example, hyper)
+        return jnp.where(jnp.sum(example.mask) == 2, found, jnp.nan)
+
+    for attention in (uniform, pairs_alone):
+        attention_problem(task, MINE, loss, attention, PRECISION).verify()
+    with pytest.raises(InputError, match="masked-out"):
+        attention_problem(task, MINE, loss, _spread, PRECISION).verify()
+
+
+def test_a_map_sees_a_foreground_and_a_background_whatever_the_template_holds():
+    batch = bags(np.random.default_rng(2), 2)
+    alone = np.broadcast_to(np.arange(SEGMENTS) == 0, batch.mask.shape).copy()
+    for changed_bags in (batch._replace(mask=alone), batch._replace(foreground=batch.mask)):
+        attention_problem(task_of(changed_bags), MINE, loss, "imposed", PRECISION).verify()
 
 
 # ---- names

@@ -57,6 +57,11 @@ REFUSED = {
         {"measure": lambda *_: {"size": jnp.zeros(2)}},
         r"problem 'mine', measure 'size': got shape \(2,\), expected \[\]",
     ),
+    "one jump": (
+        {"discontinuities": lambda hyper: jnp.ones(())},
+        r"problem 'mine': got float\d+ of shape \(\), expected discontinuities, .* \(1,\)",
+    ),
+    "no jumps": ({"discontinuities": lambda hyper: ()}, "got tuple of 0, expected discontinuities"),
     "no measure": ({"measure": lambda *_: 1 / 0}, "measure: got ZeroDivisionError"),
 }
 
