@@ -69,7 +69,7 @@ def _evaluate(
     for example in _masked(template):
         for scores in drawn:
             with jax.ensure_compile_time_eval(), in_one_line(name, hint):
-                found = np.asarray(apply(jnp.asarray(scores), example, hyper))
+                found = np.asarray(apply(scores, example, hyper))
             _refuse(name, found, np.asarray(example.mask))
 
 
