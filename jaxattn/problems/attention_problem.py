@@ -70,7 +70,7 @@ def attention_problem(
             "jaxattn.mosaic(X, y, foreground)."
         )
     made = resolve("model", MODELS, model)
-    if not isinstance(made, Model):
+    if callable(made) and not isinstance(made, Model):
         with in_one_line("model", "a Model, or a function from the number of classes to one."):
             made = made(task.classes)
     parts = (

@@ -182,6 +182,7 @@ MODELS_REFUSED = {
         lambda classes: "linear",
         r"model: got str, expected Model; see help\(jaxattn.Mod",
     ),
+    "a number": (3, r"model: got int, expected Model; see help\(jaxattn.Model"),
     "a factory that fails": (lambda: MINE, "model: got TypeError .*from the number of classes"),
     "a list": (of_model(hypers=[HyperSpec("a", 1.0)]), "unhashable type: 'list'.*as a tuple"),
 }
