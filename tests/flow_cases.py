@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from helpers import hyper, jit
 
-from jaxattn.core.contracts import Hyper, Paradigm, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Hyper, HyperSpec, Paradigm, Params, Problem, Splits, Trajectory
 from jaxattn.core.streams import streams
 from jaxattn.flow import Limit, make_flow
 from jaxattn.problems.minibatches import Order
@@ -29,7 +29,7 @@ def _chosen(*args: Any) -> Any:
     return jax.lax.switch(args[-1].hyper["choice"].astype(int), losses)
 
 
-ANY = Paradigm("any", _chosen)
+ANY = Paradigm("any", _chosen, hypers=(HyperSpec("choice", 0.0),))
 """The paradigm of `CHOICE` that the hyper ``choice`` counts to: one program serves all three."""
 
 

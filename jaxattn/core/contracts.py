@@ -1,20 +1,34 @@
 """The shared types: what a task, a model, a paradigm, a problem and a result are.
 
-Everything is written for one example; leading axes (examples, rows of a sweep) come from
-``vmap``. Components that are static (architecture, paradigm, optimiser name) are hashable;
-numbers that are swept are scalars in a `Hyper` and stay traced.
+What their functions are given is in `jaxattn.core.inputs` (here by name too), what those functions
+must be in `jaxattn.core.protocols`. Components that are static (architecture, paradigm, optimiser
+name) are hashable; numbers that are swept are scalars in a `Hyper` and stay traced.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.core.errors import InputError
+from jaxattn.core.inputs import Context, Data, Example, Hyper, Keys, Params, Reader, Splits
+from jaxattn.core.protocols import (
+    Attend,
+    BatchLoss,
+    Classify,
+    Discontinuities,
+    ExampleLoss,
+    InitParams,
+    InitState,
+    MakeData,
+    Measure,
+    Represent,
+    Score,
+    StartParams,
+    UpdateState,
+)
 
 __all__ = [
     "AttentionMap",
@@ -36,12 +50,6 @@ __all__ = [
     "Task",
     "Trajectory",
 ]
-
-Params: TypeAlias = PyTree
-"""Trainable arrays: ``{"shared": ..., "focus": ..., "classify": ...}``; parts may be empty."""
-
-Hyper: TypeAlias = dict[str, Float[Array, ""]]
-"""Traced scalars by name: what a sweep varies without compiling again."""
 
 
 class Status(IntEnum):
@@ -92,38 +100,6 @@ class MeasureSpec:
     long_name: str = ""
 
 
-class Example(NamedTuple):
-    """One bag of segments.
-
-    At a masked-out position a segment may hold any finite value; it never matters.
-    """
-
-    segments: PyTree[Shaped[Array, "segment ..."]]
-    mask: Bool[Array, " segment"]
-    label: Int[Array, "*word"]
-    foreground: Bool[Array, "*word segment"]
-    weight: Float[Array, ""]
-
-
-class Data(NamedTuple):
-    """Many examples (leading axis), whose segments may be indices into a pool.
-
-    With a pool, every leaf of ``examples.segments`` holds int32 row numbers of the matching
-    leaf of `pool`; `jaxattn.problems.data.take` replaces them by the rows. The pool is shared by
-    all examples and all seeds, so thousands of mosaics cost their indices only.
-    """
-
-    examples: Example
-    pool: PyTree | None = None
-
-
-class Splits(NamedTuple):
-    """What a run learns from, and the named sets it is measured on."""
-
-    learn: Data
-    evaluate: dict[str, Data]
-
-
 @dataclass(frozen=True, eq=False)
 class Task:
     """A selective dependence classification task.
@@ -136,7 +112,7 @@ class Task:
     name: str
     segments: int
     classes: int
-    make: Callable[[int], dict[str, Data]]
+    make: MakeData
     template: Example
     """One example with its pool rows filled in: the shapes that models initialise from."""
     summary: str = ""
@@ -145,45 +121,6 @@ class Task:
     default_model: str = "mlp"
     picture: tuple[int, ...] | None = None
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
-
-
-class Keys(NamedTuple):
-    """Named streams of randomness of one seed; see `jaxattn.streams`."""
-
-    data: Array
-    init: Array
-    order: Array
-    sample: Array
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
-
-    logits: Callable[[PyTree], Float[Array, " class"]]
-
-    def __call__(self, value: PyTree) -> Float[Array, " class"]:
-        """Log probability of every class."""
-        return jax.nn.log_softmax(self.logits(value))
-
-    def log_probability(self, value: PyTree, label: Int[Array, ""]) -> Float[Array, ""]:
-        """``read(value)[label]``, a sixth cheaper with its gradient.
-
-        Only one class is normalised. Shifted before they are summed, so that a loss far below the
-        rounding of the logits keeps its digits.
-        """
-        logits = self.logits(value)
-        top = jax.lax.stop_gradient(jnp.max(logits))
-        return (logits[label] - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
-
-
-class Context(NamedTuple):
-    """What a paradigm's loss may read besides attention and values."""
-
-    hyper: Hyper
-    time: Float[Array, ""]
-    key: Array | None
-    state: PyTree
 
 
 class Model(NamedTuple):
@@ -195,10 +132,10 @@ class Model(NamedTuple):
     - ``classify(params, value) -> [class]``: logits of one value, averaged or of one segment
     """
 
-    init: Callable[..., Params]
-    represent: Callable[..., PyTree]
-    score: Callable[..., Float[Array, " segment"]]
-    classify: Callable[..., Float[Array, " class"]]
+    init: InitParams
+    represent: Represent
+    score: Score
+    classify: Classify
     stochastic: bool = False
     hypers: tuple[HyperSpec, ...] = ()
     random_start: bool = True
@@ -213,7 +150,7 @@ class Model(NamedTuple):
 class AttentionMap(NamedTuple):
     """``apply(scores, example, hyper) -> log attention``, -inf at masked-out positions."""
 
-    apply: Callable[..., Float[Array, " segment"]]
+    apply: Attend
     hypers: tuple[HyperSpec, ...] = ()
 
 
@@ -227,6 +164,10 @@ def _keep_state(state: PyTree, aux: PyTree) -> PyTree:
     return state
 
 
+def _nothing() -> None:
+    pass
+
+
 class Paradigm(NamedTuple):
     """A way to train the pair: the loss of one example given its attention.
 
@@ -237,12 +178,12 @@ class Paradigm(NamedTuple):
     """
 
     name: str
-    loss: Callable[..., tuple[Float[Array, ""], PyTree]]
+    loss: ExampleLoss
     natural_inference: str = "average-output"
     hypers: tuple[HyperSpec, ...] = ()
-    discontinuities: Callable[[Hyper], Float[Array, " jump"]] | None = None
-    init: Callable[[Params], PyTree] = _no_state
-    update: Callable[[PyTree, PyTree], PyTree] = _keep_state
+    discontinuities: Discontinuities | None = None
+    init: InitState = _no_state
+    update: UpdateState = _keep_state
     stochastic: bool = False
 
 
@@ -256,11 +197,11 @@ class Problem(NamedTuple):
     - ``discontinuities(hyper) -> [jump]``
     """
 
-    init: Callable[..., Params]
-    loss: Callable[..., tuple[Float[Array, ""], PyTree]]
-    measure: Callable[..., dict[str, Array]]
-    discontinuities: Callable[[Hyper], Float[Array, " jump"]]
-    state: Callable[[Params], PyTree] = _no_state
+    init: StartParams
+    loss: BatchLoss
+    measure: Measure
+    discontinuities: Discontinuities
+    state: InitState = _no_state
     hypers: tuple[HyperSpec, ...] = ()
     measures: tuple[MeasureSpec, ...] = ()
     name: str = ""
@@ -269,6 +210,8 @@ class Problem(NamedTuple):
     tile: int = 4
     stochastic: bool = False
     """Whether the loss draws on its key."""
+    verify: Callable[[], None] = _nothing
+    """Computes a little and raises `InputError` for what shapes do not show; see `checked`."""
 
 
 class Trajectory(NamedTuple):

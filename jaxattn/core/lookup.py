@@ -1,13 +1,14 @@
-"""Look a component up by name or by import path; say the nearest name if unknown."""
+"""Look a component up by name or import path, say the nearest name, find what a package defines."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from jaxattn.core.errors import InputError
 
-__all__ = ["nearest", "resolve"]
+__all__ = ["discover", "nearest", "refuse_borrowed_name", "resolve"]
 
 Component = TypeVar("Component")
 
@@ -19,25 +20,60 @@ def resolve(kind: str, table: Mapping[str, Component], name: "str | Component") 
     file or to another process, a component that is in no table.
 
     Raises:
-        InputError: no such name (the message offers the nearest one and lists them all), or
-            nothing to import at that path.
+        InputError: no such name (the message offers the nearest one and lists them all), nothing to
+            import at that path, or a function of one's own that is called like one in the table.
     """
     if not isinstance(name, str):
-        return name
+        return _own(kind, table, name)
     if name in table:
         return table[name]
     if ":" in name:
-        return _imported(kind, name)
+        return _own(kind, table, _imported(kind, name))
     raise InputError(
         f"unknown {kind}: got {name!r}, expected one of {', '.join(sorted(table))}; "
         f"{nearest(name, table) or 'pick one of these.'}"
     )
 
 
+def refuse_borrowed_name(kind: str, table: Mapping[str, Any], name: str, component: Any) -> None:
+    """Refuse something else under a name of `table`: results tell components apart by their names.
+
+    Raises:
+        InputError: `name` is in the table and means another component there.
+    """
+    if name in table and table[name] != component:
+        raise InputError(
+            f"{kind}: got one of your own called {name!r}, which is a built-in's name, expected "
+            "another, as results tell them apart by it; rename yours."
+        )
+
+
+def _own(kind: str, table: Mapping[str, Any], component: Any) -> Any:
+    refuse_borrowed_name(kind, table, getattr(component, "__name__", ""), component)
+    return component
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest of `known` was meant; empty if none is near."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {found[0]!r}?" if found else ""
+
+
+def discover(package: str, attribute: str) -> list[Any]:
+    """What the modules of a package define under one name: a registry that no file lists.
+
+    Every public module (no underscore in front) directly in the package is imported.
+
+    Args:
+        package: its full name, ``"jaxattn.flow.limits"``.
+        attribute: the name to look for in each module.
+
+    Returns:
+        The attribute of each module that defines it, by name of the module.
+    """
+    names = sorted(one.name for one in iter_modules(import_module(package).__path__))
+    modules = [import_module(f"{package}.{name}") for name in names if not name.startswith("_")]
+    return [getattr(module, attribute) for module in modules if hasattr(module, attribute)]
 
 
 def _imported(kind: str, path: str) -> Any:

@@ -35,6 +35,7 @@ from jaxattn.integrate import Solution
 from jaxattn.probes.curvature import rate_scale
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.check_problem import checked
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
@@ -106,6 +107,7 @@ def make_flow(
             "in even steps to its end; leave out until and unit."
         )
     how = Tolerances(solver, rtol, atol, max_steps, unit, until)
+    problem = checked(problem)
     probe = make_probe(problem, keep_params, probes)
 
     def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:

@@ -29,6 +29,7 @@ from jaxattn.integrate import Carry, Solution, begin, piece, stability_interval
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.check_problem import checked
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.legs import Legs, Span, spans_of
@@ -128,6 +129,7 @@ def make_flow_legs(
             that starts anew where the loss jumps; `longest` with another limit than flow.
     """
     one = _checked(limit, problem, optimiser, order, longest)
+    problem = checked(problem)
     probe = make_probe(problem, keep_params, probes)
     tolerances = {"rtol": rtol, "atol": atol, "solver": solver}
 

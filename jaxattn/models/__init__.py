@@ -1,13 +1,22 @@
-"""Models behind the `Model` contract. The only folder that imports flax."""
+"""Models behind the `Model` contract. The only folder that imports flax.
+
+To add one, write a function from the number of classes to a `jaxattn.core.contracts.Model` in a
+module of this folder and name it in that module's own `MODELS`; nothing else knows.
+"""
 
 from collections.abc import Callable, Mapping
 
 from jaxattn.core.contracts import Model
+from jaxattn.core.lookup import discover
 from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair
 
 __all__ = ["MODELS", "linear", "mlp", "pair"]
 
-MODELS: Mapping[str, Callable[[int], Model]] = {"linear": linear, "mlp": mlp}
+MODELS: Mapping[str, Callable[[int], Model]] = {
+    name: factory
+    for models in discover("jaxattn.models", "MODELS")
+    for name, factory in models.items()
+}
 """Factories by name: number of classes -> `Model`."""

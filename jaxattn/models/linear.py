@@ -1,6 +1,6 @@
 """Linear focus and linear classification: the pair of the solvable setting."""
 
-from functools import lru_cache
+from functools import cache
 
 import flax.linen as nn
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import InputError, Model
 from jaxattn.models.pair import pair
 
-__all__ = ["linear"]
+__all__ = ["MODELS", "is_linear_from_zero", "linear"]
 
 
 def _within(bound: float) -> nn.initializers.Initializer:
@@ -47,7 +47,6 @@ class _Linear(nn.Module):
         )(segment)
 
 
-@lru_cache(maxsize=64)
 def linear(classes: int, bias: bool = False, start: str = "zeros") -> Model:
     """Scores ``u . x`` and logits ``W^T x``, by default from zero (THEORY section 2).
 
@@ -58,10 +57,34 @@ def linear(classes: int, bias: bool = False, start: str = "zeros") -> Model:
             or ``uniform``, weights and bias between -1 and 1 over the root of the inputs, which is
             how PyTorch starts a linear layer (PAPER 2).
 
+    Returns:
+        The same object for equal arguments.
+
     Raises:
         InputError: an unknown start.
     """
     if start not in STARTS:
         raise InputError(f"start of linear: got {start!r}, expected one of {', '.join(STARTS)}.")
+    return _linear(classes, bias, start)
+
+
+# Without a bound: a pair that were made anew would not be known for what it is.
+@cache
+def _linear(classes: int, bias: bool, start: str) -> Model:
     focus, classifier = _Linear(1, False, start), _Linear(classes, bias, start)
     return pair(focus, classifier, tile=16, random_start=start != "zeros")
+
+
+def is_linear_from_zero(model: Model, classes: int) -> bool:
+    """Whether a model is ``linear(classes)`` in all that it computes: the pair that theory solves.
+
+    By the functions themselves, so neither a name nor what else a `Model` says plays a part.
+    """
+    known = linear(classes)
+    return all(
+        getattr(model, name) is getattr(known, name)
+        for name in ("init", "represent", "score", "classify")
+    )
+
+
+MODELS = {"linear": linear}

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import InputError, Model
 from jaxattn.models.pair import pair
 
-__all__ = ["mlp"]
+__all__ = ["MODELS", "mlp"]
 
 
 class _Perceptron(nn.Module):
@@ -44,3 +44,6 @@ def mlp(classes: int, width: int = 64, depth: int = 1) -> Model:
         )
     focus, classifier = _Perceptron(width, depth, 1), _Perceptron(width, depth, classes)
     return pair(focus, classifier, tile=4, smooth=depth == 0)
+
+
+MODELS = {"mlp": mlp}

@@ -3,11 +3,12 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.errors import FlaxError
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, HyperSpec, Model, Params
 
-__all__ = ["pair"]
+__all__ = ["FlaxError", "pair"]
 
 
 def pair(

@@ -1,16 +1,26 @@
 """What more can be measured at a save than the problem itself measures, named and labelled."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Hyper, MeasureSpec, Params
 
-__all__ = ["Loss", "Probe"]
+__all__ = ["Loss", "MeasureLoss", "Probe"]
 
 Loss: TypeAlias = Callable[[Params], Float[Array, ""]]
 """The training loss in force at one time, on the whole learning set: a function of parameters."""
+
+
+@runtime_checkable
+class MeasureLoss(Protocol):
+    """``measure(loss, params, hyper, scale) -> {name: array}``, pure; see `Probe`."""
+
+    def __call__(
+        self, loss: Loss, params: Params, hyper: Hyper, scale: Params, /
+    ) -> dict[str, Array]:
+        """What the probe's `specs` label, by name."""
 
 
 class Probe(NamedTuple):
@@ -24,5 +34,5 @@ class Probe(NamedTuple):
     """
 
     name: str
-    measure: Callable[[Loss, Params, Hyper, Params], dict[str, Array]]
+    measure: MeasureLoss
     specs: tuple[MeasureSpec, ...]

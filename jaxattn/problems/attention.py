@@ -1,14 +1,23 @@
 """Attention maps: from scores of segments to log attention, in log space, for one example."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec
+from jaxattn.core.protocols import Attend
 
-__all__ = ["ATTENTION_MAPS", "as_attention_map", "average", "entropy", "imposed", "softmax"]
+__all__ = [
+    "ATTENTION_MAPS",
+    "as_attention_map",
+    "average",
+    "entropy",
+    "imposed",
+    "name_of",
+    "softmax",
+]
 
 
 def _softmax(
@@ -48,9 +57,15 @@ Scores are ignored, so only the classification model learns. Needs a known foreg
 ATTENTION_MAPS: Mapping[str, AttentionMap] = {"softmax": softmax, "imposed": imposed}
 
 
-def as_attention_map(function: AttentionMap | Callable[..., Array]) -> AttentionMap:
+def as_attention_map(function: AttentionMap | Attend) -> AttentionMap:
     """An `AttentionMap` from a plain ``(scores, example, hyper) -> log attention``."""
     return function if isinstance(function, AttentionMap) else AttentionMap(function)
+
+
+def name_of(attention: AttentionMap) -> str:
+    """What to call a map: its name among `ATTENTION_MAPS`, else that of its function."""
+    known = (name for name, one in ATTENTION_MAPS.items() if one == attention)
+    return next(known, getattr(attention.apply, "__name__", "custom"))
 
 
 def average(log_attention: Float[Array, " segment"], values: PyTree) -> PyTree:

@@ -1,7 +1,7 @@
 """Attention as a `Problem`: a task, a model, a paradigm and an attention map put together."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from jaxattn.core.contracts import (
     Context,
     Example,
     Hyper,
-    HyperSpec,
+    InputError,
     Model,
     Paradigm,
     Params,
@@ -21,11 +21,17 @@ from jaxattn.core.contracts import (
     Reader,
     Task,
 )
+from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.lookup import resolve
+from jaxattn.core.protocols import Attend, PlainLoss
 from jaxattn.models import MODELS
-from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map, name_of
+from jaxattn.problems.check_attention_map import check_attention_map
+from jaxattn.problems.check_components import check_components
+from jaxattn.problems.check_data import check_template
 from jaxattn.problems.measures import MEASURES, View, attention_shown, measure_examples
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
+from jaxattn.problems.tracing import in_one_line
 
 __all__ = ["attention_problem"]
 
@@ -38,13 +44,14 @@ def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
 def attention_problem(
     task: Task,
     model: "str | Model | Callable[[int], Model]",
-    paradigm: str | Paradigm | Callable[..., Any],
-    attention: str | AttentionMap | Callable[..., Array] = "softmax",
+    paradigm: str | Paradigm | PlainLoss,
+    attention: str | AttentionMap | Attend = "softmax",
     precision: str = "float32",
 ) -> Problem:
     """The learning problem of an attention network.
 
-    Equal arguments return the same object, so what is compiled for it once stays compiled.
+    Equal arguments return the same object, so what is compiled for it once stays compiled. What is
+    one's own is checked here, by shapes and dtypes, and by `Problem.verify` before it is run.
 
     Args:
         task: gives shapes and the number of classes.
@@ -54,16 +61,26 @@ def attention_problem(
         precision: dtype of parameters, data and hyperparameters.
 
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name; components that do not fit each other or the task, see
+            `check_components`; two that declare one hyperparameter differently.
     """
+    if not isinstance(task, Task):
+        raise InputError(
+            f"task: got {type(task).__name__}, expected a Task; call its factory, such as "
+            "jaxattn.mosaic(X, y, foreground)."
+        )
     made = resolve("model", MODELS, model)
-    return _attention_problem(
-        task,
-        made if isinstance(made, Model) else made(task.classes),
-        resolve("paradigm", PARADIGMS, paradigm),
-        resolve("attention map", ATTENTION_MAPS, attention),
-        precision,
+    if callable(made) and not isinstance(made, Model):
+        with in_one_line("model", "a Model, or a function from the number of classes to one."):
+            made = made(task.classes)
+    parts = (
+        ("model", made, Model),
+        ("paradigm", resolve("paradigm", PARADIGMS, paradigm), Paradigm),
+        ("attention map", resolve("attention map", ATTENTION_MAPS, attention), AttentionMap),
     )
+    for kind, part, of in parts:
+        _check_kind(kind, part, of)
+    return _attention_problem(task, *(part for _, part, _ in parts), precision)
 
 
 @lru_cache(maxsize=256)
@@ -75,6 +92,11 @@ def _attention_problem(
     precision: str,
 ) -> Problem:
     paradigm, attention = as_paradigm(paradigm), as_attention_map(attention)
+    names = (f"attention map {name_of(attention)!r}", f"paradigm {paradigm.name!r}")
+    declared = (model.hypers, attention.hypers, paradigm.hypers)
+    hypers = merged_hypers(zip(("model", *names), declared, strict=True))
+    check_template(task)
+    check_components(task, model, attention, paradigm, names, hypers, precision)
     template = _as_precision(task.template, precision)
     random = model.stochastic or paradigm.stochastic
 
@@ -113,14 +135,32 @@ def _attention_problem(
         measure=measure,
         discontinuities=paradigm.discontinuities or _no_jumps,
         state=paradigm.init,
-        hypers=_union(model.hypers, attention.hypers, paradigm.hypers),
+        hypers=hypers,
         measures=(*MEASURES, attention_shown(template.mask.shape[-1])),
         name=paradigm.name,
         natural_inference=paradigm.natural_inference,
         precision=precision,
         tile=model.tile,
         stochastic=random,
+        verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
     )
+
+
+def _check_kind(kind: str, part: Any, of: type) -> None:
+    """Refuse what is neither a component of this kind nor, but for a model, a function."""
+    if not isinstance(part, of) and (of is Model or not callable(part)):
+        function = "" if of is Model else ", or a function"
+        raise InputError(
+            f"{kind}: got {type(part).__name__}, expected {of.__name__}{function}; see "
+            f"help(jaxattn.{of.__name__})."
+        )
+    try:
+        hash(part)
+    except TypeError as error:
+        raise InputError(
+            f"{kind}: got one with a part that is {error}, expected parts that never change, as "
+            "problems are cached; write hypers as a tuple."
+        ) from error
 
 
 def _blanked(example: Example) -> Example:
@@ -138,11 +178,3 @@ def _as_precision(example: Example, precision: str) -> Example:
         lambda leaf: leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         example,
     )
-
-
-def _union(*groups: tuple[HyperSpec, ...]) -> tuple[HyperSpec, ...]:
-    """All specs, each name once: the first that declares it wins."""
-    found: dict[str, HyperSpec] = {}
-    for spec in (spec for group in groups for spec in group):
-        found.setdefault(spec.name, spec)
-    return tuple(found.values())

@@ -18,7 +18,7 @@ from jaxtyping import Array, Int, PyTree
 
 from jaxattn.core.contracts import Data, Example, InputError
 
-__all__ = ["check", "everything", "head", "pad", "size", "take"]
+__all__ = ["check", "check_shapes", "everything", "head", "pad", "size", "take"]
 
 
 def size(data: Data) -> int:
@@ -104,7 +104,7 @@ def check(data: Data, name: str, classes: int) -> None:
             positive weight; foreground at a masked-out position. One line: got, expected, fix.
     """
     examples = jax.tree.map(np.asarray, data.examples)
-    _check_shapes(examples, name)
+    check_shapes(examples, name)
     if data.pool is None:
         _check_finite(examples.segments, f"{name}, segments")
     else:
@@ -169,7 +169,8 @@ def _first(wrong: np.ndarray) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.unravel_index(np.argmax(wrong), wrong.shape))
 
 
-def _check_shapes(examples: Example, name: str) -> None:
+def check_shapes(examples: Example, name: str) -> None:
+    """The part of `check` that reads shapes and types alone."""
     segments, mask, label, foreground, weight = examples
     if mask.ndim != 2 or label.ndim < 1 or not jax.tree.leaves(segments):
         raise InputError(

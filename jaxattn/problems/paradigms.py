@@ -4,7 +4,7 @@ A paradigm sees the log attention of the segments, the values it weighs and `rea
 one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (ECAI 2023).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +13,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.core.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
+from jaxattn.core.lookup import refuse_borrowed_name
+from jaxattn.core.protocols import PlainLoss
 from jaxattn.problems.attention import average
 
-__all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "lvml", "soft"]
+__all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "known_as", "lvml", "soft"]
 
 Loss = tuple[Float[Array, ""], tuple[()]]
 
@@ -140,18 +142,33 @@ and need not fall along a path on which LVML's does.
 PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em)}
 
 
+def known_as(paradigm: Paradigm) -> str | None:
+    """Which of `PARADIGMS` has this loss; None: a loss of one's own, of which no theory knows.
+
+    By the loss itself, never by the name: exact theory must ask this.
+    """
+    return next((name for name, known in PARADIGMS.items() if known.loss is paradigm.loss), None)
+
+
 @lru_cache(maxsize=256)
-def as_paradigm(function: Paradigm | Callable[..., Any], name: str = "") -> Paradigm:
+def as_paradigm(function: Paradigm | PlainLoss, name: str = "") -> Paradigm:
     """A `Paradigm` from a plain loss of one example.
 
     ``function(log_attention, values, read, label, context)`` returns a scalar, or a pair
     ``(scalar, aux)``. The name defaults to the function's own.
+
+    Raises:
+        InputError: a paradigm or function of one's own under the name of a built-in.
     """
     if isinstance(function, Paradigm):
+        refuse_borrowed_name("paradigm", PARADIGMS, function.name, function)
         return function
+    name = name or getattr(function, "__name__", "custom")
+    refuse_borrowed_name("paradigm", PARADIGMS, name, function)
 
-    def loss(*arguments: Any) -> tuple[Array, PyTree]:
+    # What it returns is a person's own, and may be anything: `check_components` looks at it.
+    def loss(*arguments: Any) -> Any:
         result = function(*arguments)
         return result if isinstance(result, tuple) else (result, ())
 
-    return Paradigm(name or getattr(function, "__name__", "custom"), loss)
+    return Paradigm(name, loss)

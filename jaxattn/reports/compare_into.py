@@ -8,6 +8,8 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
+from jaxattn.problems.paradigms import known_as
+from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.reports.comparison import report_into
 from jaxattn.results.files import content_hash, prepare, write_json, write_results
 from jaxattn.run.compare import Progress, run
@@ -89,7 +91,8 @@ def companion(study: Study) -> Study | None:
 
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
-    solved, task = study.solved, study.task
+    task = study.task
+    solved = [one for one in study.paradigms.values() if known_as(one) in SOLVED]
     if not solved or task.solvable or study.settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
@@ -97,7 +100,7 @@ def companion(study: Study) -> Study | None:
     horizon = 20.0 * task.segments * task.classes
     asked = Settings(
         task=orthogonal_population(classes=task.classes, segments=task.segments),
-        paradigms=tuple(study.paradigms[name] for name in solved),
+        paradigms=tuple(solved),
         hypers={"learning_rate": horizon / steps},
         seeds=(0,),
         steps=steps,

@@ -24,7 +24,7 @@ def theory_rows(
         axes: names and labels of the axes of `hypers`.
         hypers: of each row.
     """
-    study = group.study
+    study, whose = group.study, group.study.exact[group.paradigm]
     clock = study.clock(hypers)
     # Whether a hybrid is among the paradigms or not, the solver saves at its switch.
     switch = study.with_shares_of_run(hypers, PARADIGMS["hybrid"].hypers)["switch_time"]
@@ -32,7 +32,7 @@ def theory_rows(
         paths = [
             solve_reduced(
                 # A switch that a run does not reach leaves it soft attention.
-                "soft" if group.paradigm == "hybrid" and at > times[-1] else group.paradigm,
+                "soft" if whose == "hybrid" and at > times[-1] else whose,
                 times,
                 segments=study.task.segments,
                 classes=study.task.classes,

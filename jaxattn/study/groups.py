@@ -75,8 +75,7 @@ def groups_of(study: Study) -> tuple[Group, ...]:
                 seeds = seeds[: study.settings.flow_seeds]
             at = {"paradigm": place}
             found.append(Group(len(found), at, paradigm, process, study, traced, constants, seeds))
-    exact = study.solved if study.is_solvable else ()
-    for group in [one for one in found if one.process == "train" and one.paradigm in exact]:
+    for group in [g for g in found if g.process == "train" and g.paradigm in study.exact]:
         found.append(_exact(group, len(found), study.traced, study.constants))
     return tuple(found)
 
@@ -143,7 +142,7 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
         for process in ("train", *against) if against else spec.processes:
             groups.append(_group(spec, len(groups), at, point, process))
         last = groups[-1]
-        if last.study.is_solvable and last.study.solved and not last.lengths:
+        if last.study.exact and not last.lengths:
             groups.append(_exact(last, len(groups), last.axes, last.constants))
     return tuple(groups)
 

@@ -30,6 +30,7 @@ from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
+from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
 from jaxattn.study.fields import AUTO
@@ -144,33 +145,23 @@ class Study:
         return {**hypers, **{name: share * end for name, share in shares.items()}}
 
     @cached_property
-    def solved(self) -> tuple[str, ...]:
-        """Names of the paradigms whose own flow theory has.
+    def exact(self) -> dict[str, str]:
+        """Whose (mu, nu) path of `jaxattn.reduced` a paradigm's gradient flow follows exactly.
 
-        What they are counts, not what they are called: a loss of one's own may be called soft.
-        """
-        return tuple(
-            name
-            for name, one in self.paradigms.items()
-            if name in SOLVED and one is PARADIGMS.get(name)
-        )
-
-    @cached_property
-    def is_solvable(self) -> bool:
-        """Whether the reduced (mu, nu) system is exact.
-
-        It is plain gradient flow of the linear model from zero under softmax attention, at
-        temperature 1, on a task that says so.
+        By the paradigm's name here; see `jaxattn.problems.solvable`. Empty at another temperature
+        than 1, and with a learning rate of its own for the focus model.
         """
         swept = {name for axis in self.traced for name in axis.names}
-        return (
-            self.task.solvable
-            and self.model == MODELS["linear"](self.task.classes)
-            and self.attention is ATTENTION_MAPS["softmax"]
-            and self.constants.get("temperature", 1.0) == 1.0
+        plain = (
+            self.constants.get("temperature", 1.0) == 1.0
             and "focus_rate" not in self.constants
             and not {"temperature", "focus_rate"} & swept
         )
+        found = {
+            name: theory_of(self.task, self.model, self.attention, one)
+            for name, one in self.paradigms.items()
+        }
+        return {name: whose for name, whose in found.items() if plain and whose in SOLVED}
 
     def refuse_decays(self) -> None:
         """Refuse moving averages that forget nothing, or less than nothing.

@@ -9,7 +9,7 @@ from jaxattn.core.contracts import Task
 from jaxattn.tasks.arguments import bag_length, several, whole
 from jaxattn.tasks.mosaic import mosaic
 
-__all__ = ["digits"]
+__all__ = ["TASKS", "digits"]
 
 
 def digits(
@@ -50,6 +50,9 @@ def digits(
         whole("test", test, low=1),
         whole("validation", validation, low=0),
     )
+
+
+TASKS = {"digits": digits}
 
 
 @functools.lru_cache(maxsize=32)

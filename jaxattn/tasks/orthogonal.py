@@ -11,7 +11,7 @@ from jaxattn.tasks.arguments import bag_length, class_count, whole
 from jaxattn.tasks.bags import template, unpadded
 from jaxattn.tasks.draws import generators
 
-__all__ = ["orthogonal", "orthogonal_population"]
+__all__ = ["TASKS", "orthogonal", "orthogonal_population"]
 
 FOREGROUND_STD = 1e-5
 BACKGROUND_STD = 0.1
@@ -79,6 +79,9 @@ def orthogonal_population(classes: SupportsIndex = 3, segments: SupportsIndex = 
         InputError: fewer than 2 classes or segments.
     """
     return _orthogonal_population(class_count(classes), bag_length(segments))
+
+
+TASKS = {"orthogonal": orthogonal, "orthogonal-population": orthogonal_population}
 
 
 @functools.lru_cache(maxsize=32)

@@ -13,7 +13,6 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.stats import qmc
 
 from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.tasks.arguments import bag_length, class_count, whole
@@ -143,6 +142,8 @@ def quasi_normal(
         raise InputError(
             f"points: got {points}, expected a power of 2; use {1 << points.bit_length()}"
         )
+    from scipy.stats import qmc  # 1 s to import; only this task needs it
+
     dimension = (segments - 1) * classes
     generator = np.random.default_rng(whole("dataset seed", seed, low=0))
     half = qmc.MultivariateNormalQMC(np.zeros(dimension), rng=generator).random(points)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Hyper, HyperSpec, Params
-from jaxattn.core.lookup import resolve
+from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
+from jaxattn.core.lookup import refuse_borrowed_name, resolve
 from jaxattn.probes.curvature import rate_scale
+from jaxattn.problems.tracing import described, in_one_line
 from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
@@ -54,8 +55,22 @@ class Optimiser:
     """Of its moving averages, as they are in force: each at least 0 and below 1."""
     denominator: Callable[[Hyper, PyTree], Params] | None = None
     """What its state makes a step divide by, where it does; see `scale`."""
-    family: str = ""
-    """Which of the known optimisers it is, for its continuous limits and its edge of stability."""
+
+    @property
+    def family(self) -> str:
+        """Which of `OPTIMISERS` it is on some schedule, by what it computes; "" for one's own.
+
+        Continuous limits and edges of stability are of these.
+        """
+        whole = ("transform", "pace", "decays", "denominator")
+        return next(
+            (
+                name
+                for name, known in OPTIMISERS.items()
+                if all(getattr(known, part) is getattr(self, part) for part in whole)
+            ),
+            "",
+        )
 
     def rates(self, hyper: Hyper, steps: int) -> Float[Array, " step"]:
         """The learning rate of each step of a run of `steps` steps."""
@@ -64,8 +79,18 @@ class Optimiser:
         return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
 
     def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
-        """The transformation at these hyperparameters and this learning rate by step."""
-        chain = [_clip(hyper), self.transform(hyper, rate)]
+        """The transformation at these hyperparameters and this learning rate by step.
+
+        Raises:
+            InputError: one's own raises, or gives no transformation.
+        """
+        owner = f"optimiser {self.name!r}"
+        hint = "an optax transformation; what it reads of hyper an Optimiser declares as hypers."
+        with in_one_line(owner, hint):
+            made = self.transform(hyper, rate)
+        if not (hasattr(made, "init") and hasattr(made, "update")):
+            raise InputError(f"{owner}: got {described(made)}, expected {hint}")
+        chain = [_clip(hyper), made]
         if "focus_rate" in hyper:
             # Scaling the update is scaling the rate, for every optimiser here.
             parts = {"focus": optax.scale(hyper["focus_rate"]), "other": optax.identity()}
@@ -192,14 +217,13 @@ def _held(name: str, instead_of: str) -> HyperSpec:
 _OPTIONAL = (_FOCUS_RATE, _CLIP)
 
 OPTIMISERS: Mapping[str, Optimiser] = {
-    "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL), family="sgd"),
+    "sgd": Optimiser("sgd", lambda hyper, rate: optax.sgd(rate), (_RATE, *_OPTIONAL)),
     "momentum": Optimiser(
         "momentum",
         lambda hyper, rate: optax.sgd(rate, momentum=momentum_of(hyper)),
         (_RATE, *_MOMENTUM, *_OPTIONAL),
         pace=lambda hyper: 1 / (1 - momentum_of(hyper)),
         decays=lambda hyper: (momentum_of(hyper),),
-        family="momentum",
     ),
     "adam": Optimiser(
         "adam",
@@ -207,7 +231,6 @@ OPTIMISERS: Mapping[str, Optimiser] = {
         (_RATE, *_MOMENTS, _held("tau1", "beta1"), _held("tau2", "beta2"), *_OPTIONAL),
         decays=adam_decays,
         denominator=_adam_denominator,
-        family="adam",
     ),
     "adamw": Optimiser(
         "adamw",
@@ -221,16 +244,14 @@ OPTIMISERS: Mapping[str, Optimiser] = {
         (_RATE, *_MOMENTS, _WEIGHT_DECAY, *_OPTIONAL),
         decays=lambda hyper: (hyper["beta1"], hyper["beta2"]),
         denominator=_adam_denominator,
-        family="adamw",
     ),
     "rmsprop": Optimiser(
         "rmsprop",
         _rmsprop,
         (_RATE, *_MEAN_SQUARE, _held("tau", "decay"), *_OPTIONAL),
         decays=lambda hyper: (rmsprop_decay(hyper),),
-        family="rmsprop",
     ),
-    "normalised": Optimiser("normalised", _normalised, (_RATE, *_OPTIONAL), family="normalised"),
+    "normalised": Optimiser("normalised", _normalised, (_RATE, *_OPTIONAL)),
 }
 
 
@@ -247,13 +268,15 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
             optimiser's own, which is constant unless it says otherwise.
 
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or an optimiser of one's own under that of a built-in.
     """
     found = resolve("optimiser", OPTIMISERS, optimiser)
     if not isinstance(found, Optimiser):
         function = found
         name = getattr(function, "__name__", "custom")
         found = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
+    if found.name in OPTIMISERS and found.name != found.family:
+        refuse_borrowed_name("optimiser", OPTIMISERS, found.name, found)
     if schedule is None:
         return found
     return replace(found, schedule=resolve("schedule", SCHEDULES, schedule))

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from jaxattn.core.contracts import Example, Hyper, Keys, Params, Problem, Splits
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
+from jaxattn.problems.check_problem import checked
 from jaxattn.problems.data import everything, size
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.optimisers import Optimiser
@@ -55,6 +56,7 @@ def make_train_loop(
     It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
     `jaxattn.training.legs`.
     """
+    problem = checked(problem)
     probe = make_probe(problem, keep_params, probes)
 
     def loop(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from helpers import CLASSES, EPS, FEATURES, PRECISION, SEGMENTS, bags, distance, jit, one_of
 
-from jaxattn.core.contracts import InputError, Model
+from jaxattn.core.contracts import HyperSpec, InputError, Model
 from jaxattn.models import MODELS, linear, mlp
+from jaxattn.models.linear import is_linear_from_zero
 
 EVERY = {
     "linear": linear(CLASSES),
@@ -176,3 +177,26 @@ def test_factories_by_name_take_the_number_of_classes_and_are_cached():
 def test_an_impossible_model_is_refused(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_the_pair_that_theory_solves_is_known_by_what_it_computes():
+    mine = linear(3)
+    for same in (
+        linear(classes=3),
+        linear(3, False, "zeros"),
+        mine._replace(tile=1, hypers=(HyperSpec("gain", 1.0),)),
+    ):
+        assert is_linear_from_zero(same, 3)
+    for other in (
+        linear(4),
+        linear(3, bias=True),
+        linear(3, start="normal"),
+        mlp(3),
+        mlp(3, depth=0),
+        mine._replace(init=linear(3, start="normal").init),
+        mine._replace(score=lambda params, example, values: jnp.zeros(len(example.mask))),
+    ):
+        assert not is_linear_from_zero(other, 3)
+    for number in range(4, 200):  # however many others there are
+        linear(number)
+    assert is_linear_from_zero(mine, 3)

@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.core.contracts import Context, Paradigm, Reader
-from jaxattn.problems.paradigms import PARADIGMS, as_paradigm, em, hard, hybrid, lvml, soft
+from jaxattn.core.contracts import Context, InputError, Paradigm, Reader
+from jaxattn.problems.paradigms import (
+    PARADIGMS,
+    as_paradigm,
+    em,
+    hard,
+    hybrid,
+    known_as,
+    lvml,
+    soft,
+)
 
 SEGMENTS, FEATURES, CLASSES = 5, 4, 3
 ALL = (soft, hard, lvml)
@@ -269,3 +278,28 @@ def test_a_plain_loss_is_a_paradigm_named_after_itself():
 def test_a_plain_loss_may_hand_on_what_update_reads():
     made = as_paradigm(lambda *arguments: (jnp.zeros(()), "aux"), "with_aux")
     assert made.loss(None, None, None, None, None)[1] == "aux"
+
+
+# ---- known by what they are
+
+
+def test_a_paradigm_is_known_by_its_loss_and_not_by_its_name():
+    for name, paradigm in PARADIGMS.items():
+        assert known_as(paradigm) == name
+        assert known_as(paradigm._replace(name="mine")) == name
+    assert known_as(Paradigm("soft", lambda *arguments: (jnp.zeros(()), ()))) is None
+    # A function of its own around a loss may change it.
+    assert known_as(as_paradigm(soft.loss, "mine")) is None
+
+
+def test_a_loss_of_ones_own_does_not_borrow_the_name_of_a_paradigm():
+    def lvml(log_attention, values, read, label, context):
+        return -jnp.max(log_attention)
+
+    refused = "paradigm: got one of your own called 'lvml', .*a built-in's name.*rename yours"
+    for mine in (lvml, Paradigm("lvml", lvml), PARADIGMS["lvml"]._replace(stochastic=True)):
+        with pytest.raises(InputError, match=refused):
+            as_paradigm(mine)
+    with pytest.raises(InputError, match=refused):
+        as_paradigm(lambda *arguments: jnp.zeros(()), "lvml")
+    assert as_paradigm(lvml, "mine").name == "mine"

@@ -70,7 +70,7 @@ class Flow:
         self.name = name
         task = orthogonal_population(classes=CLASSES, segments=3)
         problem = attention_problem(task, "linear", name, "imposed", "float64")
-        measured = problem._replace(measure=lambda *given: losses_of(problem, *given))
+        measured = problem._replace(measure=lambda *given: losses_of(problem, *given), measures=())
         data = Splits(task.make(0)["train"], task.make(0))
         flow = make_flow(
             measured, as_optimiser("sgd"), SAVES, keep_params=True, rtol=1e-10, atol=1e-12

@@ -1,0 +1,91 @@
+"""What the functions of a component are given: examples, parameters, hyperparameters, a reader.
+
+Everything is written for one example; leading axes (examples, rows of a sweep) come from ``vmap``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+
+__all__ = ["Context", "Data", "Example", "Hyper", "Keys", "Params", "Reader", "Splits"]
+
+Params: TypeAlias = PyTree
+"""Trainable arrays: ``{"shared": ..., "focus": ..., "classify": ...}``; parts may be empty."""
+
+Hyper: TypeAlias = dict[str, Float[Array, ""]]
+"""Traced scalars by name: what a sweep varies without compiling again."""
+
+
+class Example(NamedTuple):
+    """One bag of segments.
+
+    At a masked-out position a segment may hold any finite value; it never matters.
+    """
+
+    segments: PyTree[Shaped[Array, "segment ..."]]
+    mask: Bool[Array, " segment"]
+    label: Int[Array, "*word"]
+    foreground: Bool[Array, "*word segment"]
+    weight: Float[Array, ""]
+
+
+class Data(NamedTuple):
+    """Many examples (leading axis), whose segments may be indices into a pool.
+
+    With a pool, every leaf of ``examples.segments`` holds int32 row numbers of the matching
+    leaf of `pool`; `jaxattn.problems.data.take` replaces them by the rows. The pool is shared by
+    all examples and all seeds, so thousands of mosaics cost their indices only.
+    """
+
+    examples: Example
+    pool: PyTree | None = None
+
+
+class Splits(NamedTuple):
+    """What a run learns from, and the named sets it is measured on."""
+
+    learn: Data
+    evaluate: dict[str, Data]
+
+
+class Keys(NamedTuple):
+    """Named streams of randomness of one seed; see `jaxattn.streams`."""
+
+    data: Array
+    init: Array
+    order: Array
+    sample: Array
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
+
+    logits: Callable[[PyTree], Float[Array, " class"]]
+
+    def __call__(self, value: PyTree) -> Float[Array, " class"]:
+        """Log probability of every class."""
+        return jax.nn.log_softmax(self.logits(value))
+
+    def log_probability(self, value: PyTree, label: Int[Array, ""]) -> Float[Array, ""]:
+        """``read(value)[label]``, a sixth cheaper with its gradient.
+
+        Only one class is normalised. Shifted before they are summed, so that a loss far below the
+        rounding of the logits keeps its digits.
+        """
+        logits = self.logits(value)
+        top = jax.lax.stop_gradient(jnp.max(logits))
+        return (logits[label] - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
+
+
+class Context(NamedTuple):
+    """What a paradigm's loss may read besides attention and values."""
+
+    hyper: Hyper
+    time: Float[Array, ""]
+    key: Array | None
+    state: PyTree

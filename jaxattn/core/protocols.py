@@ -1,0 +1,194 @@
+"""The functions that components are made of, each with what it is given and what it returns.
+
+Any function of that many arguments will do, whatever it calls them. Shapes are those of one
+example: no axis of examples, which ``vmap`` adds outside. All of them are traced by JAX but
+`MakeData`, so they must be pure.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, Int, PyTree
+
+from jaxattn.core.inputs import Context, Data, Example, Hyper, Params, Reader
+
+__all__ = [
+    "Attend",
+    "BatchLoss",
+    "Classify",
+    "Discontinuities",
+    "ExampleLoss",
+    "InitParams",
+    "InitState",
+    "MakeData",
+    "Measure",
+    "PlainLoss",
+    "Represent",
+    "Score",
+    "StartParams",
+    "UpdateState",
+]
+
+
+@runtime_checkable
+class MakeData(Protocol):
+    """``make(seed) -> {split: data}``: the data of one dataset seed, by name of the split.
+
+    NumPy-backed; equal seeds give equal arrays. ``"train"`` is always there.
+    """
+
+    def __call__(self, seed: int, /) -> dict[str, Data]:
+        """All splits of a seed."""
+
+
+@runtime_checkable
+class InitParams(Protocol):
+    """``init(key, example, hyper) -> params``: where a model starts; float arrays only.
+
+    Of the example only shapes and dtypes matter.
+    """
+
+    def __call__(self, key: Array, example: Example, hyper: Hyper, /) -> Params:
+        """The parameters of one start."""
+
+
+@runtime_checkable
+class Represent(Protocol):
+    """``represent(params, example, key) -> values``: leaves ``[segment, ...]``, to be averaged.
+
+    `key` is None unless model or paradigm are stochastic, and None whenever the model is measured.
+    """
+
+    def __call__(self, params: Params, example: Example, key: Array | None, /) -> PyTree:
+        """The values of all segments."""
+
+
+@runtime_checkable
+class Score(Protocol):
+    """``score(params, example, values) -> [segment]``: the focus model."""
+
+    def __call__(
+        self, params: Params, example: Example, values: PyTree, /
+    ) -> Float[Array, " segment"]:
+        """One score a segment."""
+
+
+@runtime_checkable
+class Classify(Protocol):
+    """``classify(params, value) -> [class]``: logits of one value, averaged or of one segment."""
+
+    def __call__(self, params: Params, value: PyTree, /) -> Float[Array, " class"]:
+        """One logit a class."""
+
+
+@runtime_checkable
+class Attend(Protocol):
+    """``apply(scores, example, hyper) -> [segment]``: log attention.
+
+    Its exponentials sum to 1, and it is -inf at masked-out positions.
+    """
+
+    def __call__(
+        self, scores: Float[Array, " segment"], example: Example, hyper: Hyper, /
+    ) -> Float[Array, " segment"]:
+        """Log attention of all segments."""
+
+
+@runtime_checkable
+class ExampleLoss(Protocol):
+    """``loss(log_attention, values, read, label, context) -> (scalar, aux)`` of one example.
+
+    Args: log attention ``[segment]``; values, leaves ``[segment, ...]``; `read`, one value to log
+    probabilities ``[class]``; the label; see `Context` for the rest. The scalar is a float; `aux`
+    is any pytree of arrays, handed to `UpdateState`, ``()`` for none.
+    """
+
+    def __call__(
+        self,
+        log_attention: Float[Array, " segment"],
+        values: PyTree,
+        read: Reader,
+        label: Int[Array, "*word"],
+        context: Context,
+        /,
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """The loss and its aux."""
+
+
+@runtime_checkable
+class PlainLoss(Protocol):
+    """An `ExampleLoss` that may also return the scalar alone."""
+
+    def __call__(
+        self,
+        log_attention: Float[Array, " segment"],
+        values: PyTree,
+        read: Reader,
+        label: Int[Array, "*word"],
+        context: Context,
+        /,
+    ) -> Float[Array, ""] | tuple[Float[Array, ""], PyTree]:
+        """The loss, or the loss and its aux."""
+
+
+@runtime_checkable
+class InitState(Protocol):
+    """``init(params) -> state``: what a loss carries from step to step, before the first one."""
+
+    def __call__(self, params: Params, /) -> PyTree:
+        """The state before the first step."""
+
+
+@runtime_checkable
+class UpdateState(Protocol):
+    """``update(state, aux) -> state``: after a step, from the aux of the whole batch.
+
+    Leaves of `aux` have a leading axis of examples. Shapes and dtypes of the state stay the same.
+    """
+
+    def __call__(self, state: PyTree, aux: PyTree, /) -> PyTree:
+        """The state after a step."""
+
+
+@runtime_checkable
+class Discontinuities(Protocol):
+    """``discontinuities(hyper) -> [jump]``: the times at which the loss jumps; floats."""
+
+    def __call__(self, hyper: Hyper, /) -> Float[Array, " jump"]:
+        """The times, in any order."""
+
+
+@runtime_checkable
+class StartParams(Protocol):
+    """``init(key, hyper) -> params``: where a problem starts; float arrays only."""
+
+    def __call__(self, key: Array, hyper: Hyper, /) -> Params:
+        """The parameters of one start."""
+
+
+@runtime_checkable
+class BatchLoss(Protocol):
+    """``loss(params, batch, hyper, time, key, state) -> (scalar, state)``.
+
+    `batch` is an `Example` with a leading axis. The scalar is a float, the mean over examples by
+    weight; the state keeps its shapes and dtypes.
+    """
+
+    def __call__(
+        self,
+        params: Params,
+        batch: Example,
+        hyper: Hyper,
+        time: Float[Array, ""],
+        key: Array | None,
+        state: PyTree,
+        /,
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """The loss and the state after it."""
+
+
+@runtime_checkable
+class Measure(Protocol):
+    """``measure(params, batch, hyper) -> {name: array}`` of a batch, an `Example` with an axis."""
+
+    def __call__(self, params: Params, batch: Example, hyper: Hyper, /) -> dict[str, Array]:
+        """What `MeasureSpec` labels, by name."""

@@ -1,0 +1,93 @@
+"""Whether a task's data are what the task says of them."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from jaxattn.core.contracts import Data, Example, InputError, Task
+from jaxattn.problems.data import check, check_shapes
+
+__all__ = ["check_splits", "check_template"]
+
+
+def check_template(task: Task) -> None:
+    """Refuse a template that is no example of as many segments as the task says.
+
+    Raises:
+        InputError: with what is wrong.
+    """
+    name = f"task {task.name!r}, template"
+    template = task.template
+    if not isinstance(template, Example):
+        raise InputError(
+            f"{name}: got {type(template).__name__}, expected an Example; give one bag with its "
+            "pool rows filled in."
+        )
+    if wrong := [type(leaf).__name__ for leaf in jax.tree.leaves(template) if not _array(leaf)]:
+        raise InputError(f"{name}: got {wrong[0]}, expected arrays; wrap it in numpy.asarray.")
+    bags: Any = jax.tree.map(lambda leaf: np.asarray(leaf)[None], template)
+    check_shapes(bags, name)
+    if (length := bags.mask.shape[1]) != task.segments:
+        raise InputError(
+            f"{name}: got {length} segments, expected the {task.segments} that the task says; "
+            "change one of them."
+        )
+
+
+def check_splits(task: Task, made: Any) -> None:
+    """Refuse what a task's `make` gave, before anything is compiled; see `check`.
+
+    Raises:
+        InputError: no dictionary of `Data` with ``"train"``; a set that `check` refuses, or whose
+            bags have other shapes or types than the task's template.
+    """
+    given = made if isinstance(made, dict) else {}
+    wrong = [type(data).__name__ for data in given.values() if not isinstance(data, Data)]
+    if "train" not in given or wrong:
+        got = wrong[0] if wrong else ", ".join(map(str, given)) or type(made).__name__
+        raise InputError(
+            f"task {task.name!r}, make: got {got}, expected Data by name of the split, 'train' "
+            "among them; return {'train': Data(...)}."
+        )
+    for split, data in given.items():
+        name = f"{task.name}, {split}"
+        check(data, name, task.classes)
+        _check_like(data, task.template, name)
+
+
+def _array(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+
+
+def _check_like(data: Data, template: Example, name: str) -> None:
+    """Refuse bags that are not shaped as the template; floats of any width are alike."""
+    examples = data.examples
+    first: Any = examples._replace(segments=_filled(examples.segments, data.pool))
+    got, expected = (str(jax.tree.structure(one.segments)) for one in (first, template))
+    if got != expected:
+        raise InputError(
+            f"{name}: got segments {got}, expected those of the task's template, {expected}; "
+            "change one of them."
+        )
+    pairs = zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(template), strict=True)
+    for (path, found), wanted in pairs:
+        kinds = [np.dtype(leaf.dtype).kind.replace("u", "i") for leaf in (found, wanted)]
+        if found.shape[1:] != np.shape(wanted) or kinds[0] != kinds[1]:
+            raise InputError(
+                f"{name}: got {jax.tree_util.keystr(path)} of {found.dtype} {found.shape[1:]} a "
+                f"bag, expected {wanted.dtype} {np.shape(wanted)} as in the task's template; "
+                "change one of them."
+            )
+
+
+def _filled(segments: PyTree, pool: PyTree | None) -> PyTree:
+    """Shapes and dtypes of the segments once they hold rows of the pool, not their numbers."""
+    if pool is None:
+        return segments
+    return jax.tree.map(
+        lambda rows, each: jax.ShapeDtypeStruct((*each.shape, *rows.shape[1:]), rows.dtype),
+        pool,
+        segments,
+    )

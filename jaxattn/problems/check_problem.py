@@ -1,0 +1,61 @@
+"""A problem that looks at what it returns: a person's own may return anything."""
+
+from functools import lru_cache
+from typing import Any
+
+from jaxtyping import Array, Float, PyTree
+
+from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.probes.measured import check_measured
+from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
+
+__all__ = ["checked"]
+
+
+@lru_cache(maxsize=256)
+def checked(problem: Problem) -> Problem:
+    """The same problem, which refuses by name what its loss and its measures must not return.
+
+    They are looked at whenever they are traced, which is before anything is compiled, and computes
+    nothing. What only computing shows is verified here, once.
+
+    Raises:
+        InputError: here, what `Problem.verify` refuses; when traced, a loss that is no float
+            scalar, a state of another kind than before, measures that are not as labelled, jumps
+            that are no list of times, or whatever they raise themselves.
+    """
+    problem.verify()
+    owner = f"problem {problem.name!r}" if problem.name else "problem"
+
+    def loss(
+        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
+    ) -> tuple[Float[Array, ""], PyTree]:
+        hint = "a mean over the examples; try it on one batch."
+        with in_one_line(f"{owner}, loss", hint):
+            found: Any = problem.loss(params, batch, hyper, time, key, state)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise InputError(
+                f"{owner}, loss: got {described(found)}, expected a pair (float scalar, state); "
+                "return the state as it came where there is none."
+            )
+        expect(f"{owner}, loss", "a mean over the examples", found[0], (), "reduce it to that.")
+        if not same_kind(state, found[1]):
+            raise InputError(
+                f"{owner}, loss: got a state of another structure, shape or dtype than before, "
+                "expected (float scalar, state) with the state as it came, or updated."
+            )
+        return found
+
+    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+        with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
+            found = problem.measure(params, batch, hyper)
+        check_measured(owner, problem.measures, found)
+        return found
+
+    def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
+        with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
+            found = problem.discontinuities(hyper)
+        expect_jumps(owner, found)
+        return found
+
+    return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)

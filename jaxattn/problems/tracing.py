@@ -1,0 +1,124 @@
+"""A function of a person's own, traced by JAX without computing anything; errors in one line."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from jaxattn.core.contracts import InputError
+from jaxattn.models.pair import FlaxError
+
+__all__ = [
+    "RAISED",
+    "described",
+    "expect",
+    "expect_jumps",
+    "in_one_line",
+    "same_kind",
+    "shaped",
+    "shapes_of",
+]
+
+RAISED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    FlaxError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a function may raise while it is traced: JAX's own errors are among their kinds."""
+
+_LONGEST = 110
+"""Characters of somebody else's message within ours."""
+
+
+@contextmanager
+def in_one_line(owner: str, hint: str) -> Iterator[None]:
+    """What is raised inside as one `InputError` about `owner`, its cause kept.
+
+    Args:
+        owner: what to call the function in the message.
+        hint: what was expected, and how to fix it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except RAISED as error:
+        said = " ".join(str(error).split())
+        said = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+        raise InputError(
+            f"{owner}: got {type(error).__name__} ({said}), expected {hint}"
+        ) from error
+
+
+def shapes_of(owner: str, hint: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Shapes and dtypes of what `function` returns for arguments of these; nothing is computed.
+
+    Raises:
+        InputError: whatever it raises, as `in_one_line` does.
+    """
+    with in_one_line(owner, hint):
+        return jax.eval_shape(function, *arguments)
+
+
+def shaped(leaf: Any, precision: str, *leading: int) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of an array after `leading` axes, floats in `precision`."""
+    floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+    dtype = jax.dtypes.canonicalize_dtype(precision if floating else leaf.dtype)
+    return jax.ShapeDtypeStruct((*leading, *leaf.shape), dtype)
+
+
+def described(found: Any) -> str:
+    """A traced value in words: dtype and shape of an array, else its type."""
+    if hasattr(found, "shape") and hasattr(found, "dtype"):
+        return f"{found.dtype} of shape {tuple(found.shape)}"
+    if isinstance(found, tuple | list):
+        return f"{type(found).__name__} of {len(found)}"
+    return type(found).__name__
+
+
+def expect(owner: str, what: str, found: Any, shape: tuple[int, ...], fix: str) -> None:
+    """Refuse what is no float array of this shape.
+
+    Raises:
+        InputError: with what it is.
+    """
+    floating = hasattr(found, "dtype") and jnp.issubdtype(found.dtype, jnp.floating)
+    if not floating or tuple(found.shape) != shape:
+        raise InputError(
+            f"{owner}: got {described(found)}, expected {what}, floats of shape {shape}; {fix}"
+        )
+
+
+def same_kind(before: PyTree, after: PyTree) -> bool:
+    """Whether two trees have the same structure, shapes and dtypes; a Python number has any."""
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (before, after)]
+    return bool(structures[0] == structures[1]) and all(
+        jnp.shape(one) == jnp.shape(two) and _alike(one, two)
+        for one, two in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    )
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two leaves have one dtype; a Python number takes any."""
+    weak = [getattr(leaf, "weak_type", not hasattr(leaf, "dtype")) for leaf in (one, two)]
+    return any(weak) or bool(one.dtype == two.dtype)
+
+
+def expect_jumps(owner: str, found: Any) -> None:
+    """Refuse what is no list of the times at which a loss jumps.
+
+    Raises:
+        InputError: with what it is.
+    """
+    shape = getattr(found, "shape", ())
+    fix = "return one time a jump, an empty array for none."
+    expect(owner, "discontinuities", found, tuple(shape) if len(shape) == 1 else (1,), fix)
