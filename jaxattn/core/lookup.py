@@ -1,13 +1,14 @@
-"""Look a component up by name or by import path; say the nearest name if unknown."""
+"""Look a component up by name or import path, say the nearest name, find what a package defines."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from jaxattn.core.contracts import InputError
 
-__all__ = ["nearest", "resolve"]
+__all__ = ["discover", "nearest", "resolve"]
 
 Component = TypeVar("Component")
 
@@ -38,6 +39,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest of `known` was meant; empty if none is near."""
     found = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {found[0]!r}?" if found else ""
+
+
+def discover(package: str, attribute: str) -> list[Any]:
+    """What the modules of a package define under one name: a registry that no file lists.
+
+    Every public module (no underscore in front) directly in the package is imported.
+
+    Args:
+        package: its full name, ``"jaxattn.flow.limits"``.
+        attribute: the name to look for in each module.
+
+    Returns:
+        The attribute of each module that defines it, by name of the module.
+    """
+    names = sorted(one.name for one in iter_modules(import_module(package).__path__))
+    modules = [import_module(f"{package}.{name}") for name in names if not name.startswith("_")]
+    return [getattr(module, attribute) for module in modules if hasattr(module, attribute)]
 
 
 def _imported(kind: str, path: str) -> Any:
