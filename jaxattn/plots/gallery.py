@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.analysis.edge_of_stability import edge_in, products
-from jaxattn.analysis.limit_findings import limit_words
 from jaxattn.analysis.limit_gaps import TOLERANCE, limits_in
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import Status
 from jaxattn.plots.answer_maps import PUBLISHED, answer_maps

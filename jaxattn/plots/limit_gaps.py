@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
-from jaxattn.analysis.limit_findings import limit_words
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of

@@ -90,7 +90,7 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
 
 def _power(limit: str) -> float:
     known = LIMITS.get(limit)
-    return float(known.order) if known is not None and not known.stochastic else 0.0
+    return float(known.convergence_order) if known is not None and not known.stochastic else 0.0
 
 
 def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:

@@ -10,7 +10,8 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.analysis.findings import Finding, findings
-from jaxattn.analysis.limit_findings import departure_records, limit_words
+from jaxattn.analysis.limit_departures import departure_records
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
