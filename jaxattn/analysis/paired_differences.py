@@ -12,20 +12,15 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.intervals import FOUND, holm, judged, kaplan_meier, median_limits
+from jaxattn.analysis.measures import Compared, compared_in
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.results.stopped_rows import held, known_until
 
-__all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
+__all__ = ["BEST", "EQUAL", "best_rates", "differences", "swept_in", "times"]
 
 EQUAL, BEST = "equal learning_rate", "best"
 """What is compared with what: all at one learning rate, or each at its own best."""
 
-# What is compared, and the variable without which it is unknown: a time that is NaN is censored.
-MEASURES = {
-    **{name: name for name in ("accuracy", "loss", "attention_foreground", "focus_accuracy")},
-    **{"FTPT": "error_cell", "time_to_focus": "attention_foreground", "time_to_fit": "accuracy"},
-}
-TIMES = ("time_to_focus", "time_to_fit")
 _LABELS = ["comparison", "measure", "split", "unit", "selection", "paradigm_a", "paradigm_b"]
 
 
@@ -65,11 +60,11 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     """
     split, parts = _checked(ds, split, confidence), []
     best = _best(ds) if ds.sizes.get("learning_rate", 1) > 1 else None
-    for measure in MEASURES:
+    for measure in compared_in(ds):
         if (values := _at_end(ds, measure, split)) is None:
             continue
-        ends = _ends(ds, values) if measure in TIMES else _ends(ds, values) + np.inf
-        label = {"comparison": EQUAL, "measure": measure, "split": split}
+        ends = _ends(ds, values) if measure.spec.of else _ends(ds, values) + np.inf
+        label = {"comparison": EQUAL, "measure": measure.spec.name, "split": split}
         label |= {"unit": values.attrs.get("units", "1"), "selection": "none"}
         parts.append(_pairs(values, ends, label))
         if best is not None:
@@ -140,10 +135,14 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
         InputError: not a result of training, no such split, or no such confidence.
     """
     split, rows = _checked(ds, split, confidence), []
-    for measure in TIMES:
-        if (values := _at_end(ds, measure, split)) is None:
+    for measure in compared_in(ds):
+        if not measure.spec.of or (values := _at_end(ds, measure, split)) is None:
             continue
-        first = {"measure": measure, "split": split, "unit": values.attrs.get("units", "1")}
+        first = {
+            "measure": measure.spec.name,
+            "split": split,
+            "unit": values.attrs.get("units", "1"),
+        }
         ends = _ends(ds, values)
         for at in np.ndindex(ends.shape[:-1]):
             label = first | {str(dim): ends[at][dim].item() for dim in ends.dims[:-1]}
@@ -174,10 +173,10 @@ def _checked(ds: xr.Dataset, split: str | None, confidence: float) -> str:
     return split
 
 
-def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
+def _at_end(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray | None:
     """``[paradigm, swept..., seed]``; NaN: the row did not finish, infinite: time not reached."""
     rule = ds["natural_inference"].drop_vars("natural_inference")
-    at = {"process": "train", "split": split, "cell": "FTPT", "inference": rule}
+    at = {"process": "train", "split": split, "inference": rule, **measure.part}
 
     def final(name: str) -> xr.DataArray:
         values = held(ds[name], ds)
@@ -185,18 +184,17 @@ def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
         values = values.isel(save=-1) if "save" in values.dims else values
         return values.sel({k: v for k, v in at.items() if k in values.dims})
 
-    name = "error_cell" if measure == "FTPT" else measure
-    if name not in ds or MEASURES[measure] not in ds:
+    if measure.known_by not in ds:
         return None
-    values, done = final(name), Status.ended_well(final("status"))
-    if done.any() and final(MEASURES[measure]).where(done).isnull().all():
+    values, done = final(measure.variable), Status.ended_well(final("status"))
+    if done.any() and final(measure.known_by).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
-    kept = values.fillna(np.inf) if measure in TIMES else values.where(np.isfinite(values))
+    kept = values.fillna(np.inf) if measure.spec.of else values.where(np.isfinite(values))
     kept = kept.where(done).transpose("paradigm", ..., "seed")
     # A rate that moves together with others is no dimension: it stays as their coordinate.
     stays = {*kept.dims, "learning_rate"}
     kept = kept.drop_vars([name for name in kept.coords if name not in stays])
-    return kept.assign_attrs(ds[name].attrs)
+    return kept.assign_attrs(ds[measure.variable].attrs)
 
 
 def _ends(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
@@ -212,7 +210,8 @@ def _choosing(ds: xr.Dataset) -> xr.DataArray:
 def _best(ds: xr.Dataset) -> xr.Dataset | None:
     """Place and value of the best rate ``[paradigm, swept...]``, and how it was chosen."""
     split = "validation" if "validation" in ds["split"] else "train"
-    if (loss := _at_end(ds, "loss", split)) is None:
+    by_loss = next((one for one in compared_in(ds) if one.spec.name == "loss"), None)
+    if by_loss is None or (loss := _at_end(ds, by_loss, split)) is None:
         return None
     loss = loss.where(_choosing(ds))
     seeds = loss.count("seed")

@@ -10,9 +10,11 @@ from made_to_order import NAMES, result
 from scipy import stats
 
 from jaxattn.analysis.intervals import RESAMPLES, holm
-from jaxattn.analysis.paired_differences import MEASURES, best_rates, differences, times
+from jaxattn.analysis.measures import compared_in
+from jaxattn.analysis.paired_differences import best_rates, differences, times
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.problems.result_measures import TIMES
 
 EXPERIMENTS = 2_000
 
@@ -424,4 +426,9 @@ def test_a_request_that_cannot_be_met_says_what_would_do():
 
 
 def test_all_that_is_compared_is_measured():
-    assert set(MEASURES.values()) <= set(example_result(seeds=1).data_vars)
+    ds = example_result(seeds=1)
+    assert [one.spec.name for one in compared_in(ds)] == [
+        *("accuracy", "loss", "attention_foreground", "focus_accuracy", "FTPT"),
+    ]
+    assert {one.known_by for one in compared_in(ds)} <= set(ds.data_vars)
+    assert {spec.of for spec in TIMES} <= set(ds.data_vars)
