@@ -8,13 +8,12 @@ import numpy as np
 from jaxattn.analysis.limit_departures import DIVERGED, EDGE, STEPS
 from jaxattn.analysis.limit_order_findings import is_settled
 from jaxattn.analysis.limit_wording import (
-    capital,
     grouped,
     limit_words,
     listed_clauses,
     run_name,
 )
-from jaxattn.analysis.wording import listed
+from jaxattn.analysis.wording import capital, listed
 
 __all__ = ["departure_findings", "rate_words"]
 

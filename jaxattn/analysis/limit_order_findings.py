@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.limit_departures import FOLLOWS
-from jaxattn.analysis.limit_wording import capital, limit_words, listed_clauses, run_name
-from jaxattn.analysis.wording import listed
+from jaxattn.analysis.limit_wording import limit_words, listed_clauses, run_name
+from jaxattn.analysis.wording import capital, listed
 from jaxattn.flow import LIMITS
 from jaxattn.results.files import spec_of
 

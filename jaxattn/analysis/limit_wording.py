@@ -6,7 +6,7 @@ from typing import Any
 from jaxattn.analysis.wording import setting_words
 from jaxattn.flow import LIMITS
 
-__all__ = ["capital", "grouped", "limit_words", "listed_clauses", "run_name"]
+__all__ = ["grouped", "limit_words", "listed_clauses", "run_name"]
 
 _NOT_SWEPT = {
     *("limit", "process", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
@@ -39,8 +39,3 @@ def grouped(
 def listed_clauses(parts: Sequence[str]) -> str:
     """As `jaxattn.analysis.wording.listed`, of parts that have an "and" of their own."""
     return ", ".join(parts)
-
-
-def capital(text: str) -> str:
-    """The text with a capital letter in front."""
-    return text[:1].upper() + text[1:]

@@ -20,6 +20,7 @@ __all__ = [
     "spoken_in",
     "summarised_in",
     "terminal_columns",
+    "title_of",
     "watched_in",
     "wording_of",
 ]
@@ -81,8 +82,9 @@ def spoken_in(ds: xr.Dataset) -> list[MeasureSpec]:
 
 def watched_in(ds: xr.Dataset) -> list[str]:
     """Variables that are watched while runs go on: whole measures that a reader asks for first."""
-    asked = {spec.name for spec in spoken_in(ds) if wording_of(spec).asked_first and not spec.of}
-    return [one.variable for one in compared_in(ds) if one.spec.name in asked and not one.part]
+    whole = {one.variable for one in compared_in(ds)}
+    asked = (spec for spec in spoken_in(ds) if wording_of(spec).asked_first and not spec.of)
+    return [spec.name for spec in asked if spec.name in whole]
 
 
 def in_columns(ds: xr.Dataset) -> list[MeasureSpec]:
@@ -108,9 +110,14 @@ def terminal_columns(ds: xr.Dataset) -> list[tuple[str, str, int]]:
     return found
 
 
+def title_of(spec: MeasureSpec) -> str:
+    """What it is called above a column or a figure."""
+    return spec.column.heading if spec.column else spec.long_name or spec.name
+
+
 def heading_of(spec: MeasureSpec) -> str:
     """The heading of its column, with the unit: ``loss [nat]``."""
-    heading = spec.column.heading if spec.column else spec.long_name or spec.name
+    heading = title_of(spec)
     return heading if spec.unit in ("1", "time") else f"{heading} [{spec.unit}]"
 
 

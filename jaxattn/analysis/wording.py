@@ -13,6 +13,7 @@ __all__ = [
     "Confidence",
     "Finding",
     "Gap",
+    "capital",
     "compared",
     "listed",
     "names_in",
@@ -205,3 +206,8 @@ def listed(words: Iterable[str]) -> str:
     """``a, b and c``."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter in front."""
+    return text[:1].upper() + text[1:]

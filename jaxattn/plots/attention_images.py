@@ -1,7 +1,8 @@
 """Where the attention goes on a mosaic one can see, before, during and after training."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,20 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.selection import (
-    Curves,
-    Setting,
-    choose,
-    left_out,
-    moment,
-    runs,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import SMALL, TEXT, legend_below, new_axes, set_title, width_of
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.finished_rows import Curves, runs
+from jaxattn.plots.frame import legend_below, new_axes, set_title, width_of
+from jaxattn.plots.selection import Setting, choose, moment, split_of, style_in
+from jaxattn.plots.style import SMALL, TEXT
+from jaxattn.plots.title_words import left_out, setting_words
 
-__all__ = ["attention_on_images"]
+__all__ = ["DRAWINGS", "attention_on_images"]
 
 # Lengths in widths of a picture.
 _BAR, _NUMBER, _GAP, _MARGIN = 0.13, 0.37, 0.5, 0.08
@@ -222,3 +217,21 @@ def _keys() -> list[Patch]:
         Patch(fill=False, edgecolor="black", linewidth=1.6, label="frame: the foreground"),
         Patch(facecolor="0.5", linewidth=0, label="bar and number: attention on the picture"),
     ]
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    ds = story.ds
+    there = {"picture", "picture_seen"} <= set(ds.data_vars) and story.runs("attention_shown")
+    if there and ds["picture_seen"].any():
+        yield Drawing(
+            "attention_on_images",
+            "The attention on one example",
+            "The segments of the first example as pictures, and below each a bar and a number: the "
+            "attention on it before, during and after training of one seed, a row a paradigm; "
+            f"{story.where}. The foreground has a frame: once a paradigm knows where to look, the "
+            "bar below it is full and the others are empty.",
+            partial(own_figure, attention_on_images, ds),
+        )
+
+
+DRAWINGS = (Entry(120, _drawings),)

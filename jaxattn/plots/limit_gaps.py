@@ -1,6 +1,7 @@
 """Training against its continuous limits: how far apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -9,21 +10,22 @@ from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
-from jaxattn.plots.selection import left_out, seeds_words, setting_words
-from jaxattn.plots.style import (
-    dress,
-    label_of,
-    legend_below,
-    new_axes,
-    new_grid,
-    set_title,
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, new_grid, set_title
+from jaxattn.plots.limit_panels import (
+    close_figure,
+    finished_limits,
+    rates_of,
+    same_heights,
+    shares_of,
 )
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.results.derived import first_crossing
 
-__all__ = ["distance", "distances"]
+__all__ = ["DRAWINGS", "distance", "distances"]
 
 
 def distance(
@@ -72,7 +74,9 @@ def distance(
             limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
         )
     setting = rates[0].setting
-    dress(ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}")
+    format_axes(
+        ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}"
+    )
     set_title(
         ax,
         setting_words(setting._replace(words=""), name),
@@ -107,3 +111,20 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
     same_heights(axes)
     close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
     return figure
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if limits := finished_limits(story):
+        yield Drawing(
+            "limit_distances",
+            "How far training is from its continuous limits",
+            f"Distance of the parameters of training from {listed(map(limit_words, limits))}, as a "
+            "share of the furthest that the limit comes from its start, against time, both at a "
+            "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
+            f"medians over {story.over}. A ring marks where a line crosses the dotted one: there "
+            f"training has left the limit, by {100 * limit_gaps.TOLERANCE:g} % of its way.",
+            partial(distances, story.ds),
+        )
+
+
+DRAWINGS = (Entry(10, _drawings),)

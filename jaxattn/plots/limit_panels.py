@@ -12,19 +12,13 @@ from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.selection import (
-    Curves,
-    Setting,
-    choose,
-    curves,
-    left_out,
-    paired,
-    run_words,
-    seeds_words,
-)
-from jaxattn.plots.style import label_of, one_legend
+from jaxattn.plots.drawing import Story
+from jaxattn.plots.finished_rows import Curves, curves, paired
+from jaxattn.plots.frame import label_of, one_legend
+from jaxattn.plots.selection import Setting, choose
+from jaxattn.plots.title_words import left_out, run_words, seeds_words
 
-__all__ = ["Rate", "close_figure", "rates_of", "same_heights", "shares_of"]
+__all__ = ["Rate", "close_figure", "finished_limits", "rates_of", "same_heights", "shares_of"]
 
 _RAMP = plt.get_cmap("viridis")
 _KEYS = 6
@@ -68,6 +62,11 @@ def shares_of(
     way = moved.values.max(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         return far, far.values / way
+
+
+def finished_limits(story: Story) -> list[str]:
+    """The continuous limits beside training of which some run ended well."""
+    return [name for name in limit_gaps.limits_in(story.ds) if story.finished(name)]
 
 
 def same_heights(axes: np.ndarray) -> None:

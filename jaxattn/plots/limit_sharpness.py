@@ -1,6 +1,7 @@
 """Learning rate times sharpness, along training and its first limit: where the edge is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,16 @@ from matplotlib.lines import Line2D
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.edge_of_stability import edge_in, products
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
-from jaxattn.plots.selection import curves, left_out, runs, seeds_words, setting_words
-from jaxattn.plots.style import (
-    dress,
-    label_of,
-    legend_below,
-    new_axes,
-    new_grid,
-    set_title,
-)
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import curves, runs
+from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, new_grid, set_title
+from jaxattn.plots.limit_panels import Rate, close_figure, finished_limits, rates_of, same_heights
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.results.derived import first_crossing
 
-__all__ = ["sharpness", "sharpnesses"]
+__all__ = ["DRAWINGS", "sharpness", "sharpnesses"]
 
 _TRAINING: dict[str, Any] = {"lw": 3.2, "alpha": 0.5}
 _FLOW: dict[str, Any] = {"lw": 1.5, "linestyle": (0, (4, 2))}
@@ -82,7 +79,7 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
         for level in _levels(rates)
     ]
     setting = rates[0].setting
-    dress(ax, label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness")
+    format_axes(ax, label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness")
     set_title(
         ax,
         setting_words(setting._replace(words=""), name),
@@ -131,3 +128,27 @@ def sharpnesses(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figur
     same_heights(axes)
     close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
     return figure
+
+
+_EDGE = (
+    "The horizontal line is the edge of stability, above which steps on a quadratic grow; a ring "
+    "marks where training first reaches it."
+)
+_NO_EDGE = "No edge of stability is drawn: for this optimiser none is known of the Hessian itself."
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    ds = story.ds
+    if finished_limits(story) and products(ds) is not None:
+        yield Drawing(
+            "limit_sharpness",
+            "Learning rate times sharpness",
+            "Learning rate times the largest eigenvalue of the Hessian against time, a colour a "
+            "learning rate: wide pale lines along training, dashed ones along "
+            f"{limit_words(limit_gaps.limits_in(ds)[0])}; a panel a paradigm, medians over "
+            f"{story.over}. {_NO_EDGE if edge_in(ds) is None else _EDGE}",
+            partial(sharpnesses, ds),
+        )
+
+
+DRAWINGS = (Entry(30, _drawings),)

@@ -82,7 +82,7 @@ def test_the_measures_of_a_result_are_told_in_the_orders_of_their_specs() -> Non
         *("time to focus", "attention on foreground", "accuracy %"),
         *("right for the right reason %", "loss"),
     ]
-    assert watched_in(ds) == ["accuracy", "attention_foreground"]
+    assert watched_in(ds) == ["attention_foreground", "accuracy"]
     assert {spec.name for spec in measures_in(ds)} >= {"objective", "gradient_norm", "steps"}
 
 

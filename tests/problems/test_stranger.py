@@ -1,4 +1,4 @@
-"""A measure is added in one file: computed, labelled, summarised, compared, spoken of."""
+"""A measure is added in one file: computed, labelled, summarised, compared, spoken of, drawn."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ SPEC = """MEASURES = (
 ASK = """
 import numpy as np
 from example_results import example_result
+from jaxattn import plots
 from jaxattn.analysis.findings import findings
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
@@ -34,6 +35,7 @@ said = {
     "summary": sorted(set(summary(ds)["measure"])),
     "differences": sorted(set(differences(ds)["measure"])),
     "findings": [one.text for one in findings(ds)],
+    "gallery": [drawing.caption for drawing in plots.gallery(ds)],
 }
 """
 
@@ -53,4 +55,5 @@ def test_a_measure_is_added_in_one_file(tmp_path: Path) -> None:
     for where in ("labelled", "summary", "differences"):
         assert "doubt" in said[where], where
     (text,) = [text for text in said["findings"] if "doubt about" in text]
+    assert any("doubt about the right class" in one.lower() for one in said["gallery"])
     assert text.startswith("hard ends with the lowest doubt about the right class")

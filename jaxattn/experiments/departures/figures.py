@@ -14,18 +14,10 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.selection import spec_of
-from jaxattn.plots.style import (
-    SMALL as SMALL_TEXT,
-)
-from jaxattn.plots.style import (
-    SYMBOLS,
-    Style,
-    dress,
-    set_caption,
-    set_title,
-    style_of,
-)
+from jaxattn.plots.frame import format_axes, set_caption, set_title
+from jaxattn.plots.style import SMALL as SMALL_TEXT
+from jaxattn.plots.style import SYMBOLS, Style, style_of
+from jaxattn.results.files import spec_of
 
 __all__ = ["departing_classes", "departures"]
 
@@ -79,7 +71,7 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
         title, words = _PANELS[departure]
         left = ax.get_subplotspec()
         first = left is not None and left.is_first_col()
-        dress(ax, words, f"largest distance in {symbol}" if first else "")
+        format_axes(ax, words, f"largest distance in {symbol}" if first else "")
         ax.margins(x=0.06)
         ax.yaxis.set_major_locator(LogLocator(numticks=8))
         ax.xaxis.set_minor_formatter(NullFormatter())
@@ -189,7 +181,7 @@ def departing_classes(ds: xr.Dataset) -> Figure:
             ax.plot(time[shown], one["nu"].values[shown, label], color=shade, lw=1.6)
         ax.plot(time[shown], one["reduced_nu"].values[shown], color="black", lw=1.2, ls=(0, (4, 2)))
         ax.set_xscale("log")
-        dress(
+        format_axes(
             ax,
             "time" if place >= len(names) - columns else "",
             rf"{SYMBOLS['nu']} of each class" if place % columns == 0 else "",

@@ -14,8 +14,9 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots.curves import BAND, BAND_WORDS
-from jaxattn.plots.selection import spec_of
-from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
+from jaxattn.plots.frame import format_axes, label_of, one_legend, set_title
+from jaxattn.plots.style import SMALL
+from jaxattn.results.files import spec_of
 
 __all__ = ["finished_rows", "fixed_focus", "palette"]
 
@@ -64,7 +65,7 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
             for alpha, colour in zip(alphas, colours, strict=True):
                 _draw(ax, ds.sel(paradigm=name, alpha=alpha), measure, colour)
             _label_limits(ax, ds[f"{measure}_limit"].sel(paradigm=name).values, colours, measure)
-            dress(
+            format_axes(
                 ax,
                 label_of(ds["epoch"].attrs, "epoch") if row else "",
                 "" if column else f"{_ROWS[measure]} [nat]",

@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
+from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
+from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["focus_time_maps", "lead_time_maps", "leader_maps"]
 
@@ -153,7 +154,7 @@ def _map(ax: Axes, ds: xr.Dataset, plane: Plane, **look: Any) -> Any:
     ax.set_yscale("log")
     x, y = _edges(ds["classes"].values), _edges(ds["segments"].values)
     shown = ax.pcolormesh(x, y, np.ma.masked_invalid(plane), rasterized=True, **look)
-    dress(ax, "", "")
+    format_axes(ax, "", "")
     ax.set_facecolor(_TIE)
     ax.grid(False)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.fixed_focus.figures import palette
 from jaxattn.experiments.switch.figures import sizes_shown
-from jaxattn.plots.style import dress, new_grid, one_legend, set_title
+from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
 
 __all__ = ["schedule_shares", "schedule_switching"]
 
@@ -102,7 +102,7 @@ def _panels(ds: xr.Dataset, y_label: str) -> tuple[Figure, list[Axes]]:
         ax.xaxis.set_minor_formatter(NullFormatter())
         below = place + columns >= len(sizes)
         label = "time, in segments x classes" if below else ""
-        dress(ax, label, "" if place % columns else y_label)
+        format_axes(ax, label, "" if place % columns else y_label)
         set_title(ax, f"{segments} segments, {classes} classes")
     return figure, axes[: len(sizes)]
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.plots.style import dress, new_grid, one_legend, set_title
+from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
 
 __all__ = ["sizes_shown", "switch_curves", "switch_scaling"]
 
@@ -49,7 +49,7 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         ax.set_ylim(10.0 ** np.floor(np.log10(least)), 1.3)
         below = place + columns >= len(sizes)
         label = f"switch time, in {_UNIT}" if below else ""
-        dress(ax, label, "" if place % columns else r"$1-\alpha$ at the horizon")
+        format_axes(ax, label, "" if place % columns else r"$1-\alpha$ at the horizon")
         set_title(ax, f"{segments} segments, {classes} classes")
     for ax in list(axes.flat)[len(sizes) :]:
         ax.remove()
@@ -110,7 +110,7 @@ def _by_horizon(ax: Axes, ds: xr.Dataset) -> None:
     ax.plot(diagonal, diagonal, color="0.4", linestyle=_DOTS, label="soft to the end")
     ax.set_xscale("log")
     ax.set_ylim(0, 1.75 * top)
-    dress(ax, f"horizon, in {_UNIT}", f"best switch time, in {_UNIT}")
+    format_axes(ax, f"horizon, in {_UNIT}", f"best switch time, in {_UNIT}")
     set_title(ax, "Segments, classes")
 
 
@@ -138,7 +138,7 @@ def _by_size(ax: Axes, ds: xr.Dataset) -> None:
     ax.plot([], [], color="0.4", lw=0.9, linestyle=_DASHES, label="many segments")
     ax.set_xscale("log")
     ax.set_ylim(0, 1.75 * top if top else 1)
-    dress(ax, "segments", "")
+    format_axes(ax, "segments", "")
     set_title(ax, f"At horizon {float(ds['horizon'][-1]):g}")
 
 

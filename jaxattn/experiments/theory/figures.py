@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.plots.style import dress, label_of, new_grid, one_legend, set_title, style_of
+from jaxattn.plots.frame import format_axes, label_of, new_grid, one_legend, set_title
+from jaxattn.plots.style import style_of
 
 __all__ = ["closed_forms", "late_focus"]
 
@@ -47,7 +48,7 @@ def closed_forms(ds: xr.Dataset) -> Figure:
             # One paradigm's marks between the others': they coincide for most of the time.
             own = np.roll(marks, place) if marks.size < 3 else marks[place % 3 :: 3]
             ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **_mark(style))
-        dress(ax, "", label_of(ds[name].attrs, name))
+        format_axes(ax, "", label_of(ds[name].attrs, name))
     _draw_difference(axes[2, 1], ds, names)
     for ax in axes.flat:
         _in_thousands(ax)
@@ -85,8 +86,8 @@ def late_focus(ds: xr.Dataset) -> Figure:
         late = time > 1.0  # before, the law is far above 1
         falls.plot(time[late], law[late], color=style.colour, linestyle=_LAW, lw=1.6)
         _mark_passes(ahead, ds, name, names)
-    dress(ahead, "time [m C]", "nu, above that of soft attention")
-    dress(falls, "time [m C]", r"$1-\alpha$")
+    format_axes(ahead, "time [m C]", "nu, above that of soft attention")
+    format_axes(falls, "time [m C]", r"$1-\alpha$")
     for ax in (ahead, falls):
         ax.set_xscale("log")
         ax.set_xlim(0.2, time[-1])
@@ -152,7 +153,7 @@ def _draw_difference(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
             time, np.where(so_far > 0, so_far, np.nan), color=style.colour, linestyle=style.line
         )
     ax.set_yscale("log")
-    dress(ax, "", "closed form minus ODE in mu and nu, largest so far")
+    format_axes(ax, "", "closed form minus ODE in mu and nu, largest so far")
 
 
 def _in_thousands(ax: Axes) -> None:

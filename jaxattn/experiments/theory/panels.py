@@ -9,16 +9,15 @@ from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.style import (
-    SYMBOLS,
-    dress,
+from jaxattn.plots.frame import (
+    format_axes,
     legend_below,
     new_axes,
     new_panels,
     one_legend,
     set_title,
-    style_of,
 )
+from jaxattn.plots.style import SYMBOLS, style_of
 from jaxattn.problems.measures import MEASURES
 
 __all__ = ["QUANTITIES", "theory_figure", "theory_panels"]
@@ -74,7 +73,7 @@ def theory_figure(
     measure = next(spec for spec in MEASURES if spec.name == QUANTITIES[quantity])
     # All examples are alike here, so there is no mean to speak of.
     words = f"{SYMBOLS[measure.name]}: {measure.long_name.removesuffix(', mean')}"
-    dress(ax, "time: step times learning rate", words)
+    format_axes(ax, "time: step times learning rate", words)
     set_title(ax, title, f"left out, not solved: {', '.join(failed)}" if failed else "")
     legend_below(ax)
     return ax

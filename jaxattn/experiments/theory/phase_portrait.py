@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
+from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
+from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["phase_portrait"]
 
@@ -58,7 +59,7 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     for ax in list(axes.flat)[len(names) + 1 :]:
         ax.set_axis_off()
     for ax in axes.flat:
-        dress(ax, "", "")
+        format_axes(ax, "", "")
         ax.grid(False)
         ax.set(xlim=(0, ds["at_mu"].values[-1]), ylim=(0, ds["at_nu"].values[-1]))
     for ax in axes[-1]:
