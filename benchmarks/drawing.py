@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn.plots.frame import format_axes, set_caption, set_title
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import set_caption
 from jaxattn.plots.style import SMALL
 
 # None of the paradigms' colours: a line here is a solver.

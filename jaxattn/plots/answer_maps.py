@@ -10,10 +10,12 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from jaxattn.core.lookup import resolve
+from jaxattn.plots.canvas import new_axes, new_grid
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
 from jaxattn.plots.finished_rows import runs
-from jaxattn.plots.frame import format_axes, new_axes, new_grid, set_caption, set_title
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import set_caption
 from jaxattn.plots.selection import choose, moment, split_of, style_in
 from jaxattn.plots.style import SMALL
 from jaxattn.plots.title_words import left_out, run_words, seeds_words, setting_words

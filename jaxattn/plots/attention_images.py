@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from jaxattn.core.contracts import InputError
+from jaxattn.plots.canvas import inches_of, new_axes
 from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
 from jaxattn.plots.finished_rows import Curves, runs
-from jaxattn.plots.frame import legend_below, new_axes, set_title, width_of
+from jaxattn.plots.frame import set_title
+from jaxattn.plots.legends import legend_below, legend_patches
 from jaxattn.plots.selection import Setting, choose, moment, split_of, style_in
 from jaxattn.plots.style import SMALL, TEXT
 from jaxattn.plots.title_words import left_out, setting_words
@@ -26,6 +28,11 @@ _IN_A_ROW = 5
 """A bag of so many segments is a strip; a longer one is nearly square."""
 _ROOM = 0.26
 """Inches that a number needs: where there is less, the foreground alone has one."""
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "frame: the foreground": {"fill": False, "edgecolor": "black", "linewidth": 1.6},
+    "bar and number: attention on the picture": {"facecolor": "0.5", "linewidth": 0},
+}
 
 
 class _Mosaic(NamedTuple):
@@ -96,7 +103,7 @@ def attention_on_images(
     across, down = mosaic.step
     wide, high = across * len(saves) - _GAP, down * len(drawn) - _GAP
     ax = new_axes(height=1.3 + 5.6 * high / wide) if ax is None else ax
-    every = bool(width_of(ax) / wide >= _ROOM)
+    every = bool(inches_of(ax)[0] / wide >= _ROOM)
     for place, one in enumerate(drawn):
         colour, top = style_in(setting, one.paradigm).colour, place * down
         if seed not in one.seeds:
@@ -123,7 +130,7 @@ def attention_on_images(
         setting_words(setting, f"{split} split", f"example {shown}", f"seed {seed}{whose}"),
         "" if there else left_out(drawn),
     )
-    legend_below(ax, _keys() if there else [])
+    legend_below(ax, legend_patches(_LOOKS) if there else [])
     return ax
 
 
@@ -210,13 +217,6 @@ def _draw(
                 fontweight="bold" if on else "normal",
                 in_layout=False,
             )
-
-
-def _keys() -> list[Patch]:
-    return [
-        Patch(fill=False, edgecolor="black", linewidth=1.6, label="frame: the foreground"),
-        Patch(facecolor="0.5", linewidth=0, label="bar and number: attention on the picture"),
-    ]
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from jaxattn.analysis.measures import title_of, watched_in
 from jaxattn.analysis.wording import capital
 from jaxattn.core.lookup import resolve
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.drawing import Drawing, Entry, Story, medians_words, own_figure
 from jaxattn.plots.finished_rows import Curves, curves_of_all, switch_on
-from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, set_title
+from jaxattn.plots.frame import finish_axes, label_of
 from jaxattn.plots.selection import AXES, choose, split_of, style_in
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 from jaxattn.problems.result_measures import measure_of
 
 __all__ = ["BAND", "BAND_WORDS", "DRAWINGS", "UNKNOWN", "accuracy", "focus", "learning"]
@@ -106,21 +107,15 @@ def learning(
     if (switch := switch_on(setting, axis, drawn)) is not None:
         colour = style_in(setting, "hybrid").colour
         ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
-    format_axes(ax, label_of(setting.ds[axis].attrs, axis), label_of(variable.attrs, measure))
-    set_title(
-        ax,
-        setting_words(
-            setting,
-            f"{split} split" if "split" in variable.dims else "",
-            f"answers by {inference}" if by_rule and inference else "",
-        ),
+    title = (
+        measured_words(setting, measure, split, inference),
         f"{BAND_WORDS} over {seeds_words(drawn)}",
         "in brackets: how it answers" if by_rule and not inference else "",
         left_out(drawn),
         "" if any(np.isfinite(one.values).any() for one in drawn) else UNKNOWN,
     )
-    legend_below(ax, columns=2 if by_rule and not inference else 5)
-    return ax
+    labels = label_of(setting.ds[axis].attrs, axis), label_of(variable.attrs, measure)
+    return finish_axes(ax, labels, title, columns=2 if by_rule and not inference else 5)
 
 
 class CurveWords(NamedTuple):

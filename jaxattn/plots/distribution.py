@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 
 from jaxattn.analysis.measures import title_of, watched_in
 from jaxattn.analysis.wording import capital
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND, UNKNOWN
 from jaxattn.plots.drawing import Drawing, Entry, Story, named_words, own_figure
 from jaxattn.plots.finished_rows import Curves, curves_of_all
-from jaxattn.plots.frame import format_axes, label_of, name_ticks, new_axes, set_title
+from jaxattn.plots.frame import format_axes, label_of, name_ticks, set_title
 from jaxattn.plots.selection import choose, moment, split_of, style_in
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 from jaxattn.problems.result_measures import measure_of
 
 __all__ = ["DRAWINGS", "distribution"]
@@ -101,12 +102,7 @@ def distribution(
     ax.set_xlabel("paradigm (how it answers)" if by_rule else "paradigm", fontsize=9.0)
     set_title(
         ax,
-        setting_words(
-            setting,
-            f"{split} split" if "split" in variable.dims else "",
-            f"answers by {inference}" if inference and "inference" in variable.dims else "",
-            "" if whole_run else here.words,
-        ),
+        measured_words(setting, measure, split, inference, "" if whole_run else here.words),
         f"a point a seed, {seeds_words(drawn)}",
         "box: median and quartiles, whiskers 10 to 90 %",
         f"{never} of {sum(len(one.seeds) for one in drawn)} runs never got there" if never else "",

@@ -7,13 +7,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
 
 from jaxattn.analysis.intervals import interval
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
 from jaxattn.plots.finished_rows import Curves, runs
-from jaxattn.plots.frame import format_axes, legend_below, name_ticks, new_axes, set_title
+from jaxattn.plots.frame import format_axes, name_ticks, set_title
+from jaxattn.plots.legends import legend_below, legend_patches
 from jaxattn.plots.selection import choose, moment, split_of, style_in
 from jaxattn.plots.style import SMALL
 from jaxattn.plots.title_words import left_out, seeds_words, setting_words
@@ -38,6 +39,15 @@ _STRENGTH = (1.0, 0.55, 0.3, 0.12)
 """Of the paradigm's colour: strong where the answer is true."""
 _HATCH = ("", "////", "", "////")
 """Where the focus is false."""
+_LOOKS = {
+    f"{cell}: {CELL_WORDS[cell]}": {
+        "facecolor": str(1 - 0.65 * strength),
+        "hatch": hatch,
+        "edgecolor": "white",
+    }
+    for cell, strength, hatch in zip(CELLS, _STRENGTH, _HATCH, strict=True)
+}
+"""Of the legend, in grey."""
 _WIDTH = 0.56
 _LEAST = 3.5
 """Per cent: a thinner part has no room for its number."""
@@ -127,21 +137,8 @@ def error_cells(
         left_out(drawn),
         "" if known else UNKNOWN,
     )
-    legend_below(ax, _keys() if known else [], columns=2)
+    legend_below(ax, legend_patches(_LOOKS) if known else [], columns=2)
     return ax
-
-
-def _keys() -> list[Patch]:
-    looks = zip(CELLS, _STRENGTH, _HATCH, strict=True)
-    return [
-        Patch(
-            facecolor=str(1 - 0.65 * strength),
-            hatch=hatch,
-            edgecolor="white",
-            label=f"{cell}: {CELL_WORDS[cell]}",
-        )
-        for cell, strength, hatch in looks
-    ]
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:

@@ -12,9 +12,10 @@ from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
+from jaxattn.plots.canvas import new_axes, new_grid
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.drawing import Drawing, Entry, Story
-from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, new_grid, set_title
+from jaxattn.plots.frame import finish_axes, label_of, set_title
 from jaxattn.plots.limit_panels import (
     close_figure,
     finished_limits,
@@ -74,17 +75,13 @@ def distance(
             limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
         )
     setting = rates[0].setting
-    format_axes(
-        ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}"
-    )
-    set_title(
-        ax,
+    labels = label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}"
+    title = (
         setting_words(setting._replace(words=""), name),
         f"medians over {seeds_words(drawn)}, as a share of the way of {limit_words(limit)}",
         left_out(drawn),
     )
-    legend_below(ax, columns=7)
-    return ax
+    return finish_axes(ax, labels, title, columns=7)
 
 
 def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:

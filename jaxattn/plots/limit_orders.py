@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.wording import listed
 from jaxattn.flow import LIMITS
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
 from jaxattn.plots.finished_rows import Curves
-from jaxattn.plots.frame import format_axes, legend_below, new_axes, set_title
+from jaxattn.plots.frame import finish_axes, number_ticks
 from jaxattn.plots.limit_panels import finished_limits, rates_of, shares_of
 from jaxattn.plots.selection import choose, style_in
 from jaxattn.plots.style import SMALL
@@ -25,8 +25,6 @@ from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 __all__ = ["DRAWINGS", "orders"]
 
 _LIMIT_LINES: tuple[Any, ...] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
-_NUMBERED = 8
-"""More learning rates than these are marked by powers of ten instead of one by one."""
 
 
 def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | None = None) -> Axes:
@@ -77,16 +75,14 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
             lowest = min(lowest, middle[known][-1] / values[known][-1] ** _power(limit))
         if np.isfinite(lowest) and _power(limit) > 0 and len(values) > 1:
             _guide(ax, values, 0.6 * lowest * values ** _power(limit), _power(limit))
-    format_axes(ax, "learning rate", "largest distance from the limit")
-    _number(ax, values)
-    set_title(
-        ax,
+    number_ticks(ax.xaxis, values.tolist())
+    title = (
         setting_words(setting._replace(words="")),
         f"medians over {seeds_words(drawn)}; slopes with 95 % intervals",
         left_out(drawn),
     )
-    legend_below(ax, columns=2)
-    return ax
+    labels = "learning rate", "largest distance from the limit"
+    return finish_axes(ax, labels, title, columns=2)
 
 
 def _power(limit: str) -> float:
@@ -125,13 +121,6 @@ def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> No
         fontsize=SMALL,
         color="0.4",
     )
-
-
-def _number(ax: Axes, rates: np.ndarray) -> None:
-    if len(rates) <= _NUMBERED:
-        ax.xaxis.set_major_locator(FixedLocator(list(rates)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:

@@ -14,7 +14,8 @@ from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.drawing import Story
 from jaxattn.plots.finished_rows import Curves, curves, paired
-from jaxattn.plots.frame import label_of, one_legend
+from jaxattn.plots.frame import label_of
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.selection import Setting, choose
 from jaxattn.plots.title_words import left_out, run_words, seeds_words
 

@@ -9,15 +9,16 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.edge_of_stability import edge_in, products
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.contracts import InputError
+from jaxattn.plots.canvas import new_axes, new_grid
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import curves, runs
-from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, new_grid, set_title
+from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.legends import legend_handles
 from jaxattn.plots.limit_panels import Rate, close_figure, finished_limits, rates_of, same_heights
 from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.results.derived import first_crossing
@@ -71,23 +72,21 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
         if level is not None and len(train.seeds):
             at = float(first_crossing(time, one.rate * train.quantile(0.5), float(level)))
             ax.plot([at], [float(level)], marker="o", ms=7, mew=1.4, color=one.colour, mfc="white")
-    keys = [*ax.get_legend_handles_labels()[0], Line2D([], [], color="0.35", **_FLOW, label=limit)]
-    if _below(rates[0], name):
-        keys.append(Line2D([], [], color="0.35", **_BELOW, label="next eigenvalues"))
-    keys += [
+    looks = {limit: _FLOW} | ({"next eigenvalues": _BELOW} if _below(rates[0], name) else {})
+    grey = {label: {"color": "0.35", **look} for label, look in looks.items()}
+    handles = [*ax.get_legend_handles_labels()[0], *legend_handles(grey)]
+    handles += [
         ax.axhline(level, color="black", lw=1.0, zorder=1, label=f"edge: {level:.3g}")
         for level in _levels(rates)
     ]
     setting = rates[0].setting
-    format_axes(ax, label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness")
-    set_title(
-        ax,
+    title = (
         setting_words(setting._replace(words=""), name),
         f"medians over {seeds_words(drawn)}",
         left_out(drawn),
     )
-    legend_below(ax, keys, columns=7)
-    return ax
+    labels = label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness"
+    return finish_axes(ax, labels, title, handles, columns=7)
 
 
 def _below(one: Rate, paradigm: str) -> list[Float[np.ndarray, " save"]]:

@@ -6,10 +6,12 @@ from functools import partial
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jaxattn.plots.canvas import new_panels
 from jaxattn.plots.curves import BAND_WORDS, CURVE_WORDS, accuracy, focus, lines_words
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import curves_of_all
-from jaxattn.plots.frame import new_panels, one_legend, set_title
+from jaxattn.plots.frame import set_title
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.selection import choose, split_of
 from jaxattn.plots.title_words import left_out, run_words, seeds_words
 from jaxattn.results.files import spec_of

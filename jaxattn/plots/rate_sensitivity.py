@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND, BAND_WORDS, UNKNOWN
 from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
 from jaxattn.plots.finished_rows import Curves, curves
-from jaxattn.plots.frame import format_axes, label_of, legend_below, new_axes, set_title
+from jaxattn.plots.frame import finish_axes, label_of, number_ticks
 from jaxattn.plots.selection import Setting, choose, split_of, style_in
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 
 __all__ = ["DRAWINGS", "rate_sensitivity"]
-
-_NUMBERED = 8
-"""More learning rates than these are marked by powers of ten instead of one by one."""
 
 
 def rate_sensitivity(
@@ -82,30 +79,21 @@ def rate_sensitivity(
             ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
         else:
             ax.vlines(x, low, high, color=style.colour, lw=1.2)
-    format_axes(ax, "learning rate", f"{label_of(variable.attrs, measure)}, at the end")
     if rates.size == 1:
         ax.set_xlim(rates[0] / 1.3, rates[0] * 1.3)
-    if rates.size <= _NUMBERED:
-        ax.xaxis.set_major_locator(FixedLocator(list(rates)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+    number_ticks(ax.xaxis, rates.tolist())
     every = [one for found in drawn.values() for one in found]
     hollow = any(one.missing and len(one.seeds) for one in every)
-    set_title(
-        ax,
-        setting_words(
-            first._replace(words=_without_rate(first)),
-            f"{split} split" if "split" in variable.dims else "",
-            f"answers by {inference}" if by_rule and inference else "",
-        ),
+    title = (
+        measured_words(first._replace(words=_without_rate(first)), measure, split, inference),
         f"{BAND_WORDS} over {seeds_words(every)}",
         "in brackets: how it answers" if by_rule and not inference else "",
         left_out(every),
         "hollow: some seeds left out there" if hollow else "",
         "" if known else UNKNOWN,
     )
-    legend_below(ax, columns=2 if by_rule and not inference else 5)
-    return ax
+    labels = "learning rate", f"{label_of(variable.attrs, measure)}, at the end"
+    return finish_axes(ax, labels, title, columns=2 if by_rule and not inference else 5)
 
 
 def _quantiles(found: Sequence[Curves]) -> np.ndarray:

@@ -11,17 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jaxattn.core.lookup import resolve
+from jaxattn.plots.canvas import new_axes, new_panels
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, curves
-from jaxattn.plots.frame import (
-    format_axes,
-    label_of,
-    legend_below,
-    new_axes,
-    new_panels,
-    one_legend,
-    set_title,
-)
+from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
 from jaxattn.plots.selection import Setting, choose, names_of, split_of, style_in
 from jaxattn.plots.style import SYMBOLS
 from jaxattn.plots.title_words import left_out, run_words, setting_words
@@ -83,11 +77,11 @@ def mu_nu(
                 look |= {"marker": style.marker, "markevery": MARKS}
             ax.plot(time[shown], one.quantile(0.5)[shown], color=style.colour, **look)
     words = label_of(setting.ds[quantity].attrs, quantity)
-    format_axes(ax, label_of(setting.ds["time"].attrs, "time"), f"{SYMBOLS[quantity]}: {words}")
-    set_title(ax, setting_words(setting), left_out(drawn))
-    keys = _keys(setting, drawn)
-    legend_below(ax, [*keys, *switch_handles(ax, setting, drawn)] if keys else [])
-    return ax
+    labels = label_of(setting.ds["time"].attrs, "time"), f"{SYMBOLS[quantity]}: {words}"
+    title = setting_words(setting), left_out(drawn)
+    handles = _handles(setting, drawn)
+    handles += switch_handles(ax, setting, drawn) if handles else []
+    return finish_axes(ax, labels, title, handles)
 
 
 def population(
@@ -124,16 +118,18 @@ def _reduced_curves(setting: Setting, quantity: str, split: str) -> list[Curves]
     ]
 
 
-def _keys(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
+def _handles(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
     """What the colours and what the kinds of line say."""
     there = [one for one in drawn if len(one.seeds)]
     found = {one.paradigm for one in there}
-    keys = paradigm_handles(setting, [name for name in setting.paradigms if name in found])
-    for process in (name for name in _PROCESSES if name in {one.process for one in there}):
-        look, words = _PROCESSES[process]
-        marker = "o" if process == "train" else ""
-        keys.append(Line2D([], [], color="0.35", marker=marker, label=words, **look))
-    return keys
+    processes = {one.process for one in there}
+    kinds = {
+        words: {"color": "0.35", "marker": "o" if process == "train" else "", **look}
+        for process, (look, words) in _PROCESSES.items()
+        if process in processes
+    }
+    paradigms = [name for name in setting.paradigms if name in found]
+    return paradigm_handles(setting, paradigms) + legend_handles(kinds)
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:

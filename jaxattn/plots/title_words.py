@@ -7,7 +7,7 @@ from jaxattn.plots.finished_rows import Curves
 from jaxattn.plots.selection import Setting
 from jaxattn.results.files import spec_of
 
-__all__ = ["left_out", "run_words", "seeds_words", "setting_words"]
+__all__ = ["left_out", "measured_words", "run_words", "seeds_words", "setting_words"]
 
 
 def left_out(drawn: Iterable[Curves]) -> str:
@@ -31,6 +31,19 @@ def setting_words(setting: Setting, *more: str) -> str:
     """What a title begins with: the task, the setting, and `more`."""
     task = str(spec_of(setting.ds).get("task", ""))
     return ", ".join(part for part in (task, setting.words, *more) if part)
+
+
+def measured_words(
+    setting: Setting, measure: str, split: str, inference: str | None = None, *more: str
+) -> str:
+    """`setting_words` of a figure of one measure, with the split and inference rule it is of."""
+    dims = setting.ds[measure].dims
+    return setting_words(
+        setting,
+        f"{split} split" if "split" in dims else "",
+        f"answers by {inference}" if inference and "inference" in dims else "",
+        *more,
+    )
 
 
 def run_words(setting: Setting, *more: str) -> str:

@@ -8,17 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
 from jaxattn.plots.finished_rows import Curves, curves, paired, switch_on
-from jaxattn.plots.frame import (
-    format_axes,
-    label_of,
-    legend_below,
-    new_axes,
-    set_title,
-)
+from jaxattn.plots.frame import finish_axes, label_of
+from jaxattn.plots.legends import legend_handles
 from jaxattn.plots.selection import Setting, choose, names_of, split_of, style_in
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 
 __all__ = ["DASHES", "DRAWINGS", "MARKS", "beside_flow", "paradigm_handles", "switch_handles"]
 
@@ -27,6 +23,11 @@ DASHES = (0, (4, 2))
 """Of the flow's lines."""
 MARKS = 0.09
 """Distance between markers, as a share of the axes' diagonal."""
+
+_KINDS = {
+    "training": {"color": "0.35", "lw": 3.2, "alpha": 0.4},
+    "gradient flow": {"color": "0.35", "lw": 1.5, "linestyle": DASHES},
+}
 
 
 def beside_flow(
@@ -86,25 +87,24 @@ def beside_flow(
             markerfacecolor="white",
             markevery=2 * MARKS,
         )
-    variable = setting.ds[measure]
-    format_axes(ax, label_of(setting.ds["time"].attrs, "time"), label_of(variable.attrs, measure))
     over = seeds_words(drawn)
-    set_title(
-        ax,
-        setting_words(setting, f"{split} split" if "split" in variable.dims else ""),
+    title = (
+        measured_words(setting, measure, split),
         "" if over == "1 seed" else f"medians over {over} with a flow",
         _learnt_from(setting.ds),
         left_out(drawn),
     )
     found = [one.paradigm for one in drawn if len(one.seeds)]
-    keys = [
+    handles = [
         *paradigm_handles(setting, found),
-        Line2D([], [], color="0.35", lw=3.2, alpha=0.4, label="training"),
-        Line2D([], [], color="0.35", lw=1.5, linestyle=DASHES, label="gradient flow"),
+        *legend_handles(_KINDS),
         *switch_handles(ax, setting, drawn),
     ]
-    legend_below(ax, keys if found else [])
-    return ax
+    labels = (
+        label_of(setting.ds["time"].attrs, "time"),
+        label_of(setting.ds[measure].attrs, measure),
+    )
+    return finish_axes(ax, labels, title, handles if found else [])
 
 
 def _learnt_from(ds: xr.Dataset) -> str:
@@ -117,11 +117,13 @@ def _learnt_from(ds: xr.Dataset) -> str:
 
 def paradigm_handles(setting: Setting, paradigms: list[str]) -> list[Line2D]:
     """Colour and marker of paradigms, for a legend."""
-    styles = ((name, style_in(setting, name)) for name in paradigms)
-    return [
-        Line2D([], [], color=style.colour, marker=style.marker, ms=5, mfc="white", label=name)
-        for name, style in styles
-    ]
+    styles = {name: style_in(setting, name) for name in paradigms}
+    return legend_handles(
+        {
+            name: {"color": style.colour, "marker": style.marker, "ms": 5, "mfc": "white"}
+            for name, style in styles.items()
+        }
+    )
 
 
 def switch_handles(ax: Axes, setting: Setting, drawn: list[Curves]) -> list[Line2D]:

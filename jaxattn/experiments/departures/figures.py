@@ -14,7 +14,8 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.frame import format_axes, set_caption, set_title
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import set_caption
 from jaxattn.plots.style import SMALL as SMALL_TEXT
 from jaxattn.plots.style import SYMBOLS, Style, style_of
 from jaxattn.results.files import spec_of

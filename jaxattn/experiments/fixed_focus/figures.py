@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots.curves import BAND, BAND_WORDS
-from jaxattn.plots.frame import format_axes, label_of, one_legend, set_title
+from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.style import SMALL
 from jaxattn.results.files import spec_of
 

@@ -16,7 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["focus_time_maps", "lead_time_maps", "leader_maps"]

@@ -11,7 +11,9 @@ from matplotlib.ticker import NullFormatter
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import one_legend
 
 __all__ = ["sizes_shown", "switch_curves", "switch_scaling"]
 

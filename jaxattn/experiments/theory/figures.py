@@ -11,7 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.plots.frame import format_axes, label_of, new_grid, one_legend, set_title
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.style import style_of
 
 __all__ = ["closed_forms", "late_focus"]

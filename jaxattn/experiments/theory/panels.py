@@ -9,14 +9,9 @@ from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.frame import (
-    format_axes,
-    legend_below,
-    new_axes,
-    new_panels,
-    one_legend,
-    set_title,
-)
+from jaxattn.plots.canvas import new_axes, new_panels
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_below, one_legend
 from jaxattn.plots.style import SYMBOLS, style_of
 from jaxattn.problems.measures import MEASURES
 

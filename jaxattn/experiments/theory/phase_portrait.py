@@ -12,7 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.frame import format_axes, new_grid, one_legend, set_title
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import one_legend
 from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["phase_portrait"]
