@@ -19,6 +19,7 @@ __all__ = [
     "choose",
     "moment",
     "names_of",
+    "require",
     "split_of",
     "style_in",
 ]
@@ -83,6 +84,25 @@ def choose(
     named = dict.fromkeys(["learning_rate", *swept, *_axes_of_run(ds)])
     at = {name: ds[name].item() for name in named if name in ds.coords and ds[name].ndim == 0}
     return Setting(ds, wording.setting_words(at), asked)
+
+
+def require(ds: xr.Dataset, who: str, experiment: str, *needed: str) -> None:
+    """Refuse what is no result of an experiment.
+
+    Args:
+        ds: what is to be drawn.
+        who: the figure.
+        experiment: by name.
+        needed: variables or coordinates that its results have.
+
+    Raises:
+        InputError: one of these is missing.
+    """
+    if missing := [name for name in needed if name not in ds.variables]:
+        raise InputError(
+            f"{who}: got a result without {', '.join(missing)}, expected one of jaxattn reproduce "
+            f"{experiment}."
+        )
 
 
 def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:

@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["COLOURS", "SMALL", "SYMBOLS", "TEXT", "Style", "style_of"]
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+__all__ = ["COLOURS", "SMALL", "SYMBOLS", "TEXT", "Style", "palette", "style_of"]
 
 COLOURS: Mapping[str, str] = {
     "soft": "#0072B2",
@@ -58,3 +62,8 @@ def style_of(paradigm: str, all_paradigms: Sequence[str] = ()) -> Style:
         _FURTHER_LINES[place % len(_FURTHER_LINES)],
         _FURTHER_MARKERS[place % len(_FURTHER_MARKERS)],
     )
+
+
+def palette(count: int) -> list[str]:
+    """Ordered colours from light to dark, without the yellow end, which white paper swallows."""
+    return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0.8, 0, count))]

@@ -7,15 +7,15 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.frame import format_axes, set_title
-from jaxattn.plots.legends import set_caption
+from jaxattn.plots.legends import legend_handles, set_caption
+from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL as SMALL_TEXT
 from jaxattn.plots.style import SYMBOLS, Style, style_of
 from jaxattn.results.files import spec_of
@@ -35,13 +35,13 @@ _PANELS = {
 _HOLLOW_FROM = 0.02
 """The average is drawn on its own where it is closer than the classes by more than this share."""
 
-
-def _checked(ds: xr.Dataset) -> list[str]:
-    if not {"reduced_nu", "planar_nu"} <= set(ds.data_vars):
-        raise InputError(
-            "departures: got another result, expected one of jaxattn reproduce departures."
-        )
-    return list(map(str, ds["paradigm"].values))
+_DOTS = (0, (1, 1.6))
+_GREY = {"ls": "none", "color": "0.3", "marker": "o", "markersize": 4.5}
+_KINDS: dict[str, dict[str, Any]] = {
+    "rms over classes": _GREY,
+    "average of the classes": {**_GREY, "mfc": "white"},
+    "theory": {"color": "black", "lw": 1.0, "linestyle": _DOTS},
+}
 
 
 def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
@@ -57,7 +57,8 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
     Raises:
         InputError: another kind of result, or no such measure.
     """
-    names = _checked(ds)
+    require(ds, "departures", "departures", "reduced_nu", "planar_nu")
+    names = list(map(str, ds["paradigm"].values))
     symbol = resolve("measure", _SYMBOLS, measure)
     figure = Figure(figsize=(8.4, 6.0), layout="constrained")
     axes = list(figure.subplots(2, 3).flat)
@@ -79,7 +80,7 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
         ax.yaxis.set_minor_formatter(NullFormatter())
         set_title(ax, title)
         _write_slopes(ax, slopes)
-    _keys(axes[-1], names)
+    _draw_legend(axes[-1], names)
     set_caption(figure, _caption(ds))
     return figure
 
@@ -87,14 +88,14 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
 def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, float, float]:
     """Draw one paradigm in one panel; its colour, its slope and that of its average, or NaN."""
     amount, typical, average = far.amount, far.typical, over_seeds(far.average)
-    look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": 4.5}
+    look = _mark(style)
     ax.plot(amount, typical, lw=1.2, linestyle=style.line, **look)
     if far.each.shape[1] > 1 and np.isfinite(far.each[:, 1:]).any():
         known = np.isfinite(typical)
         low, high = np.nanquantile(far.each[known], BAND, axis=1)
         ax.vlines(amount[known], low, high, color=style.colour, lw=1.2, alpha=0.6)
     if np.isfinite(far.predicted).all():
-        ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=(0, (1, 1.6)), zorder=3)
+        ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=_DOTS, zorder=3)
     small = np.inf if departure == "sample" else SMALL
     found = float(slope(amount, far.each, small).mean)
     apart = np.nanmax(1 - average / typical) > _HOLLOW_FROM
@@ -102,6 +103,10 @@ def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, f
         return style.colour, found, np.nan
     ax.plot(amount, average, ls="none", mfc="white", mew=1.0, **look)
     return style.colour, found, float(slope(amount, far.average, small).mean)
+
+
+def _mark(style: Style) -> dict[str, Any]:
+    return {"color": style.colour, "marker": style.marker, "markersize": 4.5}
 
 
 def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
@@ -123,20 +128,19 @@ def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
         )
 
 
-def _keys(ax: Axes, names: list[str]) -> None:
+def _draw_legend(ax: Axes, names: list[str]) -> None:
+    """In a panel of its own, which has room for it."""
     ax.set_axis_off()
-    handles = []
-    for name in names:
-        style = style_of(name, names)
-        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": 4.5}
-        handles.append(Line2D([], [], lw=1.2, linestyle=style.line, label=name, **look))
-    grey: dict[str, Any] = {"color": "0.3", "marker": "o", "markersize": 4.5}
-    handles += [
-        Line2D([], [], ls="none", label="rms over classes", **grey),
-        Line2D([], [], ls="none", mfc="white", label="average of the classes", **grey),
-        Line2D([], [], color="black", lw=1.0, linestyle=(0, (1, 1.6)), label="theory"),
-    ]
-    ax.legend(handles=handles, loc="center left", fontsize=SMALL_TEXT + 1, frameon=False)
+    styles = {name: style_of(name, names) for name in names}
+    looks: dict[str, dict[str, Any]] = {
+        name: {"lw": 1.2, "linestyle": style.line, **_mark(style)} for name, style in styles.items()
+    }
+    ax.legend(
+        handles=legend_handles(looks | _KINDS),
+        loc="center left",
+        fontsize=SMALL_TEXT + 1,
+        frameon=False,
+    )
 
 
 def _caption(ds: xr.Dataset) -> str:
@@ -163,7 +167,8 @@ def departing_classes(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    names = _checked(ds)
+    require(ds, "departing_classes", "departures", "reduced_nu", "planar_nu")
+    names = list(map(str, ds["paradigm"].values))
     at = ds.sel(departure="frequency", seed=0)
     at = at.isel(size=int(np.isfinite(at["amount"].values).sum()) - 1)
     share, time = at["frequency"].values, at["time"].values

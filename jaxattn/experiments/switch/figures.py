@@ -9,14 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus.figures import palette
 from jaxattn.plots.canvas import new_grid
 from jaxattn.plots.frame import format_axes, set_title
-from jaxattn.plots.legends import one_legend
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
 
-__all__ = ["sizes_shown", "switch_curves", "switch_scaling"]
+__all__ = ["horizon_handles", "sizes_shown", "switch_curves", "switch_scaling"]
 
+_NEEDED = ("best_switch", "missing", "switch_time")
 _UNIT = "segments x classes"
 _DASHES = (0, (4, 2))
 _DOTS = (0, (1, 1.6))
@@ -32,7 +34,7 @@ def switch_curves(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "switch_curves")
+    require(ds, "switch_curves", "switch", *_NEEDED)
     horizons = list(map(float, ds["horizon"].values))
     sizes = sizes_shown(ds)
     columns = min(2, len(sizes))
@@ -55,12 +57,8 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         set_title(ax, f"{segments} segments, {classes} classes")
     for ax in list(axes.flat)[len(sizes) :]:
         ax.remove()
-    keys = [
-        Line2D([], [], color=colour, lw=2.2, label=f"horizon {horizon:g}")
-        for horizon, colour in zip(horizons, palette(len(horizons)), strict=True)
-    ]
-    dot = Line2D([], [], color="0.3", marker="o", lw=0, markeredgecolor="white", label="best")
-    axes.flat[0].legend(handles=[*keys, dot])
+    dot = {"best": {"color": "0.3", "marker": "o", "lw": 0, "markeredgecolor": "white"}}
+    axes.flat[0].legend(handles=[*horizon_handles(horizons), *legend_handles(dot)])
     one_legend(figure, [axes.flat[0]], columns=4, caption=f"Horizons are in {_UNIT}, too.")
     return figure
 
@@ -74,7 +72,7 @@ def switch_scaling(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "switch_scaling")
+    require(ds, "switch_scaling", "switch", *_NEEDED)
     figure, axes = new_grid(1, 2, 3.9)
     left, right = axes[0]
     _by_horizon(left, ds)
@@ -89,6 +87,14 @@ def sizes_shown(ds: xr.Dataset) -> list[tuple[int, int]]:
     some = [list(map(int, ds[name].values)) for name in ("segments", "classes")]
     ends = [list(dict.fromkeys((values[0], values[-1]))) for values in some]
     return [(m, c) for m in ends[0] for c in ends[1]]
+
+
+def horizon_handles(horizons: Sequence[float]) -> list[Line2D]:
+    """What the colours of horizons are, for a legend."""
+    colours = zip(horizons, palette(len(horizons)), strict=True)
+    return legend_handles(
+        {f"horizon {at:g}": {"color": colour, "lw": 2.2} for at, colour in colours}
+    )
 
 
 def _by_horizon(ax: Axes, ds: xr.Dataset) -> None:
@@ -148,8 +154,3 @@ def _few(values: Sequence[int], most: int = 5) -> list[int]:
     """At most so many, the first and the last among them."""
     places = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
     return [values[place] for place in places]
-
-
-def _check(ds: xr.Dataset, name: str) -> None:
-    if not {"best_switch", "missing", "switch_time"} <= set(ds.variables):
-        raise InputError(f"{name}: got another result, expected one of jaxattn reproduce switch.")

@@ -7,13 +7,13 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.plots.canvas import new_grid
 from jaxattn.plots.frame import format_axes, label_of, set_title
-from jaxattn.plots.legends import one_legend
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
 from jaxattn.plots.style import style_of
 
 __all__ = ["closed_forms", "late_focus"]
@@ -23,6 +23,7 @@ _TIME = "time: step times learning rate"
 _MARKS = 14
 """Of the ODE, on each curve."""
 _LAW = (0, (1, 1.6))
+_DOT: dict[str, Any] = {"color": "0.3", "marker": "o", "mfc": "white", "ls": "none"}
 
 
 def closed_forms(ds: xr.Dataset) -> Figure:
@@ -37,7 +38,7 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "closed_forms", "beta")
+    require(ds, "closed_forms", "theory", "late_law", "beta")
     figure, axes = new_grid(3, 2, height=7.4)
     names = [str(name) for name in ds["paradigm"].values]
     time = ds["time"].values
@@ -57,7 +58,7 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel(_TIME, fontsize=9)
     set_title(axes[0, 0], _size(ds))
-    axes[0, 0].legend(handles=_keys(names))
+    axes[0, 0].legend(handles=legend_handles(_lines(names) | {"ODE solver": _DOT}))
     one_legend(figure, list(axes.flat))
     return figure
 
@@ -71,7 +72,7 @@ def late_focus(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "late_focus", "takes_lead")
+    require(ds, "late_focus", "theory", "late_law", "takes_lead")
     figure, axes = new_grid(1, 2, height=3.5)
     ahead, falls = axes[0]
     names = [str(name) for name in ds["paradigm"].values]
@@ -98,16 +99,13 @@ def late_focus(ds: xr.Dataset) -> Figure:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     falls.set_yscale("log")
     set_title(ahead, _size(ds))
-    dotted = Line2D([], [], color="0.3", linestyle=_LAW, lw=1.6, label="leading law")
-    dot = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="takes the lead")
-    ahead.legend(handles=[*(_line(name, names) for name in names), dotted, dot])
+    kinds = {
+        "leading law": {"color": "0.3", "linestyle": _LAW, "lw": 1.6},
+        "takes the lead": _DOT,
+    }
+    ahead.legend(handles=legend_handles(_lines(names) | kinds))
     one_legend(figure, [ahead, falls])
     return figure
-
-
-def _check(ds: xr.Dataset, who: str, needed: str) -> None:
-    if not {"late_law", needed} <= set(ds.data_vars):
-        raise InputError(f"{who}: got another result, expected one of jaxattn reproduce theory.")
 
 
 def _both(ds: xr.Dataset, name: str, paradigm: str) -> list[Float[np.ndarray, " save"]]:
@@ -130,14 +128,13 @@ def _mark(style: Any) -> dict[str, Any]:
     return {"color": style.colour, "marker": style.marker, "mew": 1.0}
 
 
-def _line(name: str, names: list[str]) -> Line2D:
-    style = style_of(name, names)
-    return Line2D([], [], color=style.colour, linestyle=style.line, lw=2.0, label=name)
-
-
-def _keys(names: list[str]) -> list[Line2D]:
-    ode = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="ODE solver")
-    return [*(_line(name, names) for name in names), ode]
+def _lines(names: list[str]) -> dict[str, dict[str, Any]]:
+    """How the lines of paradigms look, for a legend."""
+    styles = {name: style_of(name, names) for name in names}
+    return {
+        name: {"color": style.colour, "linestyle": style.line, "lw": 2.0}
+        for name, style in styles.items()
+    }
 
 
 def _evenly(time: Float[np.ndarray, " save"]) -> np.ndarray:
