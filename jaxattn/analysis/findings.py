@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.measures import measures_in, spoken_in
 from jaxattn.analysis.paired_differences import (
     BEST,
-    best_rates,
     differences,
     swept_in,
     times,

@@ -1,13 +1,24 @@
 """Figures to draw on, and what fits on them."""
 
 import textwrap
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLUMN", "LETTER", "inches_of", "new_axes", "new_grid", "new_panels", "wrapped"]
+__all__ = [
+    "COLUMN",
+    "LETTER",
+    "Panel",
+    "inches_of",
+    "new_axes",
+    "new_grid",
+    "new_panels",
+    "panels_of",
+    "wrapped",
+]
 
 COLUMN = (6.4, 4.0)
 """Inches of a figure that is to be read at the width of a column."""
@@ -31,6 +42,31 @@ def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray
     """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes."""
     figure = Figure(figsize=(COLUMN[0], height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+class Panel(NamedTuple):
+    """Axes among others of one scale, and whether they are in the first column, the last row."""
+
+    ax: Axes
+    left: bool
+    bottom: bool
+
+
+def panels_of(count: int, height: float, more: float = 0.0) -> tuple[Figure, list[Panel]]:
+    """A new figure with `count` panels, two in a row, unknown to pyplot.
+
+    Args:
+        count: of panels; where their last row is not full, the rest of it stays empty.
+        height: of a row, in inches.
+        more: inches for what stands above and below all rows.
+    """
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure, axes = new_grid(rows, columns, height * rows + more)
+    for ax in axes.flat[count:]:
+        ax.set_axis_off()
+    every = enumerate(axes.flat[:count])
+    return figure, [Panel(ax, at % columns == 0, at + columns >= count) for at, ax in every]
 
 
 def inches_of(ax: Axes) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 
 from jaxattn.analysis.measures import title_of, watched_in
@@ -19,7 +20,19 @@ from jaxattn.plots.selection import AXES, choose, split_of, style_in
 from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 from jaxattn.problems.result_measures import measure_of
 
-__all__ = ["BAND", "BAND_WORDS", "DRAWINGS", "UNKNOWN", "accuracy", "focus", "learning"]
+__all__ = [
+    "BAND",
+    "BAND_WORDS",
+    "CURVE_WORDS",
+    "DRAWINGS",
+    "UNKNOWN",
+    "CurveWords",
+    "accuracy",
+    "fill_band",
+    "focus",
+    "learning",
+    "lines_words",
+]
 
 BAND = (0.1, 0.9)
 """Quantiles over seeds between which the band lies."""
@@ -101,9 +114,7 @@ def learning(
         rule = str(setting.ds["natural_inference"].sel(paradigm=one.paradigm).item())
         label = f"{one.paradigm} ({rule})" if by_rule and not inference else one.paradigm
         ax.plot(x, one.quantile(0.5), color=style.colour, linestyle=style.line, lw=1.9, label=label)
-        if len(one.seeds) > 1:
-            low, high = (one.quantile(share) for share in BAND)
-            ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
+        fill_band(ax, x, one.values, style.colour, alpha=0.13)
     if (switch := switch_on(setting, axis, drawn)) is not None:
         colour = style_in(setting, "hybrid").colour
         ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
@@ -116,6 +127,19 @@ def learning(
     )
     labels = label_of(setting.ds[axis].attrs, axis), label_of(variable.attrs, measure)
     return finish_axes(ax, labels, title, columns=2 if by_rule and not inference else 5)
+
+
+def fill_band(
+    ax: Axes,
+    x: Shaped[np.ndarray, " save"],
+    values: Float[np.ndarray, "seed save"],
+    colour: str,
+    alpha: float,
+) -> None:
+    """Fill what lies between the quantiles `BAND` of several seeds."""
+    if len(values) > 1:
+        low, high = np.quantile(values, BAND, axis=0)
+        ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0)
 
 
 class CurveWords(NamedTuple):

@@ -13,7 +13,7 @@ from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_grid
-from jaxattn.plots.curves import BAND
+from jaxattn.plots.curves import fill_band
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.frame import finish_axes, label_of, set_title
 from jaxattn.plots.limit_panels import (
@@ -58,13 +58,10 @@ def distance(
         time = one.setting.ds["time"].values
         if not len(shares):
             continue
-        low, middle, high = np.quantile(shares, (BAND[0], 0.5, BAND[1]), axis=0)
+        middle = np.median(shares, axis=0)
         seen = (time > 0) & (middle > 0)
         ax.plot(time[seen], middle[seen], color=one.colour, lw=1.6, label=one.label)
-        if len(shares) > 1:
-            ax.fill_between(
-                time[seen], low[seen], high[seen], color=one.colour, alpha=0.15, linewidth=0
-            )
+        fill_band(ax, time[seen], shares[:, seen], one.colour, alpha=0.15)
         at = float(first_crossing(time, middle, limit_gaps.TOLERANCE))
         ax.plot(
             [at], [limit_gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white"
@@ -105,8 +102,8 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
             if not ax.lines:
                 ax.set_axis_off()
                 set_title(ax, f"{name}: no run is done")
-    same_heights(axes)
-    close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
+    same_heights(list(axes.flat))
+    close_figure(figure, list(axes.flat), rates_of(ds, None)[0].setting, lost)
     return figure
 
 

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -70,22 +71,22 @@ def finished_limits(story: Story) -> list[str]:
     return [name for name in limit_gaps.limits_in(story.ds) if story.finished(name)]
 
 
-def same_heights(axes: np.ndarray) -> None:
+def same_heights(axes: Sequence[Axes]) -> None:
     """One scale for all panels: they are to be compared."""
-    drawn = [ax for ax in axes.flat if ax.axison]
+    drawn = [ax for ax in axes if ax.axison]
     ends = np.asarray([ax.get_ylim() for ax in drawn])
     for ax in drawn:
         ax.set_ylim(ends[:, 0].min(), ends[:, 1].max())
 
 
 def close_figure(
-    figure: Figure, axes: np.ndarray, setting: Setting, drawn: Sequence[Curves]
+    figure: Figure, axes: Sequence[Axes], setting: Setting, drawn: Sequence[Curves]
 ) -> None:
     """One legend below all panels, and under it what was run and what was left out."""
     words = run_words(setting._replace(words=""), f"medians over {seeds_words(drawn)}")
     clock = label_of(setting.ds["time"].attrs, "time")
     said = [words, left_out(drawn), clock if clock != "time" else ""]
-    legends = [legend for ax in axes.flat if (legend := ax.get_legend()) is not None]
+    legends = [legend for ax in axes if (legend := ax.get_legend()) is not None]
     most = max((len(legend.legend_handles) for legend in legends), default=1)
     columns = most if most <= _KEYS else -(-most // 2)
-    one_legend(figure, list(axes.flat), columns, "; ".join(part for part in said if part))
+    one_legend(figure, axes, columns, "; ".join(part for part in said if part))

@@ -14,7 +14,7 @@ from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.edge_of_stability import edge_in, products
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.canvas import new_axes, new_grid
+from jaxattn.plots.canvas import new_axes, panels_of
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import curves, runs
 from jaxattn.plots.frame import finish_axes, label_of, set_title
@@ -111,19 +111,15 @@ def sharpnesses(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figur
     """
     names = rates_of(ds, None)[0].setting.paradigms
     names = names if paradigms is None else tuple(paradigms)
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = new_grid(rows, columns, height=2.4 * rows + 1.2)
+    figure, panels = panels_of(len(names), 2.4, 1.2)
     lost = []
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.set_axis_off()
-            continue
-        sharpness(ds, ax, names[place])
-        lost += [curves(one.setting, "sharpness", names[place]) for one in rates_of(ds, None)]
-        ax.set_xlabel("time" if place >= len(names) - columns else "")
-        ax.set_ylabel(ax.get_ylabel() if place % columns == 0 else "")
-        set_title(ax, names[place])
+    for (ax, left, bottom), name in zip(panels, names, strict=True):
+        sharpness(ds, ax, name)
+        lost += [curves(one.setting, "sharpness", name) for one in rates_of(ds, None)]
+        ax.set_xlabel("time" if bottom else "")
+        ax.set_ylabel(ax.get_ylabel() if left else "")
+        set_title(ax, name)
+    axes = [panel.ax for panel in panels]
     same_heights(axes)
     close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
     return figure

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
+from jaxattn.plots.canvas import panels_of
 from jaxattn.plots.curves import BAND
 from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_handles, set_caption
@@ -173,15 +174,13 @@ def departing_classes(ds: xr.Dataset) -> Figure:
     at = at.isel(size=int(np.isfinite(at["amount"].values).sum()) - 1)
     share, time = at["frequency"].values, at["time"].values
     shown = time >= 1  # before, nothing has moved
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(6.4, 2.5 * rows + 0.7), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.set_axis_off()
-            continue
-        one, colour = at.sel(paradigm=names[place]), style_of(names[place], names).colour
+    figure, panels = panels_of(len(names), 2.5, 0.7)
+    for panel in panels[1:]:
+        panel.ax.sharex(panels[0].ax)
+        panel.ax.sharey(panels[0].ax)
+    for (ax, left, bottom), name in zip(panels, names, strict=True):
+        ax.tick_params(labelbottom=bottom, labelleft=left)
+        one, colour = at.sel(paradigm=name), style_of(name, names).colour
         for label in np.argsort(share):
             shade = _shade(colour, (share[label] - share.min()) / np.ptp(share))
             ax.plot(time[shown], one["nu"].values[shown, label], color=shade, lw=1.6)
@@ -189,10 +188,10 @@ def departing_classes(ds: xr.Dataset) -> Figure:
         ax.set_xscale("log")
         format_axes(
             ax,
-            "time" if place >= len(names) - columns else "",
-            rf"{SYMBOLS['nu']} of each class" if place % columns == 0 else "",
+            "time" if bottom else "",
+            rf"{SYMBOLS['nu']} of each class" if left else "",
         )
-        set_title(ax, names[place], colour=colour)
+        set_title(ax, name, colour=colour)
     rarest, commonest = share.min(), share.max()
     set_caption(
         figure,

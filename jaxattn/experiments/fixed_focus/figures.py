@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import Status
-from jaxattn.plots.curves import BAND, BAND_WORDS
+from jaxattn.plots.curves import BAND_WORDS, fill_band
 from jaxattn.plots.frame import format_axes, label_of, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
 from jaxattn.plots.selection import require
@@ -88,9 +88,7 @@ def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
     if not len(each):
         return
     ax.plot(epoch, np.median(each, axis=0), color=colour, lw=1.7)
-    if len(each) > 1:
-        low, high = np.quantile(each, BAND, axis=0)
-        ax.fill_between(epoch, low, high, color=colour, alpha=0.2, linewidth=0)
+    fill_band(ax, epoch, each, colour, alpha=0.2)
     ax.plot(epoch, np.median(whole, axis=0), color=colour, lw=1.0, linestyle=_DASHES)
 
 

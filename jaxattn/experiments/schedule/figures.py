@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus.figures import palette
 from jaxattn.experiments.switch.figures import horizon_handles, sizes_shown
-from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.canvas import panels_of
 from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
 from jaxattn.plots.selection import require
@@ -97,18 +97,13 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
 
 def _panels(ds: xr.Dataset, y_label: str) -> tuple[Figure, list[Axes]]:
     sizes = sizes_shown(ds)
-    columns = min(2, len(sizes))
-    rows = -(-len(sizes) // columns)
-    figure, grid = new_grid(rows, columns, 2.5 * rows + 0.4)
-    axes = list(grid.flat)
-    for place, (ax, (segments, classes)) in enumerate(zip(axes, sizes, strict=False)):
+    figure, panels = panels_of(len(sizes), 2.5, 0.4)
+    for (ax, left, bottom), (segments, classes) in zip(panels, sizes, strict=True):
         ax.set_xscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())
-        below = place + columns >= len(sizes)
-        label = "time, in segments x classes" if below else ""
-        format_axes(ax, label, "" if place % columns else y_label)
+        format_axes(ax, "time, in segments x classes" if bottom else "", y_label if left else "")
         set_title(ax, f"{segments} segments, {classes} classes")
-    return figure, axes[: len(sizes)]
+    return figure, [panel.ax for panel in panels]
 
 
 def _cases(ds: xr.Dataset, axes: list[Axes]) -> Iterator[tuple[Axes, xr.Dataset, str]]:

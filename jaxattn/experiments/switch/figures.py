@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.canvas import new_grid, panels_of
 from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
 from jaxattn.plots.selection import require
@@ -37,9 +37,8 @@ def switch_curves(ds: xr.Dataset) -> Figure:
     require(ds, "switch_curves", "switch", *_NEEDED)
     horizons = list(map(float, ds["horizon"].values))
     sizes = sizes_shown(ds)
-    columns = min(2, len(sizes))
-    figure, axes = new_grid(-(-len(sizes) // columns), columns, 2.6 * -(-len(sizes) // columns))
-    for place, (ax, (segments, classes)) in enumerate(zip(axes.flat, sizes, strict=False)):
+    figure, panels = panels_of(len(sizes), 2.6)
+    for (ax, left, bottom), (segments, classes) in zip(panels, sizes, strict=True):
         for horizon, colour in zip(horizons, palette(len(horizons)), strict=True):
             one = ds.sel(segments=segments, classes=classes, horizon=horizon)
             ax.plot(one["switch_time"], one["missing"], color=colour, lw=1.6)
@@ -51,15 +50,13 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         ax.yaxis.set_minor_formatter(NullFormatter())
         least = float(ds["missing"].sel(segments=segments, classes=classes).min())
         ax.set_ylim(10.0 ** np.floor(np.log10(least)), 1.3)
-        below = place + columns >= len(sizes)
-        label = f"switch time, in {_UNIT}" if below else ""
-        format_axes(ax, label, "" if place % columns else r"$1-\alpha$ at the horizon")
+        label = f"switch time, in {_UNIT}" if bottom else ""
+        format_axes(ax, label, r"$1-\alpha$ at the horizon" if left else "")
         set_title(ax, f"{segments} segments, {classes} classes")
-    for ax in list(axes.flat)[len(sizes) :]:
-        ax.remove()
     dot = {"best": {"color": "0.3", "marker": "o", "lw": 0, "markeredgecolor": "white"}}
-    axes.flat[0].legend(handles=[*horizon_handles(horizons), *legend_handles(dot)])
-    one_legend(figure, [axes.flat[0]], columns=4, caption=f"Horizons are in {_UNIT}, too.")
+    first = panels[0].ax
+    first.legend(handles=[*horizon_handles(horizons), *legend_handles(dot)])
+    one_legend(figure, [first], columns=4, caption=f"Horizons are in {_UNIT}, too.")
     return figure
 
 
