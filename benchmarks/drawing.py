@@ -6,7 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jaxattn.plots.style import SMALL, dress, set_caption, set_title
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import set_caption
+from jaxattn.plots.style import SMALL
 
 # None of the paradigms' colours: a line here is a solver.
 OURS = ("#E69F00", "#56B4E9", "#000000", "#882255", "#117733", "#999933")
@@ -48,8 +50,10 @@ def work_and_precision(parts: list[dict[str, Any]]) -> Figure:
         closed = part["closed_form"]["processor"]
         below.axhline(1e3 * closed, color="0.35", lw=0.9, ls=DASHED)
         first = part is parts[0]
-        dress(above, "", "evaluations of the field" if first else "")
-        dress(below, "largest error of mu and nu", "processor time, ms a solve" if first else "")
+        format_axes(above, "", "evaluations of the field" if first else "")
+        format_axes(
+            below, "largest error of mu and nu", "processor time, ms a solve" if first else ""
+        )
         set_title(above, part["paradigm"])
     axes[0, 0].invert_xaxis()  # all panels share it
     handles = [

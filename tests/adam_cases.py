@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.contracts import Problem, Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.flow import Ground, make_flow
+from jaxattn.flow import RunContext, make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
@@ -57,14 +57,14 @@ def toy_start(focus, classify):
     return {"shared": {}, "focus": jnp.asarray(focus), "classify": jnp.asarray(classify)}
 
 
-def constant_ground(gradient, focus_rate=1.0, **values):
+def constant_context(gradient, focus_rate=1.0, **values):
     """A run under a gradient that is the same everywhere."""
-    return Ground(
-        downhill=None,
+    return RunContext(
+        descent_direction=None,
         gradient=lambda time, params: gradient,
         loss=None,
-        losses=None,
-        gradients=None,
+        per_example_losses=None,
+        per_example_gradients=None,
         measure=None,
         family="",
         scale=lambda tree: tree | {"focus": focus_rate * tree["focus"]},

@@ -16,7 +16,7 @@ from scipy.linalg import expm
 
 from jaxattn.core.contracts import Data, Example, Problem, Splits
 from jaxattn.flow import LIMITS
-from jaxattn.flow.run_context import ground_of
+from jaxattn.flow.run_context import run_context
 from jaxattn.problems.data import everything
 from jaxattn.training.optimisers import as_optimiser
 
@@ -131,8 +131,8 @@ def coefficients(limit, order, rates, slopes=SLOPES):
 
     def at(rate, theta):
         hyper = {"learning_rate": rate}
-        ground = ground_of(problem, as_optimiser("sgd"), hyper, batch, (), order)
-        equation = LIMITS[limit].equation(ground, theta, zero)
+        context = run_context(problem, as_optimiser("sgd"), hyper, batch, (), order)
+        equation = LIMITS[limit].equation(context, theta, zero)
         drift = equation.field(zero, theta)
         if equation.noise is None:
             return drift, zero

@@ -12,8 +12,9 @@ from small_sweeps import contents
 
 import jaxattn
 from jaxattn import sweeps
+from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.findings import findings
-from jaxattn.analysis.paired_differences import best_rates, differences, times
+from jaxattn.analysis.paired_differences import differences, times
 from jaxattn.experiments import report
 from jaxattn.results.checksum import chunk_name
 from jaxattn.results.files import ABSENT, spec_of

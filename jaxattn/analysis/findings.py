@@ -7,20 +7,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.limit_findings import gap_findings
+from jaxattn.analysis.measures import measures_in, spoken_in
 from jaxattn.analysis.paired_differences import (
     BEST,
-    TIMES,
-    best_rates,
     differences,
     swept_in,
     times,
 )
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import (
-    SPOKEN,
+    Confidence,
     Finding,
-    Sureness,
     compared,
     listed,
     names_in,
@@ -91,23 +90,24 @@ def _of_setting(
     """
     levels = {name: spec_of(ds).get(name, level) for name, level in _LEVELS.items()}
     group = group[group["verdict"] != "too few seeds"]
-    said: list[tuple[Sureness, Finding]] = []
+    said: list[tuple[Confidence, Finding]] = []
     level: dict[str, str] = {}
-    for measure in SPOKEN:
+    for spec in spoken_in(ds):
+        measure = spec.name
         pairs = group[group["measure"] == measure].to_dict("records")
         here = known[known["measure"] == measure]
         if not pairs:
             continue
-        if measure in TIMES and not here["reached"].any():
-            said.append((Sureness.NEAR, Finding(setting, measure, never(measure, levels))))
+        if spec.of and not here["reached"].any():
+            said.append((Confidence.NEAR, Finding(setting, measure, never(spec, levels))))
             continue
         middle = here.dropna(subset="median").set_index("paradigm")["median"] if medians else {}
-        sureness, text = compared(measure, pairs, dict(middle), levels)
-        if sureness is Sureness.NONE:
+        confidence, text = compared(spec, pairs, dict(middle), levels)
+        if confidence is Confidence.NONE:
             level[measure] = text
         else:
-            finding = Finding(setting, measure, text, sureness is Sureness.SURE)
-            said.append((sureness, finding))
+            finding = Finding(setting, measure, text, confidence is Confidence.SURE)
+            said.append((confidence, finding))
     found = [finding for _, finding in sorted(said, key=lambda one: one[0])]
     if level:
         text = nothing(names_in(group.to_dict("records")), list(level.values()))
@@ -122,7 +122,8 @@ def _known(ds: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     split = str(table["split"].iloc[0])
     lines = own_rule(summary(ds), ds)
     lines = lines[(lines["process"] == "train") & (lines["split"] == split)]
-    return pd.concat([lines[~lines["measure"].isin(TIMES)], times(ds, split)], ignore_index=True)
+    kept = lines[~lines["measure"].isin(spec.name for spec in measures_in(ds) if spec.of)]
+    return pd.concat([kept, times(ds, split)], ignore_index=True)
 
 
 def _settings(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:

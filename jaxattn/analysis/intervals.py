@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["FOUND", "Interval", "holm", "interval", "judged", "kaplan_meier", "median_limits"]
+__all__ = ["FOUND", "Interval", "holm", "interval", "kaplan_meier", "median_limits", "paired_tests"]
 
 BOOTSTRAP_FROM = 30  # seeds
 RESAMPLES = 9_999
@@ -42,7 +42,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     values = np.asarray(values, dtype=float)
     rows = values.reshape(int(np.prod(values.shape[:-1])), values.shape[-1])
     rows, end = np.where(np.isfinite(rows), rows, np.nan), np.full((len(rows), 1), np.inf)
-    found = judged(rows, 0 * rows, end, float(np.finfo(float).eps), confidence)
+    found = paired_tests(rows, 0 * rows, end, float(np.finfo(float).eps), confidence)
     shown = (found[name] for name in ("mean_difference", "low", "high", "method"))
     return Interval(*(column.reshape(values.shape[:-1])[()] for column in shown))
 
@@ -58,7 +58,7 @@ def holm(p: ArrayLike) -> np.ndarray:
     return np.minimum(corrected, 1.0)
 
 
-def judged(
+def paired_tests(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, eps: float, confidence: float
 ) -> _Columns:
     """Of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`.

@@ -9,28 +9,23 @@ was found and names the pair that came near; but whoever picks any one line of t
 protected.
 """
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jaxattn.analysis.intervals import FOUND, holm, judged, kaplan_meier, median_limits
-from jaxattn.core.contracts import InputError, Status
-from jaxattn.results.stopped_rows import held, known_until
+from jaxattn.analysis.best_rates import best_of_rates, choosing_seeds
+from jaxattn.analysis.final_values import checked_split, end_times, final_values
+from jaxattn.analysis.intervals import FOUND, holm, kaplan_meier, median_limits, paired_tests
+from jaxattn.analysis.measures import compared_in
+from jaxattn.results.files import spec_of
 
-__all__ = ["BEST", "EQUAL", "MEASURES", "TIMES", "best_rates", "differences", "swept_in", "times"]
+__all__ = ["BEST", "EQUAL", "differences", "swept_in", "times"]
 
 EQUAL, BEST = "equal learning_rate", "best"
 """What is compared with what: all at one learning rate, or each at its own best."""
 
-# What is compared, and the variable without which it is unknown: a time that is NaN is censored.
-MEASURES = {
-    **{name: name for name in ("accuracy", "loss", "attention_foreground", "focus_accuracy")},
-    **{"FTPT": "error_cell", "time_to_focus": "attention_foreground", "time_to_fit": "accuracy"},
-}
-TIMES = ("time_to_focus", "time_to_fit")
 _LABELS = ["comparison", "measure", "split", "unit", "selection", "paradigm_a", "paradigm_b"]
 
 
@@ -68,17 +63,17 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     Raises:
         InputError: not a result of training, no such split, or no such confidence.
     """
-    split, parts = _checked(ds, split, confidence), []
-    best = _best(ds) if ds.sizes.get("learning_rate", 1) > 1 else None
-    for measure in MEASURES:
-        if (values := _at_end(ds, measure, split)) is None:
+    split, parts = checked_split(ds, split, confidence), []
+    best = best_of_rates(ds) if ds.sizes.get("learning_rate", 1) > 1 else None
+    for measure in compared_in(ds):
+        if (values := final_values(ds, measure, split)) is None:
             continue
-        ends = _ends(ds, values) if measure in TIMES else _ends(ds, values) + np.inf
-        label = {"comparison": EQUAL, "measure": measure, "split": split}
+        ends = end_times(ds, values) if measure.spec.of else end_times(ds, values) + np.inf
+        label = {"comparison": EQUAL, "measure": measure.spec.name, "split": split}
         label |= {"unit": values.attrs.get("units", "1"), "selection": "none"}
         parts.append(_pairs(values, ends, label))
         if best is not None:
-            values = values.where(~_choosing(ds)).isel(learning_rate=best["index"])
+            values = values.where(~choosing_seeds(ds)).isel(learning_rate=best["index"])
             values = values.assign_coords(learning_rate=best["learning_rate"])
             label |= {"comparison": BEST, "selection": best.attrs["selection"]}
             parts.append(_pairs(values, ends.isel(learning_rate=best["index"]), label))
@@ -86,8 +81,8 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
         return pd.DataFrame(columns=[*_LABELS, *FOUND, "p_holm", "seeds", "verdict"])
     labels, *rows = zip(*parts, strict=True)
     a, b, end = (np.concatenate(each) for each in rows)
-    precision = json.loads(ds.attrs.get("spec", "{}")).get("precision", "float32")
-    found = judged(a, b, end, float(np.finfo(precision).eps), confidence)
+    precision = spec_of(ds).get("precision", "float32")
+    found = paired_tests(a, b, end, float(np.finfo(precision).eps), confidence)
     table = pd.concat(labels, ignore_index=True).assign(**found)
     table["method"] = table["method"].replace({"t": "paired t", "no spread": "sign flips"})
     table["p_holm"], table["comparisons"] = holm(table["p"]), int(table["p"].notna().sum())
@@ -102,37 +97,6 @@ def swept_in(table: pd.DataFrame) -> list[str]:
     return names[names.index("learning_rate_b") + 1 : names.index(FOUND[0])]
 
 
-def best_rates(ds: xr.Dataset) -> pd.DataFrame:
-    """The learning rate at which each paradigm ends with the least mean loss.
-
-    By the validation split, or train where there is none, and by every other seed (1st, 3rd, ...
-    by value). Who then judges by the rest, on test, uses neither seeds nor examples that had a
-    say. (The same seeds would judge a rate that was chosen for their luck; two halves that choose
-    for each other are not independent.) A rate is passed over where fewer of them finished.
-
-    Returns:
-        Columns ``paradigm``, other swept hyperparameters, ``learning_rate`` (NaN: none finished),
-        ``loss``, ``seeds`` (that chose), ``at_edge`` (the best may lie beyond those tried),
-        ``selection``.
-
-    Raises:
-        InputError: not a result of training, or one without a loss or an axis of rates.
-    """
-    _checked(ds, None, 0.5)
-    if "learning_rate" not in ds.dims:
-        raise InputError(
-            "best_rates: got rates that move together with other values, expected an axis of "
-            "their own; choose by jaxattn.summary instead."
-        )
-    if (best := _best(ds)) is None:
-        raise InputError("best_rates: got a result without loss, expected one to choose by.")
-    table, rates = best.to_dataframe().reset_index(), ds["learning_rate"].values
-    table["at_edge"] = table["learning_rate"].isin([rates.min(), rates.max()])
-    table["selection"] = best.attrs["selection"]
-    columns = (*best["index"].dims, "learning_rate", "loss", "seeds", "at_edge", "selection")
-    return table[[str(name) for name in columns]]
-
-
 def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) -> pd.DataFrame:
     """Median times to focus and to fit by Kaplan-Meier, censored at the end of each run.
 
@@ -144,12 +108,16 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
     Raises:
         InputError: not a result of training, no such split, or no such confidence.
     """
-    split, rows = _checked(ds, split, confidence), []
-    for measure in TIMES:
-        if (values := _at_end(ds, measure, split)) is None:
+    split, rows = checked_split(ds, split, confidence), []
+    for measure in compared_in(ds):
+        if not measure.spec.of or (values := final_values(ds, measure, split)) is None:
             continue
-        first = {"measure": measure, "split": split, "unit": values.attrs.get("units", "1")}
-        ends = _ends(ds, values)
+        first = {
+            "measure": measure.spec.name,
+            "split": split,
+            "unit": values.attrs.get("units", "1"),
+        }
+        ends = end_times(ds, values)
         for at in np.ndindex(ends.shape[:-1]):
             label = first | {str(dim): ends[at][dim].item() for dim in ends.dims[:-1]}
             kept = ~np.isnan(values.values[at])
@@ -160,73 +128,6 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
             median = {"median": kaplan_meier(found, end), "low": low.item(), "high": high.item()}
             rows.append(label | median | counts)
     return pd.DataFrame(rows, columns=None if rows else ["measure", "paradigm", "median"])
-
-
-# What is read from a Dataset.
-
-
-def _checked(ds: xr.Dataset, split: str | None, confidence: float) -> str:
-    wanted = {"paradigm", "process", "seed", "save", "split"}
-    known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
-    if not known or "train" not in ds["process"]:
-        raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
-    splits = [str(name) for name in ds["split"].values]
-    split = split or ("test" if "test" in splits else "train")
-    if split not in splits:
-        raise InputError(f"split: got {split!r}, expected one of {', '.join(splits)}.")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence: got {confidence}, expected a number between 0 and 1.")
-    return split
-
-
-def _at_end(ds: xr.Dataset, measure: str, split: str) -> xr.DataArray | None:
-    """``[paradigm, swept..., seed]``; NaN: the row did not finish, infinite: time not reached."""
-    rule = ds["natural_inference"].drop_vars("natural_inference")
-    at = {"process": "train", "split": split, "cell": "FTPT", "inference": rule}
-
-    def final(name: str) -> xr.DataArray:
-        values = held(ds[name], ds)
-        # First, so that a sweep need not read all saves.
-        values = values.isel(save=-1) if "save" in values.dims else values
-        return values.sel({k: v for k, v in at.items() if k in values.dims})
-
-    name = "error_cell" if measure == "FTPT" else measure
-    if name not in ds or MEASURES[measure] not in ds:
-        return None
-    values, done = final(name), Status.ended_well(final("status"))
-    if done.any() and final(MEASURES[measure]).where(done).isnull().all():
-        return None  # Such as the focus where no foreground is known.
-    kept = values.fillna(np.inf) if measure in TIMES else values.where(np.isfinite(values))
-    kept = kept.where(done).transpose("paradigm", ..., "seed")
-    # A rate that moves together with others is no dimension: it stays as their coordinate.
-    stays = {*kept.dims, "learning_rate"}
-    kept = kept.drop_vars([name for name in kept.coords if name not in stays])
-    return kept.assign_attrs(ds[name].attrs)
-
-
-def _ends(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
-    """When the rows of `values` ended, ``[paradigm, swept..., seed]``."""
-    ends = known_until(ds.sel(process="train")).reset_coords(drop=True)
-    return ends.broadcast_like(values).transpose(*values.dims)
-
-
-def _choosing(ds: xr.Dataset) -> xr.DataArray:
-    return xr.zeros_like(ds["seed"]) + np.argsort(np.argsort(ds["seed"].values)) % 2 == 0
-
-
-def _best(ds: xr.Dataset) -> xr.Dataset | None:
-    """Place and value of the best rate ``[paradigm, swept...]``, and how it was chosen."""
-    split = "validation" if "validation" in ds["split"] else "train"
-    if (loss := _at_end(ds, "loss", split)) is None:
-        return None
-    loss = loss.where(_choosing(ds))
-    seeds = loss.count("seed")
-    mean = loss.mean("seed").where((seeds == seeds.max("learning_rate")) & (seeds > 0))
-    index = mean.fillna(np.inf).argmin("learning_rate")
-    best = xr.Dataset({"loss": mean, "seeds": seeds}).isel(learning_rate=index)
-    best = best.assign_coords(learning_rate=best["learning_rate"].where(best["seeds"] > 0))
-    selection = f"least mean {split} loss of every other seed; the others judge"
-    return best.assign(index=index).assign_attrs(selection=selection)
 
 
 def _pairs(

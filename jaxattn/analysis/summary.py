@@ -11,20 +11,11 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.intervals import interval
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.analysis.measures import further_axes, summarised_in
+from jaxattn.core.contracts import InputError, MeasureSpec, Status
 from jaxattn.results.stopped_rows import held
 
 __all__ = ["own_rule", "summary"]
-
-FINAL = (
-    "loss",
-    "accuracy",
-    "error_cell",
-    "focus_accuracy",
-    "attention_foreground",
-    "attention_entropy",
-)
-TIMES = ("time_to_focus", "time_to_fit")
 
 
 def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame:
@@ -51,12 +42,12 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
     if not 0 <= low <= high <= 1:
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
     ds, rows = ds.assign(status=ds["status"].compute()), []
-    for name in (*FINAL, *TIMES):
-        if name in ds:
-            values = held(ds[name], ds)
-            values = values.isel(save=-1) if "save" in values.dims else values
-            # Read at once: of a sweep, each look at a part would read its chunk's file again.
-            rows += _rows(name, values.compute(), ds["status"], (low, high))
+    for spec in summarised_in(ds):
+        values = held(ds[spec.name], ds)
+        values = values.isel(save=-1) if "save" in values.dims else values
+        # Read at once: of a sweep, each look at a part would read its chunk's file again.
+        axes = further_axes(ds, spec.name)
+        rows += _rows(spec, values.compute(), ds["status"], (low, high), axes)
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "process", "seed")]
     columns = ["paradigm", "process", *swept, "split", "inference", "measure"]
     numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]
@@ -76,8 +67,13 @@ def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _rows(
-    name: str, values: xr.DataArray, status: xr.DataArray, band: tuple[float, float]
+    spec: MeasureSpec,
+    values: xr.DataArray,
+    status: xr.DataArray,
+    band: tuple[float, float],
+    axes: list[str],
 ) -> list[dict[str, Any]]:
+    """A line for each place of a measure; those along `axes` of its own are in its name."""
     done = Status.ended_well(status)
     dims = [dim for dim in values.dims if dim != "seed"]
     rows = []
@@ -87,11 +83,12 @@ def _rows(
         valid = done.isel({dim: i for dim, i in at.items() if dim in done.dims}).values
         found = one.values[valid]
         label = {str(dim): one[dim].item() for dim in dims}
-        measure = label.pop("cell", name)
+        further = [str(label.pop(axis)) for axis in axes]
+        # Parts have names of their own.
+        measure = " ".join(further if spec.parts else [spec.name, *further])
         # A measure that this process does not have (theory) is absent, not censored.
-        if found.size == 0 or (name not in TIMES and np.isnan(found).all()):
-            continue
-        if label.get("process") == "theory" and name in TIMES and np.isnan(found).all():
+        has_it = bool(spec.of) and label.get("process") != "theory"
+        if found.size == 0 or (not has_it and np.isnan(found).all()):
             continue
         line = {"inference": None, **label, "measure": measure, "found": found}
         rows.append(line | _quantiles(found, band))

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxattn.analysis.measures import wording_of
+from jaxattn.core.contracts import MeasureSpec
+
 __all__ = [
-    "SPOKEN",
+    "Confidence",
     "Finding",
     "Gap",
-    "Spoken",
-    "Sureness",
+    "capital",
     "compared",
     "listed",
     "names_in",
@@ -48,46 +50,12 @@ class Finding(NamedTuple):
     sure: bool = False
 
 
-class Spoken(NamedTuple):
-    """How a measure is spoken of; `least` where the smaller value is the better one."""
-
-    leads: str
-    ahead: str
-    noun: str
-    least: bool = False
-
-
-SPOKEN: Mapping[str, Spoken] = {
-    "time_to_focus": Spoken(
-        "is first to have {focus_level:g} of its attention on the foreground",
-        "sooner than",
-        "the time to focus",
-        least=True,
-    ),
-    "attention_foreground": Spoken(
-        "ends with most attention on the foreground",
-        "more than",
-        "the final attention on the foreground",
-    ),
-    "accuracy": Spoken("ends most accurate", "more than", "the final accuracy"),
-    "FTPT": Spoken(
-        "is most often right for the right reason",
-        "more than",
-        "the share right for the right reason",
-    ),
-    "time_to_fit": Spoken(
-        "is first to be {fit_level:g} % accurate", "sooner than", "the time to fit", least=True
-    ),
-    "loss": Spoken("ends with the lowest loss", "less than", "the final loss", least=True),
-}
-"""The measures that are spoken of, in the order in which a reader asks for them."""
-
 _UNITS = {"1": "", "time": ""}
 _NEAR = 0.2
 """A corrected p up to which a pair is worth another look with more seeds."""
 
 
-class Sureness(IntEnum):
+class Confidence(IntEnum):
     """What a sentence names: a sure difference, one that more seeds may show, or none."""
 
     SURE = 0
@@ -168,37 +136,37 @@ def _end(value: float) -> str:
 
 
 def compared(
-    measure: str,
+    spec: MeasureSpec,
     pairs: Sequence[Mapping[str, Any]],
     medians: Mapping[str, float],
     levels: Mapping[str, float],
-) -> tuple[Sureness, str]:
+) -> tuple[Confidence, str]:
     """What is said of one measure at one setting, and how sure it is.
 
     Args:
-        measure: one of `SPOKEN`.
+        spec: of the measure.
         pairs: the lines of `jaxattn.analysis.paired_differences.differences` of it, each with a
             verdict.
         medians: by paradigm, where they are to be shown.
         levels: what ``focus_level`` and ``fit_level`` were.
 
     Returns:
-        A sentence; of what is `Sureness.NONE` only the words that `nothing` puts together.
+        A sentence; of what is `Confidence.NONE` only the words that `nothing` puts together.
     """
-    spoken, unit = SPOKEN[measure], str(pairs[0]["unit"])
+    spoken, unit = wording_of(spec), str(pairs[0]["unit"])
     names = names_in(pairs)
     shown = {name: _with_unit(medians[name], unit) for name in names if name in medians}
-    gaps = [Gap.of(pair, spoken.least) for pair in pairs]
+    gaps = [Gap.of(pair, spec.better == "less") for pair in pairs]
     sure = [gap for gap in gaps if gap.differs]
     if not sure:
         each = ", ".join(f"{name} {value}" for name, value in shown.items())
         what = f"{spoken.noun} (medians: {each})" if each else spoken.noun
         near = min(gaps, key=lambda gap: gap.p)
         if not (near.low > 0 and near.p <= _NEAR):
-            return Sureness.NONE, what
+            return Confidence.NONE, what
         text = nothing(names, [what])
         text += f" Closest to one: {near.ahead} {spoken.ahead} {near.words(unit)}, "
-        return Sureness.NEAR, f"{text}p = {near.p:.2g} after correction."
+        return Confidence.NEAR, f"{text}p = {near.p:.2g} after correction."
     # Who is ahead of most others; among equals the one named first.
     leader = max(names, key=lambda name: sum(gap.ahead == name for gap in gaps))
     own = [gap if gap.ahead == leader else gap.turned() for gap in gaps if leader in gap[:2]]
@@ -214,7 +182,7 @@ def compared(
     if further := [gap for gap in sure if leader not in gap[:2]]:
         each = listed(f"{gap.ahead} {spoken.ahead} {gap.words(unit)}" for gap in further)
         text += f" {'Also' if over else 'But'} {each}."
-    return Sureness.SURE, text
+    return Confidence.SURE, text
 
 
 def nothing(names: Sequence[str], what: Sequence[str]) -> str:
@@ -228,9 +196,9 @@ def names_in(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(str(pair[f"paradigm_{side}"]) for side in "ab" for pair in pairs))
 
 
-def never(measure: str, levels: Mapping[str, float]) -> str:
+def never(spec: MeasureSpec, levels: Mapping[str, float]) -> str:
     """What is said of a time that no run reached."""
-    what = SPOKEN[measure].leads.format(**levels).removeprefix("is first to ")
+    what = wording_of(spec).leads.format(**levels).removeprefix("is first to ")
     return f"No run came to {what}."
 
 
@@ -238,3 +206,8 @@ def listed(words: Iterable[str]) -> str:
     """``a, b and c``."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter in front."""
+    return text[:1].upper() + text[1:]

@@ -149,7 +149,7 @@ def _split(words: Sequence[str]) -> tuple[str, ...]:
 
 def _beside_limits(ds: Any) -> dict[str, Any]:
     """Training beside its limits, as JSON; orders where there are several learning rates."""
-    from jaxattn.analysis.limit_findings import departure_records
+    from jaxattn.analysis.limit_departures import departure_records
     from jaxattn.analysis.limit_gaps import limits_in, orders_by_name
 
     orders = orders_by_name(ds)

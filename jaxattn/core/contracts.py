@@ -8,7 +8,7 @@ name) are hashable; numbers that are swept are scalars in a `Hyper` and stay tra
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -39,7 +39,9 @@ __all__ = [
     "HyperSpec",
     "InputError",
     "Keys",
+    "MeasureColumn",
     "MeasureSpec",
+    "MeasureWording",
     "Model",
     "Paradigm",
     "Params",
@@ -90,14 +92,61 @@ class HyperSpec:
 
 
 @dataclass(frozen=True)
+class MeasureWording:
+    """How a measure is spoken of where paradigms differ: "soft `leads`: `ahead` hard by 1"."""
+
+    leads: str
+    """Of who does best: "ends most accurate"; may hold ``{focus_level:g}``, ``{fit_level:g}``."""
+    ahead: str
+    """Of one over another: "more than", "sooner than"."""
+    noun: str
+    """What there is no difference in: "the final accuracy"."""
+    asked_first: bool = True
+    """Whether a terminal says it, and a figure shows it seed by seed; reports say all."""
+
+
+@dataclass(frozen=True)
+class MeasureColumn:
+    """A measure's column in tables of results at their end; its unit is added to the heading."""
+
+    heading: str
+    digits: int | None = None
+    """Decimals on a terminal; None: it is in reports only."""
+    narrow: str = ""
+    """The heading on a terminal, where that is shorter."""
+
+
+@dataclass(frozen=True)
 class MeasureSpec:
-    """The labels of one measured array: named axes with their coordinates, unit, long name."""
+    """What a measure is: labels of its array, and what is made of it when results are told.
+
+    Named axes with their coordinates, unit and long name label the array. All else is optional:
+    summaries, findings, tables and figures read here what they need, and list no measures.
+    """
 
     name: str
     dims: tuple[str, ...] = ()
     coords: tuple[tuple[Any, ...], ...] = ()
     unit: str = "1"
     long_name: str = ""
+    better: Literal["", "more", "less"] = ""
+    """Which way is better: paradigms are compared by it, and findings speak of it."""
+    headline: bool = False
+    """Whether summaries have it."""
+    place: int = 1000
+    """Where it stands in sentences and columns, small numbers first."""
+    compared: int = 1000
+    """Where it stands in tables of paired differences."""
+    wording: MeasureWording | None = None
+    """None: the long name has to do."""
+    spoken: bool = True
+    """Whether findings speak of it."""
+    column: MeasureColumn | None = None
+    of: str = ""
+    """Where it is the time at which another measure first reaches a level: that measure. NaN is
+    then a time that was not reached."""
+    parts: "tuple[MeasureSpec, ...]" = ()
+    """What some of the labels along its last axis are, each under its label as name."""
 
 
 @dataclass(frozen=True, eq=False)

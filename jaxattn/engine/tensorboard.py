@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.analysis.measures import watched_in
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.progress import Written
+from jaxattn.problems.result_measures import OBJECTIVE
 from jaxattn.results.files import RESULTS
 from jaxattn.results.stopped_rows import held
 
@@ -29,8 +31,9 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
 
     Against the runs that are done: ``sweep/done``, ``sweep/failed``, ``sweep/runs_per_second`` of
     this command, and by process and paradigm the means over the finished runs of the chunk, at
-    their end: ``objective/train_soft``, ``accuracy_test/train_soft`` (of each split, in per cent,
-    under the paradigm's own inference rule), where the sweep keeps them.
+    their end: ``objective/train_soft``, and each measure that a reader asks for first, of each
+    split, under the paradigm's own inference rule: ``attention_foreground_test/train_soft`` and
+    ``accuracy_test/train_soft`` (in per cent), where the sweep keeps them.
 
     Args:
         folder: of the sweep. Nothing is written there before the first chunk.
@@ -84,11 +87,12 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
         def ends(name: str) -> xr.DataArray:
             return held(ds[name], ds).isel(save=-1, row=well).mean("row")
 
-        if "objective" in ds:
-            yield f"objective/{whose}", float(ends("objective"))
-        if "accuracy" in ds:
-            rules = labels["inference"].values.tolist()
-            own = rules.index(labels["natural_inference"].sel(paradigm=group.paradigm).item())
-            found = ends("accuracy").isel(inference=own).values
-            for split, value in zip(labels["split"].values, found, strict=True):
-                yield f"accuracy_{split}/{whose}", float(value)
+        if OBJECTIVE.name in ds:
+            yield f"{OBJECTIVE.name}/{whose}", float(ends(OBJECTIVE.name))
+        rules = labels["inference"].values.tolist()
+        own = rules.index(labels["natural_inference"].sel(paradigm=group.paradigm).item())
+        for name in watched_in(ds):
+            found = ends(name)
+            found = found.isel(inference=own) if "inference" in found.dims else found
+            for split, value in zip(labels["split"].values, found.values, strict=True):
+                yield f"{name}_{split}/{whose}", float(value)

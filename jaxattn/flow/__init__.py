@@ -3,15 +3,15 @@
 from jaxattn.flow.events import Stop, focus_reached, stationary
 from jaxattn.flow.flow import make_flow
 from jaxattn.flow.legs import FlowCarry, make_flow_legs, stable_step
-from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.flow.limits.registry import LIMITS, limit_for, limits_of, optimiser_of
 
 __all__ = [
     "LIMITS",
-    "Equation",
     "FlowCarry",
-    "Ground",
     "Limit",
+    "LimitODE",
+    "RunContext",
     "Stop",
     "focus_reached",
     "limit_for",

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limits.base import Ground
+from jaxattn.flow.limits.base import RunContext
 
 __all__ = ["Stop", "focus_reached", "stationary"]
 
-Stop: TypeAlias = Callable[[Ground, Float[Array, ""], Params], Float[Array, ""]]
-"""``stop(ground, time, params)``: a number of order one; the flow ends where it rises through 0."""
+Stop: TypeAlias = Callable[[RunContext, Float[Array, ""], Params], Float[Array, ""]]
+"""``stop(context, time, params)``: of order one; the flow ends where it rises through 0."""
 
 
 @lru_cache(maxsize=64)
@@ -27,8 +27,8 @@ def stationary(level: float = 1e-6) -> Stop:
     if not level > 0:
         raise InputError(f"stationary: got a gradient norm of {level:g}, expected one above 0.")
 
-    def stop(ground: Ground, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
-        gradient = ground.gradient(time, params)
+    def stop(context: RunContext, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
+        gradient = context.gradient(time, params)
         square = sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(gradient))
         # Norms fall over decades; in their logarithm Newton's method goes straight to the event.
         return -0.5 * jnp.log(square / level**2)
@@ -48,8 +48,8 @@ def focus_reached(level: float = 0.9) -> Stop:
     if not 0 < level < 1:
         raise InputError(f"focus_reached: got an attention of {level:g}, expected one in (0, 1).")
 
-    def stop(ground: Ground, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
+    def stop(context: RunContext, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
         del time
-        return ground.measure(params)["attention_foreground"] - level
+        return context.measure(params)["attention_foreground"] - level
 
     return stop

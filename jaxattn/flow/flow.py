@@ -29,7 +29,7 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
-from jaxattn.flow.run_context import checked_limit, ground_of
+from jaxattn.flow.run_context import checked_limit, run_context
 from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
 from jaxattn.probes.curvature import rate_scale
@@ -118,14 +118,14 @@ def make_flow(
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
         state = problem.state(params)
-        ground = ground_of(problem, optimiser, hyper, batch, state, order)
-        if one.orders:
+        context = run_context(problem, optimiser, hyper, batch, state, order)
+        if one.batch_orders:
             even = jnp.all(batch.weight == batch.weight[0])
             params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
         key = jax.random.fold_in(keys.sample, _NOISE)
         jumps = problem.discontinuities(hyper)
         with jax.default_matmul_precision("highest"):
-            solution = solve(one, ground, params, times, jumps, key, how)
+            solution = solve(one, context, params, times, jumps, key, how)
             measures, kept = jax.lax.map(
                 lambda save: probe(
                     save[0],

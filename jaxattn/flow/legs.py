@@ -21,9 +21,9 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.flow.events import Stop
 from jaxattn.flow.flow import WHOLE, ended
-from jaxattn.flow.limits.base import Equation, Ground, Limit
-from jaxattn.flow.limits.gradient import FLOW
-from jaxattn.flow.run_context import checked_limit, ground_of
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
+from jaxattn.flow.limits.gradient import LIMIT as FLOW
+from jaxattn.flow.run_context import checked_limit, run_context
 from jaxattn.flow.solve import event_of
 from jaxattn.integrate import Carry, Solution, begin, piece, stability_interval
 from jaxattn.probes.curvature import rate_scale, top_eigenvalues
@@ -37,8 +37,8 @@ from jaxattn.training.optimisers import Optimiser
 
 __all__ = ["FlowCarry", "Longest", "make_flow_legs", "stable_step"]
 
-Longest: TypeAlias = Callable[[Ground, Float[Array, ""], Params], Float[Array, ""]]
-"""``longest(ground, time, params)``: no step of the leg that begins there is longer."""
+Longest: TypeAlias = Callable[[RunContext, Float[Array, ""], Params], Float[Array, ""]]
+"""``longest(context, time, params)``: no step of the leg that begins there is longer."""
 
 
 class FlowCarry(NamedTuple):
@@ -74,9 +74,9 @@ def stable_step(solver: str = "tsit5", share: float = 0.9, depth: int = 32) -> L
             "expected an explicit one; leave longest out."
         )
 
-    def longest(ground: Ground, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
-        scale = rate_scale(params, ground.hyper)
-        sharpest = top_eigenvalues(lambda at: ground.loss(time, at), params, scale, 1, depth)[0]
+    def longest(context: RunContext, time: Float[Array, ""], params: Params) -> Float[Array, ""]:
+        scale = rate_scale(params, context.hyper)
+        sharpest = top_eigenvalues(lambda at: context.loss(time, at), params, scale, 1, depth)[0]
         return jnp.where(sharpest > 0, share * reach / sharpest, jnp.inf)
 
     return longest
@@ -136,10 +136,10 @@ def make_flow_legs(
     def times_of(hyper: Hyper, steps: Any) -> Float[Array, "*save"]:
         return optimiser.clock(hyper, saves[-1])[jnp.asarray(steps, jnp.int32)]
 
-    def build(start: Params, hyper: Hyper, data: Splits) -> tuple[Ground, Equation]:
+    def build(start: Params, hyper: Hyper, data: Splits) -> tuple[RunContext, LimitODE]:
         batch = everything(data.learn, problem.precision)
-        ground = ground_of(problem, optimiser, hyper, batch, problem.state(start), order)
-        return ground, one.equation(ground, start, times_of(hyper, 0))
+        context = run_context(problem, optimiser, hyper, batch, problem.state(start), order)
+        return context, one.equation(context, start, times_of(hyper, 0))
 
     def begin_flow(
         params: Params, hyper: Hyper, data: Splits, keys: Keys
@@ -162,9 +162,9 @@ def make_flow_legs(
         }
         state = problem.state(carry.start)
         with jax.default_matmul_precision("highest"):
-            ground, equation = build(carry.start, hyper, data)
+            context, equation = build(carry.start, hyper, data)
             here = equation.read(carry.solve.time, carry.solve.y)
-            most = None if longest is None else longest(ground, carry.solve.time, here)
+            most = None if longest is None else longest(context, carry.solve.time, here)
             solve, solution = piece(
                 _field(equation),
                 carry.solve,
@@ -172,7 +172,7 @@ def make_flow_legs(
                 times[-1],
                 jumps=problem.discontinuities(hyper),
                 save=lambda time, state, args: equation.read(time, state),
-                until=event_of(until, ground, equation),
+                until=event_of(until, context, equation),
                 longest=most,
                 max_steps=max_steps,
                 **tolerances,
@@ -246,5 +246,5 @@ def _part(
     )
 
 
-def _field(equation: Equation) -> Callable[..., Any]:
+def _field(equation: LimitODE) -> Callable[..., Any]:
     return lambda time, state, args: equation.field(time, state)

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
-from jaxattn.flow.limits.base import Ground, Limit
+from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["checked_limit", "ground_of"]
+__all__ = ["checked_limit", "run_context"]
 
 
 def checked_limit(
@@ -41,14 +41,14 @@ def checked_limit(
     return one
 
 
-def ground_of(
+def run_context(
     problem: Problem,
     optimiser: Optimiser,
     hyper: Hyper,
     batch: Example,
     state: PyTree,
     order: Order,
-) -> Ground:
+) -> RunContext:
     """What a limit reads of a run.
 
     Args:
@@ -74,25 +74,25 @@ def ground_of(
         faster = jax.tree.map(lambda leaf: hyper["focus_rate"] * leaf, tree["focus"])
         return {**tree, "focus": faster}
 
-    def downhill(time: Array, params: Params) -> Params:
+    def descent_direction(time: Array, params: Params) -> Params:
         return scale(jax.tree.map(jnp.negative, gradient(time, params)))
 
     # Each example as a batch of its own.
     alone = jax.tree.map(lambda leaf: leaf[:, None], batch)
 
-    def losses(time: Array, params: Params) -> Float[Array, " example"]:
+    def per_example_losses(time: Array, params: Params) -> Float[Array, " example"]:
         return jax.vmap(lambda example: loss(time, params, example))(alone)
 
-    def gradients(time: Array, params: Params) -> Params:
+    def per_example_gradients(time: Array, params: Params) -> Params:
         of_one = jax.grad(loss, argnums=1)
         return jax.vmap(lambda example: of_one(time, params, example))(alone)
 
-    return Ground(
-        downhill=downhill,
+    return RunContext(
+        descent_direction=descent_direction,
         gradient=gradient,
         loss=lambda time, params: loss(time, params, batch),
-        losses=losses,
-        gradients=gradients,
+        per_example_losses=per_example_losses,
+        per_example_gradients=per_example_gradients,
         measure=lambda params: problem.measure(params, batch, hyper),
         scale=scale,
         family=optimiser.family,

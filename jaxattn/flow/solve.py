@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params, Status
 from jaxattn.flow.events import Stop
-from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
 __all__ = ["Tolerances", "event_of", "solve"]
@@ -28,7 +28,7 @@ class Tolerances(NamedTuple):
 
 def solve(
     limit: Limit,
-    ground: Ground,
+    context: RunContext,
     params: Params,
     times: Float[Array, " save"],
     jumps: Float[Array, " jump"],
@@ -39,7 +39,7 @@ def solve(
 
     Args:
         limit: which.
-        ground: of the run.
+        context: of the run.
         params: where it starts.
         times: of the saves.
         jumps: when the loss jumps.
@@ -47,7 +47,7 @@ def solve(
         how: tolerances.
     """
     if not (limit.restarts and jumps.size):
-        return _solve(limit, ground, params, times, jumps, key, how)
+        return _solve(limit, context, params, times, jumps, key, how)
     # A limit that starts anew at every jump, from the parameters that it has reached.
     inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
     edges = [times[0], *inner, times[-1]]
@@ -59,7 +59,7 @@ def solve(
         # Piece by piece all saves, those before and after it at its ends.
         saves = jnp.concatenate([jnp.clip(times, start, end), end[None]]).at[0].set(start)
         own = jax.random.fold_in(key, number)
-        piece = _solve(limit, ground, params, saves, jumps[:0], own, how)
+        piece = _solve(limit, context, params, saves, jumps[:0], own, how)
         params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
         piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
         found = piece if found is None else _joined(found, piece, times >= start)
@@ -69,14 +69,14 @@ def solve(
 
 def _solve(
     limit: Limit,
-    ground: Ground,
+    context: RunContext,
     params: Params,
     times: Float[Array, " save"],
     jumps: Float[Array, " jump"],
     key: Array,
     how: Tolerances,
 ) -> Solution:
-    equation = limit.equation(ground, params, times[0])
+    equation = limit.equation(context, params, times[0])
     if equation.noise is not None:
         noise = equation.noise
         return integrate_sde(
@@ -86,7 +86,7 @@ def _solve(
             times,
             key,
             draws=equation.draws,
-            step=ground.hyper["learning_rate"],
+            step=context.hyper["learning_rate"],
             jumps=jumps,
             save=lambda time, state, args: equation.read(time, state),
             max_steps=how.max_steps,
@@ -97,7 +97,7 @@ def _solve(
         times,
         jumps=jumps,
         save=lambda time, state, args: equation.read(time, state),
-        until=event_of(how.until, ground, equation),
+        until=event_of(how.until, context, equation),
         unit=how.unit,
         rtol=how.rtol,
         atol=how.atol,
@@ -106,11 +106,11 @@ def _solve(
     )
 
 
-def event_of(until: Stop | None, ground: Ground, equation: Equation) -> Any:
+def event_of(until: Stop | None, context: RunContext, equation: LimitODE) -> Any:
     """An event of `integrate` from a stop of training."""
     if until is None:
         return None
-    return lambda time, state, args: until(ground, time, equation.read(time, state))
+    return lambda time, state, args: until(context, time, equation.read(time, state))
 
 
 def _joined(before: Solution, after: Solution, later: Array) -> Solution:

@@ -1,6 +1,7 @@
 """Right for the right reason, by how much: attention on the foreground against the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -9,22 +10,18 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from jaxattn.core.lookup import resolve
+from jaxattn.plots.canvas import new_axes, new_grid
 from jaxattn.plots.curves import UNKNOWN
-from jaxattn.plots.selection import (
-    choose,
-    left_out,
-    moment,
-    run_words,
-    runs,
-    seeds_words,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import SMALL, dress, new_axes, new_grid, set_caption, set_title
+from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
+from jaxattn.plots.finished_rows import runs
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import set_caption
+from jaxattn.plots.selection import choose, moment, split_of, style_in
+from jaxattn.plots.style import SMALL
+from jaxattn.plots.title_words import left_out, run_words, seeds_words, setting_words
 from jaxattn.problems.measures import EDGES
 
-__all__ = ["PUBLISHED", "answer_map", "answer_maps"]
+__all__ = ["DRAWINGS", "PUBLISHED", "answer_map", "answer_maps"]
 
 PUBLISHED = "average-input"
 """The reading of s_y that PAPER 3.5 draws for every paradigm."""
@@ -72,7 +69,7 @@ def answer_map(
     known = np.isfinite(shares).any()
     if known:
         _cells(ax, shares.mean(axis=0))
-    dress(ax, _X, _Y)
+    format_axes(ax, _X, _Y)
     ax.grid(False)
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=EDGES, yticks=EDGES)
     rule = inference or str(setting.ds["natural_inference"].sel(paradigm=paradigm).item())
@@ -137,3 +134,22 @@ def _cells(ax: Axes, shares: np.ndarray) -> None:
             color="white" if share > 30 else "0.1",
             in_layout=False,
         )
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if found := story.runs("answer_map"):
+        corner = named_words(
+            (one.paradigm, f"{one.values[:, -1, -1, -1].mean():.0f} %") for one in found
+        )
+        yield Drawing(
+            "answer_maps",
+            "Attention on the foreground against the answer",
+            "Per cent of the examples by attention on the foreground (across) and chance given to "
+            "the right class (up), in steps of 0.2, at the end of training, a row of panels a "
+            f"paradigm: left by {PUBLISHED}, as published, right by its own inference rule; "
+            f"{story.where}, mean over {story.over}. Above 0.8 in both, by its own rule: {corner}.",
+            partial(answer_maps, story.ds),
+        )
+
+
+DRAWINGS = (Entry(90, _drawings),)

@@ -1,29 +1,26 @@
 """Where the attention goes on a mosaic one can see, before, during and after training."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.selection import (
-    Curves,
-    Setting,
-    choose,
-    left_out,
-    moment,
-    runs,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import SMALL, TEXT, legend_below, new_axes, set_title, width_of
+from jaxattn.plots.canvas import inches_of, new_axes
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.finished_rows import Curves, runs
+from jaxattn.plots.frame import set_title
+from jaxattn.plots.legends import legend_below, legend_patches
+from jaxattn.plots.selection import Setting, choose, moment, split_of, style_in
+from jaxattn.plots.style import SMALL, TEXT
+from jaxattn.plots.title_words import left_out, setting_words
 
-__all__ = ["attention_on_images"]
+__all__ = ["DRAWINGS", "attention_on_images"]
 
 # Lengths in widths of a picture.
 _BAR, _NUMBER, _GAP, _MARGIN = 0.13, 0.37, 0.5, 0.08
@@ -31,6 +28,11 @@ _IN_A_ROW = 5
 """A bag of so many segments is a strip; a longer one is nearly square."""
 _ROOM = 0.26
 """Inches that a number needs: where there is less, the foreground alone has one."""
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "frame: the foreground": {"fill": False, "edgecolor": "black", "linewidth": 1.6},
+    "bar and number: attention on the picture": {"facecolor": "0.5", "linewidth": 0},
+}
 
 
 class _Mosaic(NamedTuple):
@@ -101,7 +103,7 @@ def attention_on_images(
     across, down = mosaic.step
     wide, high = across * len(saves) - _GAP, down * len(drawn) - _GAP
     ax = new_axes(height=1.3 + 5.6 * high / wide) if ax is None else ax
-    every = bool(width_of(ax) / wide >= _ROOM)
+    every = bool(inches_of(ax)[0] / wide >= _ROOM)
     for place, one in enumerate(drawn):
         colour, top = style_in(setting, one.paradigm).colour, place * down
         if seed not in one.seeds:
@@ -128,7 +130,7 @@ def attention_on_images(
         setting_words(setting, f"{split} split", f"example {shown}", f"seed {seed}{whose}"),
         "" if there else left_out(drawn),
     )
-    legend_below(ax, _keys() if there else [])
+    legend_below(ax, legend_patches(_LOOKS) if there else [])
     return ax
 
 
@@ -217,8 +219,19 @@ def _draw(
             )
 
 
-def _keys() -> list[Patch]:
-    return [
-        Patch(fill=False, edgecolor="black", linewidth=1.6, label="frame: the foreground"),
-        Patch(facecolor="0.5", linewidth=0, label="bar and number: attention on the picture"),
-    ]
+def _drawings(story: Story) -> Iterator[Drawing]:
+    ds = story.ds
+    there = {"picture", "picture_seen"} <= set(ds.data_vars) and story.runs("attention_shown")
+    if there and ds["picture_seen"].any():
+        yield Drawing(
+            "attention_on_images",
+            "The attention on one example",
+            "The segments of the first example as pictures, and below each a bar and a number: the "
+            "attention on it before, during and after training of one seed, a row a paradigm; "
+            f"{story.where}. The foreground has a frame: once a paradigm knows where to look, the "
+            "bar below it is full and the others are empty.",
+            partial(own_figure, attention_on_images, ds),
+        )
+
+
+DRAWINGS = (Entry(120, _drawings),)

@@ -1,26 +1,25 @@
 """How far seeds lie apart: a measure of every seed, paradigms side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from jaxattn.analysis.measures import title_of, watched_in
+from jaxattn.analysis.wording import capital
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND, UNKNOWN
-from jaxattn.plots.selection import (
-    choose,
-    curves_of_all,
-    left_out,
-    moment,
-    seeds_words,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import dress, label_of, name_ticks, new_axes, set_title
+from jaxattn.plots.drawing import Drawing, Entry, Story, named_words, own_figure
+from jaxattn.plots.finished_rows import Curves, curves_of_all
+from jaxattn.plots.frame import format_axes, label_of, name_ticks, set_title
+from jaxattn.plots.selection import choose, moment, split_of, style_in
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
+from jaxattn.problems.result_measures import measure_of
 
-__all__ = ["distribution"]
+__all__ = ["DRAWINGS", "distribution"]
 
 _BOX = 0.3
 _CLOUD = 0.32
@@ -91,7 +90,7 @@ def distribution(
         )
         if values.size > 1:
             _box(ax, place + _BOX / 2 + 0.06, values, style.colour)
-    dress(ax, "", label_of(_spoken(variable.attrs) if whole_run else variable.attrs, measure))
+    format_axes(ax, "", label_of(_spoken(variable.attrs) if whole_run else variable.attrs, measure))
     _no_closer(ax)
     by_rule = "inference" in variable.dims and inference is None
     own = setting.ds["natural_inference"]
@@ -103,12 +102,7 @@ def distribution(
     ax.set_xlabel("paradigm (how it answers)" if by_rule else "paradigm", fontsize=9.0)
     set_title(
         ax,
-        setting_words(
-            setting,
-            f"{split} split" if "split" in variable.dims else "",
-            f"answers by {inference}" if inference and "inference" in variable.dims else "",
-            "" if whole_run else here.words,
-        ),
+        measured_words(setting, measure, split, inference, "" if whole_run else here.words),
         f"a point a seed, {seeds_words(drawn)}",
         "box: median and quartiles, whiskers 10 to 90 %",
         f"{never} of {sum(len(one.seeds) for one in drawn)} runs never got there" if never else "",
@@ -147,3 +141,30 @@ def _box(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
         capprops=line,
         medianprops={"color": colour, "linewidth": 2.6},
     )
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    for measure in watched_in(story.ds):
+        found = story.runs(measure)
+        if max((one.seeds.size for one in found), default=0) < 2:
+            continue
+        spec = measure_of(measure, story.ds[measure].attrs)
+        form, unit = (".1f", " %") if spec.unit == "%" else (".2f", "")
+        spread = named_words((one.paradigm, _range_words(one, form)) for one in found)
+        what = capital(title_of(spec))
+        yield Drawing(
+            f"distribution_{measure}",
+            f"{what}, seed by seed",
+            f"{what} of every seed at the end of training, a point each, and a box of their "
+            f"quartiles with whiskers from 10 to 90 %; {story.where}, {story.over}. "
+            f"Medians, with lowest and highest: {spread}{unit}.",
+            partial(own_figure, partial(distribution, measure=measure), story.ds),
+        )
+
+
+def _range_words(one: Curves, form: str) -> str:
+    low, median, high = np.quantile(one.values[:, -1], (0, 0.5, 1))
+    return f"{median:{form}} ({low:{form}} to {high:{form}})"
+
+
+DRAWINGS = (Entry(100, _drawings),)

@@ -1,29 +1,26 @@
 """The four cells of PAPER 1.6 as stacked bars: is the focus true, and is the answer?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
 
 from jaxattn.analysis.intervals import interval
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import UNKNOWN
-from jaxattn.plots.selection import (
-    choose,
-    left_out,
-    moment,
-    runs,
-    seeds_words,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import SMALL, dress, legend_below, name_ticks, new_axes, set_title
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.finished_rows import Curves, runs
+from jaxattn.plots.frame import format_axes, name_ticks, set_title
+from jaxattn.plots.legends import legend_below, legend_patches
+from jaxattn.plots.selection import choose, moment, split_of, style_in
+from jaxattn.plots.style import SMALL
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.problems.measures import CELLS
 
-__all__ = ["CELL_WORDS", "error_cells"]
+__all__ = ["CELL_WORDS", "DRAWINGS", "error_cells"]
 
 CELL_WORDS = dict(
     zip(
@@ -42,6 +39,15 @@ _STRENGTH = (1.0, 0.55, 0.3, 0.12)
 """Of the paradigm's colour: strong where the answer is true."""
 _HATCH = ("", "////", "", "////")
 """Where the focus is false."""
+_LOOKS = {
+    f"{cell}: {CELL_WORDS[cell]}": {
+        "facecolor": str(1 - 0.65 * strength),
+        "hatch": hatch,
+        "edgecolor": "white",
+    }
+    for cell, strength, hatch in zip(CELLS, _STRENGTH, _HATCH, strict=True)
+}
+"""Of the legend, in grey."""
 _WIDTH = 0.56
 _LEAST = 3.5
 """Per cent: a thinner part has no room for its number."""
@@ -112,7 +118,7 @@ def error_cells(
         for limit in (low, high):
             ax.plot(across, limit, ls="none", marker="_", color="0.1", markersize=6, mew=1.1)
         whiskers |= bool(np.isfinite(low).any())
-    dress(ax, "", "share of examples [%]")
+    format_axes(ax, "", "share of examples [%]")
     rules = [str(rule) for rule in setting.ds["natural_inference"].values]
     own = dict(zip(setting.ds["paradigm"].values, rules, strict=True))
     name_ticks(ax, [n if inference else f"{n}\n({own[n]})" for n in setting.paradigms])
@@ -131,18 +137,26 @@ def error_cells(
         left_out(drawn),
         "" if known else UNKNOWN,
     )
-    legend_below(ax, _keys() if known else [], columns=2)
+    legend_below(ax, legend_patches(_LOOKS) if known else [], columns=2)
     return ax
 
 
-def _keys() -> list[Patch]:
-    looks = zip(CELLS, _STRENGTH, _HATCH, strict=True)
-    return [
-        Patch(
-            facecolor=str(1 - 0.65 * strength),
-            hatch=hatch,
-            edgecolor="white",
-            label=f"{cell}: {CELL_WORDS[cell]}",
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if found := story.runs("error_cell"):
+        parts = "; ".join(f"{one.paradigm}: {_shares_words(one)}" for one in found)
+        yield Drawing(
+            "error_cells",
+            "Right for the right reason?",
+            "Examples by whether most attention is on the foreground (focus) and whether the "
+            "answer is right, at the end of training, as one stacked bar a paradigm; "
+            f"{story.where}. Parts are means over {story.over}, whiskers 95 % intervals. {parts}.",
+            partial(own_figure, error_cells, story.ds),
         )
-        for cell, strength, hatch in looks
-    ]
+
+
+def _shares_words(one: Curves) -> str:
+    shares = zip(CELLS, one.values[:, -1].mean(axis=0), strict=True)
+    return ", ".join(f"{share:.0f} % {CELL_WORDS[cell]}" for cell, share in shares)
+
+
+DRAWINGS = (Entry(80, _drawings),)

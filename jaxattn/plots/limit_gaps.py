@@ -1,6 +1,7 @@
 """Training against its continuous limits: how far apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -8,22 +9,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
-from jaxattn.analysis.limit_findings import limit_words
+from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.curves import BAND
-from jaxattn.plots.limit_panels import close_figure, rates_of, same_heights, shares_of
-from jaxattn.plots.selection import left_out, seeds_words, setting_words
-from jaxattn.plots.style import (
-    dress,
-    label_of,
-    legend_below,
-    new_axes,
-    new_grid,
-    set_title,
+from jaxattn.plots.canvas import new_axes, new_grid
+from jaxattn.plots.curves import fill_band
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.limit_panels import (
+    close_figure,
+    finished_limits,
+    rates_of,
+    same_heights,
+    shares_of,
 )
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.results.derived import first_crossing
 
-__all__ = ["distance", "distances"]
+__all__ = ["DRAWINGS", "distance", "distances"]
 
 
 def distance(
@@ -55,13 +58,10 @@ def distance(
         time = one.setting.ds["time"].values
         if not len(shares):
             continue
-        low, middle, high = np.quantile(shares, (BAND[0], 0.5, BAND[1]), axis=0)
+        middle = np.median(shares, axis=0)
         seen = (time > 0) & (middle > 0)
         ax.plot(time[seen], middle[seen], color=one.colour, lw=1.6, label=one.label)
-        if len(shares) > 1:
-            ax.fill_between(
-                time[seen], low[seen], high[seen], color=one.colour, alpha=0.15, linewidth=0
-            )
+        fill_band(ax, time[seen], shares[:, seen], one.colour, alpha=0.15)
         at = float(first_crossing(time, middle, limit_gaps.TOLERANCE))
         ax.plot(
             [at], [limit_gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white"
@@ -72,15 +72,13 @@ def distance(
             limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
         )
     setting = rates[0].setting
-    dress(ax, label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}")
-    set_title(
-        ax,
+    labels = label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}"
+    title = (
         setting_words(setting._replace(words=""), name),
         f"medians over {seeds_words(drawn)}, as a share of the way of {limit_words(limit)}",
         left_out(drawn),
     )
-    legend_below(ax, columns=7)
-    return ax
+    return finish_axes(ax, labels, title, columns=7)
 
 
 def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
@@ -104,6 +102,23 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
             if not ax.lines:
                 ax.set_axis_off()
                 set_title(ax, f"{name}: no run is done")
-    same_heights(axes)
-    close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
+    same_heights(list(axes.flat))
+    close_figure(figure, list(axes.flat), rates_of(ds, None)[0].setting, lost)
     return figure
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if limits := finished_limits(story):
+        yield Drawing(
+            "limit_distances",
+            "How far training is from its continuous limits",
+            f"Distance of the parameters of training from {listed(map(limit_words, limits))}, as a "
+            "share of the furthest that the limit comes from its start, against time, both at a "
+            "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
+            f"medians over {story.over}. A ring marks where a line crosses the dotted one: there "
+            f"training has left the limit, by {100 * limit_gaps.TOLERANCE:g} % of its way.",
+            partial(distances, story.ds),
+        )
+
+
+DRAWINGS = (Entry(10, _drawings),)

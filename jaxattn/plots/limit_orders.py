@@ -1,31 +1,30 @@
 """Training against its continuous limits: of which order in the learning rate they part."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.wording import listed
 from jaxattn.flow import LIMITS
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.limit_panels import rates_of, shares_of
-from jaxattn.plots.selection import Curves, choose, left_out, seeds_words, setting_words, style_in
-from jaxattn.plots.style import (
-    SMALL,
-    dress,
-    legend_below,
-    new_axes,
-    set_title,
-)
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.finished_rows import Curves
+from jaxattn.plots.frame import finish_axes, number_ticks
+from jaxattn.plots.limit_panels import finished_limits, rates_of, shares_of
+from jaxattn.plots.selection import choose, style_in
+from jaxattn.plots.style import SMALL
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 
-__all__ = ["orders"]
+__all__ = ["DRAWINGS", "orders"]
 
 _LIMIT_LINES: tuple[Any, ...] = ((0, ()), (0, (5, 2)), (0, (1.3, 1.3)), (0, (5, 1.4, 1.2, 1.4)))
-_NUMBERED = 8
-"""More learning rates than these are marked by powers of ten instead of one by one."""
 
 
 def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | None = None) -> Axes:
@@ -76,21 +75,19 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
             lowest = min(lowest, middle[known][-1] / values[known][-1] ** _power(limit))
         if np.isfinite(lowest) and _power(limit) > 0 and len(values) > 1:
             _guide(ax, values, 0.6 * lowest * values ** _power(limit), _power(limit))
-    dress(ax, "learning rate", "largest distance from the limit")
-    _number(ax, values)
-    set_title(
-        ax,
+    number_ticks(ax.xaxis, values.tolist())
+    title = (
         setting_words(setting._replace(words="")),
         f"medians over {seeds_words(drawn)}; slopes with 95 % intervals",
         left_out(drawn),
     )
-    legend_below(ax, columns=2)
-    return ax
+    labels = "learning rate", "largest distance from the limit"
+    return finish_axes(ax, labels, title, columns=2)
 
 
 def _power(limit: str) -> float:
     known = LIMITS.get(limit)
-    return float(known.order) if known is not None and not known.stochastic else 0.0
+    return float(known.convergence_order) if known is not None and not known.stochastic else 0.0
 
 
 def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
@@ -126,8 +123,18 @@ def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> No
     )
 
 
-def _number(ax: Axes, rates: np.ndarray) -> None:
-    if len(rates) <= _NUMBERED:
-        ax.xaxis.set_major_locator(FixedLocator(list(rates)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+def _drawings(story: Story) -> Iterator[Drawing]:
+    limits = finished_limits(story)
+    if limits and story.ds.sizes.get("learning_rate", 1) > 1:
+        yield Drawing(
+            "limit_orders",
+            "Of which order training follows its limits",
+            f"Largest distance of training from {listed(map(limit_words, limits))} against the "
+            f"learning rate, both logarithmic, medians over {story.over}, bars from 10 to 90 % of "
+            "them. Slopes are in the legend with their 95 % intervals; grey lines have the power "
+            "that is expected. The steeper a line, the more a smaller learning rate helps.",
+            partial(own_figure, orders, story.ds),
+        )
+
+
+DRAWINGS = (Entry(20, _drawings),)

@@ -7,24 +7,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.selection import (
-    Curves,
-    Setting,
-    choose,
-    curves,
-    left_out,
-    paired,
-    run_words,
-    seeds_words,
-)
-from jaxattn.plots.style import label_of, one_legend
+from jaxattn.plots.drawing import Story
+from jaxattn.plots.finished_rows import Curves, curves, paired
+from jaxattn.plots.frame import label_of
+from jaxattn.plots.legends import one_legend
+from jaxattn.plots.selection import Setting, choose
+from jaxattn.plots.title_words import left_out, run_words, seeds_words
 
-__all__ = ["Rate", "close_figure", "rates_of", "same_heights", "shares_of"]
+__all__ = ["Rate", "close_figure", "finished_limits", "rates_of", "same_heights", "shares_of"]
 
 _RAMP = plt.get_cmap("viridis")
 _KEYS = 6
@@ -70,22 +66,27 @@ def shares_of(
         return far, far.values / way
 
 
-def same_heights(axes: np.ndarray) -> None:
+def finished_limits(story: Story) -> list[str]:
+    """The continuous limits beside training of which some run ended well."""
+    return [name for name in limit_gaps.limits_in(story.ds) if story.finished(name)]
+
+
+def same_heights(axes: Sequence[Axes]) -> None:
     """One scale for all panels: they are to be compared."""
-    drawn = [ax for ax in axes.flat if ax.axison]
+    drawn = [ax for ax in axes if ax.axison]
     ends = np.asarray([ax.get_ylim() for ax in drawn])
     for ax in drawn:
         ax.set_ylim(ends[:, 0].min(), ends[:, 1].max())
 
 
 def close_figure(
-    figure: Figure, axes: np.ndarray, setting: Setting, drawn: Sequence[Curves]
+    figure: Figure, axes: Sequence[Axes], setting: Setting, drawn: Sequence[Curves]
 ) -> None:
     """One legend below all panels, and under it what was run and what was left out."""
     words = run_words(setting._replace(words=""), f"medians over {seeds_words(drawn)}")
     clock = label_of(setting.ds["time"].attrs, "time")
     said = [words, left_out(drawn), clock if clock != "time" else ""]
-    legends = [legend for ax in axes.flat if (legend := ax.get_legend()) is not None]
+    legends = [legend for ax in axes if (legend := ax.get_legend()) is not None]
     most = max((len(legend.legend_handles) for legend in legends), default=1)
     columns = most if most <= _KEYS else -(-most // 2)
-    one_legend(figure, list(axes.flat), columns, "; ".join(part for part in said if part))
+    one_legend(figure, axes, columns, "; ".join(part for part in said if part))

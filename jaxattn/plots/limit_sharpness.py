@@ -1,6 +1,7 @@
 """Learning rate times sharpness, along training and its first limit: where the edge is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,24 +9,21 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from jaxattn.analysis import limit_gaps
 from jaxattn.analysis.edge_of_stability import edge_in, products
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.limit_panels import Rate, close_figure, rates_of, same_heights
-from jaxattn.plots.selection import curves, left_out, runs, seeds_words, setting_words
-from jaxattn.plots.style import (
-    dress,
-    label_of,
-    legend_below,
-    new_axes,
-    new_grid,
-    set_title,
-)
+from jaxattn.plots.canvas import new_axes, panels_of
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import curves, runs
+from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.legends import legend_handles
+from jaxattn.plots.limit_panels import Rate, close_figure, finished_limits, rates_of, same_heights
+from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.results.derived import first_crossing
 
-__all__ = ["sharpness", "sharpnesses"]
+__all__ = ["DRAWINGS", "sharpness", "sharpnesses"]
 
 _TRAINING: dict[str, Any] = {"lw": 3.2, "alpha": 0.5}
 _FLOW: dict[str, Any] = {"lw": 1.5, "linestyle": (0, (4, 2))}
@@ -74,23 +72,21 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
         if level is not None and len(train.seeds):
             at = float(first_crossing(time, one.rate * train.quantile(0.5), float(level)))
             ax.plot([at], [float(level)], marker="o", ms=7, mew=1.4, color=one.colour, mfc="white")
-    keys = [*ax.get_legend_handles_labels()[0], Line2D([], [], color="0.35", **_FLOW, label=limit)]
-    if _below(rates[0], name):
-        keys.append(Line2D([], [], color="0.35", **_BELOW, label="next eigenvalues"))
-    keys += [
+    looks = {limit: _FLOW} | ({"next eigenvalues": _BELOW} if _below(rates[0], name) else {})
+    grey = {label: {"color": "0.35", **look} for label, look in looks.items()}
+    handles = [*ax.get_legend_handles_labels()[0], *legend_handles(grey)]
+    handles += [
         ax.axhline(level, color="black", lw=1.0, zorder=1, label=f"edge: {level:.3g}")
         for level in _levels(rates)
     ]
     setting = rates[0].setting
-    dress(ax, label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness")
-    set_title(
-        ax,
+    title = (
         setting_words(setting._replace(words=""), name),
         f"medians over {seeds_words(drawn)}",
         left_out(drawn),
     )
-    legend_below(ax, keys, columns=7)
-    return ax
+    labels = label_of(setting.ds["time"].attrs, "time"), "learning rate times sharpness"
+    return finish_axes(ax, labels, title, handles, columns=7)
 
 
 def _below(one: Rate, paradigm: str) -> list[Float[np.ndarray, " save"]]:
@@ -115,19 +111,39 @@ def sharpnesses(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figur
     """
     names = rates_of(ds, None)[0].setting.paradigms
     names = names if paradigms is None else tuple(paradigms)
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = new_grid(rows, columns, height=2.4 * rows + 1.2)
+    figure, panels = panels_of(len(names), 2.4, 1.2)
     lost = []
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.set_axis_off()
-            continue
-        sharpness(ds, ax, names[place])
-        lost += [curves(one.setting, "sharpness", names[place]) for one in rates_of(ds, None)]
-        ax.set_xlabel("time" if place >= len(names) - columns else "")
-        ax.set_ylabel(ax.get_ylabel() if place % columns == 0 else "")
-        set_title(ax, names[place])
+    for (ax, left, bottom), name in zip(panels, names, strict=True):
+        sharpness(ds, ax, name)
+        lost += [curves(one.setting, "sharpness", name) for one in rates_of(ds, None)]
+        ax.set_xlabel("time" if bottom else "")
+        ax.set_ylabel(ax.get_ylabel() if left else "")
+        set_title(ax, name)
+    axes = [panel.ax for panel in panels]
     same_heights(axes)
     close_figure(figure, axes, rates_of(ds, None)[0].setting, lost)
     return figure
+
+
+_EDGE = (
+    "The horizontal line is the edge of stability, above which steps on a quadratic grow; a ring "
+    "marks where training first reaches it."
+)
+_NO_EDGE = "No edge of stability is drawn: for this optimiser none is known of the Hessian itself."
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    ds = story.ds
+    if finished_limits(story) and products(ds) is not None:
+        yield Drawing(
+            "limit_sharpness",
+            "Learning rate times sharpness",
+            "Learning rate times the largest eigenvalue of the Hessian against time, a colour a "
+            "learning rate: wide pale lines along training, dashed ones along "
+            f"{limit_words(limit_gaps.limits_in(ds)[0])}; a panel a paradigm, medians over "
+            f"{story.over}. {_NO_EDGE if edge_in(ds) is None else _EDGE}",
+            partial(sharpnesses, ds),
+        )
+
+
+DRAWINGS = (Entry(30, _drawings),)

@@ -1,21 +1,22 @@
 """The first figure of a run: where the attention goes and how well it answers, side by side."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jaxattn.plots.curves import BAND_WORDS, accuracy, focus
-from jaxattn.plots.selection import (
-    choose,
-    curves_of_all,
-    left_out,
-    run_words,
-    seeds_words,
-    split_of,
-)
-from jaxattn.plots.style import new_panels, one_legend, set_title
+from jaxattn.plots.canvas import new_panels
+from jaxattn.plots.curves import BAND_WORDS, CURVE_WORDS, accuracy, focus, lines_words
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import curves_of_all
+from jaxattn.plots.frame import set_title
+from jaxattn.plots.legends import one_legend
+from jaxattn.plots.selection import choose, split_of
+from jaxattn.plots.title_words import left_out, run_words, seeds_words
 from jaxattn.results.files import spec_of
 
-__all__ = ["overview"]
+__all__ = ["DRAWINGS", "overview"]
 
 _VARIED = {"init": "initial parameters"}
 
@@ -58,3 +59,24 @@ def overview(
     caption = f"{run}: {'; '.join(part for part in said if part)}."
     one_legend(figure, axes, columns=3, caption=caption)
     return figure
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    found = {measure: story.runs(measure) for measure in CURVE_WORDS}
+    if all(found.values()):
+        left, right = CURVE_WORDS.values()
+        ends = " ".join(CURVE_WORDS[measure].ends_words(one) for measure, one in found.items())
+        yield Drawing(
+            "overview",
+            "Where the attention goes, and how well it answers",
+            f"Left: {_uncapital(left.shown)}. Right: {_uncapital(right.shown)}. Both against the "
+            f"training step; {story.where}. {lines_words(story)} {ends}",
+            partial(overview, story.ds),
+        )
+
+
+def _uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+DRAWINGS = (Entry(40, _drawings),)

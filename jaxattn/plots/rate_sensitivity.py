@@ -1,31 +1,22 @@
 """How much the learning rate matters: a measure at the end against it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND, BAND_WORDS, UNKNOWN
-from jaxattn.plots.selection import (
-    Curves,
-    Setting,
-    choose,
-    curves,
-    left_out,
-    seeds_words,
-    setting_words,
-    split_of,
-    style_in,
-)
-from jaxattn.plots.style import dress, label_of, legend_below, new_axes, set_title
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.finished_rows import Curves, curves
+from jaxattn.plots.frame import finish_axes, label_of, number_ticks
+from jaxattn.plots.selection import Setting, choose, split_of, style_in
+from jaxattn.plots.title_words import left_out, measured_words, seeds_words
 
-__all__ = ["rate_sensitivity"]
-
-_NUMBERED = 8
-"""More learning rates than these are marked by powers of ten instead of one by one."""
+__all__ = ["DRAWINGS", "rate_sensitivity"]
 
 
 def rate_sensitivity(
@@ -88,30 +79,21 @@ def rate_sensitivity(
             ax.fill_between(x, low, high, color=style.colour, alpha=0.13, linewidth=0)
         else:
             ax.vlines(x, low, high, color=style.colour, lw=1.2)
-    dress(ax, "learning rate", f"{label_of(variable.attrs, measure)}, at the end")
     if rates.size == 1:
         ax.set_xlim(rates[0] / 1.3, rates[0] * 1.3)
-    if rates.size <= _NUMBERED:
-        ax.xaxis.set_major_locator(FixedLocator(list(rates)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+    number_ticks(ax.xaxis, rates.tolist())
     every = [one for found in drawn.values() for one in found]
     hollow = any(one.missing and len(one.seeds) for one in every)
-    set_title(
-        ax,
-        setting_words(
-            first._replace(words=_without_rate(first)),
-            f"{split} split" if "split" in variable.dims else "",
-            f"answers by {inference}" if by_rule and inference else "",
-        ),
+    title = (
+        measured_words(first._replace(words=_without_rate(first)), measure, split, inference),
         f"{BAND_WORDS} over {seeds_words(every)}",
         "in brackets: how it answers" if by_rule and not inference else "",
         left_out(every),
         "hollow: some seeds left out there" if hollow else "",
         "" if known else UNKNOWN,
     )
-    legend_below(ax, columns=2 if by_rule and not inference else 5)
-    return ax
+    labels = "learning rate", f"{label_of(variable.attrs, measure)}, at the end"
+    return finish_axes(ax, labels, title, columns=2 if by_rule and not inference else 5)
 
 
 def _quantiles(found: Sequence[Curves]) -> np.ndarray:
@@ -127,3 +109,19 @@ def _quantiles(found: Sequence[Curves]) -> np.ndarray:
 def _without_rate(setting: Setting) -> str:
     rate = f"learning rate {setting.ds['learning_rate'].item():g}"
     return ", ".join(part for part in setting.words.split(", ") if part != rate)
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if story.ds.sizes.get("learning_rate", 1) > 1 and story.runs("accuracy"):
+        yield Drawing(
+            "rate_sensitivity",
+            "How much the learning rate matters",
+            "Accuracy at the end of training against the learning rate on a logarithmic axis, each "
+            "paradigm under its own inference rule: median and band from 10 to 90 % over seeds. A "
+            "hollow marker is a rate at which some seeds did not finish, a gap one at which none "
+            "did.",
+            partial(own_figure, rate_sensitivity, story.ds),
+        )
+
+
+DRAWINGS = (Entry(110, _drawings),)

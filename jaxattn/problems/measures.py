@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, MeasureSpec, Reader
+from jaxattn.core.contracts import Example, MeasureColumn, MeasureSpec, MeasureWording, Reader
 from jaxattn.problems.attention import entropy
 from jaxattn.problems.inference import INFERENCE_RULES, infer
 
@@ -44,15 +44,59 @@ SHOWN = 4
 
 _BY_RULE = (("inference",), (INFERENCE_RULES,))
 
+_RIGHT_FOR_THE_RIGHT_REASON = MeasureSpec(
+    "FTPT",
+    unit="%",
+    better="more",
+    place=40,
+    compared=50,
+    wording=MeasureWording(
+        "is most often right for the right reason",
+        "more than",
+        "the share right for the right reason",
+        asked_first=False,
+    ),
+    column=MeasureColumn("right for the right reason", digits=1),
+)
+_RIGHT_FOR_THE_WRONG_REASON = MeasureSpec(
+    "FFPT", unit="%", place=50, column=MeasureColumn("right for the wrong reason")
+)
+
 MEASURES = (
-    MeasureSpec("loss", *_BY_RULE, unit="nat", long_name="cross-entropy of the answer"),
-    MeasureSpec("accuracy", *_BY_RULE, unit="%", long_name="accuracy"),
+    MeasureSpec(
+        "loss",
+        *_BY_RULE,
+        unit="nat",
+        long_name="cross-entropy of the answer",
+        better="less",
+        headline=True,
+        place=70,
+        compared=20,
+        wording=MeasureWording(
+            "ends with the lowest loss", "less than", "the final loss", asked_first=False
+        ),
+        column=MeasureColumn("loss", digits=3),
+    ),
+    MeasureSpec(
+        "accuracy",
+        *_BY_RULE,
+        unit="%",
+        long_name="accuracy",
+        better="more",
+        headline=True,
+        place=30,
+        compared=10,
+        wording=MeasureWording("ends most accurate", "more than", "the final accuracy"),
+        column=MeasureColumn("accuracy", digits=1),
+    ),
     MeasureSpec(
         "error_cell",
         ("inference", "cell"),
         (INFERENCE_RULES, CELLS),
         unit="%",
         long_name="share of examples by focus and prediction true or false",
+        headline=True,
+        parts=(_RIGHT_FOR_THE_RIGHT_REASON, _RIGHT_FOR_THE_WRONG_REASON),
     ),
     MeasureSpec(
         "answer_map",
@@ -61,19 +105,44 @@ MEASURES = (
         unit="%",
         long_name="share of examples by attention on the foreground and chance of the right class",
     ),
-    MeasureSpec("focus_accuracy", unit="%", long_name="most attention is on the foreground"),
-    MeasureSpec("attention_foreground", long_name="attention on the foreground, mean"),
+    MeasureSpec(
+        "focus_accuracy",
+        unit="%",
+        long_name="most attention is on the foreground",
+        better="more",
+        headline=True,
+        compared=40,
+        spoken=False,
+    ),
+    MeasureSpec(
+        "attention_foreground",
+        long_name="attention on the foreground, mean",
+        better="more",
+        headline=True,
+        place=20,
+        compared=30,
+        wording=MeasureWording(
+            "ends with most attention on the foreground",
+            "more than",
+            "the final attention on the foreground",
+        ),
+        column=MeasureColumn(
+            "attention on the foreground", digits=3, narrow="attention on foreground"
+        ),
+    ),
     MeasureSpec(
         "attention_foreground_decile",
         ("quantile",),
         (DECILES,),
         long_name="attention on the foreground, deciles over examples",
     ),
-    MeasureSpec("attention_entropy", unit="nat", long_name="entropy of the attention"),
+    MeasureSpec(
+        "attention_entropy", unit="nat", long_name="entropy of the attention", headline=True
+    ),
     MeasureSpec("mu", long_name="logit gap of the right class, foreground read alone"),
     MeasureSpec("nu", long_name="score gap between foreground and background"),
 )
-"""The labels of what is a mean over examples."""
+"""What is a mean over examples: its labels, and how it is told."""
 
 
 def attention_shown(segments: int) -> MeasureSpec:

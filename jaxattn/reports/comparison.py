@@ -10,7 +10,9 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.analysis.findings import Finding, findings
-from jaxattn.analysis.limit_findings import departure_records, limit_words
+from jaxattn.analysis.limit_departures import departure_records
+from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.measures import heading_of, in_columns
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
@@ -35,16 +37,6 @@ _PANELS = ("focus", "accuracy")
 
 _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
-
-_SHOWN = {
-    "time_to_focus": "time to focus",
-    "time_to_fit": "time to fit",
-    "attention_foreground": "attention on the foreground",
-    "accuracy": "accuracy [%]",
-    "FTPT": "right for the right reason [%]",
-    "FFPT": "right for the wrong reason [%]",
-    "loss": "loss [nat]",
-}
 
 
 def report_into(folder: Path) -> tuple[Path, list[Finding]]:
@@ -159,17 +151,17 @@ def _ends(ds: xr.Dataset) -> Sheet:
     lines = lines[lines["process"] == "train"]
     swept = list(lines.columns[2 : list(lines.columns).index("split")])
     at = ["paradigm", *swept, "split"]
-    measures = [name for name in _SHOWN if name in set(lines["measure"])]
+    measures = [spec for spec in in_columns(ds) if spec.name in set(lines["measure"])]
     rows = []
     for place, group in lines.groupby(at, sort=False):
         found = group.set_index("measure")
-        numbers = [_band(found, name) for name in measures]
+        numbers = [_band(found, spec.name) for spec in measures]
         rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
     return Sheet(
         "After training",
         "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by "
         "the median. Times not reached by a seed lie above all others.",
-        [*(name.replace("_", " ") for name in at), "seeds", *(_SHOWN[name] for name in measures)],
+        [*(name.replace("_", " ") for name in at), "seeds", *map(heading_of, measures)],
         rows,
     )
 

@@ -14,6 +14,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json, plain
 from jaxattn.core.contracts import InputError, MeasureSpec, Status, Trajectory
+from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, attributes_of
 from jaxattn.results.checksum import is_broken, seal, write_bytes
 
 __all__ = [
@@ -42,15 +43,6 @@ ABSENT = -1
 _PACKED_FROM = 1 << 16
 """Bytes: smaller variables gain nothing."""
 
-_UNITS = {
-    "objective": ("nat", "training loss at that time, on the training examples measured"),
-    "gradient_norm": ("nat", "norm of the loss gradient by part of the parameters"),
-    "time_reached": ("time", "time of the last good save"),
-    "evaluations": ("1", "gradients evaluated (minibatches, or vector fields of a flow)"),
-    "steps": ("1", "steps taken"),
-    "rejected": ("1", "steps rejected by the solver"),
-}
-
 
 def block(
     trajectory: Trajectory,
@@ -75,8 +67,8 @@ def block(
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
     variables: dict[str, Any] = {}
 
-    def add(name: str, dims: tuple[str, ...], values: Any, unit: str, text: str) -> None:
-        variables[name] = (dims, values, {"units": unit, "long_name": text})
+    def add(spec: MeasureSpec, dims: tuple[str, ...], values: Any) -> None:
+        variables[spec.name] = (dims, values, attributes_of(spec))
 
     described = {spec.name: spec for spec in measures}
 
@@ -84,20 +76,10 @@ def block(
         rest = values.ndim - len(lead) - len(of) - 1
         spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
         coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
-        add(name, (*lead, "save", *of, *spec.dims), values, spec.unit, spec.long_name)
+        add(spec, (*lead, "save", *of, *spec.dims), values)
 
-    add(
-        "objective",
-        (*lead, "save"),
-        measured["objective"],
-        *_UNITS["objective"],
-    )
-    add(
-        "gradient_norm",
-        (*lead, "save", "part"),
-        measured["gradient_norm"],
-        *_UNITS["gradient_norm"],
-    )
+    for always in (OBJECTIVE, GRADIENT_NORM):
+        add(always, (*lead, "save", *always.dims), measured[always.name])
     coords["part"] = list(parts)
     # JAX sorts the keys of a dict; people expect the learning set first and the test last.
     found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
@@ -108,10 +90,10 @@ def block(
         measure(name, ("split",), np.stack(by_split, axis=len(lead) + 1))
     for name in [name for name in measured if name not in ("objective", "gradient_norm")]:
         measure(name, (), measured.pop(name))
-    add("time_reached", lead, trajectory.time_reached, *_UNITS["time_reached"])
+    add(KNOWN["time_reached"], lead, trajectory.time_reached)
     for name, count in trajectory.work.items():
         label = "evaluations" if name == "gradients" else name
-        add(label, lead, np.asarray(count, dtype=float), *_UNITS[label])
+        add(KNOWN[label], lead, np.asarray(count, dtype=float))
     variables["status"] = (lead, np.asarray(trajectory.status, np.int8), status_attributes())
     return xr.Dataset(variables, coords)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxattn.analysis.findings import Finding
+from jaxattn.analysis.measures import hidden_on_terminal, terminal_columns
 from jaxattn.analysis.summary import own_rule
 from jaxattn.analysis.wording import value_words
 from jaxattn.reports.page import BAND_WORDS, has_bands, numbers_sheet
@@ -25,9 +26,6 @@ __all__ = [
     "theory_table",
 ]
 
-ASKED_FIRST = ("distance", "learning_rate", "time_to_focus", "attention_foreground", "accuracy")
-"""What the terminal says of each setting; the report says the rest."""
-
 MOST_LINES = 40
 """Of a table of numbers: what a person still reads."""
 
@@ -41,15 +39,6 @@ def _band(row: pd.Series, digits: int) -> str:
     return f"{row['median']:.{digits}f} [{low}, {high}]"
 
 
-COLUMNS = (
-    ("time to focus", "time_to_focus", 1),
-    ("attention on foreground", "attention_foreground", 3),
-    ("accuracy %", "accuracy", 1),
-    ("right for the right reason %", "FTPT", 1),
-    ("loss", "loss", 3),
-)
-
-
 def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     """Training at its end: a line per learning rate and paradigm, median [10 %, 90 %]."""
     split = str(ds["split"].values[-1])
@@ -61,7 +50,8 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     swept = [c for c in table.columns[2 : list(table.columns).index("split")]]
     for name in (*swept, "paradigm", "seeds"):
         shown.add_column(name.replace("_", " "))
-    for heading, _, _ in COLUMNS:
+    columns = terminal_columns(ds)
+    for heading, _, _ in columns:
         shown.add_column(heading, justify="right")
     names = list(ds["paradigm"].values)
     table = own_rule(table, ds)
@@ -74,7 +64,7 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
             *map(value_words, at[:-1]),
             str(at[-1]),
             str(group["seeds"].max()),
-            *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in COLUMNS),
+            *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in columns),
         )
     return shown
 
@@ -83,7 +73,8 @@ def sentences(found: Sequence[Finding]) -> list[str]:
     """What a reader should take away: the questions asked first, setting by setting."""
     lines, last = [], None
     for one in found:
-        if one.setting and not set(one.measure.split(", ")) & set(ASKED_FIRST):
+        # The report says the rest.
+        if one.setting and set(one.measure.split(", ")) <= hidden_on_terminal():
             continue
         if one.setting != last and one.setting:
             lines.append(f"{one.setting[0].upper()}{one.setting[1:]}:")

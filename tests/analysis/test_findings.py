@@ -8,10 +8,12 @@ import xarray as xr
 from made_to_order import NAMES, result
 
 from jaxattn.analysis.findings import Finding, failures, findings
-from jaxattn.analysis.wording import SPOKEN, Gap, compared
+from jaxattn.analysis.wording import Gap, compared
 from jaxattn.core.contracts import Status
+from jaxattn.problems.result_measures import KNOWN
 
 SEEDS = 16
+SPOKEN = [spec for spec in [*KNOWN.values(), *KNOWN["error_cell"].parts] if spec.wording]
 
 
 def made(
@@ -160,7 +162,7 @@ def test_the_levels_of_the_run_are_named(rng):
     assert "is first to be 75 % accurate" in text
 
 
-@pytest.mark.parametrize("measure", SPOKEN)
+@pytest.mark.parametrize("measure", SPOKEN, ids=lambda spec: spec.name)
 def test_who_stands_first_in_a_pair_does_not_matter(rng, measure):
     for difference in (*rng.normal(size=8), 0.0):
         pair = {
@@ -172,7 +174,7 @@ def test_who_stands_first_in_a_pair_does_not_matter(rng, measure):
             "paradigm_a": "hard", "paradigm_b": "soft", "mean_difference": -difference,
             "low": -difference - 1, "high": -difference + 1, "effect_size": -difference,
         }  # fmt: skip
-        least = SPOKEN[measure].least
+        least = measure.better == "less"
         one, other = Gap.of(pair, least), Gap.of(turned, least)
         assert one.size == abs(difference)
         assert one.turned().turned() == one

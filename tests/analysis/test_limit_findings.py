@@ -6,7 +6,9 @@ from example_limits import END, POWERS, RATES, example_limits
 from example_results import end, example_result
 
 from jaxattn.analysis.findings import findings
-from jaxattn.analysis.limit_findings import departure_records, gap_findings, limit_words
+from jaxattn.analysis.limit_departures import departure_records
+from jaxattn.analysis.limit_findings import gap_findings
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.core.contracts import Status
 from jaxattn.terminal.tables import sentences
 

@@ -9,10 +9,13 @@ from example_results import end, example_result
 from made_to_order import NAMES, result
 from scipy import stats
 
+from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.intervals import RESAMPLES, holm
-from jaxattn.analysis.paired_differences import MEASURES, best_rates, differences, times
+from jaxattn.analysis.measures import compared_in
+from jaxattn.analysis.paired_differences import differences, times
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.problems.result_measures import TIMES
 
 EXPERIMENTS = 2_000
 
@@ -117,6 +120,13 @@ def test_the_rounding_of_the_runs_precision_is_no_difference(rng):
     twice = np.stack([values, values * (1 + 2.0**-23)])[:, None]
     assert differences(result({"loss": twice}, precision="float32")).p.item() == 1
     assert differences(result({"loss": twice}, precision="float64")).p.item() < 0.05
+    # A sweep says its precision where all its runs share it.
+    spec = {
+        "settings": {"precision": "float64"},
+        "axes": [{"columns": {name: []}} for name in ("paradigm", "seed")],
+    }
+    sweep = result({"loss": twice}).assign_attrs(spec=json.dumps(spec))
+    assert differences(sweep).p.item() < 0.05
 
 
 def test_rows_that_failed_are_no_pairs(rng):
@@ -424,4 +434,9 @@ def test_a_request_that_cannot_be_met_says_what_would_do():
 
 
 def test_all_that_is_compared_is_measured():
-    assert set(MEASURES.values()) <= set(example_result(seeds=1).data_vars)
+    ds = example_result(seeds=1)
+    assert [one.spec.name for one in compared_in(ds)] == [
+        *("accuracy", "loss", "attention_foreground", "focus_accuracy", "FTPT"),
+    ]
+    assert {one.known_by for one in compared_in(ds)} <= set(ds.data_vars)
+    assert {spec.of for spec in TIMES} <= set(ds.data_vars)

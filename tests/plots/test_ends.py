@@ -10,7 +10,6 @@ from example_results import end, example_result
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from jaxattn import plots
 from jaxattn.analysis.intervals import interval
@@ -60,16 +59,6 @@ def final(
         rule = ds["natural_inference"].sel(paradigm=paradigm).item()
         found = found.sel(inference=rule)
     return found.isel(save=save).transpose("seed", ...).values
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_draws_on_the_axes_it_is_given_and_on_new_ones_otherwise(
-    name: str, whole: xr.Dataset
-) -> None:
-    ax = Figure().subplots()
-    assert FIGURES[name](whole, ax) is ax
-    assert ax.has_data()
-    assert FIGURES[name](whole) is not ax
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -267,8 +256,6 @@ def test_the_maps_of_all_paradigms_are_read_as_published_and_by_their_own_rule(
         (lambda ds: plots.answer_map(ds, paradigm="sofd"), "got 'sofd'.*did you mean 'soft'"),
         (lambda ds: plots.answer_map(ds, inference="argmax"), "unknown inference rule"),
         (lambda ds: plots.answer_maps(ds, learning_rate=0.03), "got 0.03, expected one of"),
-        (lambda ds: plots.error_cells(xr.Dataset()), "expected what jaxattn.compare"),
-        (lambda ds: plots.rate_sensitivity(xr.Dataset()), "expected what jaxattn.compare"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_would_do(

@@ -78,24 +78,9 @@ def measured(ds: xr.Dataset, name: str, paradigm: str, process: str = "train") -
     return ds[name].sel(at)
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_draws_on_the_axes_it_is_given_and_on_new_ones_otherwise(
-    name: str, whole: xr.Dataset
-) -> None:
-    ax = Figure().subplots()
-    assert FIGURES[name](whole, ax) is ax
-    assert ax.lines
-    assert FIGURES[name](whole, None) is not ax
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_axis_of_a_figure_has_a_label_and_the_title_says_what_is_drawn(
-    name: str, whole: xr.Dataset
-) -> None:
-    ax = FIGURES[name](whole, None)
-    assert ax.get_xlabel()
-    assert ax.get_ylabel()
-    assert name == "theory_figure" or "digits, learning rate 0.05" in said(ax)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "theory_figure"])
+def test_the_title_of_a_figure_begins_with_the_setting(name: str, whole: xr.Dataset) -> None:
+    assert "digits, learning rate 0.05" in said(FIGURES[name](whole, None))
 
 
 def test_the_line_is_the_median_over_seeds_and_the_band_its_tenth_and_ninetieth_percent(
@@ -349,7 +334,11 @@ def test_logarithmic_time_starts_after_zero(whole: xr.Dataset) -> None:
 
 def test_the_theory_is_drawn_as_it_is_given_without_what_was_not_solved() -> None:
     failed = SimpleNamespace(**vars(PATHS["hard"]), status=np.int8(Status.SOLVER_FAILED))
-    ax = theory_figure(PATHS | {"hard": failed}, quantity="nu")
+    given = Figure().subplots()
+    ax = theory_figure(PATHS | {"hard": failed}, given, quantity="nu")
+    assert ax is given
+    assert ax.get_xlabel() == "time: step times learning rate"
+    assert ax.get_ylabel().startswith(r"$\nu$: score gap")
     np.testing.assert_array_equal(line(ax, "lvml").get_ydata(), PATHS["lvml"].nu)
     np.testing.assert_array_equal(line(ax, "lvml").get_xdata(), TIMES)
     assert legend(ax) == ["soft", "lvml"]
@@ -392,13 +381,6 @@ def test_a_figure_needs_no_description_of_the_run(whole: xr.Dataset) -> None:
     assert plots.overview(bare).get_supxlabel().startswith("learning rate 0.05, test split: median")
 
 
-def test_no_text_of_a_figure_is_smaller_than_eight_points(whole: xr.Dataset) -> None:
-    for figure in (plots.overview(whole), plots.population(whole), plots.focus(whole).figure):
-        figure.canvas.draw()
-        sizes = [text.get_fontsize() for text in figure.findobj(plt.Text) if text.get_text()]
-        assert min(sizes) >= 8
-
-
 def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Path) -> None:
     for draw in (
         lambda: plots.overview(whole),
@@ -435,7 +417,6 @@ def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Pat
         (lambda ds: plots.mu_nu(ds, quantity="xi"), "unknown quantity: got 'xi'"),
         (lambda ds: plots.focus(ds.sel(process=["flow"])), "unknown process: got 'train'"),
         (lambda ds: plots.beside_flow(ds.sel(process=["train"])), "flow_seeds=2"),
-        (lambda ds: plots.focus(xr.Dataset()), "expected what jaxattn.compare"),
         (lambda ds: theory_figure({}), "paths: got none"),
         (lambda ds: theory_figure(PATHS, quantity="alpha"), "unknown quantity: got 'alpha'"),
     ],

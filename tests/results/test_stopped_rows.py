@@ -10,7 +10,8 @@ from jaxattn.analysis.findings import failures, findings
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
-from jaxattn.plots.selection import choose, runs
+from jaxattn.plots.finished_rows import runs
+from jaxattn.plots.selection import choose
 from jaxattn.results.stopped_rows import held, known_until
 
 PLACE = 7

@@ -7,25 +7,19 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
+from jaxattn.plots.canvas import panels_of
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.selection import spec_of
-from jaxattn.plots.style import (
-    SMALL as SMALL_TEXT,
-)
-from jaxattn.plots.style import (
-    SYMBOLS,
-    Style,
-    dress,
-    set_caption,
-    set_title,
-    style_of,
-)
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_handles, set_caption
+from jaxattn.plots.selection import require
+from jaxattn.plots.style import SMALL as SMALL_TEXT
+from jaxattn.plots.style import SYMBOLS, Style, style_of
+from jaxattn.results.files import spec_of
 
 __all__ = ["departing_classes", "departures"]
 
@@ -42,13 +36,13 @@ _PANELS = {
 _HOLLOW_FROM = 0.02
 """The average is drawn on its own where it is closer than the classes by more than this share."""
 
-
-def _checked(ds: xr.Dataset) -> list[str]:
-    if not {"reduced_nu", "planar_nu"} <= set(ds.data_vars):
-        raise InputError(
-            "departures: got another result, expected one of jaxattn reproduce departures."
-        )
-    return list(map(str, ds["paradigm"].values))
+_DOTS = (0, (1, 1.6))
+_GREY = {"ls": "none", "color": "0.3", "marker": "o", "markersize": 4.5}
+_KINDS: dict[str, dict[str, Any]] = {
+    "rms over classes": _GREY,
+    "average of the classes": {**_GREY, "mfc": "white"},
+    "theory": {"color": "black", "lw": 1.0, "linestyle": _DOTS},
+}
 
 
 def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
@@ -64,7 +58,8 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
     Raises:
         InputError: another kind of result, or no such measure.
     """
-    names = _checked(ds)
+    require(ds, "departures", "departures", "reduced_nu", "planar_nu")
+    names = list(map(str, ds["paradigm"].values))
     symbol = resolve("measure", _SYMBOLS, measure)
     figure = Figure(figsize=(8.4, 6.0), layout="constrained")
     axes = list(figure.subplots(2, 3).flat)
@@ -79,14 +74,14 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
         title, words = _PANELS[departure]
         left = ax.get_subplotspec()
         first = left is not None and left.is_first_col()
-        dress(ax, words, f"largest distance in {symbol}" if first else "")
+        format_axes(ax, words, f"largest distance in {symbol}" if first else "")
         ax.margins(x=0.06)
         ax.yaxis.set_major_locator(LogLocator(numticks=8))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.yaxis.set_minor_formatter(NullFormatter())
         set_title(ax, title)
         _write_slopes(ax, slopes)
-    _keys(axes[-1], names)
+    _draw_legend(axes[-1], names)
     set_caption(figure, _caption(ds))
     return figure
 
@@ -94,14 +89,14 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
 def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, float, float]:
     """Draw one paradigm in one panel; its colour, its slope and that of its average, or NaN."""
     amount, typical, average = far.amount, far.typical, over_seeds(far.average)
-    look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": 4.5}
+    look = _mark(style)
     ax.plot(amount, typical, lw=1.2, linestyle=style.line, **look)
     if far.each.shape[1] > 1 and np.isfinite(far.each[:, 1:]).any():
         known = np.isfinite(typical)
         low, high = np.nanquantile(far.each[known], BAND, axis=1)
         ax.vlines(amount[known], low, high, color=style.colour, lw=1.2, alpha=0.6)
     if np.isfinite(far.predicted).all():
-        ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=(0, (1, 1.6)), zorder=3)
+        ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=_DOTS, zorder=3)
     small = np.inf if departure == "sample" else SMALL
     found = float(slope(amount, far.each, small).mean)
     apart = np.nanmax(1 - average / typical) > _HOLLOW_FROM
@@ -109,6 +104,10 @@ def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, f
         return style.colour, found, np.nan
     ax.plot(amount, average, ls="none", mfc="white", mew=1.0, **look)
     return style.colour, found, float(slope(amount, far.average, small).mean)
+
+
+def _mark(style: Style) -> dict[str, Any]:
+    return {"color": style.colour, "marker": style.marker, "markersize": 4.5}
 
 
 def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
@@ -130,20 +129,19 @@ def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
         )
 
 
-def _keys(ax: Axes, names: list[str]) -> None:
+def _draw_legend(ax: Axes, names: list[str]) -> None:
+    """In a panel of its own, which has room for it."""
     ax.set_axis_off()
-    handles = []
-    for name in names:
-        style = style_of(name, names)
-        look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "markersize": 4.5}
-        handles.append(Line2D([], [], lw=1.2, linestyle=style.line, label=name, **look))
-    grey: dict[str, Any] = {"color": "0.3", "marker": "o", "markersize": 4.5}
-    handles += [
-        Line2D([], [], ls="none", label="rms over classes", **grey),
-        Line2D([], [], ls="none", mfc="white", label="average of the classes", **grey),
-        Line2D([], [], color="black", lw=1.0, linestyle=(0, (1, 1.6)), label="theory"),
-    ]
-    ax.legend(handles=handles, loc="center left", fontsize=SMALL_TEXT + 1, frameon=False)
+    styles = {name: style_of(name, names) for name in names}
+    looks: dict[str, dict[str, Any]] = {
+        name: {"lw": 1.2, "linestyle": style.line, **_mark(style)} for name, style in styles.items()
+    }
+    ax.legend(
+        handles=legend_handles(looks | _KINDS),
+        loc="center left",
+        fontsize=SMALL_TEXT + 1,
+        frameon=False,
+    )
 
 
 def _caption(ds: xr.Dataset) -> str:
@@ -170,31 +168,30 @@ def departing_classes(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    names = _checked(ds)
+    require(ds, "departing_classes", "departures", "reduced_nu", "planar_nu")
+    names = list(map(str, ds["paradigm"].values))
     at = ds.sel(departure="frequency", seed=0)
     at = at.isel(size=int(np.isfinite(at["amount"].values).sum()) - 1)
     share, time = at["frequency"].values, at["time"].values
     shown = time >= 1  # before, nothing has moved
-    columns = min(2, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(6.4, 2.5 * rows + 0.7), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.set_axis_off()
-            continue
-        one, colour = at.sel(paradigm=names[place]), style_of(names[place], names).colour
+    figure, panels = panels_of(len(names), 2.5, 0.7)
+    for panel in panels[1:]:
+        panel.ax.sharex(panels[0].ax)
+        panel.ax.sharey(panels[0].ax)
+    for (ax, left, bottom), name in zip(panels, names, strict=True):
+        ax.tick_params(labelbottom=bottom, labelleft=left)
+        one, colour = at.sel(paradigm=name), style_of(name, names).colour
         for label in np.argsort(share):
             shade = _shade(colour, (share[label] - share.min()) / np.ptp(share))
             ax.plot(time[shown], one["nu"].values[shown, label], color=shade, lw=1.6)
         ax.plot(time[shown], one["reduced_nu"].values[shown], color="black", lw=1.2, ls=(0, (4, 2)))
         ax.set_xscale("log")
-        dress(
+        format_axes(
             ax,
-            "time" if place >= len(names) - columns else "",
-            rf"{SYMBOLS['nu']} of each class" if place % columns == 0 else "",
+            "time" if bottom else "",
+            rf"{SYMBOLS['nu']} of each class" if left else "",
         )
-        set_title(ax, names[place], colour=colour)
+        set_title(ax, name, colour=colour)
     rarest, commonest = share.min(), share.max()
     set_caption(
         figure,

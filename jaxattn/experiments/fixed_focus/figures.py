@@ -3,25 +3,30 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from jaxattn.core.contracts import InputError, Status
-from jaxattn.plots.curves import BAND, BAND_WORDS
-from jaxattn.plots.selection import spec_of
-from jaxattn.plots.style import SMALL, dress, label_of, one_legend, set_title
+from jaxattn.core.contracts import Status
+from jaxattn.plots.curves import BAND_WORDS, fill_band
+from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
+from jaxattn.plots.style import SMALL, palette
+from jaxattn.results.files import spec_of
 
-__all__ = ["finished_rows", "fixed_focus", "palette"]
+__all__ = ["finished_rows", "fixed_focus"]
 
 _ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"$L(\alpha)-L(\alpha+0.01)$"}
 _DASHES = (0, (3.5, 2))
 _DOTS = (0, (1, 1.6))
+_KINDS: dict[str, dict[str, Any]] = {
+    "minibatches after their steps": {"color": "0.3", "lw": 1.7},
+    "all bags": {"color": "0.3", "lw": 1.0, "linestyle": _DASHES},
+    "limit, its value at the right": {"color": "0.3", "lw": 0.9, "linestyle": _DOTS},
+}
 
 
 def finished_rows(ds: xr.Dataset, name: str, split: str) -> Float[np.ndarray, "seed save"]:
@@ -50,10 +55,7 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    if not {"gap", "gap_limit", "loss_limit"} <= set(ds.data_vars):
-        raise InputError(
-            "fixed_focus: got another result, expected one of jaxattn reproduce fixed-focus."
-        )
+    require(ds, "fixed_focus", "fixed-focus", "gap", "gap_limit", "loss_limit")
     names, alphas = list(map(str, ds["paradigm"].values)), list(map(float, ds["alpha"].values))
     figure = Figure(figsize=(3.5 * len(names) + 0.8, 6.6), layout="constrained")
     axes = figure.subplots(len(_ROWS), len(names), sharex=True, sharey="row", squeeze=False)
@@ -64,23 +66,20 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
             for alpha, colour in zip(alphas, colours, strict=True):
                 _draw(ax, ds.sel(paradigm=name, alpha=alpha), measure, colour)
             _label_limits(ax, ds[f"{measure}_limit"].sel(paradigm=name).values, colours, measure)
-            dress(
+            format_axes(
                 ax,
                 label_of(ds["epoch"].attrs, "epoch") if row else "",
                 "" if column else f"{_ROWS[measure]} [nat]",
             )
         rate = float(ds["learning_rate"].sel(paradigm=name))
         set_title(axes[0, column], f"{name}, learning rate {rate:g}")
-    axes[0, 0].legend(handles=_keys(alphas, colours))
+    by_alpha = {
+        rf"$\alpha$ = {alpha:g}": {"color": colour, "lw": 2.2}
+        for alpha, colour in zip(alphas, colours, strict=True)
+    }
+    axes[0, 0].legend(handles=legend_handles(by_alpha | _KINDS))
     one_legend(figure, list(axes.flat), columns=4, caption=_caption(ds))
     return figure
-
-
-def palette(count: int) -> list[str]:
-    """From light to dark, without the yellow end, which white paper swallows."""
-    return [
-        to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0.8, 0, count))
-    ]
 
 
 def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
@@ -89,9 +88,7 @@ def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
     if not len(each):
         return
     ax.plot(epoch, np.median(each, axis=0), color=colour, lw=1.7)
-    if len(each) > 1:
-        low, high = np.quantile(each, BAND, axis=0)
-        ax.fill_between(epoch, low, high, color=colour, alpha=0.2, linewidth=0)
+    fill_band(ax, epoch, each, colour, alpha=0.2)
     ax.plot(epoch, np.median(whole, axis=0), color=colour, lw=1.0, linestyle=_DASHES)
 
 
@@ -114,21 +111,6 @@ def _label_limits(
             fontsize=SMALL,
             color="0.25",
         )
-
-
-def _keys(alphas: Sequence[float], colours: Sequence[str]) -> list[Line2D]:
-    how: dict[str, dict[str, Any]] = {
-        "minibatches after their steps": {"lw": 1.7},
-        "all bags": {"lw": 1.0, "linestyle": _DASHES},
-        "limit, its value at the right": {"lw": 0.9, "linestyle": _DOTS},
-    }
-    return [
-        *(
-            Line2D([], [], color=colour, lw=2.2, label=rf"$\alpha$ = {alpha:g}")
-            for alpha, colour in zip(alphas, colours, strict=True)
-        ),
-        *(Line2D([], [], color="0.3", label=label, **look) for label, look in how.items()),
-    ]
 
 
 def _caption(ds: xr.Dataset) -> str:

@@ -11,15 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_patches, one_legend
+from jaxattn.plots.selection import require
+from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["focus_time_maps", "lead_time_maps", "leader_maps"]
 
+_SIZES = ("segments", "classes")
 _TIE = "0.82"
 _AMONG = {"three": "soft, hard, lvml", "all": "with the hybrid"}
 _BY = {
@@ -48,7 +52,7 @@ def focus_time_maps(ds: xr.Dataset, threshold: float | None = None) -> Figure:
     Raises:
         InputError: another kind of result, or a threshold that it does not have.
     """
-    _check(ds, "focus_time_maps", "time_to_focus")
+    require(ds, "focus_time_maps", "phase", *_SIZES, "time_to_focus")
     known = [float(value) for value in ds["threshold"].values]
     threshold = known[len(known) // 2] if threshold is None else threshold
     if threshold not in known:
@@ -77,7 +81,7 @@ def lead_time_maps(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "lead_time_maps", "takes_lead", "pair")
+    require(ds, "lead_time_maps", "phase", *_SIZES, "takes_lead", "pair")
     pairs = [str(pair) for pair in ds["pair"].values]
     figure, axes = new_grid(1, len(pairs), height=3.1)
     norm = _scale(ds["takes_lead"].values)
@@ -102,7 +106,7 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
         InputError: another kind of result, or neither of the two.
     """
     name, words = resolve("by", _BY, by)
-    _check(ds, "leader_maps", name)
+    require(ds, "leader_maps", "phase", *_SIZES, name)
     names = [str(paradigm) for paradigm in ds["paradigm"].values]
     colours = [_TIE, *(style_of(one, names).colour for one in names)]
     norm = BoundaryNorm(np.arange(-1.5, len(names)), len(colours))
@@ -119,19 +123,14 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
             )
     _name_axes(axes)
     seen = np.unique(codes.values)
-    keys = [
-        Patch(color=colour, label=label)
+    looks = {
+        label: {"color": colour}
         for code, (colour, label) in enumerate(zip(colours, ["tie", *names], strict=True), -1)
         if code in seen
-    ]
-    axes[0, 0].legend(handles=keys)
+    }
+    axes[0, 0].legend(handles=legend_patches(looks))
     one_legend(figure, list(axes.flat))
     return figure
-
-
-def _check(ds: xr.Dataset, who: str, *needed: str) -> None:
-    if not {"segments", "classes", *needed} <= set(ds.variables):
-        raise InputError(f"{who}: got another result, expected one of jaxattn reproduce phase.")
 
 
 def _scale(values: np.ndarray) -> LogNorm:
@@ -153,7 +152,7 @@ def _map(ax: Axes, ds: xr.Dataset, plane: Plane, **look: Any) -> Any:
     ax.set_yscale("log")
     x, y = _edges(ds["classes"].values), _edges(ds["segments"].values)
     shown = ax.pcolormesh(x, y, np.ma.masked_invalid(plane), rasterized=True, **look)
-    dress(ax, "", "")
+    format_axes(ax, "", "")
     ax.set_facecolor(_TIE)
     ax.grid(False)
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))

@@ -1,21 +1,25 @@
 """The schedule experiment's figures: the best schedules, and their switching functions."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.experiments.switch.figures import sizes_shown
-from jaxattn.plots.style import dress, new_grid, one_legend, set_title
+from jaxattn.experiments.switch.figures import horizon_handles, sizes_shown
+from jaxattn.plots.canvas import panels_of
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
 
 __all__ = ["schedule_shares", "schedule_switching"]
 
+_NEEDED = ("share", "switching", "by_share")
 _WRONG = "#CC0000"
 _LINEAR = 1e-3
 """The scale of the switching function is linear up to here, and logarithmic beyond."""
@@ -30,7 +34,7 @@ def schedule_shares(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "schedule_shares")
+    require(ds, "schedule_shares", "schedule", *_NEEDED)
     figure, axes = _panels(ds, r"share of soft, $\lambda$")
     for ax, case, colour in _cases(ds, axes):
         # Most of the time all lines lie on one another: the longer ones are the wider ones.
@@ -55,7 +59,7 @@ def schedule_shares(ds: xr.Dataset) -> Figure:
             ax.plot(float(case["hybrid_switch"]), 1.08, "v", color=colour, markersize=6)
     for ax in axes:
         ax.set_ylim(-0.06, 1.16)
-    _finish(figure, axes, ds, Line2D([], [], color="0.3", marker="v", lw=0, label="best hybrid"))
+    _finish(figure, axes, ds, {"best hybrid": {"color": "0.3", "marker": "v", "lw": 0}})
     return figure
 
 
@@ -68,7 +72,7 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "schedule_switching")
+    require(ds, "schedule_switching", "schedule", *_NEEDED)
     figure, axes = _panels(ds, r"$t\,\sigma(t)$, scaled")
     for ax, case, colour in _cases(ds, axes):
         if int(case["status"][int(case["best"])]) != Status.DONE:
@@ -87,24 +91,19 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
         ax.set_yticks([-1, -0.1, -0.01, 0, 0.01, 0.1, 1])
         ax.yaxis.set_minor_locator(NullLocator())
         ax.axhline(0, color="0.4", lw=0.8, zorder=1)
-    _finish(figure, axes, ds)
+    _finish(figure, axes, ds, {})
     return figure
 
 
 def _panels(ds: xr.Dataset, y_label: str) -> tuple[Figure, list[Axes]]:
     sizes = sizes_shown(ds)
-    columns = min(2, len(sizes))
-    rows = -(-len(sizes) // columns)
-    figure, grid = new_grid(rows, columns, 2.5 * rows + 0.4)
-    axes = list(grid.flat)
-    for place, (ax, (segments, classes)) in enumerate(zip(axes, sizes, strict=False)):
+    figure, panels = panels_of(len(sizes), 2.5, 0.4)
+    for (ax, left, bottom), (segments, classes) in zip(panels, sizes, strict=True):
         ax.set_xscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())
-        below = place + columns >= len(sizes)
-        label = "time, in segments x classes" if below else ""
-        dress(ax, label, "" if place % columns else y_label)
+        format_axes(ax, "time, in segments x classes" if bottom else "", y_label if left else "")
         set_title(ax, f"{segments} segments, {classes} classes")
-    return figure, axes[: len(sizes)]
+    return figure, [panel.ax for panel in panels]
 
 
 def _cases(ds: xr.Dataset, axes: list[Axes]) -> Iterator[tuple[Axes, xr.Dataset, str]]:
@@ -114,18 +113,11 @@ def _cases(ds: xr.Dataset, axes: list[Axes]) -> Iterator[tuple[Axes, xr.Dataset,
             yield ax, ds.sel(segments=segments, classes=classes, horizon=horizon), colour
 
 
-def _finish(figure: Figure, axes: list[Axes], ds: xr.Dataset, *more: Line2D) -> None:
+def _finish(
+    figure: Figure, axes: list[Axes], ds: xr.Dataset, more: dict[str, dict[str, Any]]
+) -> None:
     horizons = list(map(float, ds["horizon"].values))
     for ax in axes:
         ax.set_xlim(min(0.1, 0.1 * min(horizons)), 1.05 * max(horizons))
-    keys = [
-        Line2D([], [], color=colour, lw=2.2, label=f"horizon {horizon:g}")
-        for horizon, colour in zip(horizons, palette(len(horizons)), strict=True)
-    ]
-    axes[0].legend(handles=[*keys, *more])
+    axes[0].legend(handles=[*horizon_handles(horizons), *legend_handles(more)])
     one_legend(figure, [axes[0]], columns=4)
-
-
-def _check(ds: xr.Dataset, name: str) -> None:
-    if not {"share", "switching", "by_share"} <= set(ds.variables):
-        raise InputError(f"{name}: got another result, expected one of jaxattn reproduce schedule.")

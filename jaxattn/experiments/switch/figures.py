@@ -9,12 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.plots.style import dress, new_grid, one_legend, set_title
+from jaxattn.plots.canvas import new_grid, panels_of
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
 
-__all__ = ["sizes_shown", "switch_curves", "switch_scaling"]
+__all__ = ["horizon_handles", "sizes_shown", "switch_curves", "switch_scaling"]
 
+_NEEDED = ("best_switch", "missing", "switch_time")
 _UNIT = "segments x classes"
 _DASHES = (0, (4, 2))
 _DOTS = (0, (1, 1.6))
@@ -30,12 +34,11 @@ def switch_curves(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "switch_curves")
+    require(ds, "switch_curves", "switch", *_NEEDED)
     horizons = list(map(float, ds["horizon"].values))
     sizes = sizes_shown(ds)
-    columns = min(2, len(sizes))
-    figure, axes = new_grid(-(-len(sizes) // columns), columns, 2.6 * -(-len(sizes) // columns))
-    for place, (ax, (segments, classes)) in enumerate(zip(axes.flat, sizes, strict=False)):
+    figure, panels = panels_of(len(sizes), 2.6)
+    for (ax, left, bottom), (segments, classes) in zip(panels, sizes, strict=True):
         for horizon, colour in zip(horizons, palette(len(horizons)), strict=True):
             one = ds.sel(segments=segments, classes=classes, horizon=horizon)
             ax.plot(one["switch_time"], one["missing"], color=colour, lw=1.6)
@@ -47,19 +50,13 @@ def switch_curves(ds: xr.Dataset) -> Figure:
         ax.yaxis.set_minor_formatter(NullFormatter())
         least = float(ds["missing"].sel(segments=segments, classes=classes).min())
         ax.set_ylim(10.0 ** np.floor(np.log10(least)), 1.3)
-        below = place + columns >= len(sizes)
-        label = f"switch time, in {_UNIT}" if below else ""
-        dress(ax, label, "" if place % columns else r"$1-\alpha$ at the horizon")
+        label = f"switch time, in {_UNIT}" if bottom else ""
+        format_axes(ax, label, r"$1-\alpha$ at the horizon" if left else "")
         set_title(ax, f"{segments} segments, {classes} classes")
-    for ax in list(axes.flat)[len(sizes) :]:
-        ax.remove()
-    keys = [
-        Line2D([], [], color=colour, lw=2.2, label=f"horizon {horizon:g}")
-        for horizon, colour in zip(horizons, palette(len(horizons)), strict=True)
-    ]
-    dot = Line2D([], [], color="0.3", marker="o", lw=0, markeredgecolor="white", label="best")
-    axes.flat[0].legend(handles=[*keys, dot])
-    one_legend(figure, [axes.flat[0]], columns=4, caption=f"Horizons are in {_UNIT}, too.")
+    dot = {"best": {"color": "0.3", "marker": "o", "lw": 0, "markeredgecolor": "white"}}
+    first = panels[0].ax
+    first.legend(handles=[*horizon_handles(horizons), *legend_handles(dot)])
+    one_legend(figure, [first], columns=4, caption=f"Horizons are in {_UNIT}, too.")
     return figure
 
 
@@ -72,7 +69,7 @@ def switch_scaling(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "switch_scaling")
+    require(ds, "switch_scaling", "switch", *_NEEDED)
     figure, axes = new_grid(1, 2, 3.9)
     left, right = axes[0]
     _by_horizon(left, ds)
@@ -87,6 +84,14 @@ def sizes_shown(ds: xr.Dataset) -> list[tuple[int, int]]:
     some = [list(map(int, ds[name].values)) for name in ("segments", "classes")]
     ends = [list(dict.fromkeys((values[0], values[-1]))) for values in some]
     return [(m, c) for m in ends[0] for c in ends[1]]
+
+
+def horizon_handles(horizons: Sequence[float]) -> list[Line2D]:
+    """What the colours of horizons are, for a legend."""
+    colours = zip(horizons, palette(len(horizons)), strict=True)
+    return legend_handles(
+        {f"horizon {at:g}": {"color": colour, "lw": 2.2} for at, colour in colours}
+    )
 
 
 def _by_horizon(ax: Axes, ds: xr.Dataset) -> None:
@@ -110,7 +115,7 @@ def _by_horizon(ax: Axes, ds: xr.Dataset) -> None:
     ax.plot(diagonal, diagonal, color="0.4", linestyle=_DOTS, label="soft to the end")
     ax.set_xscale("log")
     ax.set_ylim(0, 1.75 * top)
-    dress(ax, f"horizon, in {_UNIT}", f"best switch time, in {_UNIT}")
+    format_axes(ax, f"horizon, in {_UNIT}", f"best switch time, in {_UNIT}")
     set_title(ax, "Segments, classes")
 
 
@@ -138,7 +143,7 @@ def _by_size(ax: Axes, ds: xr.Dataset) -> None:
     ax.plot([], [], color="0.4", lw=0.9, linestyle=_DASHES, label="many segments")
     ax.set_xscale("log")
     ax.set_ylim(0, 1.75 * top if top else 1)
-    dress(ax, "segments", "")
+    format_axes(ax, "segments", "")
     set_title(ax, f"At horizon {float(ds['horizon'][-1]):g}")
 
 
@@ -146,8 +151,3 @@ def _few(values: Sequence[int], most: int = 5) -> list[int]:
     """At most so many, the first and the last among them."""
     places = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
     return [values[place] for place in places]
-
-
-def _check(ds: xr.Dataset, name: str) -> None:
-    if not {"best_switch", "missing", "switch_time"} <= set(ds.variables):
-        raise InputError(f"{name}: got another result, expected one of jaxattn reproduce switch.")

@@ -7,11 +7,14 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from jaxattn.core.contracts import InputError, Status
-from jaxattn.plots.style import dress, label_of, new_grid, one_legend, set_title, style_of
+from jaxattn.core.contracts import Status
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
+from jaxattn.plots.style import style_of
 
 __all__ = ["closed_forms", "late_focus"]
 
@@ -20,6 +23,7 @@ _TIME = "time: step times learning rate"
 _MARKS = 14
 """Of the ODE, on each curve."""
 _LAW = (0, (1, 1.6))
+_DOT: dict[str, Any] = {"color": "0.3", "marker": "o", "mfc": "white", "ls": "none"}
 
 
 def closed_forms(ds: xr.Dataset) -> Figure:
@@ -34,7 +38,7 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "closed_forms", "beta")
+    require(ds, "closed_forms", "theory", "late_law", "beta")
     figure, axes = new_grid(3, 2, height=7.4)
     names = [str(name) for name in ds["paradigm"].values]
     time = ds["time"].values
@@ -47,14 +51,14 @@ def closed_forms(ds: xr.Dataset) -> Figure:
             # One paradigm's marks between the others': they coincide for most of the time.
             own = np.roll(marks, place) if marks.size < 3 else marks[place % 3 :: 3]
             ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **_mark(style))
-        dress(ax, "", label_of(ds[name].attrs, name))
+        format_axes(ax, "", label_of(ds[name].attrs, name))
     _draw_difference(axes[2, 1], ds, names)
     for ax in axes.flat:
         _in_thousands(ax)
     for ax in axes[-1]:
         ax.set_xlabel(_TIME, fontsize=9)
     set_title(axes[0, 0], _size(ds))
-    axes[0, 0].legend(handles=_keys(names))
+    axes[0, 0].legend(handles=legend_handles(_lines(names) | {"ODE solver": _DOT}))
     one_legend(figure, list(axes.flat))
     return figure
 
@@ -68,7 +72,7 @@ def late_focus(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    _check(ds, "late_focus", "takes_lead")
+    require(ds, "late_focus", "theory", "late_law", "takes_lead")
     figure, axes = new_grid(1, 2, height=3.5)
     ahead, falls = axes[0]
     names = [str(name) for name in ds["paradigm"].values]
@@ -85,8 +89,8 @@ def late_focus(ds: xr.Dataset) -> Figure:
         late = time > 1.0  # before, the law is far above 1
         falls.plot(time[late], law[late], color=style.colour, linestyle=_LAW, lw=1.6)
         _mark_passes(ahead, ds, name, names)
-    dress(ahead, "time [m C]", "nu, above that of soft attention")
-    dress(falls, "time [m C]", r"$1-\alpha$")
+    format_axes(ahead, "time [m C]", "nu, above that of soft attention")
+    format_axes(falls, "time [m C]", r"$1-\alpha$")
     for ax in (ahead, falls):
         ax.set_xscale("log")
         ax.set_xlim(0.2, time[-1])
@@ -95,16 +99,13 @@ def late_focus(ds: xr.Dataset) -> Figure:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     falls.set_yscale("log")
     set_title(ahead, _size(ds))
-    dotted = Line2D([], [], color="0.3", linestyle=_LAW, lw=1.6, label="leading law")
-    dot = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="takes the lead")
-    ahead.legend(handles=[*(_line(name, names) for name in names), dotted, dot])
+    kinds = {
+        "leading law": {"color": "0.3", "linestyle": _LAW, "lw": 1.6},
+        "takes the lead": _DOT,
+    }
+    ahead.legend(handles=legend_handles(_lines(names) | kinds))
     one_legend(figure, [ahead, falls])
     return figure
-
-
-def _check(ds: xr.Dataset, who: str, needed: str) -> None:
-    if not {"late_law", needed} <= set(ds.data_vars):
-        raise InputError(f"{who}: got another result, expected one of jaxattn reproduce theory.")
 
 
 def _both(ds: xr.Dataset, name: str, paradigm: str) -> list[Float[np.ndarray, " save"]]:
@@ -127,14 +128,13 @@ def _mark(style: Any) -> dict[str, Any]:
     return {"color": style.colour, "marker": style.marker, "mew": 1.0}
 
 
-def _line(name: str, names: list[str]) -> Line2D:
-    style = style_of(name, names)
-    return Line2D([], [], color=style.colour, linestyle=style.line, lw=2.0, label=name)
-
-
-def _keys(names: list[str]) -> list[Line2D]:
-    ode = Line2D([], [], color="0.3", marker="o", mfc="white", ls="none", label="ODE solver")
-    return [*(_line(name, names) for name in names), ode]
+def _lines(names: list[str]) -> dict[str, dict[str, Any]]:
+    """How the lines of paradigms look, for a legend."""
+    styles = {name: style_of(name, names) for name in names}
+    return {
+        name: {"color": style.colour, "linestyle": style.line, "lw": 2.0}
+        for name, style in styles.items()
+    }
 
 
 def _evenly(time: Float[np.ndarray, " save"]) -> np.ndarray:
@@ -152,7 +152,7 @@ def _draw_difference(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
             time, np.where(so_far > 0, so_far, np.nan), color=style.colour, linestyle=style.line
         )
     ax.set_yscale("log")
-    dress(ax, "", "closed form minus ODE in mu and nu, largest so far")
+    format_axes(ax, "", "closed form minus ODE in mu and nu, largest so far")
 
 
 def _in_thousands(ax: Axes) -> None:

@@ -9,16 +9,10 @@ from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.style import (
-    SYMBOLS,
-    dress,
-    legend_below,
-    new_axes,
-    new_panels,
-    one_legend,
-    set_title,
-    style_of,
-)
+from jaxattn.plots.canvas import new_axes, new_panels
+from jaxattn.plots.frame import finish_axes
+from jaxattn.plots.legends import one_legend
+from jaxattn.plots.style import SYMBOLS, style_of
 from jaxattn.problems.measures import MEASURES
 
 __all__ = ["QUANTITIES", "theory_figure", "theory_panels"]
@@ -74,10 +68,8 @@ def theory_figure(
     measure = next(spec for spec in MEASURES if spec.name == QUANTITIES[quantity])
     # All examples are alike here, so there is no mean to speak of.
     words = f"{SYMBOLS[measure.name]}: {measure.long_name.removesuffix(', mean')}"
-    dress(ax, "time: step times learning rate", words)
-    set_title(ax, title, f"left out, not solved: {', '.join(failed)}" if failed else "")
-    legend_below(ax)
-    return ax
+    left_out = f"left out, not solved: {', '.join(failed)}" if failed else ""
+    return finish_axes(ax, ("time: step times learning rate", words), (title, left_out))
 
 
 def theory_panels(paths: Mapping[str, Any], log: bool = False, title: str = "") -> Figure:

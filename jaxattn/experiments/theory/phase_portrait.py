@@ -8,11 +8,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from jaxattn.core.contracts import InputError
-from jaxattn.plots.style import SMALL, dress, new_grid, one_legend, set_title, style_of
+from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.selection import require
+from jaxattn.plots.style import SMALL, style_of
 
 __all__ = ["phase_portrait"]
 
@@ -36,10 +38,7 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     Raises:
         InputError: another kind of result.
     """
-    if not {"field_mu", "orbit_nu"} <= set(ds.data_vars):
-        raise InputError(
-            "phase_portrait: got another result, expected one of jaxattn reproduce theory."
-        )
+    require(ds, "phase_portrait", "theory", "field_mu", "orbit_nu")
     names = [str(name) for name in ds["paradigm"].values]
     rows = -(-(len(names) + 1) // 2)
     figure, axes = new_grid(rows, 2, height=3.1 * rows + 0.6)
@@ -58,7 +57,7 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     for ax in list(axes.flat)[len(names) + 1 :]:
         ax.set_axis_off()
     for ax in axes.flat:
-        dress(ax, "", "")
+        format_axes(ax, "", "")
         ax.grid(False)
         ax.set(xlim=(0, ds["at_mu"].values[-1]), ylim=(0, ds["at_nu"].values[-1]))
     for ax in axes[-1]:
@@ -131,8 +130,8 @@ def _draw_from_zero(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
         }
         ax.annotate(f"{at:g}", top, (-5, 4), **away)
     set_title(ax, "from zero, at times [m C]")
-    lines = [
-        Line2D([], [], color=style_of(name, names).colour, lw=2.0, label=f"{name}, exact orbits")
+    looks = {
+        f"{name}, exact orbits": {"color": style_of(name, names).colour, "lw": 2.0}
         for name in names
-    ]
-    ax.legend(handles=lines)
+    }
+    ax.legend(handles=legend_handles(looks))

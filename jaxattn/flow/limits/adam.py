@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.flow.limits.moving_average import average_of, ratio
 from jaxattn.training.decays import adam_decays
 
-__all__ = ["ADAM"]
+__all__ = ["LIMIT"]
 
 
 class _State(NamedTuple):
@@ -20,40 +20,43 @@ class _State(NamedTuple):
     second: PyTree
 
 
-def _equation(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
-    rate, epsilon = ground.hyper["learning_rate"], ground.hyper["epsilon"]
-    first, second = (average_of(decay, rate, origin) for decay in adam_decays(ground.hyper))
+def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
+    rate, epsilon = context.hyper["learning_rate"], context.hyper["epsilon"]
+    first, second = (average_of(decay, rate, origin) for decay in adam_decays(context.hyper))
 
     def velocity(moment: Array, square: Array) -> Array:
         # A trial step of the solver may overshoot to a square below 0.
         return -ratio(moment, jnp.sqrt(jnp.maximum(square, 0.0)) + epsilon)
 
     def field(time: Float[Array, ""], state: _State) -> _State:
-        gradient = ground.gradient(time, state.params)
+        gradient = context.gradient(time, state.params)
         moment = first.corrected(time, state.first)
         square = second.corrected(time, state.second)
         return _State(
-            params=ground.scale(jax.tree.map(velocity, moment, square)),
+            params=context.scale(jax.tree.map(velocity, moment, square)),
             first=first.speed(state.first, gradient),
             second=second.speed(state.second, jax.tree.map(jnp.square, gradient)),
         )
 
-    seen = ground.gradient(origin, params)
+    seen = context.gradient(origin, params)
     start = _State(params, first.start(seen), second.start(jax.tree.map(jnp.square, seen)))
-    return Equation(start, field, lambda time, state: state.params)
+    return LimitODE(start, field, lambda time, state: state.params)
 
 
-ADAM = Limit(
+LIMIT = Limit(
     name="adam",
+    words="the equation of Adam",
+    place=50,
     families=("adam",),
-    order=2,
+    convergence_order=2,
     equation=_equation,
     clock="the learning rate eta: time is eta times steps; the order is for fixed time constants "
     "tau1 and tau2 of the moments",
     source="Belotto da Silva and Gazeau, JMLR 21 (2020), arXiv:1810.13108, whose constants, start "
     "and corrections are of first order; those here are optax.adam's to second order",
+    held_fixed=("tau1", "tau2"),
     restarts=True,
-    orders=(),
+    batch_orders=(),
 )
 """``theta' = -P m_hat / (sqrt(v_hat) + epsilon)``; ``m' = (g - m)/tau1``, ``v' = (g^2 - v)/tau2``.
 

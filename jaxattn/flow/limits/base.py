@@ -9,32 +9,32 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import Hyper, Params
 from jaxattn.problems.minibatches import Order
 
-__all__ = ["Equation", "Ground", "Limit", "of_params", "plus"]
+__all__ = ["Limit", "LimitODE", "RunContext", "of_params", "tree_add_scaled"]
 
 State: TypeAlias = PyTree
 """What an equation moves: the parameters, or more (velocities, moments)."""
 
 
-class Ground(NamedTuple):
+class RunContext(NamedTuple):
     """One run, as far as its continuous limits depend on it; `family` is its optimiser's.
 
-    - ``downhill(time, params) -> Params``: minus the gradient of the training loss in force, as
-      the optimiser sees it (clipped where the run clips), each part times its own rate. One step
-      of gradient descent moves by the learning rate times it.
+    - ``descent_direction(time, params) -> Params``: minus the gradient of the training loss in
+      force, as the optimiser sees it (clipped where the run clips), each part times its own rate.
+      One step of gradient descent moves by the learning rate times it.
     - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
     - ``loss(time, params) -> scalar``: the training loss in force.
-    - ``losses(time, params) -> [example]``: the loss of every example of the learning set.
-    - ``gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
+    - ``per_example_losses(time, params) -> [example]``: of every example of the learning set.
+    - ``per_example_gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
     - ``measure(params) -> {name: array}``: what the problem measures on the learning set.
     - ``scale(tree) -> tree``: each part of a tree like the parameters times its own rate: 1, or
       ``focus_rate`` for the focus model.
     """
 
-    downhill: Callable[[Float[Array, ""], Params], Params]
+    descent_direction: Callable[[Float[Array, ""], Params], Params]
     gradient: Callable[[Float[Array, ""], Params], Params]
     loss: Callable[[Float[Array, ""], Params], Float[Array, ""]]
-    losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
-    gradients: Callable[[Float[Array, ""], Params], Params]
+    per_example_losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
+    per_example_gradients: Callable[[Float[Array, ""], Params], Params]
     measure: Callable[[Params], dict[str, Array]]
     scale: Callable[[PyTree], PyTree]
     family: str
@@ -43,7 +43,7 @@ class Ground(NamedTuple):
     examples: int
 
 
-class Equation(NamedTuple):
+class LimitODE(NamedTuple):
     """An initial value problem in time on the optimiser's clock.
 
     - `start`: the state where the run starts, or starts anew;
@@ -63,33 +63,40 @@ class Equation(NamedTuple):
 class Limit(NamedTuple):
     """A continuous limit of some optimisers' training.
 
-    ``equation(ground, params, origin)`` is the limit of a run whose parameters and fresh optimiser
+    ``equation(context, params, origin)`` is the limit of a run whose parameters and fresh optimiser
     state are there at time `origin`.
     """
 
     name: str
+    words: str
+    """What it is called in a sentence: "the gradient flow"."""
     families: tuple[str, ...]
     """Families of optimisers (`Optimiser.family`) that it is a limit of; empty: of every clock."""
-    order: float
+    convergence_order: float
     """Power of the learning rate in the distance from training, for fixed other settings."""
-    equation: Callable[[Ground, Params, Float[Array, ""]], Equation]
+    equation: Callable[[RunContext, Params, Float[Array, ""]], LimitODE]
     clock: str
     """In words, what a step advances time by, and what is held fixed as the rate goes to 0."""
     source: str
+    held_fixed: tuple[str, ...] = ()
+    """What has to be held fixed as the rate goes to 0 for the order to hold, by the names of
+    hyperparameters: where a run does not set them, that order is not expected of it."""
     restarts: bool = False
     """Whether its state starts anew where the loss jumps, as the optimiser's does."""
-    orders: tuple[str, ...] | None = None
+    batch_orders: tuple[str, ...] | None = None
     """Kinds of minibatch order that it describes; empty: full batches alone; None: any, by their
     mean."""
     stochastic: bool = False
+    place: int = 1000
+    """Where it stands in lists, small numbers first."""
 
 
 def of_params(time: Float[Array, ""], state: Any) -> Params:
-    """`Equation.read` of an equation that moves the parameters themselves."""
+    """`LimitODE.read` of an equation that moves the parameters themselves."""
     del time
     return state
 
 
-def plus(tree: PyTree, factor: Any, other: PyTree) -> PyTree:
+def tree_add_scaled(tree: PyTree, factor: Any, other: PyTree) -> PyTree:
     """``tree + factor * other``, leaf by leaf."""
     return jax.tree.map(lambda a, b: a + factor * b, tree, other)

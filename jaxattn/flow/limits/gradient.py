@@ -3,20 +3,22 @@
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params
 
-__all__ = ["FLOW"]
+__all__ = ["LIMIT"]
 
 
-def _equation(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
+def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
     del origin
-    return Equation(params, ground.downhill, of_params)
+    return LimitODE(params, context.descent_direction, of_params)
 
 
-FLOW = Limit(
+LIMIT = Limit(
     name="flow",
+    words="the gradient flow",
+    place=10,
     families=(),
-    order=1,
+    convergence_order=1,
     equation=_equation,
     clock="the optimiser's own; the learning rate of each step, over 1 - momentum for heavy ball",
     source="Euler's method read backwards; heavy ball at fixed momentum: Kovachki and Stuart, "

@@ -4,44 +4,47 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.training.decays import momentum_of
 
-__all__ = ["HEAVY_BALL"]
+__all__ = ["LIMIT"]
 
 State = tuple[Params, Params]
 """Position and velocity, on the optimiser's clock."""
 
 
-def _heavy_ball(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
-    momentum = momentum_of(ground.hyper)
-    step = ground.hyper["learning_rate"] / (1 - momentum)
+def _heavy_ball(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
+    momentum = momentum_of(context.hyper)
+    step = context.hyper["learning_rate"] / (1 - momentum)
     mass = step / 2 * (1 + momentum) / (1 - momentum)
     slow = (1 - momentum) / (1 + momentum)
-    velocity = jax.tree.map(lambda leaf: slow * leaf, ground.downhill(origin, params))
+    velocity = jax.tree.map(lambda leaf: slow * leaf, context.descent_direction(origin, params))
 
     def field(time: Float[Array, ""], state: State) -> State:
         position, velocity = state
-        force = ground.downhill(time, position)
+        force = context.descent_direction(time, position)
         return velocity, jax.tree.map(lambda f, v: (f - v) / mass, force, velocity)
 
     def read(time: Float[Array, ""], state: State) -> Params:
         del time
         return state[0]
 
-    return Equation((params, velocity), field, read)
+    return LimitODE((params, velocity), field, read)
 
 
-HEAVY_BALL = Limit(
+LIMIT = Limit(
     name="heavy-ball",
+    words="the heavy-ball equation",
+    place=40,
     families=("momentum",),
-    order=1,
+    convergence_order=1,
     equation=_heavy_ball,
     clock="eta / (1 - momentum) times steps; order 1 with the friction (1 - momentum) / sqrt(eta) "
     "held fixed as eta goes to 0; order 2 with the momentum held fixed, once momentum^steps is "
     "small",
     source="Shi, Du, Jordan and Su, Math. Program. 195 (2022), arXiv:1810.08907, there with the "
     "friction of a strongly convex loss",
+    held_fixed=("friction",),
     restarts=True,
 )
 """``((1+b)/2) theta'' + ((1-b)/s) theta' = F`` from ``theta'(0) = s F0/(1+b)``, at time ``s k``.

@@ -1,66 +1,50 @@
-"""The modified flows of gradient descent and of heavy ball: what steps follow to a higher order."""
+"""The modified flow of gradient descent and of heavy ball: what steps follow to second order."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params, plus
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, tree_add_scaled
 from jaxattn.training.decays import momentum_of
 
-__all__ = ["MODIFIED", "THIRD_ORDER"]
+__all__ = ["LIMIT", "with_derivative"]
 
 
-def _modified(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
-    hyper = ground.hyper
-    heavy = ground.family == "momentum"
+def _modified(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
+    hyper = context.hyper
+    heavy = context.family == "momentum"
     momentum = momentum_of(hyper) if heavy else jnp.zeros_like(hyper["learning_rate"])
     step = hyper["learning_rate"] / (1 - momentum)
     lag = step * momentum / (1 - momentum)
     bend = step / 2 * (1 + momentum) / (1 - momentum)
-    at_start = ground.downhill(origin, params)
+    at_start = context.descent_direction(origin, params)
 
     def field(time: Float[Array, ""], params: Params) -> Params:
-        first, second = _with_derivative(ground, time, params)
-        return plus(first, -bend, second)
+        first, second = with_derivative(context, time, params)
+        return tree_add_scaled(first, -bend, second)
 
     def read(time: Float[Array, ""], params: Params) -> Params:
-        return plus(params, lag * momentum ** ((time - origin) / step), at_start)
+        return tree_add_scaled(params, lag * momentum ** ((time - origin) / step), at_start)
 
-    return Equation(plus(params, -lag, at_start), field, read)
-
-
-def _third_order(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
-    del origin
-    rate = ground.hyper["learning_rate"]
-
-    def field(time: Float[Array, ""], params: Params) -> Params:
-        def along(params: Params) -> tuple[Params, Params]:
-            return _with_derivative(ground, time, params)
-
-        first = ground.downhill(time, params)
-        # The derivative of DF[F] along F is D2F[F, F] + DF[DF[F]].
-        (_, second), (_, along_first) = jax.jvp(along, (params,), (first,))
-        _, again = jax.jvp(lambda params: ground.downhill(time, params), (params,), (second,))
-        bend = plus(along_first, 3.0, again)
-        return plus(plus(first, -rate / 2, second), rate**2 / 12, bend)
-
-    return Equation(params, field, of_params)
+    return LimitODE(tree_add_scaled(params, -lag, at_start), field, read)
 
 
-def _with_derivative(
-    ground: Ground, time: Float[Array, ""], params: Params
+def with_derivative(
+    context: RunContext, time: Float[Array, ""], params: Params
 ) -> tuple[Params, Params]:
     """The field ``F`` of gradient flow and its derivative along itself, ``DF[F]``."""
-    first = ground.downhill(time, params)
-    _, second = jax.jvp(lambda params: ground.downhill(time, params), (params,), (first,))
+    first = context.descent_direction(time, params)
+    _, second = jax.jvp(lambda params: context.descent_direction(time, params), (params,), (first,))
     return first, second
 
 
-MODIFIED = Limit(
+LIMIT = Limit(
     name="modified",
+    words="the modified flow",
+    place=20,
     families=("sgd", "momentum"),
-    order=2,
+    convergence_order=2,
     equation=_modified,
     clock="eta times steps, of heavy ball eta / (1 - momentum) times steps; the momentum is held "
     "fixed as eta goes to 0",
@@ -87,13 +71,3 @@ smooth path starts behind theta0, and `read` adds what is still to be missed fro
 depend on theta both are exact. The state of momentum starts anew where the loss jumps, and with it
 the layer; for gradient descent that changes nothing.
 """
-
-THIRD_ORDER = Limit(
-    name="third-order",
-    families=("sgd",),
-    order=3,
-    equation=_third_order,
-    clock="the learning rate eta: time is eta times steps",
-    source="Hairer, Lubich and Wanner, Geometric Numerical Integration, IX.1",
-)
-"""``theta' = F - (eta/2) DF[F] + eta^2 (DF[DF[F]] / 3 + D2F[F, F] / 12)`` with ``F = -g``."""

@@ -5,30 +5,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params
 from jaxattn.training.optimisers import unit
 
-__all__ = ["NORMALISED"]
+__all__ = ["LIMIT"]
 
 
-def _equation(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
+def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
     del origin
 
     def field(time: Float[Array, ""], params: Params) -> Params:
-        direction = unit(ground.gradient(time, params))
-        return ground.scale(jax.tree.map(jnp.negative, direction))
+        direction = unit(context.gradient(time, params))
+        return context.scale(jax.tree.map(jnp.negative, direction))
 
-    return Equation(params, field, of_params)
+    return LimitODE(params, field, of_params)
 
 
-NORMALISED = Limit(
+LIMIT = Limit(
     name="normalised",
+    words="the normalised flow",
+    place=70,
     families=("normalised",),
-    order=1,
+    convergence_order=1,
     equation=_equation,
     clock="the learning rate eta: time is eta times steps, which is the length of the curve",
     source="Euler's method read backwards; Cortes, Automatica 42 (2006) 1993, for the flow",
-    orders=(),
+    batch_orders=(),
 )
 """``theta' = -P g / |g|``, with ``|g|`` over all parameters and ``P`` the focus rate.
 

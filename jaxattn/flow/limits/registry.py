@@ -1,19 +1,12 @@
-"""The continuous limits by name, and which of them an optimiser has."""
+"""The continuous limits by name, found in the files beside this one, and whose limits they are."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.lookup import resolve
-from jaxattn.flow.limits.adam import ADAM
+from jaxattn.core.lookup import discover, resolve
 from jaxattn.flow.limits.base import Limit
-from jaxattn.flow.limits.gradient import FLOW
-from jaxattn.flow.limits.heavy_ball import HEAVY_BALL
-from jaxattn.flow.limits.modified import MODIFIED, THIRD_ORDER
-from jaxattn.flow.limits.normalised import NORMALISED
-from jaxattn.flow.limits.reshuffling import RESHUFFLING
-from jaxattn.flow.limits.rmsprop import RMSPROP
-from jaxattn.flow.limits.sde import SDE
+from jaxattn.flow.limits.gradient import LIMIT as FLOW
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import SCHEDULES, Optimiser
 
@@ -21,18 +14,11 @@ __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
 LIMITS: Mapping[str, Limit] = {
     limit.name: limit
-    for limit in (
-        FLOW,
-        MODIFIED,
-        THIRD_ORDER,
-        HEAVY_BALL,
-        ADAM,
-        RMSPROP,
-        NORMALISED,
-        SDE,
-        RESHUFFLING,
+    for limit in sorted(
+        discover("jaxattn.flow.limits", "LIMIT"), key=lambda limit: (limit.place, limit.name)
     )
 }
+"""The `LIMIT` of every module of this folder, by `Limit.place` and then by name."""
 
 
 def limits_of(optimiser: Optimiser) -> tuple[str, ...]:
@@ -90,22 +76,24 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
 
 
 def _refuse_order(limit: Limit, order: Order) -> None:
-    if limit.orders is None or (not limit.orders and order.batch_size is None):
+    if limit.batch_orders is None or (not limit.batch_orders and order.batch_size is None):
         return
-    if not limit.orders:
+    if not limit.batch_orders:
         raise InputError(
             f"{limit.name}: got minibatches of {order.batch_size}, expected full batches, as steps "
             "scaled by the size of the gradient do not follow its mean; leave the batch size out."
         )
-    expected = " or ".join(limit.orders)
+    expected = " or ".join(limit.batch_orders)
     if order.batch_size is None:
         raise InputError(
             f"{limit.name}: got full batches, expected minibatches in the order {expected}; "
             "full batches make no noise, and their limit is modified."
         )
-    if order.kind not in limit.orders:
-        others = (one for one in LIMITS.values() if one.orders and one is not limit)
-        known = ", ".join(f"{one.name} is of {' or '.join(one.orders or ())}" for one in others)
+    if order.kind not in limit.batch_orders:
+        others = (one for one in LIMITS.values() if one.batch_orders and one is not limit)
+        known = ", ".join(
+            f"{one.name} is of {' or '.join(one.batch_orders or ())}" for one in others
+        )
         raise InputError(
             f"{limit.name}: got the order {order.kind!r}, expected {expected}; {known}."
         )

@@ -5,36 +5,36 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit, of_params, plus
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params, tree_add_scaled
 from jaxattn.flow.limits.sde import batch_spread, refuse_clipping
 
-__all__ = ["RESHUFFLING"]
+__all__ = ["LIMIT"]
 
 
-def _reshuffling(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
+def _reshuffling(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
     del origin
-    refuse_clipping(ground, "reshuffling")
-    count, batch = ground.examples, ground.order.examples(ground.examples)
+    refuse_clipping(context, "reshuffling")
+    count, batch = context.examples, context.order.examples(context.examples)
     if count % batch:
         raise InputError(
             f"reshuffling: got a batch size of {batch} for {count} examples, expected one that "
             "divides them; a smaller last batch makes the sum of an epoch's steps random."
         )
-    spread = batch_spread(ground, replacement=False)
-    rate = ground.hyper["learning_rate"]
+    spread = batch_spread(context, replacement=False)
+    rate = context.hyper["learning_rate"]
 
     def roughness(time: Float[Array, ""], params: Params) -> Float[Array, ""]:
         """Half the mean of ``g_b . P g_b`` over all batches ``b`` that an epoch may hold."""
-        each = ground.gradients(time, params)
+        each = context.per_example_gradients(time, params)
         whole = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
-        of_one = _product(each, ground.scale(each)) / count
-        return ((1 - spread) * _product(whole, ground.scale(whole)) + spread * of_one) / 2
+        of_one = _product(each, context.scale(each)) / count
+        return ((1 - spread) * _product(whole, context.scale(whole)) + spread * of_one) / 2
 
     def field(time: Float[Array, ""], params: Params) -> Params:
-        bend = ground.scale(jax.grad(roughness, argnums=1)(time, params))
-        return plus(ground.downhill(time, params), -rate / 2, bend)
+        bend = context.scale(jax.grad(roughness, argnums=1)(time, params))
+        return tree_add_scaled(context.descent_direction(time, params), -rate / 2, bend)
 
-    return Equation(params, field, of_params)
+    return LimitODE(params, field, of_params)
 
 
 def _product(a: Params, b: Params) -> Float[Array, ""]:
@@ -44,14 +44,16 @@ def _product(a: Params, b: Params) -> Float[Array, ""]:
     )
 
 
-RESHUFFLING = Limit(
+LIMIT = Limit(
     name="reshuffling",
+    words="the reshuffling flow",
+    place=90,
     families=("sgd",),
-    order=2,
+    convergence_order=2,
     equation=_reshuffling,
     clock="the learning rate eta: time is eta times steps, looked at where epochs end",
     source="Smith, Dherin, Barrett and De, ICLR 2021, arXiv:2101.12176",
-    orders=("shuffled", "shuffled-per-seed"),
+    batch_orders=("shuffled", "shuffled-per-seed"),
 )
 """``theta' = -P grad[L + (eta/4) E(g_b . P g_b)]``, ``g_b`` the mean gradient of a batch ``b``.
 

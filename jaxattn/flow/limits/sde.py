@@ -5,60 +5,62 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limits.base import Equation, Ground, Limit
-from jaxattn.flow.limits.modified import MODIFIED
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
+from jaxattn.flow.limits.modified import LIMIT as MODIFIED
 
-__all__ = ["SDE", "batch_spread", "refuse_clipping"]
+__all__ = ["LIMIT", "batch_spread", "refuse_clipping"]
 
 
-def batch_spread(ground: Ground, replacement: bool) -> float:
+def batch_spread(context: RunContext, replacement: bool) -> float:
     """Covariance of a batch's mean over that of one example: ``c``.
 
     With batches of ``B`` out of ``N`` examples it is ``1/B`` with replacement within the batch, and
     ``(N - B) / (B (N - 1))`` without.
     """
-    count, batch = ground.examples, ground.order.examples(ground.examples)
+    count, batch = context.examples, context.order.examples(context.examples)
     if replacement:
         return 1 / batch
     # A set of one example has no spread: its batch is the whole of it.
     return (count - batch) / (batch * max(count - 1, 1))
 
 
-def refuse_clipping(ground: Ground, name: str) -> None:
+def refuse_clipping(context: RunContext, name: str) -> None:
     """Refuse a run that clips: its steps are no longer linear in the gradients of a batch.
 
     Raises:
         InputError: the run clips.
     """
-    if "clip_norm" in ground.hyper:
+    if "clip_norm" in context.hyper:
         raise InputError(
             f"{name}: got clip_norm, expected gradients that are not clipped; leave clip_norm out, "
             "or take flow, which clips."
         )
 
 
-def _sde(ground: Ground, params: Params, origin: Float[Array, ""]) -> Equation:
-    refuse_clipping(ground, "sde")
-    count = ground.examples
-    factor = batch_spread(ground, ground.order.kind == "with-replacement") / count
-    size = jnp.sqrt(ground.hyper["learning_rate"] * factor)
+def _sde(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
+    refuse_clipping(context, "sde")
+    count = context.examples
+    factor = batch_spread(context, context.order.kind == "with-replacement") / count
+    size = jnp.sqrt(context.hyper["learning_rate"] * factor)
 
     def noise(time: Float[Array, ""], params: Params, dw: Float[Array, " example"]) -> Params:
-        _, pull = jax.vjp(lambda params: ground.losses(time, params), params)
+        _, pull = jax.vjp(lambda params: context.per_example_losses(time, params), params)
         (moved,) = pull(size * (dw - jnp.mean(dw)))
-        return ground.scale(moved)
+        return context.scale(moved)
 
-    return MODIFIED.equation(ground, params, origin)._replace(noise=noise, draws=count)
+    return MODIFIED.equation(context, params, origin)._replace(noise=noise, draws=count)
 
 
-SDE = Limit(
+LIMIT = Limit(
     name="sde",
+    words="the stochastic modified equation",
+    place=80,
     families=("sgd",),
-    order=2,
+    convergence_order=2,
     equation=_sde,
     clock="the learning rate eta: time is eta times steps",
     source="Li, Tai and E, ICML 2017, arXiv:1511.06251, and JMLR 20 (2019), arXiv:1811.01558",
-    orders=("with-replacement", "without-replacement"),
+    batch_orders=("with-replacement", "without-replacement"),
     stochastic=True,
 )
 """``d theta = (F - (eta/2) DF[F]) dt + sqrt(eta c/N) sum_i P (g_i - g) dW_i`` (Ito).

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from example_fixed_focus import example_fixed_focus, falls, rises
-from example_results import example_result
 
 from jaxattn import plots
-from jaxattn.core.contracts import InputError
 from jaxattn.experiments.fixed_focus.figures import fixed_focus
 
 COURSES = {"soft": falls, "hard": rises, "lvml": rises}
@@ -111,8 +109,3 @@ def test_one_seed_has_lines_and_no_band_and_none_has_limits_alone():
 
 def test_a_part_of_the_paradigms_can_be_drawn():
     assert len(fixed_focus(example_fixed_focus({"hard": rises})).axes) == 2
-
-
-def test_another_kind_of_result_is_refused():
-    with pytest.raises(InputError, match="expected one of jaxattn reproduce fixed-focus"):
-        fixed_focus(example_result())

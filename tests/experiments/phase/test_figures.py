@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from example_phase import CONFIG, example_phase
-from example_results import example_result
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
@@ -89,12 +88,6 @@ def test_every_pair_s_change_of_lead_is_a_map_and_what_never_happens_is_left_gre
     assert hidden[0].all()
     assert not hidden[1:].any()
     assert to_hex(figure.axes[2].get_facecolor()) == "#d1d1d1"
-
-
-@pytest.mark.parametrize("draw", [focus_time_maps, lead_time_maps, leader_maps])
-def test_another_kind_of_result_is_refused(draw):
-    with pytest.raises(InputError, match="expected one of jaxattn reproduce phase"):
-        draw(example_result())
 
 
 def test_what_the_result_does_not_have_is_refused(result):

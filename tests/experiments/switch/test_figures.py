@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 from example_hybrids import CLASSES, HORIZONS, SEGMENTS, example_schedule, example_switch
-from example_results import example_result
 from matplotlib.colors import to_hex
 
-from jaxattn.core.contracts import InputError
 from jaxattn.experiments.schedule.figures import schedule_shares, schedule_switching
 from jaxattn.experiments.switch.figures import switch_curves, switch_scaling
 
@@ -104,18 +102,3 @@ def test_the_switching_function_is_scaled_to_one_and_times_time():
         one = ds.isel(segments=0, classes=0, horizon=place)
         expected = one["time"] * one["switching"]
         np.testing.assert_allclose(line.get_ydata(), expected / np.abs(expected).max())
-
-
-@pytest.mark.parametrize(
-    ("draw", "of"),
-    [
-        (switch_curves, "switch"),
-        (switch_scaling, "switch"),
-        (schedule_shares, "schedule"),
-        (schedule_switching, "schedule"),
-    ],
-)
-def test_another_kind_of_result_is_refused(draw, of):
-    said = f"{draw.__name__}: .* expected one of jaxattn reproduce {of}"
-    with pytest.raises(InputError, match=said):
-        draw(example_result())

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from example_results import example_result
 from example_theory import NAMES, UNIT, example_theory
 from matplotlib.collections import QuadMesh
 from matplotlib.quiver import Quiver
 
 from jaxattn import plots
-from jaxattn.core.contracts import InputError
 from jaxattn.experiments.theory.figures import closed_forms, late_focus
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 
@@ -92,9 +90,3 @@ def test_the_last_panel_joins_the_states_of_equal_time(result):
     one = result.sel(paradigm="soft", process="closed-form")
     expected = np.interp(3 * UNIT, one["time"], one["mu"])
     assert np.isclose(joints[-1].get_xdata(), expected).any()
-
-
-@pytest.mark.parametrize("draw", [closed_forms, late_focus, phase_portrait])
-def test_another_kind_of_result_is_refused(draw):
-    with pytest.raises(InputError, match="expected one of jaxattn reproduce theory"):
-        draw(example_result())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from adam_cases import (
     RATES,
-    constant_ground,
+    constant_context,
     flowing,
     gaps,
     hypers,
@@ -31,13 +31,13 @@ TAUS = {"tau1": 0.1, "tau2": 0.5}
 MOMENTS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
-def varied(ground, params, origin):
+def varied(context, params, origin):
     """The limit as if the rate were ``assumed``, with corrections as ``late`` as told."""
-    given = ground.hyper | {"learning_rate": ground.hyper["assumed"]}
-    equation = LIMIT.equation(ground._replace(hyper=given), params, origin)
+    given = context.hyper | {"learning_rate": context.hyper["assumed"]}
+    equation = LIMIT.equation(context._replace(hyper=given), params, origin)
     # Soft attention does not know the time: what it moves is the corrections alone.
     return equation._replace(
-        field=lambda time, state: equation.field(time + ground.hyper["late"], state)
+        field=lambda time, state: equation.field(time + context.hyper["late"], state)
     )
 
 
@@ -174,7 +174,7 @@ def test_under_a_constant_gradient_every_number_moves_at_the_speed_of_its_part_o
     zeros = jax.tree.map(jnp.zeros_like, gradient)
     origin = jnp.asarray(2.0)
     equation = LIMITS[name].equation(
-        constant_ground(gradient, focus_rate=FASTER, **values), zeros, origin
+        constant_context(gradient, focus_rate=FASTER, **values), zeros, origin
     )
     # The moments hold what they have seen by the origin: corrected, the gradient and its square.
     speed = equation.field(origin, equation.start)

@@ -22,13 +22,13 @@ def slow(name):
     return pytest.param(name, marks=pytest.mark.slow)
 
 
-def _with_what_is_spent(ground, params, origin):
+def _with_what_is_spent(context, params, origin):
     """Gradient flow, with the integral of ``g . P g`` in a place of its own."""
-    made = LIMITS["flow"].equation(ground, params, origin)
+    made = LIMITS["flow"].equation(context, params, origin)
 
     def field(time, params):
         moves = made.field(time, params)
-        gradient = ground.gradient(time, params)
+        gradient = context.gradient(time, params)
         terms = jax.tree.map(lambda g, v: -jnp.sum(g * v), gradient, moves)
         spent = sum(jax.tree.leaves({part: terms[part] for part in ("focus", "classify")}))
         return moves | {"shared": {"spent": spent}}

@@ -13,8 +13,8 @@ from flow_cases import Case, assert_order, distances, even_times, halved, repeat
 from helpers import EPS, hyper
 
 from jaxattn.core.contracts import InputError, Splits, Status
-from jaxattn.flow import LIMITS, Ground, limit_for
-from jaxattn.flow.limits.base import plus
+from jaxattn.flow import LIMITS, RunContext, limit_for
+from jaxattn.flow.limits.base import tree_add_scaled
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.tasks import orthogonal_population
@@ -73,15 +73,17 @@ def beside(trained, limit, controls, rows=ROWS):
 def test_the_second_order_equation_has_its_orders_and_loses_them_without_mass_or_velocity(trained):
     shipped = LIMITS["heavy-ball"]
 
-    def equation(ground, params, origin):
-        made = shipped.equation(ground, params, origin)
+    def equation(context, params, origin):
+        made = shipped.equation(context, params, origin)
         position, velocity = made.start
 
         def field(time, state):
             moves, pushes = made.field(time, state)
-            return moves, times(ground.hyper["lightness"], pushes)
+            return moves, times(context.hyper["lightness"], pushes)
 
-        return made._replace(start=(position, times(ground.hyper["moving"], velocity)), field=field)
+        return made._replace(
+            start=(position, times(context.hyper["moving"], velocity)), field=field
+        )
 
     controls = (
         lambda row: {"lightness": 1.0, "moving": 1.0},
@@ -105,15 +107,15 @@ def test_the_second_order_equation_has_its_orders_and_loses_them_without_mass_or
 def test_the_modified_flow_has_order_2_from_the_first_step_and_1_without_its_shifted_start(trained):
     shipped = LIMITS["modified"]
 
-    def equation(ground, params, origin):
-        made = shipped.equation(ground, params, origin)
-        shift = jax.tree.map(lambda a, b: ground.hyper["shift"] * (a - b), made.start, params)
+    def equation(context, params, origin):
+        made = shipped.equation(context, params, origin)
+        shift = jax.tree.map(lambda a, b: context.hyper["shift"] * (a - b), made.start, params)
 
         def read(time, state):
             layer = jax.tree.map(lambda a, b: a - b, made.read(time, state), state)
-            return plus(state, ground.hyper["shift"], layer)
+            return tree_add_scaled(state, context.hyper["shift"], layer)
 
-        return made._replace(start=plus(params, 1.0, shift), read=read)
+        return made._replace(start=tree_add_scaled(params, 1.0, shift), read=read)
 
     controls = (lambda row: {"shift": 1.0}, lambda row: {"shift": 0.0})
     error = beside(trained, shipped._replace(equation=equation), controls, AT_MOMENTUM)
@@ -128,12 +130,12 @@ def times(factor, tree):
 
 def quadratic(hessian, **values):
     """Downhill is ``-hessian @ point``."""
-    return Ground(
-        downhill=lambda time, point: -hessian @ point,
+    return RunContext(
+        descent_direction=lambda time, point: -hessian @ point,
         gradient=lambda time, point: hessian @ point,
         loss=lambda time, point: point @ hessian @ point / 2,
-        losses=lambda time, point: jnp.zeros(1),
-        gradients=lambda time, point: jnp.zeros((1, 2)),
+        per_example_losses=lambda time, point: jnp.zeros(1),
+        per_example_gradients=lambda time, point: jnp.zeros((1, 2)),
         measure=lambda point: {},
         scale=lambda tree: tree,
         family="momentum",
@@ -166,11 +168,11 @@ def test_on_the_optimisers_clock_the_second_order_equation_is_that_of_the_theory
 @pytest.mark.parametrize("b", [0.0, 0.5, 0.9])
 def test_the_start_layer_of_the_modified_flow_is_exact_where_the_gradient_is_constant(b):
     slope, rate, origin = np.array([1.0, -2.0]), 0.1, 3.0
-    ground = quadratic(jnp.zeros((2, 2)), learning_rate=rate, momentum=b)._replace(
-        downhill=lambda time, point: -jnp.asarray(slope)
+    context = quadratic(jnp.zeros((2, 2)), learning_rate=rate, momentum=b)._replace(
+        descent_direction=lambda time, point: -jnp.asarray(slope)
     )
     point, trace = np.array([0.4, 0.2]), np.zeros(2)
-    made = LIMITS["modified"].equation(ground, jnp.asarray(point), jnp.asarray(origin))
+    made = LIMITS["modified"].equation(context, jnp.asarray(point), jnp.asarray(origin))
     step = rate / (1 - b)
     for at in range(40):
         time = at * step
@@ -193,7 +195,7 @@ def test_beside_a_quadratic_the_modified_flow_is_of_order_2_at_every_single_step
             quadratic(HESSIAN, learning_rate=rate, momentum=b), jnp.asarray(start), jnp.zeros(())
         )
         speed = np.array([v @ made.field(jnp.zeros(()), jnp.asarray(v)) for v in vectors.T])
-        np.testing.assert_array_less(speed, -values)  # momentum is faster downhill
+        np.testing.assert_array_less(speed, -values)  # momentum is faster descent_direction
         point, trace, off = start, np.zeros(2), []
         for at in range(round(horizon / step) + 1):
             decay = vectors @ np.diag(np.exp(speed * at * step)) @ vectors.T

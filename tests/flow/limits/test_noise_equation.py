@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
 from jaxattn.flow import LIMITS, limit_for, make_flow
-from jaxattn.flow.run_context import ground_of
+from jaxattn.flow.run_context import run_context
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
@@ -89,8 +89,8 @@ def weights_of(batches):
 def test_the_noise_has_the_covariance_of_the_steps_of_all_batches(
     problem, batch, start, settings, step, kind, size
 ):
-    ground = ground_of(problem, SGD, settings, batch, (), Order(kind, size))
-    equation = LIMITS["sde"].equation(ground, start, ZERO)
+    context = run_context(problem, SGD, settings, batch, (), Order(kind, size))
+    equation = LIMITS["sde"].equation(context, start, ZERO)
     assert equation.draws == COUNT
 
     @jit
@@ -112,8 +112,8 @@ def test_the_noise_has_the_covariance_of_the_steps_of_all_batches(
 def test_the_reshuffling_flow_has_the_mean_bend_of_the_batches_of_all_epochs(
     problem, batch, start, settings, step, size
 ):
-    ground = ground_of(problem, SGD, settings, batch, (), Order("shuffled", size))
-    equation = LIMITS["reshuffling"].equation(ground, start, ZERO)
+    context = run_context(problem, SGD, settings, batch, (), Order("shuffled", size))
+    equation = LIMITS["reshuffling"].equation(context, start, ZERO)
     found = jit(lambda params: ravel_pytree(equation.field(ZERO, params))[0])(start)
     epochs = {
         tuple(sorted(tuple(sorted(order[at : at + size])) for at in range(0, COUNT, size)))

@@ -6,7 +6,7 @@ from adam_cases import (
     RATES,
     SAVES,
     SPLITS,
-    constant_ground,
+    constant_context,
     flat,
     flowing,
     gaps,
@@ -169,9 +169,9 @@ def test_a_minimum_within_reach_ends_the_flow_there_and_a_faster_focus_is_there_
 
 def test_each_part_has_its_rate_after_the_gradient_was_normalised():
     gradient = {"focus": jnp.asarray(3.0), "classify": jnp.asarray(4.0)}
-    ground = constant_ground(gradient, focus_rate=2.0)
+    context = constant_context(gradient, focus_rate=2.0)
     zero = jnp.zeros(())
-    equation = LIMITS["normalised"].equation(ground, {"focus": zero, "classify": zero}, zero)
+    equation = LIMITS["normalised"].equation(context, {"focus": zero, "classify": zero}, zero)
     speed = equation.field(zero, equation.start)
     np.testing.assert_allclose([speed["focus"], speed["classify"]], [-1.2, -0.8], rtol=1e-15)
 

@@ -33,9 +33,9 @@ UNCORRECTED = replace(
 )
 
 
-def varied(ground, params, origin):
+def varied(context, params, origin):
     """The limit; where `initial` is a number, from that mean square and without corrections."""
-    equation, initial = LIMIT.equation(ground, params, origin), ground.hyper["initial"]
+    equation, initial = LIMIT.equation(context, params, origin), context.hyper["initial"]
     corrected = jnp.isnan(initial)
     square = jax.tree.map(lambda leaf: jnp.where(corrected, leaf, initial), equation.start.square)
     return equation._replace(

@@ -1,0 +1,59 @@
+"""What is compared: a measure at the end of training, of every row that finished."""
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.analysis.measures import Compared
+from jaxattn.core.contracts import InputError, Status
+from jaxattn.results.stopped_rows import held, known_until
+
+__all__ = ["checked_split", "end_times", "final_values"]
+
+
+def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
+    """The split to judge on: the one asked for, or test, or train where there is no test.
+
+    Raises:
+        InputError: not a result of training, no such split, or no such confidence.
+    """
+    wanted = {"paradigm", "process", "seed", "save", "split"}
+    known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
+    if not known or "train" not in ds["process"]:
+        raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
+    splits = [str(name) for name in ds["split"].values]
+    split = split or ("test" if "test" in splits else "train")
+    if split not in splits:
+        raise InputError(f"split: got {split!r}, expected one of {', '.join(splits)}.")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence: got {confidence}, expected a number between 0 and 1.")
+    return split
+
+
+def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray | None:
+    """``[paradigm, swept..., seed]``; NaN: the row did not finish, infinite: time not reached."""
+    rule = ds["natural_inference"].drop_vars("natural_inference")
+    at = {"process": "train", "split": split, "inference": rule, **measure.part}
+
+    def final(name: str) -> xr.DataArray:
+        values = held(ds[name], ds)
+        # First, so that a sweep need not read all saves.
+        values = values.isel(save=-1) if "save" in values.dims else values
+        return values.sel({k: v for k, v in at.items() if k in values.dims})
+
+    if measure.known_by not in ds:
+        return None
+    values, done = final(measure.variable), Status.ended_well(final("status"))
+    if done.any() and final(measure.known_by).where(done).isnull().all():
+        return None  # Such as the focus where no foreground is known.
+    kept = values.fillna(np.inf) if measure.spec.of else values.where(np.isfinite(values))
+    kept = kept.where(done).transpose("paradigm", ..., "seed")
+    # A rate that moves together with others is no dimension: it stays as their coordinate.
+    stays = {*kept.dims, "learning_rate"}
+    kept = kept.drop_vars([name for name in kept.coords if name not in stays])
+    return kept.assign_attrs(ds[measure.variable].attrs)
+
+
+def end_times(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
+    """When the rows of `values` ended, ``[paradigm, swept..., seed]``."""
+    ends = known_until(ds.sel(process="train")).reset_coords(drop=True)
+    return ends.broadcast_like(values).transpose(*values.dims)

@@ -1,0 +1,136 @@
+"""The measures of a result: what each of its variables says that it is."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import xarray as xr
+
+from jaxattn.core.contracts import MeasureSpec, MeasureWording
+from jaxattn.problems.measures import MEASURES
+from jaxattn.problems.result_measures import KNOWN, RESULT_MEASURES, measure_of
+
+__all__ = [
+    "Compared",
+    "compared_in",
+    "further_axes",
+    "heading_of",
+    "hidden_on_terminal",
+    "in_columns",
+    "measures_in",
+    "spoken_in",
+    "summarised_in",
+    "terminal_columns",
+    "title_of",
+    "watched_in",
+    "wording_of",
+]
+
+_AXES = {"paradigm", "process", "seed", "save", "split", "inference"}
+"""Axes of a measure that leave one number a run once its end, split and rule are chosen."""
+
+
+class Compared(NamedTuple):
+    """A measure that paradigms are compared by: a variable, or a part of one."""
+
+    spec: MeasureSpec
+    variable: str
+    part: dict[str, str]
+    """Where the part is along the last axis of the variable."""
+
+    @property
+    def known_by(self) -> str:
+        """The variable without which it is unknown: a time that is NaN is censored."""
+        return self.spec.of or self.variable
+
+
+def measures_in(ds: xr.Dataset) -> list[MeasureSpec]:
+    """What each variable is: the problem's measures, those of one's own, every result's others."""
+    own = [str(name) for name in ds.data_vars if str(name) not in KNOWN]
+    names = [*(spec.name for spec in MEASURES), *own, *(spec.name for spec in RESULT_MEASURES)]
+    return [measure_of(name, ds[name].attrs) for name in names if name in ds.data_vars]
+
+
+def further_axes(ds: xr.Dataset, name: str) -> list[str]:
+    """The axes of a measure beside those of runs, saves, splits and inference rules."""
+    runs = {*_AXES, *map(str, ds["status"].dims)}
+    return [str(dim) for dim in ds[name].dims if dim not in runs]
+
+
+def summarised_in(ds: xr.Dataset) -> list[MeasureSpec]:
+    """Those that summaries have, in their order there."""
+    return [spec for spec in measures_in(ds) if spec.headline]
+
+
+def compared_in(ds: xr.Dataset) -> list[Compared]:
+    """Those that paradigms are compared by, in the order of tables of paired differences."""
+    found = []
+    for spec in measures_in(ds):
+        axes = further_axes(ds, spec.name)
+        if spec.better and not axes:
+            found.append(Compared(spec, spec.name, {}))
+        for part in spec.parts if axes else ():
+            if part.better:
+                found.append(Compared(part, spec.name, {axes[-1]: part.name}))
+    return sorted(found, key=lambda one: one.spec.compared)
+
+
+def spoken_in(ds: xr.Dataset) -> list[MeasureSpec]:
+    """Those that findings speak of, in the order in which a reader asks for them."""
+    specs = [one.spec for one in compared_in(ds) if one.spec.spoken]
+    return sorted(specs, key=lambda spec: spec.place)
+
+
+def watched_in(ds: xr.Dataset) -> list[str]:
+    """Variables that are watched while runs go on: whole measures that a reader asks for first."""
+    whole = {one.variable for one in compared_in(ds)}
+    asked = (spec for spec in spoken_in(ds) if wording_of(spec).asked_first and not spec.of)
+    return [spec.name for spec in asked if spec.name in whole]
+
+
+def in_columns(ds: xr.Dataset) -> list[MeasureSpec]:
+    """Those that have a column in tables of results: times first, then as a reader asks."""
+    return _in_columns(measures_in(ds))
+
+
+def _in_columns(specs: Iterable[MeasureSpec]) -> list[MeasureSpec]:
+    every = [one for spec in specs for one in (spec, *spec.parts)]
+    shown = [spec for spec in every if spec.column is not None]
+    return sorted(shown, key=lambda spec: (not spec.of, spec.place))
+
+
+def terminal_columns(ds: xr.Dataset) -> list[tuple[str, str, int]]:
+    """Heading, measure and decimals of each column on a terminal, also where nothing is known."""
+    own = [spec for spec in measures_in(ds) if spec.name not in KNOWN]
+    found = []
+    for spec in _in_columns([*KNOWN.values(), *own]):
+        if spec.column is not None and spec.column.digits is not None:
+            heading = spec.column.narrow or spec.column.heading
+            unit = " %" if spec.unit == "%" else ""
+            found.append((f"{heading}{unit}", spec.name, spec.column.digits))
+    return found
+
+
+def title_of(spec: MeasureSpec) -> str:
+    """What it is called above a column or a figure."""
+    return spec.column.heading if spec.column else spec.long_name or spec.name
+
+
+def heading_of(spec: MeasureSpec) -> str:
+    """The heading of its column, with the unit: ``loss [nat]``."""
+    heading = title_of(spec)
+    return heading if spec.unit in ("1", "time") else f"{heading} [{spec.unit}]"
+
+
+def wording_of(spec: MeasureSpec) -> MeasureWording:
+    """How a measure is spoken of; by its long name, where it has no wording of its own."""
+    if spec.wording is not None:
+        return spec.wording
+    name = spec.long_name or spec.name.replace("_", " ")
+    end, ahead = ("lowest", "less than") if spec.better == "less" else ("highest", "more than")
+    return MeasureWording(f"ends with the {end} {name}", ahead, f"the final {name}")
+
+
+def hidden_on_terminal() -> set[str]:
+    """Names of the known measures whose sentences a terminal leaves to the report."""
+    every = [one for spec in KNOWN.values() for one in (spec, *spec.parts)]
+    return {one.name for one in every if one.wording and not one.wording.asked_first}

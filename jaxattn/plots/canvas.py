@@ -1,0 +1,83 @@
+"""Figures to draw on, and what fits on them."""
+
+import textwrap
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = [
+    "COLUMN",
+    "LETTER",
+    "Panel",
+    "inches_of",
+    "new_axes",
+    "new_grid",
+    "new_panels",
+    "panels_of",
+    "wrapped",
+]
+
+COLUMN = (6.4, 4.0)
+"""Inches of a figure that is to be read at the width of a column."""
+LETTER = 0.52
+"""Width of a letter of DejaVu Sans, as a share of its size."""
+
+
+def new_axes(height: float = COLUMN[1]) -> Axes:
+    """Axes of a new pyplot figure, which a notebook shows by itself."""
+    return plt.subplots(figsize=(COLUMN[0], height), layout="constrained")[1]
+
+
+def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of its own, unknown to pyplot, with `count` axes side by side."""
+    width = {2: 8.4, 3: 10.2}[count]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes."""
+    figure = Figure(figsize=(COLUMN[0], height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+class Panel(NamedTuple):
+    """Axes among others of one scale, and whether they are in the first column, the last row."""
+
+    ax: Axes
+    left: bool
+    bottom: bool
+
+
+def panels_of(count: int, height: float, more: float = 0.0) -> tuple[Figure, list[Panel]]:
+    """A new figure with `count` panels, two in a row, unknown to pyplot.
+
+    Args:
+        count: of panels; where their last row is not full, the rest of it stays empty.
+        height: of a row, in inches.
+        more: inches for what stands above and below all rows.
+    """
+    columns = min(2, count)
+    rows = -(-count // columns)
+    figure, axes = new_grid(rows, columns, height * rows + more)
+    for ax in axes.flat[count:]:
+        ax.set_axis_off()
+    every = enumerate(axes.flat[:count])
+    return figure, [Panel(ax, at % columns == 0, at + columns >= count) for at, ax in every]
+
+
+def inches_of(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes, before the layout makes room for labels."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    box = ax.get_position()
+    width, height = figure.get_size_inches()
+    return box.width * width, box.height * height
+
+
+def wrapped(text: str, inches: float, size: float) -> str:
+    """Text of this size in lines that are no longer than so many inches."""
+    return textwrap.fill(text, max(20, int(inches * 72 / (LETTER * size))))

@@ -1,0 +1,41 @@
+"""A figure is one file: written, it stands in the gallery of every result that allows it."""
+
+from pathlib import Path
+
+from stranger import Copy
+
+MINE = '''"""A figure of one's own."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from jaxattn.plots.curves import learning
+from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+
+__all__ = ["DRAWINGS"]
+
+
+def _drawings(story: Story) -> Iterator[Drawing]:
+    if story.runs("objective"):
+        caption = f"The training loss of {story.over}; {story.where}."
+        yield Drawing("mine", "The loss", caption, partial(own_figure, learning, story.ds))
+
+
+DRAWINGS = (Entry(65, _drawings),)
+'''
+
+
+def test_a_figure_is_added_by_one_file(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    copy.write("plots/mine.py", MINE)
+    said = copy.tell(
+        "from example_results import example_result\n"
+        "from jaxattn import plots\n"
+        "drawings = plots.gallery(example_result(('soft', 'hard')))\n"
+        "(mine,) = [one for one in drawings if one.name == 'mine']\n"
+        "said = [[one.name for one in drawings], mine.caption, len(mine.draw().axes)]"
+    )
+    names, caption, axes = said
+    assert names[:4] == ["overview", "focus", "accuracy", "mine"]
+    assert caption.startswith("The training loss of 6 seeds; digits, learning rate 0.05")
+    assert axes == 1
