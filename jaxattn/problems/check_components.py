@@ -269,7 +269,7 @@ def _hint_at_key(
 def _hyper(hypers: tuple[HyperSpec, ...], precision: str) -> dict[str, Any]:
     """A scalar for every hyperparameter that is on; the learning rate always is."""
     scalar = jax.ShapeDtypeStruct((), jax.dtypes.canonicalize_dtype(precision))
-    on = [spec.name for spec in hypers if spec.default is not None]
+    on = [one.name for one in hypers if one.default is not None or one.of_run is not None]
     return dict.fromkeys(("learning_rate", *on), scalar)
 
 

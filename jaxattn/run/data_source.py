@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.problems.data import check, head, pad
+from jaxattn.problems.check_data import check_splits
+from jaxattn.problems.data import head, pad
 from jaxattn.run.job import Job
 from jaxattn.run.tiles import stack_data
 from jaxattn.study.study import Study
@@ -72,8 +73,7 @@ class Sources:
     def _make(self, seed: int, job: Job, length: int) -> Splits:
         study, task = self._study, self._tasks.get(length, self._study.task)
         made = task.make(seed)
-        for name, data in made.items():
-            check(data, f"{task.name}, {name}", task.classes)
+        check_splits(task, made)
         if self._tasks:
             longest = study.task.segments
             made = {name: pad(data, longest) for name, data in made.items()}

@@ -22,6 +22,7 @@ from jaxattn.core.contracts import (
     Problem,
     Task,
 )
+from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.lookup import nearest, resolve
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
@@ -220,10 +221,11 @@ def resolve_settings(settings: Settings) -> Study:
     optimiser = as_optimiser(settings.optimiser, settings.schedule)
     resolve("solver", SOLVERS, settings.flow_solver)
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
-    hypers = {spec.name: spec for spec in optimiser.hypers}
-    for paradigm in paradigms.values():
+    declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
+    for name, paradigm in paradigms.items():
         problem = attention_problem(task, model, paradigm, attention, settings.precision)
-        hypers |= {spec.name: spec for spec in problem.hypers}
+        declared.append((f"paradigm {name!r} or its model", problem.hypers))
+    hypers = {spec.name: spec for spec in merged_hypers(declared)}
     traced, constants = _hypers(settings, hypers)
     for name in settings.against:
         limit_for(name, optimiser, order)

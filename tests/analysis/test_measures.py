@@ -24,7 +24,7 @@ from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import MeasureColumn, MeasureSpec, MeasureWording, Trajectory
 from jaxattn.problems.result_measures import ATTRIBUTE, KNOWN, attributes_of, measure_of
 from jaxattn.results.files import block
-from jaxattn.terminal.terminal import results_table, sentences
+from jaxattn.terminal.tables import results_table, sentences
 
 REWARD = MeasureSpec("reward", unit="nat", long_name="reward", better="more", headline=True)
 EFFORT = replace(
