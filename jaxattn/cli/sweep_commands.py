@@ -45,9 +45,9 @@ class SweepRun:
     """Directory for the results."""
     overwrite: bool = False
     """Replace an earlier sweep in --out."""
-    engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
-    on each of them), or auto (hosts where a launcher did so, else local)."""
+    engine: str = "auto"
+    """auto (hosts where a launcher started this command on each of them, else local), local, dask,
+    tcp://HOST:PORT (a running Dask cluster), slurm, or hosts."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     options: tuple[str, ...] = ()
@@ -71,9 +71,9 @@ class SweepResume:
     """Directory of a sweep that was begun."""
     spec: Path | None = None
     """Refuse to go on unless the sweep has this spec, and say what differs."""
-    engine: str = "local"
-    """local, dask, tcp://HOST:PORT (a running Dask cluster), slurm, hosts (this command was started
-    on each of them), or auto (hosts where a launcher did so, else local)."""
+    engine: str = "auto"
+    """auto (hosts where a launcher started this command on each of them, else local), local, dask,
+    tcp://HOST:PORT (a running Dask cluster), slurm, or hosts."""
     workers: int | None = None
     """Processes of this machine (local, dask)."""
     options: tuple[str, ...] = ()
