@@ -62,7 +62,6 @@ def constant_ground(gradient, focus_rate=1.0, **values):
     return Ground(
         downhill=None,
         gradient=lambda time, params: gradient,
-        loss=None,
         losses=None,
         gradients=None,
         measure=None,

@@ -85,7 +85,6 @@ def ground_of(
     return Ground(
         downhill=downhill,
         gradient=gradient,
-        loss=lambda time, params: loss(time, params, batch),
         losses=losses,
         gradients=gradients,
         measure=lambda params: problem.measure(params, batch, hyper),

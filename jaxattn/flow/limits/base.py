@@ -22,7 +22,6 @@ class Ground(NamedTuple):
       the optimiser sees it (clipped where the run clips), each part times its own rate. One step
       of gradient descent moves by the learning rate times it.
     - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
-    - ``loss(time, params) -> scalar``: the training loss in force.
     - ``losses(time, params) -> [example]``: the loss of every example of the learning set.
     - ``gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
     - ``measure(params) -> {name: array}``: what the problem measures on the learning set.
@@ -32,7 +31,6 @@ class Ground(NamedTuple):
 
     downhill: Callable[[Float[Array, ""], Params], Params]
     gradient: Callable[[Float[Array, ""], Params], Params]
-    loss: Callable[[Float[Array, ""], Params], Float[Array, ""]]
     losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
     gradients: Callable[[Float[Array, ""], Params], Params]
     measure: Callable[[Params], dict[str, Array]]

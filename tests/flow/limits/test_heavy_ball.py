@@ -131,7 +131,6 @@ def quadratic(hessian, **values):
     return Ground(
         downhill=lambda time, point: -hessian @ point,
         gradient=lambda time, point: hessian @ point,
-        loss=lambda time, point: point @ hessian @ point / 2,
         losses=lambda time, point: jnp.zeros(1),
         gradients=lambda time, point: jnp.zeros((1, 2)),
         measure=lambda point: {},
