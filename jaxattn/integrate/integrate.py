@@ -103,11 +103,10 @@ def integrate(
     asked = jnp.where(sound, times, jnp.zeros_like(times))
 
     controller = pi_control(rtol, atol)
-    span = span_between(field, asked[0], asked[-1], jumps, save, until, clock)
+    span = span_between(field, asked, jumps, save, until, clock)
     done = run(
         span,
         y0,
-        asked if clock is None else clock.at(asked),
         begun(span, y0, args, controller, method),
         args,
         controller,

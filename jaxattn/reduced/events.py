@@ -48,10 +48,10 @@ def _passage(
     origin = jnp.zeros_like(t_end)
     flow = flow_of(codes, origin, start, (segments, classes), switch_time)
 
-    def field(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
-        return flow.field(reading, state, args[0])
+    def field(time: Array, state: Array, args: tuple[Any, ...]) -> Array:
+        return flow.field(time, state, args[0])
 
-    def passed(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
+    def passed(time: Array, state: Array, args: tuple[Any, ...]) -> Array:
         _, which, mark = args
         return state[which] - mark
 
@@ -59,16 +59,17 @@ def _passage(
     solution = integrate(
         field,
         jnp.where(sound, start, jnp.nan),
-        flow.clock.at(jnp.stack([origin, t_end])),
+        jnp.stack([origin, t_end]),
         (flow.args, which, mark),
-        jumps=flow.switch[None],
+        jumps=switch_time[None],
         until=passed,
+        unit=flow.unit,
         rtol=rtol,
         atol=atol,
         solver=solver,
         max_steps=max_steps,
     )
-    time = jnp.where(solution.crossed, flow.clock.time(solution.time_reached), jnp.nan)
+    time = jnp.where(solution.crossed, solution.time_reached, jnp.nan)
     done = solution.status == int(Status.DONE)
     time = jnp.where(done & (start[which] >= mark), 0.0, jnp.where(done, time, jnp.nan))
     return Passage(time, solution.status, solution.work)

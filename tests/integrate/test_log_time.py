@@ -10,6 +10,7 @@ from helpers import jit, slow_but
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import SOLVERS, integrate
+from jaxattn.integrate.log_time import LogClock, time_on_its_side
 
 pytestmark = pytest.mark.needs_x64
 
@@ -109,6 +110,19 @@ def test_a_unit_that_makes_no_sense_fails_without_a_step(name):
 
 def test_a_field_of_nan_fails_in_log_time_too():
     assert rows()["NaN as the rate"].status == Status.SOLVER_FAILED
+
+
+def test_no_time_is_rounded_across_a_jump(rng):
+    end = 1e4
+    jumps = jnp.sort(jnp.asarray(rng.uniform(0.0, end, 200)))
+    clock = LogClock(jnp.zeros(()), jnp.asarray(300.0))
+    marks = clock.at(jumps)
+    read = jax.vmap(lambda reading: time_on_its_side(clock, reading, jumps, jnp.asarray(end)))
+    assert np.all(read(marks) >= jumps)
+    assert np.all(read(jnp.nextafter(marks, 0.0)) < jumps)
+    # The clock alone does round across some, either way.
+    assert np.any(clock.time(marks) < jumps)
+    assert np.any(clock.time(jnp.nextafter(marks, 0.0)) >= jumps)
 
 
 @pytest.mark.slow
