@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jaxattn.integrate import integrate
 from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, log_time_unit, made_path
 from jaxattn.theory.checks import checked_switch, checked_times
 
-__all__ = ["PARADIGMS", "Flow", "asked_for", "flow_of", "solve_reduced"]
+__all__ = ["PARADIGMS", "solve_reduced"]
 
 
 PARADIGMS: dict[str, tuple[str, str]] = {
@@ -46,29 +46,7 @@ def _field(time: Array, state: Array, args: tuple[Any, ...]) -> Array:
     return _velocity(jnp.where(time < switch_time, before, after), state, size)
 
 
-class Flow(NamedTuple):
-    """What `integrate` is to solve, and in which unit of log time."""
-
-    unit: Float[Array, ""]
-    args: Any
-    field: Callable[..., Array] = _field
-
-
-def flow_of(
-    codes: Int[Array, "2"],
-    origin: Float[Array, ""],
-    start: Float[Array, "2"],
-    size: tuple[Array, Array],
-    switch_time: Float[Array, ""],
-) -> Flow:
-    """The flow from `start` at `origin` of what `asked_for` gives."""
-    before, after = flows = jnp.asarray(_FLOWS)[codes]
-    first = jnp.where(origin < switch_time, before, after)
-    unit = log_time_unit(_velocity(first, start, size))
-    return Flow(unit, (flows, switch_time, size))
-
-
-def asked_for(
+def _asked_for(
     paradigm: str, switch_time: Scalar | None, times: Float[Array, "*save"]
 ) -> tuple[Int[Array, "2"], Float[Array, ""]]:
     """Which losses are in force before and from the switch, and when that is.
@@ -101,17 +79,18 @@ def _solve(
     max_steps: int,
 ) -> ReducedPath:
     size = (segments, classes)
-    flow = flow_of(codes, times[0], start, size, switch_time)
+    before, after = flows = jnp.asarray(_FLOWS)[codes]
+    first = jnp.where(times[0] < switch_time, before, after)
     # Save at the switch too: the second part of a hybrid has an invariant of its own there.
     turn = jnp.clip(switch_time, times[0], times[-1])
     place = jnp.searchsorted(times, turn)
     solution = integrate(
-        flow.field,
+        _field,
         jnp.where(jnp.isnan(switch_time), jnp.nan, start),
         jnp.insert(times, place, turn),
-        flow.args,
+        (flows, switch_time, size),
         jumps=switch_time[None],
-        unit=flow.unit,
+        unit=log_time_unit(_velocity(first, start, size)),
         rtol=rtol,
         atol=atol,
         solver=solver,
@@ -119,7 +98,6 @@ def _solve(
     )
     rows = jnp.arange(times.size)
     mu, nu = solution.values[rows + (rows >= place)].T
-    before, after = flow.args[0]
     code = jnp.where(times < switch_time, before, after)
 
     def invariant(code: Array, mu: Array, nu: Array) -> Array:
@@ -196,7 +174,7 @@ def solve_reduced(
     needs_x64("theory")
     size, start = checked_row(segments, classes, mu0, nu0)
     times = checked_times(times)
-    codes, switch = asked_for(paradigm, switch_time, times)
+    codes, switch = _asked_for(paradigm, switch_time, times)
     return _solve(
         codes,
         times,
