@@ -62,7 +62,6 @@ def constant_context(gradient, focus_rate=1.0, **values):
     return RunContext(
         descent_direction=None,
         gradient=lambda time, params: gradient,
-        loss=None,
         per_example_losses=None,
         per_example_gradients=None,
         measure=None,

@@ -202,22 +202,20 @@ def _hypers(asked: Compare) -> dict[str, Any]:
 
 
 def _theory(asked: Theory) -> int:
+    from jaxattn.core.contracts import Status
     from jaxattn.experiments.theory.command import solve_published, theory_into, theory_json
     from jaxattn.reduced import log_times
     from jaxattn.terminal.tables import theory_table
 
     times = log_times(asked.t_end, asked.points)
     size = (asked.segments, asked.classes)
-    paths = solve_published(asked.paradigms, *size, times, asked.switch_time, asked.method)
-    written = []
-    if asked.out is not None:
-        written = theory_into(asked.out, paths, *size, asked.overwrite, asked.method)
+    ds = solve_published(asked.paradigms, *size, times, asked.switch_time, asked.method)
+    written = [] if asked.out is None else theory_into(asked.out, ds, asked.overwrite)
     if asked.json:
-        print_json(theory_json(paths, *size, asked.method))
+        print_json(theory_json(ds))
     else:
-        show(theory_table(paths), *(f"wrote {path}" for path in written))
-    failed = sum(int(path.status) != 1 for path in paths.values())
-    return 3 if failed else 0
+        show(theory_table(theory_json(ds)), *(f"wrote {path}" for path in written))
+    return 3 if (ds["status"] != Status.DONE).any() else 0
 
 
 def _report(asked: Report) -> int:

@@ -2,13 +2,11 @@
 
 from jaxattn.flow.events import Stop, focus_reached, stationary
 from jaxattn.flow.flow import make_flow
-from jaxattn.flow.legs import FlowCarry, make_flow_legs, stable_step
 from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.flow.limits.registry import LIMITS, limit_for, limits_of, optimiser_of
 
 __all__ = [
     "LIMITS",
-    "FlowCarry",
     "Limit",
     "LimitODE",
     "RunContext",
@@ -17,8 +15,6 @@ __all__ = [
     "limit_for",
     "limits_of",
     "make_flow",
-    "make_flow_legs",
     "optimiser_of",
-    "stable_step",
     "stationary",
 ]

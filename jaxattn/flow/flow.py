@@ -41,9 +41,9 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import Saves, last_step, steps_of
 
-__all__ = ["WHOLE", "ended", "make_flow"]
+__all__ = ["make_flow"]
 
-WHOLE = Order("fixed", None)
+_WHOLE = Order("fixed", None)
 """The whole learning set at every step."""
 
 # crc32 is fixed by its standard; a number that no step of a run has.
@@ -62,7 +62,7 @@ def make_flow(
     max_steps: int = 100_000,
     *,
     limit: str | Limit = "flow",
-    order: Order = WHOLE,
+    order: Order = _WHOLE,
     probes: tuple[Probe, ...] = (),
     until: Stop | None = None,
     unit: float | None = None,
@@ -146,7 +146,7 @@ def make_flow(
             step=steps.astype(times.dtype),
             time=times,
             measures=measures,
-            status=ended(solution, measures["objective"], known),
+            status=_ended(solution, measures["objective"], known),
             time_reached=solution.time_reached,
             work=solution.work,
             params=kept,
@@ -155,7 +155,7 @@ def make_flow(
     return flow
 
 
-def ended(solution: Solution, objective: Array, known: Array) -> Array:
+def _ended(solution: Solution, objective: Array, known: Array) -> Array:
     """The `Status` of a flow: as its solver ended, if its losses are finite until then."""
     sound = jnp.all(jnp.isfinite(objective) | (solution.crossed & ~known))
     well = jnp.where(solution.crossed, int(Status.CONVERGED), solution.status)

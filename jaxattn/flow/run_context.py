@@ -90,7 +90,6 @@ def run_context(
     return RunContext(
         descent_direction=descent_direction,
         gradient=gradient,
-        loss=lambda time, params: loss(time, params, batch),
         per_example_losses=per_example_losses,
         per_example_gradients=per_example_gradients,
         measure=lambda params: problem.measure(params, batch, hyper),

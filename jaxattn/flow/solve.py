@@ -12,7 +12,7 @@ from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
-__all__ = ["Tolerances", "event_of", "solve"]
+__all__ = ["Tolerances", "solve"]
 
 
 class Tolerances(NamedTuple):
@@ -97,7 +97,7 @@ def _solve(
         times,
         jumps=jumps,
         save=lambda time, state, args: equation.read(time, state),
-        until=event_of(how.until, context, equation),
+        until=_event_of(how.until, context, equation),
         unit=how.unit,
         rtol=how.rtol,
         atol=how.atol,
@@ -106,7 +106,7 @@ def _solve(
     )
 
 
-def event_of(until: Stop | None, context: RunContext, equation: LimitODE) -> Any:
+def _event_of(until: Stop | None, context: RunContext, equation: LimitODE) -> Any:
     """An event of `integrate` from a stop of training."""
     if until is None:
         return None

@@ -19,17 +19,25 @@ __all__ = ["Run", "Span", "begun", "run", "span_between"]
 class Span(NamedTuple):
     """What is solved between two times, in the variable that the solver steps in.
 
-    That is t, or the reading of the clock where there is one.
+    That is t, or the reading of the clock where there is one. `saves` go from its start to its end.
     """
 
     field: Function
     save: Function
     until: Function | None
-    start: Float[Array, ""]
-    end: Float[Array, ""]
+    saves: Float[Array, " save"]
     jumps: Float[Array, " jump"] | None
-    """Strictly between the two, or infinite."""
-    clock: LogClock | None
+    """Strictly between the first save and the last, or infinite."""
+
+    @property
+    def start(self) -> Float[Array, ""]:
+        """The first save."""
+        return self.saves[0]
+
+    @property
+    def end(self) -> Float[Array, ""]:
+        """The last save."""
+        return self.saves[-1]
 
 
 class Run(NamedTuple):
@@ -38,11 +46,8 @@ class Run(NamedTuple):
     values: PyTree
     written: Bool[Array, " save"]
     end: Float[Array, ""]
-    last: PyTree
     crossed: Bool[Array, ""]
     reached: Bool[Array, ""]
-    step: Float[Array, ""]
-    """What the controller would have taken next."""
     work: dict[str, Int[Array, ""]]
 
 
@@ -65,26 +70,25 @@ def _inside(
 
 def span_between(
     field: Function,
-    start: Float[Array, ""],
-    end: Float[Array, ""],
+    times: Float[Array, " save"],
     jumps: Any,
     save: Function | None,
     until: Function | None,
     clock: LogClock | None,
 ) -> Span:
-    """The span between two times t; a clock is read at both, and at the jumps."""
+    """The span of the times t, never decreasing; a clock is read at them, and at the jumps."""
     save = value_at if save is None else save
-    jumps = None if jumps is None or jnp.size(jumps) == 0 else jnp.asarray(jumps, end.dtype)
+    jumps = None if jumps is None or jnp.size(jumps) == 0 else jnp.asarray(jumps, times.dtype)
     if clock is None:
-        jumps = None if jumps is None else _inside(jumps, start, end)
-        return Span(field, save, until, start, end, jumps, None)
-    readings = None
+        jumps = None if jumps is None else _inside(jumps, times[0], times[-1])
+        return Span(field, save, until, times, jumps)
+    saves, readings = clock.at(times), None
     if jumps is not None:
-        readings = _inside(clock.at(jumps), clock.at(start), clock.at(end))
+        readings = _inside(clock.at(jumps), saves[0], saves[-1])
         jumps = jnp.where(jnp.isfinite(readings), jumps, jnp.inf)
 
     def told(function: Function) -> Function:
-        return by_the_clock(function, clock, start, end, jumps)
+        return by_the_clock(function, clock, jumps, times[-1])
 
     timed = told(field)
 
@@ -93,7 +97,7 @@ def span_between(
         return jax.tree.map(lambda speed: pace * speed, timed(reading, y, args))
 
     until = None if until is None else told(until)
-    return Span(paced, told(save), until, clock.at(start), clock.at(end), readings, clock)
+    return Span(paced, told(save), until, saves, readings)
 
 
 def begun(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) -> Array:
@@ -105,33 +109,22 @@ def begun(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) ->
 def run(
     span: Span,
     y0: PyTree,
-    saves: Float[Array, " save"],
     step: Float[Array, ""],
     args: Any,
     controller: Any,
     method: Method,
-    longest: Float[Array, ""] | None,
     max_steps: int,
-    *,
-    keeps_end: bool,
 ) -> Run:
-    """Solve over a span from a first step, and keep `saves`, never decreasing and within it.
-
-    `Run.last` is the value at the end if `keeps_end`, else nothing.
-    """
+    """Solve over a span from a first step."""
     # The dense output of an implicit solver is a cubic through slopes that stiffness makes wrong,
     # so that its steps end at the saves instead.
-    marks = saves if method.implicit else None
+    marks = span.saves if method.implicit else None
     if span.jumps is not None or marks is not None:
         controller = diffrax.ClipStepSizeController(controller, marks, span.jumps)
-    kept = [
-        diffrax.SubSaveAt(ts=saves, fn=span.save),
-        diffrax.SubSaveAt(t1=True, fn=value_at if keeps_end else time_at),
-    ]
-    if keeps_end:
-        # At `t1` a row without an event is read off the dense output or not, as another row has
-        # one or not: a save of the end itself does not depend on the others.
-        kept.append(diffrax.SubSaveAt(ts=span.end[None], fn=value_at))
+    kept = (
+        diffrax.SubSaveAt(ts=span.saves, fn=span.save),
+        diffrax.SubSaveAt(t1=True, fn=time_at),
+    )
     size = sum(leaf.size for leaf in jax.tree.leaves(y0))
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(span.field),
@@ -142,31 +135,24 @@ def run(
         y0=y0,
         args=args,
         saveat=diffrax.SaveAt(subs=kept, controller_state=True),
-        stepsize_controller=watched(
-            controller, method.cost(size), method.hands_on, longest, span.clock
-        ),
+        stepsize_controller=watched(controller, method.cost(size), method.hands_on),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
         max_steps=max_steps,
         event=None if span.until is None else _event(span.until),
         throw=False,
     )
-    saved_at, (end,), *ended_at = solution.ts
-    values, last, *ended = solution.ys
-    if keeps_end:
-        there = jnp.isfinite(ended_at[0])
-        last = jax.tree.map(lambda a, b: jnp.where(there, a[0], b[0]), ended[0], last)
+    saved_at, (end,) = solution.ts
+    values, _ = solution.ys
     written = jnp.isfinite(saved_at)
     crossed = diffrax.is_event(solution.result)
-    _, evaluations, _, _, _, asked = solution.controller_state
+    _, evaluations, *_ = solution.controller_state
     return Run(
         values=only_where(written, values, jnp.nan),
         written=written,
         end=end,
-        last=last,
         crossed=crossed,
         reached=crossed | (diffrax.is_successful(solution.result) & (end == span.end)),
-        step=asked,
         work={
             "gradients": evaluations,
             "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),

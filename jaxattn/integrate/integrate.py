@@ -36,7 +36,6 @@ def integrate(
     jumps: Float[ArrayLike, " jump"] | None = None,
     save: Function | None = None,
     until: Function | None = None,
-    longest: Float[ArrayLike, ""] | None = None,
     unit: Float[ArrayLike, ""] | None = None,
     rtol: float | Array = 1e-8,
     atol: float | Array = 1e-10,
@@ -62,11 +61,9 @@ def integrate(
         until: ``until(t, y, args)``, a number of order one; the run ends where it rises through 0,
             found on the dense output by Newton's method, and `time_reached` is that time. One that
             is above 0 at the start has to fall first.
-        longest: no step is longer, in time t; traced, may be infinite. An explicit solver whose
-            steps the sharpness limits then loses no step to rejections.
         unit: solve in log time, ``s = log(1 + (t - times[0]) / unit)``, for spans of many decades:
             steps are even in t up to about `unit`, and in its logarithm from there. Everything
-            here stays in t, `longest` too. Plain time unless told.
+            here stays in t. Plain time unless told.
         rtol: error of one step relative to ``y``, root mean square over the entries of `y0`.
         atol: the same, absolute; in the unit of ``y``.
         solver: a name of `SOLVERS`, or an adaptive diffrax solver.
@@ -97,9 +94,6 @@ def integrate(
     if times.size == 0:
         raise InputError("times is empty: got 0 save times, expected 1 or more.")
     sound = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
-    if longest is not None:
-        longest = jnp.asarray(longest, dtype)
-        sound = sound & (longest > 0)
     clock = None
     if unit is not None:
         unit = jnp.asarray(unit, dtype)
@@ -109,18 +103,15 @@ def integrate(
     asked = jnp.where(sound, times, jnp.zeros_like(times))
 
     controller = pi_control(rtol, atol)
-    span = span_between(field, asked[0], asked[-1], jumps, save, until, clock)
+    span = span_between(field, asked, jumps, save, until, clock)
     done = run(
         span,
         y0,
-        asked if clock is None else clock.at(asked),
         begun(span, y0, args, controller, method),
         args,
         controller,
         method,
-        longest,
         max_steps,
-        keeps_end=False,
     )
     end = done.end
     if clock is not None:

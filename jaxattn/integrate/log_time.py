@@ -2,12 +2,13 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.integrate.solution import Function
 
-__all__ = ["LogClock", "by_the_clock"]
+__all__ = ["LogClock", "by_the_clock", "time_on_its_side"]
 
 
 class LogClock(NamedTuple):
@@ -29,26 +30,37 @@ class LogClock(NamedTuple):
         return self.unit * jnp.exp(reading)
 
 
+def time_on_its_side(
+    clock: LogClock,
+    reading: Float[Array, ""],
+    jumps: Float[Array, " jump"],
+    last: Float[Array, ""],
+) -> Float[Array, ""]:
+    """The time that the clock reads, no rounding of which crosses a jump, the origin or the end.
+
+    A reading before that of a jump is a time before the jump: a field that has its later value too
+    early costs dozens of rejected steps. The derivative is that of the clock.
+    """
+    time = clock.time(reading)
+    exact, reading, jumps = jax.lax.stop_gradient((time, reading, jumps))
+    edges = clock.at(jumps)
+    low = jnp.max(jnp.where(reading >= edges, jumps, -jnp.inf), initial=-jnp.inf)
+    before = jnp.nextafter(jumps, -jnp.inf)
+    high = jnp.min(jnp.where(reading < edges, before, jnp.inf), initial=jnp.inf)
+    moved = jnp.clip(exact, jnp.maximum(low, clock.origin), jnp.minimum(high, last))
+    return time + jax.lax.stop_gradient(moved - exact)
+
+
 def by_the_clock(
     function: Function,
     clock: LogClock,
-    first: Float[Array, ""],
-    final: Float[Array, ""],
     jumps: Float[Array, " jump"] | None,
+    last: Float[Array, ""],
 ) -> Function:
-    """A function of time as one of the reading, in ``[first, final]``.
-
-    A reading before that of a jump is a time before the jump, also where rounding would have it
-    otherwise: a field that has its later value too early costs dozens of rejected steps.
-    """
+    """A function of time, up to the `last` one, as one of the reading."""
+    known = jnp.zeros(0, last.dtype) if jumps is None else jumps
 
     def at(reading: Array, y: Any, args: Any) -> Any:
-        earliest, latest = first, final
-        if jumps is not None:
-            behind = clock.at(jumps) <= reading
-            earliest = jnp.maximum(first, jnp.max(jnp.where(behind, jumps, first)))
-            ahead = jnp.min(jnp.where(behind, jnp.inf, jumps))
-            latest = jnp.minimum(final, jnp.nextafter(ahead, -ahead))
-        return function(jnp.clip(clock.time(reading), earliest, latest), y, args)
+        return function(time_on_its_side(clock, reading, known, last), y, args)
 
     return at

@@ -3,11 +3,10 @@
 from typing import Any, NamedTuple
 
 import diffrax
-import numpy as np
 
 from jaxattn.core.lookup import resolve
 
-__all__ = ["SOLVERS", "Method", "method_of", "stability_interval"]
+__all__ = ["SOLVERS", "Method", "method_of"]
 
 SOLVERS: dict[str, diffrax.AbstractAdaptiveSolver] = {
     "bosh3": diffrax.Bosh3(),
@@ -51,30 +50,3 @@ def method_of(solver: Any) -> Method:
     hands_on = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - hands_on
     return Method(found, stages, hands_on, isinstance(found, diffrax.AbstractImplicitSolver))
-
-
-def stability_interval(solver: Any) -> float:
-    """How far a step times a decay rate may go before an explicit solver's steps grow.
-
-    The largest ``x`` with ``|R(-z)| <= 1`` for all ``z`` up to it, ``R`` the stability function of
-    the Runge-Kutta method, ``1 + z b (I - z A)^-1 1``, to three decimals; infinite for an implicit
-    solver (Hairer and Wanner, Solving Ordinary Differential Equations II, IV.2).
-
-    Raises:
-        InputError: no such solver.
-    """
-    method = method_of(solver)
-    if method.implicit:
-        return float("inf")
-    tableau = method.solver.tableau
-    a = np.zeros((tableau.num_stages, tableau.num_stages))
-    for row, entries in enumerate(tableau.a_lower, start=1):
-        a[row, :row] = entries
-    ones = np.ones(len(a))
-
-    def grows(x: float) -> bool:
-        inside = np.linalg.solve(np.eye(len(a)) + x * a, ones)
-        return bool(abs(1 - x * tableau.b_sol @ inside) > 1 + 1e-9)
-
-    x = next(x for x in np.arange(1e-3, 100, 1e-3) if grows(x))
-    return float(x - 1e-3)

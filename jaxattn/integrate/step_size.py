@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import Function
 
 __all__ = ["first_step", "pi_control", "watched"]
@@ -69,9 +68,6 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     cost: int
     """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
     hands_on: bool
-    longest: Any
-    """No step is longer, in time t."""
-    clock: LogClock | None
 
     @property
     def rtol(self) -> Any:
@@ -86,42 +82,29 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         return self.controller.norm
 
     def wrap(self, direction: Any) -> "_Watched":
-        inner = self.controller.wrap(direction)
-        return _Watched(inner, self.cost, self.hands_on, self.longest, self.clock)
-
-    def _limited(self, start: Any, end: Any) -> Any:
-        if self.longest is None:
-            return end
-        if self.clock is None:
-            return jnp.minimum(end, start + self.longest)
-        return jnp.minimum(end, start + jnp.log1p(self.longest / self.clock.pace(start)))
+        return _Watched(self.controller.wrap(direction), self.cost, self.hands_on)
 
     def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, Any]:
         end, inner = self.controller.init(terms, t0, t1, *rest)
-        end = self._limited(t0, end)
         # The first stage has to be evaluated.
         fresh = jnp.asarray(self.hands_on)
-        return end, (inner, jnp.asarray(0, jnp.int32), fresh, t1 - t0, t1, end - t0)
+        return end, (inner, jnp.asarray(0, jnp.int32), fresh, t1 - t0)
 
     def adapt_step_size(
         self, start: Any, end: Any, before: Any, after: Any, args: Any, error: Any, order: Any,
         state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:  # fmt: skip
-        inner, evaluations, fresh, span, stop, asked = state
+        inner, evaluations, fresh, span = state
         keep, next_start, next_end, jumped, inner, result = self.controller.adapt_step_size(
             start, end, before, after, args, error, order, inner
         )
         next_end = jnp.where(jnp.isnan(next_end), start + 0.1 * (end - start), next_end)
-        next_end = self._limited(next_start, next_end)
         # Written so that a NaN counts as stuck.
         stuck = ~keep & ~(end - start > _smallest_step(start, span))
         result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
         evaluations = evaluations + self.cost + fresh
         fresh = jnp.where(keep, jnp.logical_and(jumped, self.hands_on), fresh)
-        # The last step is cut at the end of the run, which says nothing of the step after it.
-        step = next_end - next_start
-        asked = jnp.where(keep & (end >= stop), jnp.maximum(asked, step), step)
-        state = inner, evaluations, fresh, span, stop, asked
+        state = inner, evaluations, fresh, span
         return keep, next_start, next_end, jumped, state, result
 
 
@@ -132,15 +115,10 @@ def pi_control(rtol: Any, atol: Any) -> diffrax.PIDController:
 
 
 def watched(
-    controller: Any,
-    cost: int,
-    hands_on: bool,
-    longest: Float[Array, ""] | None,
-    clock: LogClock | None,
+    controller: Any, cost: int, hands_on: bool
 ) -> diffrax.AbstractAdaptiveStepSizeController:
-    """A controller that also counts, gives up when stuck, and takes no step longer than `longest`.
+    """A controller that also counts field evaluations, and gives up when stuck.
 
-    Of its final state, the second entry is the count of field evaluations, the last one the step
-    that it would take next.
+    The count is the second entry of its final state.
     """
-    return _Watched(controller, cost, hands_on, longest, clock)
+    return _Watched(controller, cost, hands_on)

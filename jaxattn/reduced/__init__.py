@@ -4,18 +4,14 @@
 these can be used, and checked, without one.
 """
 
-from jaxattn.reduced.events import Passage, time_to_fit, time_to_focus
 from jaxattn.reduced.mixture import solve_mixture
 from jaxattn.reduced.path import ReducedPath, log_times
 from jaxattn.reduced.solve import PARADIGMS, solve_reduced
 
 __all__ = [
     "PARADIGMS",
-    "Passage",
     "ReducedPath",
     "log_times",
     "solve_mixture",
     "solve_reduced",
-    "time_to_fit",
-    "time_to_focus",
 ]

@@ -12,11 +12,10 @@ from jaxattn import theory
 from jaxattn.core.contracts import InputError
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.reduced.log_clock import Clock, clock_from
-from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
+from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, log_time_unit, made_path
 from jaxattn.theory.checks import checked_times
 
-__all__ = ["solve_mixture", "time_on_its_side"]
+__all__ = ["solve_mixture"]
 
 Share = Callable[[Array, Any], Scalar]
 
@@ -29,18 +28,6 @@ def _checked_share(share: Share, time: Array, args: PyTree) -> Array:
             f"bad share: got an array of shape {found.shape} at one time, expected one number."
         )
     return jnp.where((found >= 0.0) & (found <= 1.0), found, jnp.nan)
-
-
-def time_on_its_side(clock: Clock, reading: Array, jumps: Array, last: Array) -> Array:
-    """The time that the clock reads, no rounding of which crosses a jump, the start or the end."""
-    time = clock.time(reading)
-    exact, reading, jumps = jax.lax.stop_gradient((time, reading, jumps))
-    edges = clock.at(jumps)
-    low = jnp.max(jnp.where(reading >= edges, jumps, -jnp.inf), initial=-jnp.inf)
-    before = jnp.nextafter(jumps, -jnp.inf)
-    high = jnp.min(jnp.where(reading < edges, before, jnp.inf), initial=jnp.inf)
-    moved = jnp.clip(exact, jnp.maximum(low, clock.origin), jnp.minimum(high, last))
-    return time + jax.lax.stop_gradient(moved - exact)
 
 
 @partial(jax.jit, static_argnames=("share", "solver", "max_steps"))
@@ -69,19 +56,17 @@ def _solve(
         return mixed(time, soft, hard, args)
 
     size = (segments, classes)
-    clock = clock_from(times[0], velocity(times[0], start, size, args))
 
-    def field(reading: Array, state: Array, given: tuple[Any, ...]) -> Array:
-        clock, jumps, last, size, args = given
-        time = time_on_its_side(clock, reading, jumps, last)
-        return clock.pace(reading) * velocity(time, state, size, args)
+    def field(time: Array, state: Array, given: tuple[Any, ...]) -> Array:
+        return velocity(time, state, *given)
 
     solution = integrate(
         field,
         start,
-        clock.at(times),
-        (clock, jumps, times[-1], size, args),
-        jumps=clock.at(jumps),
+        times,
+        (size, args),
+        jumps=jumps,
+        unit=log_time_unit(velocity(times[0], start, size, args)),
         rtol=rtol,
         atol=atol,
         solver=solver,
@@ -90,7 +75,7 @@ def _solve(
     mu, nu = solution.values.T
     soft, hard = (theory.LOSSES[name](mu, nu, segments, classes) for name in ("soft", "hard"))
     loss = jax.vmap(mixed, in_axes=(0, 0, 0, None))(times, soft, hard, args)
-    return made_path(times, clock, (mu, nu), size, loss, jnp.full((), jnp.nan), solution)
+    return made_path(times, (mu, nu), size, loss, jnp.full((), jnp.nan), solution)
 
 
 def solve_mixture(

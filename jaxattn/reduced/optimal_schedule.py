@@ -21,6 +21,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
 from jaxattn.integrate import integrate
+from jaxattn.integrate.log_time import LogClock
 from jaxattn.reduced import solve_mixture
 from jaxattn.training.optimisers import as_optimiser
 
@@ -262,8 +263,9 @@ def costate(
         rtol=1e-11,
         atol=1e-11,
     )
-    clock = jnp.log1p(edges[-1])
-    turns = clock - jnp.log1p(edges[1:-1][::-1])  # increasing: backwards from the horizon
+    clock = LogClock(jnp.asarray(0.0), jnp.asarray(1.0))
+    end = clock.at(edges[-1])
+    turns = end - clock.at(edges[1:-1][::-1])  # increasing: backwards from the horizon
     backwards = share[::-1]
 
     def field(back: Array, full: Array, args: object) -> Array:
@@ -278,12 +280,11 @@ def costate(
         speed, pull, gap = jax.vjp(mixed, state, has_aux=True)
         (turned,) = pull(adjoint)
         sigma = jnp.dot(adjoint, gap)
-        return jnp.exp(clock - back) * jnp.concatenate([-speed, turned, sigma[None]])
+        return clock.pace(end - back) * jnp.concatenate([-speed, turned, sigma[None]])
 
-    end = jnp.stack([path.mu[-1], path.nu[-1]])
-    full = jnp.concatenate([end, jnp.array([0.0, 1.0, 0.0])])
+    full = jnp.stack([path.mu[-1], path.nu[-1], 0.0, 1.0, 0.0])
     solution = integrate(
-        field, full, (clock - jnp.log1p(times))[::-1], jumps=turns, rtol=1e-10, atol=1e-12
+        field, full, (end - clock.at(times))[::-1], jumps=turns, rtol=1e-10, atol=1e-12
     )
     values = solution.values[::-1]
 

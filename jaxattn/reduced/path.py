@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from jaxattn import theory
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import InputError
 from jaxattn.integrate import Solution
-from jaxattn.reduced.log_clock import Clock
 from jaxattn.theory.checks import checked_start
 
-__all__ = ["ReducedPath", "Scalar", "checked_row", "log_times", "made_path"]
+__all__ = ["ReducedPath", "Scalar", "checked_row", "log_time_unit", "log_times", "made_path"]
 
 Scalar = Real[ArrayLike, ""]
 
@@ -74,19 +74,29 @@ def checked_row(
     return (segments, classes), jnp.where(sound, jnp.stack([mu0, nu0]), jnp.nan)
 
 
+def log_time_unit(velocity: Float[Array, "2"]) -> Float[Array, ""]:
+    """The time that mu and nu together need for a first change of 1: the unit of log time.
+
+    From zero it is m C. Up to there mu rises linearly in t and nu like its square, so that an
+    explicit solver's steps leave no error relative to either, however small they are; a unit of 1
+    would make exponentials of them, and a step for every third of a factor e.
+    """
+    # The path does not depend on the unit, and so neither do its derivatives.
+    unit = jax.lax.stop_gradient(1.0 / (velocity[0] + velocity[1]))
+    return jnp.where(jnp.isfinite(unit), unit, 1.0)
+
+
 def made_path(
     times: Float[Array, " save"],
-    clock: Clock,
     state: tuple[Float[Array, " save"], Float[Array, " save"]],
     size: tuple[Array, Array],
     loss: Float[Array, " save"],
     drift: Float[Array, ""],
     solution: Solution,
 ) -> ReducedPath:
-    """The path of a solution by this clock, whose `state` at the times is mu and nu."""
+    """The path of a solution whose `state` at the times is mu and nu."""
     mu, nu = state
     segments, classes = size
-    done = solution.status == int(Status.DONE)
     return ReducedPath(
         time=times,
         mu=mu,
@@ -96,6 +106,6 @@ def made_path(
         loss=loss,
         invariant_drift=drift,
         status=solution.status,
-        time_reached=jnp.where(done, times[-1], clock.time(solution.time_reached)),
+        time_reached=solution.time_reached,
         work=solution.work,
     )

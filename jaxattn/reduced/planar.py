@@ -133,19 +133,19 @@ def _solve(
     segments, classes, rho, variance, switch = numbers
     together = 1 + (classes - 1) * rho
     sound = (segments >= 2) & (classes >= 2) & (rho < 1) & (together > 0) & (variance >= 0)
-    turn = jnp.log1p(jnp.where(codes[0] == codes[1], jnp.inf, switch))
+    turn = jnp.where(codes[0] == codes[1], jnp.inf, switch)
 
-    def field(clock: Array, state: Array, _: None) -> Array:
-        # In s = log(1 + t), as in jaxattn.reduced.
-        code = jnp.where(clock < turn, codes[0], codes[1])
+    def field(time: Array, state: Array, _: None) -> Array:
+        code = jnp.where(time < turn, codes[0], codes[1])
         each = [velocity(*state, numbers) for velocity in _VELOCITIES]
-        return jnp.exp(clock) * jax.lax.select_n(jnp.broadcast_to(code, (2,)), *each)
+        return jax.lax.select_n(jnp.broadcast_to(code, (2,)), *each)
 
     solution = integrate(
         field,
         jnp.where(sound, jnp.zeros(2), jnp.nan),
-        jnp.log1p(times),
+        times,
         jumps=turn[None],
+        unit=1.0,
         rtol=rtol,
         atol=atol,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,10 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.reduced.log_clock import Clock, clock_from
-from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, made_path
+from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, log_time_unit, made_path
 from jaxattn.theory.checks import checked_switch, checked_times
 
-__all__ = ["PARADIGMS", "Flow", "asked_for", "flow_of", "solve_reduced"]
+__all__ = ["PARADIGMS", "solve_reduced"]
 
 
 PARADIGMS: dict[str, tuple[str, str]] = {
@@ -42,37 +41,12 @@ def _velocity(code: Array, state: Array, size: tuple[Array, Array]) -> Array:
     return _pick(theory.FIELDS, code, state[0], state[1], *size)
 
 
-def _field(reading: Array, state: Array, args: tuple[Any, ...]) -> Array:
-    (before, after), switch, clock, size = args
-    code = jnp.where(reading < switch, before, after)
-    return clock.pace(reading) * _velocity(code, state, size)
+def _field(time: Array, state: Array, args: tuple[Any, ...]) -> Array:
+    (before, after), switch_time, size = args
+    return _velocity(jnp.where(time < switch_time, before, after), state, size)
 
 
-class Flow(NamedTuple):
-    """What `integrate` is to solve: a field by a clock, and where it jumps."""
-
-    clock: Clock
-    switch: Float[Array, ""]
-    args: Any
-    field: Callable[..., Array] = _field
-
-
-def flow_of(
-    codes: Int[Array, "2"],
-    origin: Float[Array, ""],
-    start: Float[Array, "2"],
-    size: tuple[Array, Array],
-    switch_time: Float[Array, ""],
-) -> Flow:
-    """The flow from `start` at `origin` of what `asked_for` gives."""
-    before, after = flows = jnp.asarray(_FLOWS)[codes]
-    first = jnp.where(origin < switch_time, before, after)
-    clock = clock_from(origin, _velocity(first, start, size))
-    switch = clock.at(switch_time)
-    return Flow(clock, switch, (flows, switch, clock, size))
-
-
-def asked_for(
+def _asked_for(
     paradigm: str, switch_time: Scalar | None, times: Float[Array, "*save"]
 ) -> tuple[Int[Array, "2"], Float[Array, ""]]:
     """Which losses are in force before and from the switch, and when that is.
@@ -105,17 +79,18 @@ def _solve(
     max_steps: int,
 ) -> ReducedPath:
     size = (segments, classes)
-    flow = flow_of(codes, times[0], start, size, switch_time)
-    readings = flow.clock.at(times)
+    before, after = flows = jnp.asarray(_FLOWS)[codes]
+    first = jnp.where(times[0] < switch_time, before, after)
     # Save at the switch too: the second part of a hybrid has an invariant of its own there.
-    turn = jnp.clip(flow.switch, readings[0], readings[-1])
-    place = jnp.searchsorted(readings, turn)
+    turn = jnp.clip(switch_time, times[0], times[-1])
+    place = jnp.searchsorted(times, turn)
     solution = integrate(
-        flow.field,
+        _field,
         jnp.where(jnp.isnan(switch_time), jnp.nan, start),
-        jnp.insert(readings, place, turn),
-        flow.args,
-        jumps=flow.switch[None],
+        jnp.insert(times, place, turn),
+        (flows, switch_time, size),
+        jumps=switch_time[None],
+        unit=log_time_unit(_velocity(first, start, size)),
         rtol=rtol,
         atol=atol,
         solver=solver,
@@ -123,7 +98,6 @@ def _solve(
     )
     rows = jnp.arange(times.size)
     mu, nu = solution.values[rows + (rows >= place)].T
-    before, after = flow.args[0]
     code = jnp.where(times < switch_time, before, after)
 
     def invariant(code: Array, mu: Array, nu: Array) -> Array:
@@ -139,7 +113,7 @@ def _solve(
     worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
     code = jnp.where(times < switch_time, codes[0], codes[1])
     loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
-    return made_path(times, flow.clock, (mu, nu), size, loss, worst, solution)
+    return made_path(times, (mu, nu), size, loss, worst, solution)
 
 
 def solve_reduced(
@@ -158,8 +132,8 @@ def solve_reduced(
 ) -> ReducedPath:
     """The path of (mu, nu) under gradient flow, from (mu0, nu0) at ``times[0]``.
 
-    Solved in the logarithm of time (`jaxattn.reduced.log_clock`), in which no part of the path is
-    much longer than another; the step size is clipped at the switch. Works under ``jit`` and under
+    Solved in log time (`jaxattn.reduced.path.log_time_unit`), in which no part of the path is much
+    longer than another; the step size is clipped at the switch. Works under ``jit`` and under
     ``vmap`` over every number, and can be differentiated in forward mode (``jax.jvp``,
     ``jax.jacfwd``); a second call on as many times compiles nothing, whatever its paradigm.
 
@@ -200,7 +174,7 @@ def solve_reduced(
     needs_x64("theory")
     size, start = checked_row(segments, classes, mu0, nu0)
     times = checked_times(times)
-    codes, switch = asked_for(paradigm, switch_time, times)
+    codes, switch = _asked_for(paradigm, switch_time, times)
     return _solve(
         codes,
         times,

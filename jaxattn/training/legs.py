@@ -27,7 +27,7 @@ from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.train import work_of
 from jaxattn.training.train_loop import Constants, State, Watch, make_train_loop
 
-__all__ = ["Carry", "Legs", "Span", "make_legs", "spans_of"]
+__all__ = ["Carry", "Legs", "Span", "make_legs"]
 
 
 class Carry(NamedTuple):
@@ -82,7 +82,7 @@ def make_legs(
     Raises:
         InputError: `every` below 1.
     """
-    spans = spans_of(saves, every)
+    spans = _spans_of(saves, every)
     longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
     loop = make_train_loop(problem, optimiser, saves[-1], order, keep_params, watch, longest)
 
@@ -132,7 +132,7 @@ def make_legs(
     return Legs(saves, keep_params, spans, begin, leg)
 
 
-def spans_of(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:
+def _spans_of(saves: tuple[int, ...], every: int) -> tuple[Span, ...]:
     """The saves of each leg, with an edge at every `every`-th save after the first.
 
     Raises:

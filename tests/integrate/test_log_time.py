@@ -1,4 +1,4 @@
-"""Solvers beyond the plain one: log time, a longest step, an implicit method, a limit of rtol."""
+"""Solvers beyond the plain one: log time, an implicit method, a limit of rtol."""
 
 from functools import lru_cache
 
@@ -10,6 +10,7 @@ from helpers import jit, slow_but
 
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.integrate import SOLVERS, integrate
+from jaxattn.integrate.log_time import LogClock, time_on_its_side
 
 pytestmark = pytest.mark.needs_x64
 
@@ -46,25 +47,23 @@ TURN = turned_back_late() if jax.config.jax_enable_x64 else NAN
 
 @jit
 @jax.vmap
-def in_log_time(unit, longest, rate, level):
+def in_log_time(unit, rate, level):
     return integrate(
         decaying, jnp.ones(1), TIMES, (rate, TURN), jumps=np.array([TURN]), unit=unit,
-        longest=longest, atol=1e-20, until=lambda time, y, args: level - y[0],
+        atol=1e-20, until=lambda time, y, args: level - y[0],
         save=lambda time, y, args: {"y": y[0], "time": time},
     )  # fmt: skip
 
 
 ROWS = {
-    "plain": (1.0, INF, 1.0, 0.0),
-    "another unit": (20.0, INF, 1.0, 0.0),
-    "until y is 0.01": (1.0, INF, 1.0, 0.01),
-    "no unit": (0.0, INF, 1.0, 0.0),
-    "NaN as the unit": (NAN, INF, 1.0, 0.0),
-    "a unit below 0": (-1.0, INF, 1.0, 0.0),
-    "a unit without reach": (1e-300, INF, 1.0, 0.0),
-    "no step": (1.0, 0.0, 1.0, 0.0),
-    "NaN as the longest step": (1.0, NAN, 1.0, 0.0),
-    "NaN as the rate": (1.0, INF, NAN, 0.0),
+    "plain": (1.0, 1.0, 0.0),
+    "another unit": (20.0, 1.0, 0.0),
+    "until y is 0.01": (1.0, 1.0, 0.01),
+    "no unit": (0.0, 1.0, 0.0),
+    "NaN as the unit": (NAN, 1.0, 0.0),
+    "a unit below 0": (-1.0, 1.0, 0.0),
+    "a unit without reach": (1e-300, 1.0, 0.0),
+    "NaN as the rate": (1.0, NAN, 0.0),
 }
 
 
@@ -101,8 +100,8 @@ def test_an_event_in_log_time_is_found_and_told_in_t():
     assert np.array_equal(np.isnan(run.values["y"]), end < TIMES)
 
 
-@pytest.mark.parametrize("name", list(ROWS)[3:9])
-def test_a_unit_or_a_longest_step_that_makes_no_sense_fails_without_a_step(name):
+@pytest.mark.parametrize("name", list(ROWS)[3:7])
+def test_a_unit_that_makes_no_sense_fails_without_a_step(name):
     run = rows()[name]
     assert run.status == Status.SOLVER_FAILED
     assert run.work["steps"] + run.work["rejected"] == 0
@@ -113,44 +112,17 @@ def test_a_field_of_nan_fails_in_log_time_too():
     assert rows()["NaN as the rate"].status == Status.SOLVER_FAILED
 
 
-@jit
-@jax.vmap
-def linear(rate, longest):
-    times = jnp.array([0.0, 10.0])
-
-    def field(time, y, args):
-        return -args * y
-
-    return integrate(field, jnp.ones(1), times, rate, longest=longest, rtol=1e-3, atol=1e-6)
-
-
-def test_no_step_is_longer_than_the_longest():
-    run = linear(np.array([0.01, 0.01, 50.0, 50.0]), np.array([INF, 0.25, INF, 3.0 / 50]))
-    assert np.all(run.status == Status.DONE)
-    # Nothing limits the first row but the growth of its steps; the second takes equal ones.
-    assert run.work["steps"][0] < 10
-    assert run.work["steps"][1] == 10 / 0.25
-    # On stiff decay tsit5 steps at the edge of its stability, 3.31 / rate, and is thrown back.
-    assert run.work["rejected"][2] > 5
-    assert run.work["rejected"][3] == 0
-    # It grows to that by factors of the controller at first, while the solution falls.
-    assert 0 <= run.work["steps"][3] - 10 * 50 / 3 < 20
-
-
-def test_the_longest_step_is_one_of_t_in_log_time_too():
-    @jit
-    def run(longest):
-        times = jnp.array([0.0, 100.0])
-
-        def field(time, y, args):
-            return -0.001 * y
-
-        return integrate(field, jnp.ones(1), times, longest=longest, unit=0.5, rtol=1e-3)
-
-    # A step that is long in log time is cut to 1 where it matters, from t about 1 on.
-    limited, free = run(1.0), run(INF)
-    assert 100 <= limited.work["steps"] < 110
-    assert free.work["steps"] < 15
+def test_no_time_is_rounded_across_a_jump(rng):
+    end = 1e4
+    jumps = jnp.sort(jnp.asarray(rng.uniform(0.0, end, 200)))
+    clock = LogClock(jnp.zeros(()), jnp.asarray(300.0))
+    marks = clock.at(jumps)
+    read = jax.vmap(lambda reading: time_on_its_side(clock, reading, jumps, jnp.asarray(end)))
+    assert np.all(read(marks) >= jumps)
+    assert np.all(read(jnp.nextafter(marks, 0.0)) < jumps)
+    # The clock alone does round across some, either way.
+    assert np.any(clock.time(marks) < jumps)
+    assert np.any(clock.time(jnp.nextafter(marks, 0.0)) >= jumps)
 
 
 @pytest.mark.slow

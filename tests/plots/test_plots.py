@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import matplotlib.pyplot as plt
@@ -18,15 +17,9 @@ from matplotlib.lines import Line2D
 
 from jaxattn import compare, plots
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.experiments.theory.panels import theory_figure, theory_panels
 from jaxattn.results.files import open_run, write_results
 
 LAST_RATE = 0.05
-TIMES = np.geomspace(1, 1e5, 50)
-PATHS = {
-    name: SimpleNamespace(time=TIMES, mu=np.log1p(TIMES), nu=TIMES**0.1, attention=TIMES / 2e5)
-    for name in ("soft", "hard", "lvml")
-}
 
 FIGURES: dict[str, Callable[[xr.Dataset, Axes | None], Axes]] = {
     "focus": plots.focus,
@@ -34,7 +27,6 @@ FIGURES: dict[str, Callable[[xr.Dataset, Axes | None], Axes]] = {
     "learning": plots.learning,
     "beside_flow": plots.beside_flow,
     "mu_nu": plots.mu_nu,
-    "theory_figure": lambda ds, ax: theory_figure(PATHS, ax),
 }
 
 
@@ -78,7 +70,7 @@ def measured(ds: xr.Dataset, name: str, paradigm: str, process: str = "train") -
     return ds[name].sel(at)
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name != "theory_figure"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_the_title_of_a_figure_begins_with_the_setting(name: str, whole: xr.Dataset) -> None:
     assert "digits, learning rate 0.05" in said(FIGURES[name](whole, None))
 
@@ -190,10 +182,9 @@ def test_a_result_of_which_nothing_is_done_gives_empty_axes_and_the_reason(name:
     ds = example_result(flow_seeds=2, theory=True)
     ds["status"][:] = int(Status.SOLVER_FAILED)
     ax = FIGURES[name](ds, None)
-    if name != "theory_figure":
-        assert "solver failed" in said(ax)
-        assert not ax.lines
-        assert not legend(ax)
+    assert "solver failed" in said(ax)
+    assert not ax.lines
+    assert not legend(ax)
     ax.figure.canvas.draw()
 
 
@@ -270,9 +261,8 @@ def test_a_paradigm_has_the_same_colour_in_every_figure(whole: xr.Dataset) -> No
         for draw in (plots.focus, plots.accuracy, plots.beside_flow, plots.mu_nu):
             ax = draw(every, Figure().subplots(), paradigms=[name])
             assert {one.get_color() for one in ax.lines} == {colour}
-    for ax in (theory_figure(PATHS), plots.focus(whole)):
-        for name in PATHS:
-            assert line(ax, name).get_color() == plots.COLOURS[name]
+    for name in ("soft", "hard", "lvml"):
+        assert line(plots.focus(whole), name).get_color() == plots.COLOURS[name]
 
 
 def test_custom_paradigms_get_colours_and_lines_of_their_own_whichever_are_drawn() -> None:
@@ -329,27 +319,12 @@ def test_logarithmic_time_starts_after_zero(whole: xr.Dataset) -> None:
     ax = plots.mu_nu(whole, log=True)
     assert ax.get_xscale() == "log"
     assert all(np.min(one.get_xdata()) > 0 for one in ax.lines if one.get_xdata()[0] != 2.5)
-    assert theory_figure(PATHS, log=True).get_xscale() == "log"
-
-
-def test_the_theory_is_drawn_as_it_is_given_without_what_was_not_solved() -> None:
-    failed = SimpleNamespace(**vars(PATHS["hard"]), status=np.int8(Status.SOLVER_FAILED))
-    given = Figure().subplots()
-    ax = theory_figure(PATHS | {"hard": failed}, given, quantity="nu")
-    assert ax is given
-    assert ax.get_xlabel() == "time: step times learning rate"
-    assert ax.get_ylabel().startswith(r"$\nu$: score gap")
-    np.testing.assert_array_equal(line(ax, "lvml").get_ydata(), PATHS["lvml"].nu)
-    np.testing.assert_array_equal(line(ax, "lvml").get_xdata(), TIMES)
-    assert legend(ax) == ["soft", "lvml"]
-    assert "hard" in said(ax)
 
 
 def test_figures_of_several_panels_have_one_legend_for_all(whole: xr.Dataset) -> None:
     for figure, panels in (
         (plots.overview(whole), 2),
         (plots.population(whole), 3),
-        (theory_panels(PATHS), 3),
     ):
         assert len(figure.axes) == panels
         assert len(figure.legends) == 1
@@ -417,8 +392,6 @@ def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Pat
         (lambda ds: plots.mu_nu(ds, quantity="xi"), "unknown quantity: got 'xi'"),
         (lambda ds: plots.focus(ds.sel(process=["flow"])), "unknown process: got 'train'"),
         (lambda ds: plots.beside_flow(ds.sel(process=["train"])), "flow_seeds=2"),
-        (lambda ds: theory_figure({}), "paths: got none"),
-        (lambda ds: theory_figure(PATHS, quantity="alpha"), "unknown quantity: got 'alpha'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_would_do(

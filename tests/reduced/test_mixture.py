@@ -9,8 +9,6 @@ from scipy.integrate import solve_ivp
 from jaxattn import theory
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.reduced import log_times, solve_mixture, solve_reduced
-from jaxattn.reduced.log_clock import clock_from
-from jaxattn.reduced.mixture import time_on_its_side
 
 pytestmark = pytest.mark.needs_x64
 
@@ -73,18 +71,6 @@ def test_every_stage_is_on_its_side_of_a_jump_in_spite_of_rounding():
         level = mixed([0.5, 0.5, 0.5], [place, 2.0 * place])
         assert run.status == Status.DONE
         assert run.work["rejected"] <= level.work["rejected"] + 6
-
-
-def test_no_time_is_rounded_across_a_jump(rng):
-    jumps = jnp.sort(jnp.asarray(rng.uniform(0.0, T_END, 200)))
-    clock = clock_from(jnp.zeros(()), jnp.asarray([1.0 / 300.0, 0.0]))
-    marks = clock.at(jumps)
-    read = jax.vmap(lambda reading: time_on_its_side(clock, reading, jumps, jnp.asarray(T_END)))
-    assert np.all(read(marks) >= jumps)
-    assert np.all(read(jnp.nextafter(marks, 0.0)) < jumps)
-    # The clock alone does round across some, either way.
-    assert np.any(clock.time(marks) < jumps)
-    assert np.any(clock.time(jnp.nextafter(marks, 0.0)) >= jumps)
 
 
 def wave(time, args):

@@ -2,7 +2,6 @@
 
 import re
 from io import StringIO
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -163,20 +162,20 @@ def test_a_long_table_of_numbers_ends_with_where_the_rest_is() -> None:
 
 
 def test_the_table_of_theory_has_the_ends_of_every_path() -> None:
-    path = SimpleNamespace(
-        time=np.array([0.0, 4e5]),
-        mu=np.array([0.0, 12.5]),
-        nu=np.array([0.0, 8.25]),
-        attention=np.array([0.01, 0.75]),
-        right_class=np.array([0.001, 0.5]),
-        invariant_drift=3e-12,
-    )
-    table = theory_table({"soft": path, "lvml": path})
+    path = {
+        "t": [0.0, 4e5],
+        "mu": [0.0, 12.5],
+        "nu": [0.0, 8.25],
+        "alpha": [0.01, 0.75],
+        "beta": [0.001, 0.5],
+        "invariant_drift": 3e-12,
+    }
+    table = theory_table({"paradigms": {"soft": path, "lvml": path}})
     assert str(table.title) == "at time 400000"
     ends = ["12.5", "8.25", "0.75", "0.5", "3.0e-12"]
     assert drawn(table)[1:] == [["soft", *ends], ["lvml", *ends]]
-    path.ode_vs_closed_form = 4e-10
-    assert drawn(theory_table({"soft": path}))[1:] == [["soft", *ends, "4.0e-10"]]
+    compared = {"paradigms": {"soft": path | {"ode_vs_closed_form": 4e-10}}}
+    assert drawn(theory_table(compared))[1:] == [["soft", *ends, "4.0e-10"]]
 
 
 def test_the_table_of_doctor_says_failed_in_capitals() -> None:

@@ -4,7 +4,6 @@
 the phase portrait: the vector field of each paradigm and its exact orbits from several starts.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -20,27 +19,19 @@ from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.theory.figures import closed_forms, late_focus
 from jaxattn.experiments.theory.findings import findings, numbers
+from jaxattn.experiments.theory.paths import PROCESSES, of_paradigms, solve_paths
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
-from jaxattn.reduced import log_times, solve_reduced
+from jaxattn.reduced import log_times
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import SCHEMA_VERSION, status_attributes
+from jaxattn.results.files import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 
-__all__ = ["PARADIGMS", "PROCESSES", "THEORY", "Published", "run"]
+__all__ = ["PARADIGMS", "THEORY", "Published", "run"]
 
 PARADIGMS = ("soft", "hard", "lvml")
-PROCESSES = ("closed-form", "ode")
 THRESHOLDS = (0.5, 0.9, 0.99)
 """Of the attention."""
-
-_WORDS = {
-    "mu": ("1", "mu: logit of the right class above the others'"),
-    "nu": ("1", "nu: score of the foreground above the background's"),
-    "alpha": ("1", "alpha: attention on the foreground"),
-    "beta": ("1", "beta: probability of the right class, read in full"),
-    "loss": ("nat", "population loss of the paradigm"),
-}
 
 _RTOL, _SOLVER = 1e-12, "tsit5"
 """Of the ODE. One of order 8 takes fewer steps, and longer to compile."""
@@ -74,19 +65,6 @@ class Published:
         return {"segments": self.segments, "classes": self.classes}
 
 
-def _of_state(
-    paradigm: str, mu: Curve, nu: Curve, size: Mapping[str, int]
-) -> dict[str, np.ndarray]:
-    m, c = float(size["segments"]), float(size["classes"])
-    return {
-        "mu": mu,
-        "nu": nu,
-        "alpha": np.asarray(theory.attention(nu, m)),
-        "beta": np.asarray(theory.right_class(mu, c)),
-        "loss": np.asarray(theory.LOSSES[paradigm](mu, nu, m, c)),
-    }
-
-
 def run(config: Published, to: Listeners) -> xr.Dataset:
     """Every paradigm by both ways, then what needs all of them; heard of after each paradigm.
 
@@ -101,10 +79,8 @@ def run(config: Published, to: Listeners) -> xr.Dataset:
         failed = sum(int(np.sum(one["status"] != Status.DONE)) for one in found.values())
         done = len(PROCESSES) * len(found)
         to.tell(Progress(name, "theory", done, len(PROCESSES) * len(PARADIGMS), failed))
-        ds = xr.concat(found.values(), dim=xr.Variable("paradigm", list(found)))
-        ds = ds.assign_attrs(
-            schema_version=SCHEMA_VERSION, **config.size, spec=canonical_json(_spec(config, ds))
-        )
+        ds = of_paradigms(found, config.size)
+        ds = ds.assign_attrs(schema_version=SCHEMA_VERSION, spec=canonical_json(_spec(config, ds)))
         to.keep(ds)
     with to.watch.running("events"):
         ds = ds.assign(_events(config))
@@ -113,39 +89,22 @@ def run(config: Published, to: Listeners) -> xr.Dataset:
 
 
 def _in_time(paradigm: str, config: Published) -> xr.Dataset:
-    times = config.times
-    state = theory.trajectory(paradigm, times, **config.size)
-    path = solve_reduced(paradigm, times, **config.size, rtol=_RTOL, atol=_RTOL, solver=_SOLVER)
-    both = {
-        "closed-form": _of_state(paradigm, np.asarray(state.mu), np.asarray(state.nu), config.size),
-        "ode": _of_state(paradigm, np.asarray(path.mu), np.asarray(path.nu), config.size),
-    }
-    finite = bool(np.isfinite(both["closed-form"]["nu"]).all())
-    status = [Status.DONE if finite else Status.SOLVER_FAILED, int(path.status)]
+    """The paths, the loss on them, and the late law."""
+    how: dict[str, Any] = {"rtol": _RTOL, "atol": _RTOL, "solver": _SOLVER}
+    ds = solve_paths(paradigm, config.times, config.size, **how)
+    size = (float(config.segments), float(config.classes))
+    states = (ds[["mu", "nu"]].sel(process=process) for process in PROCESSES)
+    losses = [theory.LOSSES[paradigm](at["mu"].values, at["nu"].values, *size) for at in states]
     # Traced, so that times before the law means anything give NaN and are not refused.
-    law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(times)
-    return xr.Dataset(
-        {
-            **{
-                name: (
-                    ("process", "save"),
-                    np.stack([both[process][name] for process in PROCESSES]),
-                    {"units": unit, "long_name": words},
-                )
-                for name, (unit, words) in _WORDS.items()
-            },
-            "late_law": (
-                "save",
-                np.asarray(law),
-                {"units": "1", "long_name": "leading law of 1 - alpha at late times"},
-            ),
-            "status": ("process", np.asarray(status, np.int8), status_attributes()),
-        },
-        {
-            "process": list(PROCESSES),
-            "time": ("save", times, {"units": "time", "long_name": "step times learning rate"}),
-        },
+    law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(config.times)
+    return ds.assign(
+        loss=_labelled(("process", "save"), losses, "nat", "population loss of the paradigm"),
+        late_law=_labelled(("save",), law, "1", "leading law of 1 - alpha at late times"),
     )
+
+
+def _labelled(dims: tuple[str, ...], values: Any, unit: str, words: str) -> Any:
+    return (dims, np.asarray(values), {"units": unit, "long_name": words})
 
 
 def _events(config: Published) -> dict[str, Any]:
@@ -214,18 +173,14 @@ def _portrait(config: Published, corner: tuple[float, float]) -> dict[str, Any]:
         return [theory.nu_of_mu(name, mu, **start) for name in PARADIGMS]
 
     heights = orbits(along, starts[:, :1], starts[:, 1:])
-
-    def labelled(dims: tuple[str, ...], values: Any, unit: str, words: str) -> Any:
-        return (dims, np.asarray(values), {"units": unit, "long_name": words})
-
     plane = ("paradigm", "at_nu", "at_mu")
     return {
-        "field_mu": labelled(plane, speeds[:, 0], "1/time", "velocity of mu"),
-        "field_nu": labelled(plane, speeds[:, 1], "1/time", "velocity of nu"),
-        "orbit_mu": labelled(("start", "point"), along, "1", "mu along an orbit"),
-        "orbit_nu": labelled(("paradigm", "start", "point"), heights, "1", "nu along an orbit"),
-        "at_mu": labelled(("at_mu",), mu, "1", "mu"),
-        "at_nu": labelled(("at_nu",), nu, "1", "nu"),
+        "field_mu": _labelled(plane, speeds[:, 0], "1/time", "velocity of mu"),
+        "field_nu": _labelled(plane, speeds[:, 1], "1/time", "velocity of nu"),
+        "orbit_mu": _labelled(("start", "point"), along, "1", "mu along an orbit"),
+        "orbit_nu": _labelled(("paradigm", "start", "point"), heights, "1", "nu along an orbit"),
+        "at_mu": _labelled(("at_mu",), mu, "1", "mu"),
+        "at_nu": _labelled(("at_nu",), nu, "1", "nu"),
     }
 
 

@@ -1,4 +1,4 @@
-"""The reduced system by closed form, with an ODE solver's answer on top, and its late laws."""
+"""The reduced system against time, an ODE solver's answer on closed forms, and late laws."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from jaxattn.core.contracts import Status
-from jaxattn.plots.canvas import new_grid
+from jaxattn.plots.canvas import new_grid, new_panels
 from jaxattn.plots.frame import format_axes, label_of, set_title
-from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.legends import legend_below, legend_handles, one_legend
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import style_of
 
-__all__ = ["closed_forms", "late_focus"]
+__all__ = ["closed_forms", "late_focus", "panels"]
 
 _PANELS = ("mu", "nu", "alpha", "beta", "loss")
 _TIME = "time: step times learning rate"
@@ -24,6 +24,36 @@ _MARKS = 14
 """Of the ODE, on each curve."""
 _LAW = (0, (1, 1.6))
 _DOT: dict[str, Any] = {"color": "0.3", "marker": "o", "mfc": "white", "ls": "none"}
+
+
+def panels(ds: xr.Dataset) -> Figure:
+    """mu, nu and alpha side by side, by the first process of a result, of what was solved.
+
+    Time is drawn on a logarithmic axis where the horizon is so long that all of the rise would lie
+    at its left end.
+
+    Args:
+        ds: paths of some paradigms, see `jaxattn.experiments.theory.paths`.
+    """
+    names = [str(name) for name in ds["paradigm"].values]
+    done = (ds["status"] == Status.DONE).all("process").values
+    failed = [name for name, well in zip(names, done, strict=True) if not well]
+    log = float(ds["time"][-1]) > 100.0 * _unit(ds)
+    shown = ds.sel(save=ds["time"].values > 0) if log else ds
+    figure, axes = new_panels(3, height=3.6)
+    for ax, quantity in zip(axes, _PANELS, strict=False):
+        if log:
+            ax.set_xscale("log")
+        for name in names:
+            if name not in failed:
+                _draw_line(ax, shown, quantity, name, names)
+        if not log:
+            ax.set_xlim(left=0)
+        format_axes(ax, _TIME, label_of(ds[quantity].attrs, quantity))
+        legend_below(ax)
+    set_title(axes[0], _size(ds), f"left out, not solved: {', '.join(failed)}" if failed else "")
+    one_legend(figure, axes)
+    return figure
 
 
 def closed_forms(ds: xr.Dataset) -> Figure:
@@ -45,9 +75,8 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     marks = _evenly(time)
     for ax, name in zip(axes.flat, _PANELS, strict=False):
         for place, paradigm in enumerate(names):
-            style = style_of(paradigm, names)
-            exact, solved = _both(ds, name, paradigm)
-            ax.plot(time, exact, color=style.colour, linestyle=style.line, lw=2.0, label=paradigm)
+            style, solved = style_of(paradigm, names), _solved(ds, name, paradigm)[1]
+            _draw_line(ax, ds, name, paradigm, names)
             # One paradigm's marks between the others': they coincide for most of the time.
             own = np.roll(marks, place) if marks.size < 3 else marks[place % 3 :: 3]
             ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **_mark(style))
@@ -78,10 +107,10 @@ def late_focus(ds: xr.Dataset) -> Figure:
     names = [str(name) for name in ds["paradigm"].values]
     unit = _unit(ds)
     time = ds["time"].values[1:] / unit
-    soft = _both(ds, "nu", "soft")[0]
+    soft = _solved(ds, "nu", "soft")[0]
     for name in names:
         style = style_of(name, names)
-        nu, alpha = (_both(ds, what, name)[0] for what in ("nu", "alpha"))
+        nu, alpha = (_solved(ds, what, name)[0] for what in ("nu", "alpha"))
         look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "label": name}
         ahead.plot(time, (nu - soft)[1:], lw=2.0, **look)
         falls.plot(time, 1.0 - alpha[1:], lw=2.0, **look)
@@ -108,12 +137,17 @@ def late_focus(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def _both(ds: xr.Dataset, name: str, paradigm: str) -> list[Float[np.ndarray, " save"]]:
-    """By closed form and by ODE; NaN where that was not solved."""
+def _solved(ds: xr.Dataset, name: str, paradigm: str) -> Float[np.ndarray, "process save"]:
+    """By each process; NaN where that did not solve it."""
     one = ds.sel(paradigm=paradigm)
-    done = (one["status"] == Status.DONE).values[:, None]
-    exact, solved = np.where(done, one[name].transpose("process", "save").values, np.nan)
-    return [exact, solved]
+    return one[name].where(one["status"] == Status.DONE).transpose("process", "save").values
+
+
+def _draw_line(ax: Axes, ds: xr.Dataset, name: str, paradigm: str, names: list[str]) -> None:
+    """By the first process."""
+    style, values = style_of(paradigm, names), _solved(ds, name, paradigm)[0]
+    look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "label": paradigm}
+    ax.plot(ds["time"].values, values, lw=2.0, **look)
 
 
 def _unit(ds: xr.Dataset) -> float:
@@ -146,7 +180,7 @@ def _draw_difference(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
     time = ds["time"].values
     for name in names:
         style = style_of(name, names)
-        gaps = [np.abs(np.subtract(*_both(ds, what, name))) for what in ("mu", "nu")]
+        gaps = [np.abs(np.subtract(*_solved(ds, what, name))) for what in ("mu", "nu")]
         so_far = np.maximum.accumulate(np.max(gaps, axis=0))
         ax.plot(
             time, np.where(so_far > 0, so_far, np.nan), color=style.colour, linestyle=style.line
@@ -165,7 +199,7 @@ def _in_thousands(ax: Axes) -> None:
 def _mark_passes(ax: Axes, ds: xr.Dataset, name: str, names: list[str]) -> None:
     """A dot where `name` takes the lead in nu from another."""
     time, unit = ds["time"].values, _unit(ds)
-    nu, soft = (_both(ds, "nu", who)[0] for who in (name, "soft"))
+    nu, soft = (_solved(ds, "nu", who)[0] for who in (name, "soft"))
     for other in names:
         at = float(ds["takes_lead"].sel(quantity="nu", paradigm=name, other=other))
         if np.isfinite(at):

@@ -22,7 +22,6 @@ class RunContext(NamedTuple):
       force, as the optimiser sees it (clipped where the run clips), each part times its own rate.
       One step of gradient descent moves by the learning rate times it.
     - ``gradient(time, params) -> Params``: the gradient itself, clipped where the run clips.
-    - ``loss(time, params) -> scalar``: the training loss in force.
     - ``per_example_losses(time, params) -> [example]``: of every example of the learning set.
     - ``per_example_gradients(time, params) -> Params [example ...]``: its gradient, not clipped.
     - ``measure(params) -> {name: array}``: what the problem measures on the learning set.
@@ -32,7 +31,6 @@ class RunContext(NamedTuple):
 
     descent_direction: Callable[[Float[Array, ""], Params], Params]
     gradient: Callable[[Float[Array, ""], Params], Params]
-    loss: Callable[[Float[Array, ""], Params], Float[Array, ""]]
     per_example_losses: Callable[[Float[Array, ""], Params], Float[Array, " example"]]
     per_example_gradients: Callable[[Float[Array, ""], Params], Params]
     measure: Callable[[Params], dict[str, Array]]

@@ -7,7 +7,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.quiver import Quiver
 
 from jaxattn import plots
-from jaxattn.experiments.theory.figures import closed_forms, late_focus
+from jaxattn.experiments.theory.figures import closed_forms, late_focus, panels
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 
 
@@ -36,6 +36,37 @@ def test_lines_are_the_closed_forms_and_markers_the_ode(result):
             places = np.searchsorted(result["time"].values, marks.get_xdata())
             np.testing.assert_array_equal(marks.get_ydata(), one.sel(process="ode")[places])
             assert 5 < len(places) < 25
+
+
+def test_panels_are_mu_nu_and_alpha_of_the_first_process_under_one_legend(result):
+    for ds, first in ((result, "closed-form"), (result.isel(process=[1]), "ode")):
+        figure = panels(ds)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == list(NAMES)
+        assert not any(ax.get_legend() for ax in figure.axes)
+        assert figure.axes[0].get_title(loc="left") == "4 segments, 5 classes"
+        for ax, quantity in zip(figure.axes, ("mu", "nu", "alpha"), strict=True):
+            assert ax.get_xlabel()
+            assert ax.get_ylabel().startswith(quantity)
+            for name in NAMES:
+                (line,) = of_colour(ax, name, marked=False)
+                values = result[quantity].sel(paradigm=name, process=first)
+                np.testing.assert_array_equal(line.get_ydata(), values)
+                np.testing.assert_array_equal(line.get_xdata(), result["time"])
+
+
+def test_panels_leave_out_what_was_not_solved_and_say_so():
+    figure = panels(example_theory(failed={"hard": 1}))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["soft", "lvml"]
+    assert not any(of_colour(ax, "hard", marked=False) for ax in figure.axes)
+    assert "not solved: hard" in figure.axes[0].get_title(loc="left")
+
+
+def test_panels_of_a_long_horizon_have_time_on_a_logarithmic_axis(result):
+    long = result.assign_coords(time=result["time"] * 20)
+    for ds, scale in ((result, "linear"), (long, "log")):
+        for ax in panels(ds).axes:
+            assert ax.get_xscale() == scale
+            assert (min(ax.lines[0].get_xdata()) > 0) == (scale == "log")
 
 
 def test_the_last_panel_is_the_largest_difference_so_far(result):

@@ -133,7 +133,6 @@ def quadratic(hessian, **values):
     return RunContext(
         descent_direction=lambda time, point: -hessian @ point,
         gradient=lambda time, point: hessian @ point,
-        loss=lambda time, point: point @ hessian @ point / 2,
         per_example_losses=lambda time, point: jnp.zeros(1),
         per_example_gradients=lambda time, point: jnp.zeros((1, 2)),
         measure=lambda point: {},

@@ -1,0 +1,74 @@
+"""The reduced system against time by closed form, by ODE or by both, with labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from jaxattn.reduced import solve_reduced
+from jaxattn.results.files import status_attributes
+from jaxattn.theory.closed_form_path import exact_path
+
+__all__ = ["PROCESSES", "of_paradigms", "solve_paths"]
+
+PROCESSES = ("closed-form", "ode")
+
+_WORDS = {
+    "mu": "mu: logit of the right class above the others'",
+    "nu": "nu: score of the foreground above the background's",
+    "alpha": "alpha: attention on the foreground",
+    "beta": "beta: probability of the right class, read in full",
+    "invariant_drift": "largest distance from the exact orbit, in units of nu",
+}
+_NAMES = {"alpha": "attention", "beta": "right_class"}
+"""What a path calls them."""
+
+
+def solve_paths(
+    paradigm: str,
+    times: Float[np.ndarray, " save"],
+    size: Mapping[str, int],
+    switch_time: float | None = None,
+    processes: Sequence[str] = PROCESSES,
+    **how: Any,
+) -> xr.Dataset:
+    """mu, nu, alpha and beta ``[process, save]``, drift of the invariant and status ``[process]``.
+
+    Args:
+        paradigm: soft, hard, lvml, hybrid; by ODE alone also em.
+        times: see `jaxattn.reduced.log_times`.
+        size: ``segments`` and ``classes``.
+        switch_time: when a hybrid turns hard; others ignore it.
+        processes: some of `PROCESSES`.
+        how: ``rtol``, ``atol``, ``solver`` of `jaxattn.reduced.solve_reduced`.
+
+    Raises:
+        InputError: as `jaxattn.reduced.solve_reduced` and `jaxattn.theory.trajectory`.
+    """
+    turn = switch_time if paradigm == "hybrid" else None
+    paths: list[Any] = [
+        solve_reduced(paradigm, times, **size, switch_time=turn, **how)
+        if process == "ode"
+        else exact_path(paradigm, times, **size, switch_time=turn)
+        for process in processes
+    ]
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([np.asarray(getattr(path, name)) for path in paths])
+
+    variables: dict[str, Any] = {}
+    for name, words in _WORDS.items():
+        values = stacked(_NAMES.get(name, name))
+        dims = ("process", "save")[: values.ndim]
+        variables[name] = (dims, values, {"units": "1", "long_name": words})
+    variables["status"] = ("process", stacked("status").astype(np.int8), status_attributes())
+    clock = {"units": "time", "long_name": "step times learning rate"}
+    return xr.Dataset(variables, {"process": list(processes), "time": ("save", times, clock)})
+
+
+def of_paradigms(paths: Mapping[str, xr.Dataset], size: Mapping[str, int]) -> xr.Dataset:
+    """The paths of several paradigms of one size, which it says as attributes."""
+    ds = xr.concat(paths.values(), dim=xr.Variable("paradigm", list(paths)))
+    return ds.assign_attrs(**size)
