@@ -1,6 +1,6 @@
 """Figures draw the numbers of the result, leave out what is not done, and say so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +15,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from seen import legend, said
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
@@ -39,12 +40,6 @@ FIGURES: dict[str, Callable[[xr.Dataset, Axes | None], Axes]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_open_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def whole() -> xr.Dataset:
     return example_result(flow_seeds=2, theory=True)
@@ -63,15 +58,6 @@ def band(ax: Axes, colour: str) -> np.ndarray:
         if isinstance(one, PolyCollection) and to_hex(one.get_facecolor()[0]) == colour.lower()
     ]
     return found.get_paths()[0].vertices
-
-
-def said(ax: Axes) -> str:
-    return ax.get_title(loc="left").replace("\n", " ")
-
-
-def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
 def measured(ds: xr.Dataset, name: str, paradigm: str, process: str = "train") -> xr.DataArray:
