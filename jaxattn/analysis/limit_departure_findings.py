@@ -17,6 +17,15 @@ from jaxattn.analysis.wording import capital, listed
 
 __all__ = ["departure_findings", "rate_words"]
 
+_LEAVES = "{rate} {name} leaves {limit} (by {share} of its way) {when}"
+_STAYS = "{names} never {leave} {limit} (by {share} of its way) at these rates."
+_PAST_THE_EDGE = (
+    "Why{where}: it has passed the edge of stability by then, as learning rate times sharpness "
+    "reaches {edge:.3g} at time {times}."
+)
+_DIVERGES = "Why{where}: its runs diverge."
+_OF_STEPS = "Why{where}: {edge}it is the error of steps of this size{falls}."
+
 
 def departure_findings(
     records: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
@@ -39,7 +48,9 @@ def departure_findings(
             continue
         first, *rest = left
         each = [
-            f"{rate_words(first)} {name} leaves {limit} (by {share} of its way) {_when(first)}",
+            _LEAVES.format(
+                rate=rate_words(first), name=name, limit=limit, share=share, when=_when(first)
+            ),
             *(f"at {one['learning_rate']:g} {_when(one)}" for one in rest),
         ]
         never = [f"{one['learning_rate']:g}" for one in known if not one["left"]]
@@ -47,8 +58,8 @@ def departure_findings(
         text += f"; at {listed(never)} it never does." if never else "."
         yield " ".join([text, *_reasons(left, lines)])
     if stay:
-        some = "leaves" if len(stay) == 1 else "leave"
-        yield f"{listed(stay)} never {some} {limit} (by {share} of its way) at these rates."
+        leave = "leaves" if len(stay) == 1 else "leave"
+        yield _STAYS.format(names=listed(stay), leave=leave, limit=limit, share=share)
 
 
 def _when(one: Mapping[str, Any]) -> str:
@@ -71,12 +82,9 @@ def _reasons(
         where = "" if len(by_why) == 1 else f" at {rates}"
         if why == EDGE:
             times = listed(dict.fromkeys(f"{one['edge_time']:.3g}" for one in group))
-            yield (
-                f"Why{where}: it has passed the edge of stability by then, as learning rate times "
-                f"sharpness reaches {group[0]['edge']:.3g} at time {times}."
-            )
+            yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], times=times)
         elif why == DIVERGED:
-            yield f"Why{where}: its runs diverge."
+            yield _DIVERGES.format(where=where)
         elif why == STEPS:
             mine = (
                 line
@@ -85,8 +93,7 @@ def _reasons(
             )
             slope = next((line["slope"] for line in mine if is_settled(line)), np.nan)
             edge = "no edge of stability is passed before; " if group[0]["edge"] > 0 else ""
-            how = f", which falls as the learning rate to the power {slope:.2f}"
-            yield (
-                f"Why{where}: {edge}it is the error of steps of this size"
-                f"{how if np.isfinite(slope) else ''}."
+            falls = f", which falls as the learning rate to the power {slope:.2f}"
+            yield _OF_STEPS.format(
+                where=where, edge=edge, falls=falls if np.isfinite(slope) else ""
             )

@@ -23,6 +23,13 @@ _KINKS = (
     "The model's gradient jumps, as at the kinks of ReLU: corrections beyond order 1 assume that "
     "it does not, and a path that slides along a kink may leave its limit at any learning rate."
 )
+_REACHES = (
+    "{name} reaches the edge of stability, learning rate times sharpness of {edge:.3g}, {each}."
+)
+_BELOW = (
+    "Training stays below the edge of stability, {edges}: learning rate times sharpness is at most "
+    "{most:.2g}."
+)
 
 
 def gap_findings(ds: xr.Dataset) -> list[Finding]:
@@ -58,14 +65,8 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
             first_over, *rest = over
             each = [f"at time {first_over['edge_time']:.3g} {rate_words(first_over)}"]
             each += [f"at time {one['edge_time']:.3g} at {one['learning_rate']:g}" for one in rest]
-            yield (
-                f"{name} reaches the edge of stability, learning rate times sharpness of "
-                f"{first_over['edge']:.3g}, {listed(each)}."
-            )
+            yield _REACHES.format(name=name, edge=first_over["edge"], each=listed(each))
     if len(below) == len(first):
         most = float(product.sel(process="train").max())
         edges = sorted({float(f"{one['edge']:.3g}") for one in first})
-        yield (
-            f"Training stays below the edge of stability, {listed(f'{one:g}' for one in edges)}: "
-            f"learning rate times sharpness is at most {most:.2g}."
-        )
+        yield _BELOW.format(edges=listed(f"{one:g}" for one in edges), most=most)

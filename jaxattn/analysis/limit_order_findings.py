@@ -17,6 +17,24 @@ __all__ = ["is_settled", "order_findings"]
 _SPREAD = 0.25
 """Local slopes further apart than this are no one power."""
 
+_IN_LAW = (
+    "{limit} is a limit in law: its paths have noise of their own, so their distance from training "
+    "says how wide paths spread, and no order is claimed."
+)
+_FOLLOWS = "{name} follows {limit} to order {slope} in the learning rate"
+_NOT_FOLLOWED = (
+    "{name} does not follow {limit}: the distance does not fall with the learning rate (order "
+    "{slope}{expected})."
+)
+_NO_POWER = (
+    "That is no one power yet: between neighbouring rates, from the largest to the smallest, the "
+    "slope goes {slopes}."
+)
+_LEFT_OUT = (
+    "Rates at which runs diverge or reach the edge of stability are in no order, which is fitted "
+    "to {counts}."
+)
+
 
 def order_findings(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Whether training follows a limit, of which order, and how well that is known.
@@ -26,44 +44,32 @@ def order_findings(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]
         limit: by name.
         lines: its `jaxattn.analysis.limit_departures.order_records`.
     """
-    known = LIMITS.get(limit)
+    known, called = LIMITS.get(limit), limit_words(limit)
     if known is not None and known.stochastic:
-        yield (
-            f"{capital(limit_words(limit))} is a limit in law: its paths have noise of their own, "
-            "so their distance from training says how wide paths spread, and no order is claimed."
-        )
+        yield _IN_LAW.format(limit=capital(called))
         return
     lines = [line for line in lines if np.isfinite(line["slope"])]
     follow = [line for line in lines if line["slope"] >= FOLLOWS]
-    expected = _expected(ds, limit)
+    expected = f"; {words}" if (words := _expected(ds, limit)) else ""
     if follow:
         first, *rest = ((run_name(line), _slope_words(line)) for line in follow)
-        each = [f"{first[0]} follows {limit_words(limit)} to order {first[1]} in the learning rate"]
+        each = [_FOLLOWS.format(name=first[0], limit=called, slope=first[1])]
         each += [f"{name} to {slope}" for name, slope in rest]
-        yield f"{listed_clauses(each)}; {expected}." if expected else f"{listed_clauses(each)}."
+        yield f"{listed_clauses(each)}{expected}."
     for line in lines:
         if line["slope"] < FOLLOWS:
-            yield (
-                f"{run_name(line)} does not follow {limit_words(limit)}: the distance does not "
-                f"fall with the learning rate (order {_slope_words(line)}"
-                + (f"; {expected})." if expected else ").")
-            )
+            told = {"name": run_name(line), "slope": _slope_words(line), "expected": expected}
+            yield _NOT_FOLLOWED.format(limit=called, **told)
     if wild := [line for line in follow if not is_settled(line)]:
         slopes = (
             f"from {line['local'][0]:.2f} to {line['local'][-1]:.2f} for {run_name(line)}"
             for line in wild
         )
-        yield (
-            "That is no one power yet: between neighbouring rates, from the largest to the "
-            f"smallest, the slope goes {listed(slopes)}."
-        )
+        yield _NO_POWER.format(slopes=listed(slopes))
     asked = ds.sizes["learning_rate"]
     if few := [line for line in lines if line["rates"] < asked]:
         counts = (f"{line['rates']} of {asked} for {run_name(line)}" for line in few)
-        yield (
-            "Rates at which runs diverge or reach the edge of stability are in no order, which is "
-            f"fitted to {listed(counts)}."
-        )
+        yield _LEFT_OUT.format(counts=listed(counts))
 
 
 def is_settled(line: Mapping[str, Any]) -> bool:

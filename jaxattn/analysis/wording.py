@@ -12,7 +12,7 @@ from jaxattn.core.contracts import MeasureSpec
 __all__ = [
     "Confidence",
     "Finding",
-    "Gap",
+    "Lead",
     "capital",
     "compared",
     "listed",
@@ -63,7 +63,7 @@ class Confidence(IntEnum):
     NONE = 2
 
 
-class Gap(NamedTuple):
+class Lead(NamedTuple):
     """What lies between two paradigms, the one that does better first.
 
     `size` and its interval, `low` to `high`, count in favour of `ahead`; NaN is unknown, as where
@@ -79,7 +79,7 @@ class Gap(NamedTuple):
     differs: bool
 
     @classmethod
-    def of(cls, pair: Mapping[str, Any], least: bool) -> "Gap":
+    def of(cls, pair: Mapping[str, Any], least: bool) -> "Lead":
         """From a line of `jaxattn.analysis.paired_differences.differences`."""
         means = pair["interval_of"] == "mean"
         size = pair["mean_difference"] if means else pair["median_difference"]
@@ -88,15 +88,15 @@ class Gap(NamedTuple):
         favour = -1 if least else 1
         names = (str(pair["paradigm_a"]), str(pair["paradigm_b"]))
         differs = pair["verdict"] == "differs"
-        gap = cls(*names, size, pair["low"], pair["high"], pair["p_holm"], differs).signed(favour)
-        return gap.turned() if favour * way < 0 else gap
+        lead = cls(*names, size, pair["low"], pair["high"], pair["p_holm"], differs).signed(favour)
+        return lead.turned() if favour * way < 0 else lead
 
-    def signed(self, sign: int) -> "Gap":
+    def signed(self, sign: int) -> "Lead":
         """The same paradigms, counted the other way where `sign` is -1."""
         low, high = (self.low, self.high) if sign > 0 else (-self.high, -self.low)
         return self._replace(size=sign * self.size, low=low, high=high)
 
-    def turned(self) -> "Gap":
+    def turned(self) -> "Lead":
         """Seen from the other paradigm."""
         return self._replace(ahead=self.behind, behind=self.ahead).signed(-1)
 
@@ -156,31 +156,31 @@ def compared(
     spoken, unit = wording_of(spec), str(pairs[0]["unit"])
     names = names_in(pairs)
     shown = {name: _with_unit(medians[name], unit) for name in names if name in medians}
-    gaps = [Gap.of(pair, spec.better == "less") for pair in pairs]
-    sure = [gap for gap in gaps if gap.differs]
+    leads = [Lead.of(pair, spec.better == "less") for pair in pairs]
+    sure = [lead for lead in leads if lead.differs]
     if not sure:
         each = ", ".join(f"{name} {value}" for name, value in shown.items())
         what = f"{spoken.noun} (medians: {each})" if each else spoken.noun
-        near = min(gaps, key=lambda gap: gap.p)
+        near = min(leads, key=lambda lead: lead.p)
         if not (near.low > 0 and near.p <= _NEAR):
             return Confidence.NONE, what
         text = nothing(names, [what])
         text += f" Closest to one: {near.ahead} {spoken.ahead} {near.words(unit)}, "
         return Confidence.NEAR, f"{text}p = {near.p:.2g} after correction."
     # Who is ahead of most others; among equals the one named first.
-    leader = max(names, key=lambda name: sum(gap.ahead == name for gap in gaps))
-    own = [gap if gap.ahead == leader else gap.turned() for gap in gaps if leader in gap[:2]]
+    leader = max(names, key=lambda name: sum(lead.ahead == name for lead in leads))
+    own = [lead if lead.ahead == leader else lead.turned() for lead in leads if leader in lead[:2]]
     median = f" (median {shown[leader]})" if leader in shown else ""
-    over = [gap.words(unit) for gap in own if gap.differs]
-    level = [gap.level_words(unit) for gap in own if not gap.differs]
+    over = [lead.words(unit) for lead in own if lead.differs]
+    level = [lead.level_words(unit) for lead in own if not lead.differs]
     if over:
         text = f"{leader} {spoken.leads.format(**levels)}{median}: {spoken.ahead} {listed(over)}"
         text += f"; no difference found from {listed(level)}." if level else "."
     else:
         text = f"No sure leader in {spoken.noun}: "
         text += f"no difference found between {leader}{median} and {listed(level)}."
-    if further := [gap for gap in sure if leader not in gap[:2]]:
-        each = listed(f"{gap.ahead} {spoken.ahead} {gap.words(unit)}" for gap in further)
+    if further := [lead for lead in sure if leader not in lead[:2]]:
+        each = listed(f"{lead.ahead} {spoken.ahead} {lead.words(unit)}" for lead in further)
         text += f" {'Also' if over else 'But'} {each}."
     return Confidence.SURE, text
 

@@ -17,10 +17,10 @@ from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
-from jaxattn.reports.page import Cell, Figure, Fold, Page, Section, Sheet, cell, render
+from jaxattn.reports.page import Cell, Collapsible, Figure, Page, Section, Table, cell, render
 from jaxattn.reports.parts import (
     REPORT,
-    cited,
+    citation_section,
     foot,
     grid_words,
     how_it_ran,
@@ -84,17 +84,17 @@ def _page(
     names = listed(map(str, ds["paradigm"].values))
     lost = [one.text for one in said if one.measure == "status"]
     sections = [
-        Section("Findings", _how_sure(table), folds=list(_folds(said))),
+        Section("Findings", _how_sure(table), collapsibles=list(_collapsibles(said))),
         Section("Figures", figures=figures),
-        Section("Numbers", sheets=[*_departures(ds), _ends(ds), *_pairs(table)]),
+        Section("Numbers", tables=[*_departures(ds), _ends(ds), *_pairs(table)]),
         Section(
             "Failures",
-            folds=[Fold("", lost)] if lost else (),
+            collapsibles=[Collapsible("", lost)] if lost else (),
             lead="" if lost else "No run failed.",
         ),
         Section("How it was run", facts=[*how_it_ran(spec, ds["status"], run)]),
         run_again(run),
-        cited(),
+        citation_section(),
     ]
     return Page(
         title=f"{spec.get('task', 'A comparison')}: {names} attention",
@@ -135,17 +135,17 @@ def _how_sure(table: pd.DataFrame) -> str:
     )
 
 
-def _folds(said: Sequence[Finding]) -> Iterator[Fold]:
+def _collapsibles(said: Sequence[Finding]) -> Iterator[Collapsible]:
     settings = [one for one in said if one.setting]
     for number, (setting, group) in enumerate(groupby(settings, key=lambda one: one.setting)):
         heading = setting[0].upper() + setting[1:]
-        yield Fold(heading, [one.text for one in group], open=number < _OPEN_FOLDS)
+        yield Collapsible(heading, [one.text for one in group], open=number < _OPEN_FOLDS)
     whole = [one.text for one in said if not one.setting]
     if whole:
-        yield Fold("", whole)
+        yield Collapsible("", whole)
 
 
-def _ends(ds: xr.Dataset) -> Sheet:
+def _ends(ds: xr.Dataset) -> Table:
     """Training at its end, a line a paradigm, setting and split."""
     lines = own_rule(summary(ds), ds)
     lines = lines[lines["process"] == "train"]
@@ -157,7 +157,7 @@ def _ends(ds: xr.Dataset) -> Sheet:
         found = group.set_index("measure")
         numbers = [_band(found, spec.name) for spec in measures]
         rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
-    return Sheet(
+    return Table(
         "After training",
         "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by "
         "the median. Times not reached by a seed lie above all others.",
@@ -166,7 +166,7 @@ def _ends(ds: xr.Dataset) -> Sheet:
     )
 
 
-def _departures(ds: xr.Dataset) -> list[Sheet]:
+def _departures(ds: xr.Dataset) -> list[Table]:
     """When training left each of its limits, a line a limit, paradigm and setting."""
     records = departure_records(ds)
     if not records:
@@ -178,7 +178,7 @@ def _departures(ds: xr.Dataset) -> list[Sheet]:
     )
     rows = [[cell(value) for value in one.values()] for one in records]
     columns = [name.replace("_", " ") for name in records[0]]
-    return [Sheet("When training leaves its limits", note, columns, rows)]
+    return [Table("When training leaves its limits", note, columns, rows)]
 
 
 def _band(found: pd.DataFrame, name: str) -> Cell:
@@ -189,7 +189,7 @@ def _band(found: pd.DataFrame, name: str) -> Cell:
     return Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
 
 
-def _pairs(table: pd.DataFrame) -> list[Sheet]:
+def _pairs(table: pd.DataFrame) -> list[Table]:
     """All paired differences, as they were judged."""
     if table.empty:
         return []
@@ -200,4 +200,4 @@ def _pairs(table: pd.DataFrame) -> list[Sheet]:
         "standard deviation of the differences (d_z); where times were not reached, the share of "
         "pairs in which a is later minus that in which it is sooner."
     )
-    return [Sheet("Paired differences", note, [name.replace("_", " ") for name in columns], rows)]
+    return [Table("Paired differences", note, [name.replace("_", " ") for name in columns], rows)]

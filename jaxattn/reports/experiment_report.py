@@ -10,10 +10,10 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.reports.experiment import Experiment
-from jaxattn.reports.page import Figure, Fold, Page, Section, numbers_sheet, render
+from jaxattn.reports.page import Collapsible, Figure, Page, Section, numbers_sheet, render
 from jaxattn.reports.parts import (
     REPORT,
-    cited,
+    citation_section,
     foot,
     grid_words,
     how_it_ran,
@@ -75,19 +75,19 @@ def _page(
     sections = [
         Section(
             "Findings",
-            folds=[Fold("", said)] if said else (),
+            collapsibles=[Collapsible("", said)] if said else (),
             lead="" if said else "Of these results nothing can be said in a sentence.",
         ),
         Section("Figures", figures=figures),
-        Section("Numbers", sheets=[sheet] if numbers else ()),
+        Section("Numbers", tables=[sheet] if numbers else ()),
         Section(
             "Failures",
-            folds=[Fold("", lost)] if lost else (),
+            collapsibles=[Collapsible("", lost)] if lost else (),
             lead="" if lost else "No run failed.",
         ),
         Section("How it was run", facts=[*how_it_ran(asked, ds["status"], run)]),
         run_again(run),
-        cited(),
+        citation_section(),
     ]
     return Page(
         title=f"{experiment.name}: {experiment.summary}",

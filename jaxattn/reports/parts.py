@@ -16,7 +16,7 @@ from jaxattn.results.files import RESULTS
 
 __all__ = [
     "REPORT",
-    "cited",
+    "citation_section",
     "foot",
     "grid_words",
     "how_it_ran",
@@ -131,7 +131,7 @@ def run_again(run: Mapping[str, Any]) -> Section:
     return Section("Run it again", code=code)
 
 
-def cited() -> Section:
+def citation_section() -> Section:
     """The paper and this software, as BibTeX."""
     software = (
         "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"

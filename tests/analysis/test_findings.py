@@ -8,7 +8,7 @@ import xarray as xr
 from made_to_order import NAMES, result
 
 from jaxattn.analysis.findings import Finding, failures, findings
-from jaxattn.analysis.wording import Gap, compared
+from jaxattn.analysis.wording import Lead, compared
 from jaxattn.core.contracts import Status
 from jaxattn.problems.result_measures import KNOWN
 
@@ -175,7 +175,7 @@ def test_who_stands_first_in_a_pair_does_not_matter(rng, measure):
             "low": -difference - 1, "high": -difference + 1, "effect_size": -difference,
         }  # fmt: skip
         least = measure.better == "less"
-        one, other = Gap.of(pair, least), Gap.of(turned, least)
+        one, other = Lead.of(pair, least), Lead.of(turned, least)
         assert one.size == abs(difference)
         assert one.turned().turned() == one
         if difference:

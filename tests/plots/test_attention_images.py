@@ -1,6 +1,6 @@
 """The attention drawn on a mosaic is that of the example, seed and saves it says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +10,7 @@ from example_results import SEGMENTS, end, example_result
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
+from seen import said
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
@@ -17,19 +18,9 @@ from jaxattn.core.contracts import InputError, Status
 RATE = 0.05
 
 
-@pytest.fixture(autouse=True)
-def _no_open_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def whole() -> xr.Dataset:
     return example_result(("soft", "hard"))
-
-
-def said(ax: Axes) -> str:
-    return ax.get_title(loc="left").replace("\n", " ")
 
 
 def rectangles(ax: Axes) -> list[Rectangle]:

@@ -1,6 +1,6 @@
 """Figures of the end of training: stacked cells, every seed, every learning rate, heat maps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +10,7 @@ from example_results import end, example_result
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
+from seen import legend, said
 
 from jaxattn import plots
 from jaxattn.analysis.intervals import interval
@@ -26,24 +27,9 @@ FIGURES: dict[str, Callable[..., Axes]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_open_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
 @pytest.fixture(scope="module")
 def whole() -> xr.Dataset:
     return example_result()
-
-
-def said(ax: Axes) -> str:
-    return ax.get_title(loc="left").replace("\n", " ")
-
-
-def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
 def ticks(ax: Axes) -> list[str]:

@@ -1,7 +1,7 @@
 """What holds of every figure, of comparisons and of experiments: one table, one set of checks."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -169,12 +169,6 @@ CASES = [
     ),
 ]
 EVERY = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-
-
-@pytest.fixture(autouse=True)
-def _no_open_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @cache

@@ -1,6 +1,5 @@
 """Figures of training against its limits, drawn of a made-up result."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,12 +19,6 @@ DRAWN = {
     "sharpness": plots.sharpness,
     "sharpnesses": plots.sharpnesses,
 }
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 def named(ax):

@@ -1,6 +1,6 @@
 """Figures draw the numbers of the result, leave out what is not done, and say so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -14,6 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from seen import legend, said
 
 from jaxattn import compare, plots
 from jaxattn.core.contracts import InputError, Status
@@ -28,12 +29,6 @@ FIGURES: dict[str, Callable[[xr.Dataset, Axes | None], Axes]] = {
     "beside_flow": plots.beside_flow,
     "mu_nu": plots.mu_nu,
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_open_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +49,6 @@ def band(ax: Axes, colour: str) -> np.ndarray:
         if isinstance(one, PolyCollection) and to_hex(one.get_facecolor()[0]) == colour.lower()
     ]
     return found.get_paths()[0].vertices
-
-
-def said(ax: Axes) -> str:
-    return ax.get_title(loc="left").replace("\n", " ")
-
-
-def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [] if found is None else [text.get_text() for text in found.get_texts()]
 
 
 def measured(ds: xr.Dataset, name: str, paradigm: str, process: str = "train") -> xr.DataArray:

@@ -1,17 +1,17 @@
 """A page that stands alone: findings, figures and tables of a run in one HTML file."""
 
 from jaxattn.reports.page.number_table import BAND_WORDS, has_bands, numbers_sheet
-from jaxattn.reports.page.page import Cell, Figure, Fold, Page, Section, Sheet, cell
+from jaxattn.reports.page.page import Cell, Collapsible, Figure, Page, Section, Table, cell
 from jaxattn.reports.page.render import render
 
 __all__ = [
     "BAND_WORDS",
     "Cell",
+    "Collapsible",
     "Figure",
-    "Fold",
     "Page",
     "Section",
-    "Sheet",
+    "Table",
     "cell",
     "has_bands",
     "numbers_sheet",

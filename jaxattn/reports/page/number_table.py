@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxattn.reports.page.page import Cell, Sheet, cell
+from jaxattn.reports.page.page import Cell, Table, cell
 
 __all__ = ["BAND_WORDS", "has_bands", "numbers_sheet"]
 
@@ -33,7 +33,7 @@ def has_bands(lines: Sequence[Mapping[str, Any]]) -> bool:
 
 def numbers_sheet(
     lines: Sequence[Mapping[str, Any]], ds: xr.Dataset, most: int, rest: str = "", digits: int = 4
-) -> Sheet:
+) -> Table:
     """The numbers of an experiment: a dict inside a line becomes columns of its own.
 
     A number named like a variable of `ds` has the unit of that variable, and its long name below
@@ -57,7 +57,7 @@ def numbers_sheet(
     ]
     cut = f"The first {len(flat)} of {len(lines)} lines; {rest}" if len(flat) < len(lines) else ""
     notes = [cut, _BAND_NOTE if has_bands(lines[:most]) else "", _long_names(shown, ds)]
-    return Sheet(
+    return Table(
         "Behind the figures",
         " ".join(note for note in notes if note),
         [_heading(path, ds) for path in shown],

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Cell", "Figure", "Fold", "Page", "Section", "Sheet", "cell"]
+__all__ = ["Cell", "Collapsible", "Figure", "Page", "Section", "Table", "cell"]
 
 
 class Cell(NamedTuple):
@@ -15,7 +15,7 @@ class Cell(NamedTuple):
     by: float | str
 
 
-class Sheet(NamedTuple):
+class Table(NamedTuple):
     """A table that can be sorted by any of its columns."""
 
     title: str
@@ -34,7 +34,7 @@ class Figure(NamedTuple):
     """``svg+xml`` or ``png``."""
 
 
-class Fold(NamedTuple):
+class Collapsible(NamedTuple):
     """Sentences under a heading of their own; closed until asked for where not `open`."""
 
     heading: str
@@ -47,12 +47,12 @@ class Section(NamedTuple):
 
     heading: str
     lead: str = ""
-    folds: Sequence[Fold] = ()
+    collapsibles: Sequence[Collapsible] = ()
     figures: Sequence[Figure] = ()
     facts: Sequence[tuple[str, str]] = ()
     code: Sequence[tuple[str, str]] = ()
     """Texts to copy, each with a label."""
-    sheets: Sequence[Sheet] = ()
+    tables: Sequence[Table] = ()
 
 
 class Page(NamedTuple):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from jaxattn.reports.page import Figure, Fold, Page, Section, Sheet, cell, render
+from jaxattn.reports.page import Collapsible, Figure, Page, Section, Table, cell, render
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}"
 VOID = {"meta", "link", "img", "br", "input"}
@@ -41,12 +41,16 @@ class Read(HTMLParser):
 
 
 def page(text: str = "digits") -> Page:
-    sheet = Sheet(text, text, [text, "value"], [[cell(text), cell(1.5)], [cell(text), cell(None)]])
+    sheet = Table(text, text, [text, "value"], [[cell(text), cell(1.5)], [cell(text), cell(None)]])
     figure = Figure(text, text, b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg+xml")
     sections = [
-        Section("Findings", text, folds=[Fold(text, [text]), Fold(text, [text], open=False)]),
+        Section(
+            "Findings",
+            text,
+            collapsibles=[Collapsible(text, [text]), Collapsible(text, [text], open=False)],
+        ),
         Section("Figures", figures=[figure]),
-        Section("Numbers", sheets=[sheet], facts=[(text, text)], code=[(text, text)]),
+        Section("Numbers", tables=[sheet], facts=[(text, text)], code=[(text, text)]),
     ]
     return Page(text, text, sections, text)
 
