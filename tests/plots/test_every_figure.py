@@ -27,7 +27,7 @@ from jaxattn.experiments.fixed_focus.figures import fixed_focus
 from jaxattn.experiments.phase.figures import focus_time_maps, lead_time_maps, leader_maps
 from jaxattn.experiments.schedule.figures import schedule_shares, schedule_switching
 from jaxattn.experiments.switch.figures import switch_curves, switch_scaling
-from jaxattn.experiments.theory.figures import closed_forms, late_focus
+from jaxattn.experiments.theory.figures import closed_forms, late_focus, panels
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 from jaxattn.plots.gallery import entries
 
@@ -161,6 +161,7 @@ CASES = [
     ),
     Case(closed_forms, "theory", ("step times", "mu"), lacks("late_law", "beta", of="theory")),
     Case(late_focus, "theory", ("[m C]", r"\alpha"), lacks("late_law", "takes_lead", of="theory")),
+    Case(panels, "theory", ("step times", "mu"), lacks("mu", "nu", "alpha", of="theory")),
     Case(
         phase_portrait,
         "theory",

@@ -34,7 +34,11 @@ def panels(ds: xr.Dataset) -> Figure:
 
     Args:
         ds: paths of some paradigms, see `jaxattn.experiments.theory.paths`.
+
+    Raises:
+        InputError: another kind of result.
     """
+    require(ds, "panels", "theory", "mu", "nu", "alpha")
     names = [str(name) for name in ds["paradigm"].values]
     done = (ds["status"] == Status.DONE).all("process").values
     failed = [name for name, well in zip(names, done, strict=True) if not well]
