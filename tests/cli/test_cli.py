@@ -21,7 +21,7 @@ from jaxattn.cli.main import main
 from jaxattn.core.canonical_json import plain
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS
-from jaxattn.experiments.theory import command as published
+from jaxattn.experiments.theory import paths as published
 
 # A command switches 64 bits on by itself, so the leg without them would only repeat all this.
 pytestmark = pytest.mark.needs_x64
