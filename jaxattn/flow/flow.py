@@ -27,12 +27,12 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
+from jaxattn.core.part_rates import rate_scale
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
 from jaxattn.flow.run_context import checked_limit, run_context
 from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
-from jaxattn.probes.curvature import rate_scale
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked

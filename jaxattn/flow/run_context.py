@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.part_rates import scaled_by_part
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
 from jaxattn.problems.minibatches import Order
@@ -69,10 +70,7 @@ def run_context(
         return optimiser.clipped(raw, hyper)
 
     def scale(tree: Params) -> Params:
-        if "focus_rate" not in hyper:
-            return tree
-        faster = jax.tree.map(lambda leaf: hyper["focus_rate"] * leaf, tree["focus"])
-        return {**tree, "focus": faster}
+        return scaled_by_part(tree, hyper)
 
     def descent_direction(time: Array, params: Params) -> Params:
         return scale(jax.tree.map(jnp.negative, gradient(time, params)))

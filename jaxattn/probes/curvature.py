@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.probes.probe import Loss, Probe
 
-__all__ = ["DEPTH", "rate_scale", "sharpness", "top_eigenvalues"]
+__all__ = ["DEPTH", "sharpness", "top_eigenvalues"]
 
 DEPTH = 64
 """Steps of Lanczos, where there are so many parameters."""
@@ -60,21 +60,6 @@ def _sharpness(count: int, depth: int) -> Probe:
             ),
         ),
     )
-
-
-def rate_scale(params: Params, hyper: Hyper) -> Params:
-    """What multiplies the learning rate of each parameter, shaped like `params`.
-
-    ``focus_rate`` on the part called focus, where the `Hyper` has it; 1 elsewhere.
-    """
-    if "focus_rate" not in hyper:
-        return jax.tree.map(jnp.ones_like, params)
-
-    def fill(part: str, leaves: Params) -> Params:
-        rate = hyper["focus_rate"] if part == "focus" else 1
-        return jax.tree.map(lambda leaf: jnp.full_like(leaf, rate), leaves)
-
-    return {part: fill(part, leaves) for part, leaves in params.items()}
 
 
 def top_eigenvalues(

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.settings import Settings
 
 __all__ = ["distances_of", "first_crossing", "with_distances", "with_times"]
@@ -20,11 +21,9 @@ def with_times(
         natural: the inference rule that counts, of each paradigm or of all runs.
         settings: the levels to reach.
     """
-    levels = {
-        "time_to_focus": ("attention_foreground", settings.focus_level),
-        "time_to_fit": ("accuracy", settings.fit_level),
-    }
-    for name, (measure, level) in levels.items():
+    for spec in TIMES:
+        name, measure = spec.name, spec.of
+        level = getattr(settings, f"{name.removeprefix('time_to_')}_level")
         if measure not in ds:
             continue
         values = ds[measure]

@@ -6,11 +6,13 @@ from typing import Any, Literal, TypeAlias
 
 from jaxattn.core.contracts import HyperSpec, InputError
 from jaxattn.core.lookup import nearest
+from jaxattn.problems.result_measures import RESULT_MEASURES
 from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken
 from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
 from jaxattn.study.fields import shown
+from jaxattn.study.hypers import RESERVED, refuse_out_of_range
 from jaxattn.study.settings import FIXED, STATIC, Settings
-from jaxattn.study.study import Study, refuse_out_of_range, resolve_settings
+from jaxattn.study.study import Study, resolve_settings
 from jaxattn.study.values import SEEDS, whole_number
 from jaxattn.tasks import TASKS
 
@@ -29,14 +31,8 @@ _NAMED: Mapping[str, Role] = {
 }
 """Names that say their role themselves."""
 
-_ALWAYS = (
-    *("objective", "gradient_norm", "status", "time_reached", "evaluations", "steps", "rejected"),
-    *("time_to_focus", "time_to_fit"),
-)
+_ALWAYS = (*(spec.name for spec in RESULT_MEASURES), "status")
 """Variables of every result, beside what the problem measures."""
-
-_DIMS = ("process", "save", "split", "part", "row", "step", "time", "gradients")
-"""Names that a result has for itself, beside those of its measures."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +117,7 @@ def understand(
     roles = _roles(tables)
     found: dict[str, HyperSpec] = {}
     measures: dict[str, None] = dict.fromkeys(_ALWAYS)
-    dims = set(_DIMS)
+    dims = set(RESERVED)
     for point in _static_points(tables, roles):
         made = _study_at(tables, roles, point, tables.columns["paradigm"])
         found |= made.hypers

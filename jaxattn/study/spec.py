@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
+from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.axes import Axis
 from jaxattn.study.fields import shown
 from jaxattn.study.plain_values import checked_settings, plain_table
@@ -18,7 +19,7 @@ __all__ = ["PROCESSES", "Layout", "Spec"]
 PROCESSES = ("train", "flow")
 ROWS = 2**31
 """A sweep has fewer: row numbers are kept in files."""
-_NEEDS = {"time_to_focus": "attention_foreground", "time_to_fit": "accuracy"}
+_NEEDS = {spec.name: spec.of for spec in TIMES}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Nothing that runs looks a name up again: it is given a `Study`.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from math import isfinite
 from typing import Any
 
 import jax
@@ -23,7 +22,8 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
-from jaxattn.core.lookup import nearest, resolve
+from jaxattn.core.lookup import resolve
+from jaxattn.core.part_rates import PART_RATES
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate import SOLVERS
 from jaxattn.models import MODELS
@@ -35,12 +35,13 @@ from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
 from jaxattn.study.fields import AUTO
+from jaxattn.study.hypers import refuse_taken_names, split_hypers
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import Optimiser, as_optimiser
 from jaxattn.training.saves import AtTimes, Saves, clocks, steps_of
 
-__all__ = ["Study", "refuse_out_of_range", "resolve_settings"]
+__all__ = ["Study", "resolve_settings"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +154,11 @@ class Study:
         than 1, and with a learning rate of its own for the focus model.
         """
         swept = {name for axis in self.traced for name in axis.names}
+        rates = {spec.name for spec in PART_RATES.values()}
         plain = (
             self.constants.get("temperature", 1.0) == 1.0
-            and "focus_rate" not in self.constants
-            and not {"temperature", "focus_rate"} & swept
+            and not {"temperature", *rates} & swept
+            and not rates & set(self.constants)
         )
         found = {
             name: theory_of(self.task, self.model, self.attention, one)
@@ -222,11 +224,14 @@ def resolve_settings(settings: Settings) -> Study:
     resolve("solver", SOLVERS, settings.flow_solver)
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
     declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
+    measured: dict[str, None] = {}
     for name, paradigm in paradigms.items():
         problem = attention_problem(task, model, paradigm, attention, settings.precision)
         declared.append((f"paradigm {name!r} or its model", problem.hypers))
+        measured |= {key: None for one in problem.measures for key in (one.name, *one.dims)}
     hypers = {spec.name: spec for spec in merged_hypers(declared)}
-    traced, constants = _hypers(settings, hypers)
+    refuse_taken_names(hypers, measured)
+    traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
         limit_for(name, optimiser, order)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
@@ -288,52 +293,7 @@ def _save_steps(settings: Settings) -> tuple[int, ...]:
     return tuple(saves)
 
 
-def _hypers(
-    settings: Settings, specs: Mapping[str, HyperSpec]
-) -> tuple[tuple[Axis, ...], dict[str, float]]:
-    """The axes of swept hyperparameters, and those that hold for all rows."""
-    given = settings.hypers
-    for name in given:
-        if name not in specs:
-            raise InputError(
-                f"unknown hyperparameter: got {name!r}, expected one of {', '.join(specs)}; "
-                f"{nearest(name, specs) or 'drop it.'}"
-            )
-    rate = given.get("learning_rate", specs["learning_rate"].default)
-    swept = {"learning_rate": rate if isinstance(rate, tuple) else (rate,)}
-    swept |= {name: values for name, values in given.items() if isinstance(values, tuple)}
-    defaults = {name: spec.default for name, spec in specs.items() if spec.default is not None}
-    constants = {k: v for k, v in (defaults | dict(given)).items() if k not in swept}
-    for name, values in swept.items():
-        if not values:
-            raise InputError(f"{name}: got none, expected at least one value.")
-        if len(set(values)) < len(values):
-            got = ", ".join(f"{value:g}" for value in values)
-            raise InputError(f"{name}: got {got}, expected each once.")
-    for name, values in (*swept.items(), *((k, (v,)) for k, v in constants.items())):
-        for value in values:
-            refuse_out_of_range(specs[name], value, settings.precision)
-    return tuple(Axis(name, ((name, values),)) for name, values in swept.items()), constants
-
-
 def _name(component: Any) -> str:
     if isinstance(component, str):
         return component
     return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
-
-
-def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
-    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`.
-
-    Raises:
-        InputError: with the range.
-    """
-    with np.errstate(over="ignore", under="ignore"):
-        used = float(np.asarray(value).astype(precision))
-    low = used > spec.low if spec.open_low else value >= spec.low
-    if not isfinite(used) or not low or value > spec.high:
-        bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"
-        top = f" and at most {spec.high:g}" if isfinite(spec.high) else ""
-        raise InputError(
-            f"{spec.name}: got {value:g}, expected a number {bound}{top} in {precision}."
-        )

@@ -12,16 +12,14 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
-from jaxattn.probes.curvature import rate_scale
+from jaxattn.core.part_rates import PART_RATES, rate_scale, scaled_by_part
 from jaxattn.problems.tracing import described, in_one_line
 from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
-_FOCUS_RATE = HyperSpec(
-    "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
-)
+_FOCUS_RATE = PART_RATES["focus"]
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
 
 Schedule = Callable[[Hyper, int], optax.Schedule]
@@ -91,10 +89,8 @@ class Optimiser:
         if not (hasattr(made, "init") and hasattr(made, "update")):
             raise InputError(f"{owner}: got {described(made)}, expected {hint}")
         chain = [_clip(hyper), made]
-        if "focus_rate" in hyper:
-            # Scaling the update is scaling the rate, for every optimiser here.
-            parts = {"focus": optax.scale(hyper["focus_rate"]), "other": optax.identity()}
-            chain.append(optax.partition(parts, _is_focus))
+        # Scaling the update is scaling the rate, for every optimiser here.
+        chain.append(optax.stateless(lambda updates, params: scaled_by_part(updates, hyper)))
         return optax.chain(*chain)
 
     def clock(self, hyper: Hyper, steps: int) -> Float[Array, " steps_plus_1"]:
@@ -126,13 +122,6 @@ def _clip(hyper: Hyper) -> optax.GradientTransformation:
     if "clip_norm" not in hyper:
         return optax.identity()
     return optax.clip_by_global_norm(hyper["clip_norm"])
-
-
-def _is_focus(params: Params) -> PyTree:
-    return {
-        part: jax.tree.map(lambda _, part=part: "focus" if part == "focus" else "other", leaves)
-        for part, leaves in params.items()
-    }
 
 
 def unit(tree: PyTree) -> PyTree:

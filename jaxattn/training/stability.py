@@ -54,7 +54,7 @@ def edge(optimiser: str, hyper: Mapping[str, Any]) -> Float[Array, "*row"]:
     ``2 - learning_rate * weight_decay`` in place of 2, as its decay shrinks the parameters too.
 
     With a ``focus_rate`` this holds of the sharpness scaled by
-    `jaxattn.probes.curvature.rate_scale` as well, and with a ``friction`` or ``tau1`` held fixed of
+    `jaxattn.core.part_rates.rate_scale` as well, and with a ``friction`` or ``tau1`` held fixed of
     the momentum or ``beta1`` that it makes at the learning rate. It does not hold while
     ``clip_norm`` clips, which bounds every step.
 

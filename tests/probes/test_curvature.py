@@ -9,8 +9,9 @@ from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, slow_but, task_of
 from jax.flatten_util import ravel_pytree
 
 from jaxattn.core.contracts import InputError
+from jaxattn.core.part_rates import rate_scale
 from jaxattn.models import linear, mlp
-from jaxattn.probes.curvature import DEPTH, rate_scale, sharpness, top_eigenvalues
+from jaxattn.probes.curvature import DEPTH, sharpness, top_eigenvalues
 from jaxattn.problems.attention_problem import attention_problem
 
 PARADIGMS = ("soft", "hard", "lvml")

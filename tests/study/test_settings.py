@@ -20,7 +20,7 @@ import jaxattn
 from jaxattn.api import compare as door
 from jaxattn.cli.main import parse
 from jaxattn.core.canonical_json import canonical_json
-from jaxattn.core.contracts import InputError
+from jaxattn.core.contracts import HyperSpec, InputError, Paradigm
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hard
 from jaxattn.study.settings import Settings
@@ -320,3 +320,28 @@ def test_the_command_line_has_the_same_settings_with_the_same_defaults():
             assert given == one.default or (given, one.default) == ((), None), one.name
     own = {one.name for one in fields(Settings)} - set(vars(flags))
     assert own == {"task", "hypers"}
+
+
+# --- names of hyperparameters
+
+
+def named(name: str) -> Paradigm:
+    """A loss that reads a hyperparameter of this name."""
+
+    def loss(log_attention, values, read, label, context):
+        return context.hyper[name] * -jax.nn.logsumexp(log_attention)
+
+    return Paradigm("mine", lambda *given: (loss(*given), ()), hypers=(HyperSpec(name, 1.0),))
+
+
+@pytest.mark.parametrize("name", ["time", "save", "seed", "split", "status", "objective", "step"])
+def test_a_hyperparameter_has_no_name_that_results_have_for_something_else(name):
+    with pytest.raises(InputError, match=f"hyperparameter '{name}': got a name that results have"):
+        study_of("orthogonal", paradigms=named(name), hypers={name: (1.0, 2.0)})
+    assert "strength" in study_of("orthogonal", paradigms=named("strength")).constants
+
+
+def test_one_hyperparameter_has_one_default_in_a_comparison():
+    other = named("temperature")
+    with pytest.raises(InputError, match=r"hyperparameter 'temperature'.*expected one meaning"):
+        study_of("orthogonal", paradigms=("soft", other))

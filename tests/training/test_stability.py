@@ -10,7 +10,8 @@ import pytest
 from helpers import EPS, PRECISION, jit
 
 from jaxattn.core.contracts import InputError
-from jaxattn.probes.curvature import rate_scale, top_eigenvalues
+from jaxattn.core.part_rates import rate_scale
+from jaxattn.probes.curvature import top_eigenvalues
 from jaxattn.training.optimisers import OPTIMISERS
 from jaxattn.training.stability import EDGES, edge
 

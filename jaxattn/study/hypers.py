@@ -1,0 +1,89 @@
+"""Hyperparameters of a study: which are swept, which hold for all rows, and what may be asked."""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+
+import numpy as np
+
+from jaxattn.core.contracts import HyperSpec, InputError
+from jaxattn.core.lookup import nearest
+from jaxattn.problems.result_measures import KNOWN
+from jaxattn.study.axes import Axis
+from jaxattn.study.settings import Settings
+
+__all__ = ["RESERVED", "refuse_out_of_range", "refuse_taken_names", "split_hypers"]
+
+RESERVED = (
+    *("paradigm", "process", "seed", "save", "split", "part", "row", "status"),
+    *("step", "time", "gradients", "natural_inference", "learning_examples"),
+    *("picture", "picture_foreground", "picture_seen", "distance", "moved"),
+)
+"""Names that every result has for itself, beside those of its measures."""
+
+
+def refuse_taken_names(hypers: Mapping[str, HyperSpec], measured: Iterable[str]) -> None:
+    """Refuse names that results have for something else, as a hyperparameter may become an axis.
+
+    Args:
+        hypers: all that some component declares.
+        measured: names of measures and of their dims.
+
+    Raises:
+        InputError: with the name.
+    """
+    taken = {*RESERVED, *KNOWN, *measured}
+    for name in hypers:
+        if name in taken:
+            raise InputError(
+                f"hyperparameter {name!r}: got a name that results have for something else, "
+                "expected another; rename it where it is declared."
+            )
+
+
+def split_hypers(
+    settings: Settings, specs: Mapping[str, HyperSpec]
+) -> tuple[tuple[Axis, ...], dict[str, float]]:
+    """The axes of swept hyperparameters, and those that hold for all rows.
+
+    Raises:
+        InputError: an unknown name, a value out of its range or given twice, or none.
+    """
+    given = settings.hypers
+    for name in given:
+        if name not in specs:
+            raise InputError(
+                f"unknown hyperparameter: got {name!r}, expected one of {', '.join(specs)}; "
+                f"{nearest(name, specs) or 'drop it.'}"
+            )
+    rate = given.get("learning_rate", specs["learning_rate"].default)
+    swept = {"learning_rate": rate if isinstance(rate, tuple) else (rate,)}
+    swept |= {name: values for name, values in given.items() if isinstance(values, tuple)}
+    defaults = {name: spec.default for name, spec in specs.items() if spec.default is not None}
+    constants = {k: v for k, v in (defaults | dict(given)).items() if k not in swept}
+    for name, values in swept.items():
+        if not values:
+            raise InputError(f"{name}: got none, expected at least one value.")
+        if len(set(values)) < len(values):
+            got = ", ".join(f"{value:g}" for value in values)
+            raise InputError(f"{name}: got {got}, expected each once.")
+    for name, values in (*swept.items(), *((k, (v,)) for k, v in constants.items())):
+        for value in values:
+            refuse_out_of_range(specs[name], value, settings.precision)
+    return tuple(Axis(name, ((name, values),)) for name, values in swept.items()), constants
+
+
+def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
+    """Refuse what is out of the range of `spec`, or becomes infinite or 0 in `precision`.
+
+    Raises:
+        InputError: with the range.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        used = float(np.asarray(value).astype(precision))
+    low = used > spec.low if spec.open_low else value >= spec.low
+    if not isfinite(used) or not low or value > spec.high:
+        bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"
+        top = f" and at most {spec.high:g}" if isfinite(spec.high) else ""
+        raise InputError(
+            f"{spec.name}: got {value:g}, expected a number {bound}{top} in {precision}."
+        )
