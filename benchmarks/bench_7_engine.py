@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.run_sweep import run_sweep
 from jaxattn.run.chunk import remembered
 from jaxattn.run.tiles import fetch
@@ -28,7 +28,7 @@ def test_engine(paradigm, in_turn, tmp_path):
         settings={"steps": 500, "saves": 11, "batch_size": 256, "vary": ("init",)},
         layout=Layout(tile=16, chunk=64),
     )
-    sweep = laid_out(spec)
+    sweep = choose_layout(spec)
     sweep, (runner,) = remembered(spec_json(sweep.spec))
     folders = (tmp_path / str(number) for number in itertools.count())
 

@@ -137,8 +137,8 @@ def test_work_to_an_error(in_64_bits, benchmark, name):
         field = field_of(problem, hyper, data)
         with jax.default_matmul_precision("highest"):
             return integrate(
-                field, params, times, unit=RATE if log else None, rtol=rtol, atol=1e-2 * rtol,
-                solver=solver, save=lambda time, y, args: y, max_steps=MOST,
+                field, params, times, log_time_unit=RATE if log else None, rtol=rtol,
+                atol=1e-2 * rtol, solver=solver, save=lambda time, y, args: y, max_steps=MOST,
             )  # fmt: skip
 
     def run(rtol, solver, log):

@@ -28,7 +28,7 @@ from jaxattn.core.contracts import Params
 from jaxattn.engine import checkpoints
 from jaxattn.engine.log import read_log
 from jaxattn.engine.progress import Listener
-from jaxattn.engine.run_sweep import Outcome, Where, resume_sweep, run_sweep
+from jaxattn.engine.run_sweep import EngineOptions, Outcome, resume_sweep, run_sweep
 from jaxattn.engine.spec_file import read_spec
 from jaxattn.engine.status import status_of
 from jaxattn.engine.tensorboard import scalars_into
@@ -100,7 +100,7 @@ def run(
     """
     asked, path = as_spec(spec), Path(folder)
     with _listening(path, progress, tensorboard) as to:
-        where = Where(engine, workers, options or {})
+        where = EngineOptions(engine, workers, options or {})
         return run_sweep(asked, path, overwrite=overwrite, where=where, to=to)
 
 
@@ -131,7 +131,7 @@ def resume(
     """
     asked, path = None if spec is None else as_spec(spec), Path(folder)
     with _listening(path, progress, tensorboard) as to:
-        where = Where(engine, workers, options or {})
+        where = EngineOptions(engine, workers, options or {})
         return resume_sweep(path, spec=asked, where=where, to=to)
 
 
@@ -166,7 +166,7 @@ def _listening(folder: Path, progress: bool, tensorboard: bool) -> Iterator[List
         to = Listener()
         if progress:
             reporter = open_.enter_context(Reporter())
-            to = to._replace(tell=reporter.tell, note=reporter.note)
+            to = to._replace(on_progress=reporter.on_progress, on_note=reporter.on_note)
         if tensorboard:
-            to = to._replace(chunk=open_.enter_context(scalars_into(folder)))
+            to = to._replace(on_chunk=open_.enter_context(scalars_into(folder)))
         yield to

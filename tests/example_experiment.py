@@ -20,7 +20,7 @@ class Size:
 
 
 def ran(size, to):
-    to.tell(Progress("hard", "train", 1, 1, 0))
+    to.on_progress(Progress("hard", "train", 1, 1, 0))
     ds = example_fixed_focus({"hard": rises}, failed=size.failed)
     to.keep(ds)
     if size.interrupted:

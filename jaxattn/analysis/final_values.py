@@ -5,7 +5,7 @@ import xarray as xr
 
 from jaxattn.analysis.measures import Compared
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.results.stopped_rows import held, known_until
+from jaxattn.results.stopped_rows import hold_last, known_until
 
 __all__ = ["checked_split", "end_times", "final_values"]
 
@@ -35,7 +35,7 @@ def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray 
     at = {"process": "train", "split": split, "inference": rule, **measure.part}
 
     def final(name: str) -> xr.DataArray:
-        values = held(ds[name], ds)
+        values = hold_last(ds[name], ds)
         # First, so that a sweep need not read all saves.
         values = values.isel(save=-1) if "save" in values.dims else values
         return values.sel({k: v for k, v in at.items() if k in values.dims})

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxattn.analysis.intervals import interval
 from jaxattn.analysis.measures import further_axes, summarised_in
 from jaxattn.core.contracts import InputError, MeasureSpec, Status
-from jaxattn.results.stopped_rows import held
+from jaxattn.results.stopped_rows import hold_last
 
 __all__ = ["own_rule", "summary"]
 
@@ -43,7 +43,7 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
     ds, rows = ds.assign(status=ds["status"].compute()), []
     for spec in summarised_in(ds):
-        values = held(ds[spec.name], ds)
+        values = hold_last(ds[spec.name], ds)
         values = values.isel(save=-1) if "save" in values.dims else values
         # Read at once: of a sweep, each look at a part would read its chunk's file again.
         axes = further_axes(ds, spec.name)

@@ -30,8 +30,8 @@ def self_test() -> dict[str, Any]:
     for name, expected in REFERENCE.items():
         path = solve_reduced(name, np.array([0.0, 4e5]), segments=100, classes=1000)
         found = np.array([path.mu[-1], path.nu[-1]])
-        sound = int(path.status) == Status.DONE
-        errors[name] = float(np.abs(found - expected).max()) if sound else float("inf")
+        valid = int(path.status) == Status.DONE
+        errors[name] = float(np.abs(found - expected).max()) if valid else float("inf")
     worst = max(errors.values())
     return {
         "error": worst,

@@ -123,7 +123,7 @@ def _compare(asked: Compare) -> int:
     study = resolve_settings(Settings(task=_task(asked), hypers=_hypers(asked), **_flags(asked)))
     out = asked.out or Path("runs") / study.task.name
     with Reporter() as reporter:
-        ds = compare_into(out, study, asked.overwrite, reporter.tell)
+        ds = compare_into(out, study, asked.overwrite, reporter.on_progress)
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if asked.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
@@ -244,7 +244,9 @@ def _reproduce(asked: Reproduce) -> int:
         return 0
     out = asked.out or Path("runs") / asked.name
     with Reporter() as reporter:
-        found = reproduce(asked.name, asked.scale, out, asked.overwrite, reporter.tell, asked.seeds)
+        found = reproduce(
+            asked.name, asked.scale, out, asked.overwrite, reporter.on_progress, asked.seeds
+        )
     if asked.json:
         print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
     else:

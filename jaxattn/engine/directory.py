@@ -30,17 +30,17 @@ from jaxattn.study.spec_hash import difference, spec_hash, spec_json
 __all__ = [
     "MANIFEST",
     "PARAMS",
-    "asked_apart",
     "begin",
+    "check_environment",
     "check_free",
-    "check_made_alike",
     "clear",
     "made_with",
     "read_spec_in",
+    "remove_partial_files",
     "results_are_whole",
+    "spec_difference",
     "states",
     "threads_of",
-    "tidy",
 ]
 
 SPEC = "spec.json"
@@ -104,7 +104,7 @@ def _present(folder: Path) -> list[str]:
 
 
 def _taken(folder: Path, there: Spec, here: Spec) -> str:
-    apart = asked_apart(there, here)
+    apart = spec_difference(there, here)
     if not apart:
         return (
             f"--out: got {str(folder)!r}, where this sweep has begun; go on with `jaxattn sweep "
@@ -116,7 +116,7 @@ def _taken(folder: Path, there: Spec, here: Spec) -> str:
     )
 
 
-def asked_apart(there: Spec, here: Spec) -> list[str]:
+def spec_difference(there: Spec, here: Spec) -> list[str]:
     """What two specs ask for that differs: not how they were laid out, which may be measured."""
     layout = replace(here.layout, groups=there.layout.groups)
     return difference(there, replace(here, layout=layout))
@@ -136,7 +136,7 @@ def clear(folder: Path) -> None:
             shutil.rmtree(folder / name)
     for path in folder.glob(f"{CHUNKS}/[0-9]*.nc"):
         path.unlink()
-    tidy(folder)
+    remove_partial_files(folder)
 
 
 def read_spec_in(folder: Path) -> Spec:
@@ -176,7 +176,7 @@ def made_with() -> dict[str, Any]:
     return made | ({"threads": thread_pool()} if made["backend"] == "cpu" else {})
 
 
-def check_made_alike(folder: Path, sweep: Sweep) -> None:
+def check_environment(folder: Path, sweep: Sweep) -> None:
     """Refuse to go on with a sweep as it was not begun; write the manifest if there is none yet.
 
     Raises:
@@ -248,7 +248,7 @@ def states(folder: Path, sweep: Sweep) -> dict[int, State]:
     }
 
 
-def tidy(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what a kill in the middle of writing left behind."""
     for pattern in (*(f".{name}.*.part" for name in _OWN), f"{CHUNKS}/.*.part"):
         for path in folder.glob(pattern):

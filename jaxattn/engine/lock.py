@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from jaxattn.core.contracts import InputError
 from jaxattn.results.files import write_json
 
-__all__ = ["HOLDER", "LOCK", "alone_in", "holder_of", "not_writable"]
+__all__ = ["HOLDER", "LOCK", "exclusive_lock", "lock_holder", "not_writable"]
 
 LOCK = ".lock"
 HOLDER = ".holder.json"
@@ -23,7 +23,7 @@ _INSTANT = 0.5
 
 
 @contextmanager
-def alone_in(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
+def exclusive_lock(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Nobody else works in `folder` for as long as a ``with`` lasts.
 
     The system frees the lock of a process that ends, however it ends; who held it is written
@@ -70,7 +70,7 @@ def _held_by(holder: Path) -> str:
         return "another process"
 
 
-def holder_of(folder: Path) -> str | None:
+def lock_holder(folder: Path) -> str | None:
     """Who is at work in the directory, in words; None: nobody."""
     if not (folder / LOCK).is_file():
         return None

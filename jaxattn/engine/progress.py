@@ -40,9 +40,9 @@ class Written(NamedTuple):
 class Listener(NamedTuple):
     """Who hears how a sweep goes."""
 
-    tell: Callable[[Progress], None] = lambda progress: None
-    note: Callable[[str], None] = lambda text: None
-    chunk: Callable[[Written], None] = lambda finished: None
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    on_note: Callable[[str], None] = lambda text: None
+    on_chunk: Callable[[Written], None] = lambda finished: None
 
 
 class Watch:
@@ -82,11 +82,11 @@ class Watch:
         for number in self.missing if first else ():
             if self._found[number] is not State.MISSING:
                 state = self._found[number].value
-                self._to.note(f"chunk {number}: {state}; it is computed again.")
+                self._to.on_note(f"chunk {number}: {state}; it is computed again.")
                 log(self._folder, "chunk not whole", chunk=number, state=state)
         chunks, missing = len(self._found), len(self.missing)
         if missing < chunks and first:
-            self._to.note(f"{chunks - missing} of {chunks} chunks are finished already.")
+            self._to.on_note(f"{chunks - missing} of {chunks} chunks are finished already.")
         log(
             self._folder,
             "begun",
@@ -119,7 +119,7 @@ class Watch:
         self._last = now
         rate = self._done / max(now - self._began, 1e-9)
         done = self._before + self._done
-        self._to.chunk(Written(number, group, content, done, self._failed, rate))
+        self._to.on_chunk(Written(number, group, content, done, self._failed, rate))
         self._tell()
 
     def _tell(self) -> None:
@@ -128,7 +128,7 @@ class Watch:
             self._next += 1
         if self.share:
             group, _, _ = self._sweep.locate(self.share[self._next])
-            self._to.tell(
+            self._to.on_progress(
                 Progress(
                     group.paradigm,
                     group.process,

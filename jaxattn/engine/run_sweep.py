@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.checkpoints import write_params
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.directory import (
-    asked_apart,
     begin,
+    check_environment,
     check_free,
-    check_made_alike,
     clear,
     read_spec_in,
+    remove_partial_files,
     results_are_whole,
+    spec_difference,
     states,
-    tidy,
 )
 from jaxattn.engine.executors.open import open_engine
-from jaxattn.engine.lock import alone_in
+from jaxattn.engine.lock import exclusive_lock
 from jaxattn.engine.log import log
 from jaxattn.engine.progress import Listener, Watch, failed_in
 from jaxattn.results.checksum import chunk_name, write_bytes
@@ -37,10 +37,10 @@ from jaxattn.study.groups import make_groups
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json
 
-__all__ = ["Outcome", "Where", "resume_sweep", "run_sweep"]
+__all__ = ["EngineOptions", "Outcome", "resume_sweep", "run_sweep"]
 
 
-class Where(NamedTuple):
+class EngineOptions(NamedTuple):
     """Where chunks are computed; see `jaxattn.engine.executors.open.open_engine`."""
 
     engine: str = "auto"
@@ -48,7 +48,7 @@ class Where(NamedTuple):
     options: Mapping[str, str] = {}
 
 
-ANYWHERE = Where()
+ANYWHERE = EngineOptions()
 """On the hosts that a launcher started, or in this process."""
 
 NOBODY = Listener()
@@ -71,7 +71,7 @@ def run_sweep(
     folder: Path,
     *,
     overwrite: bool = False,
-    where: Where = ANYWHERE,
+    where: EngineOptions = ANYWHERE,
     to: Listener = NOBODY,
 ) -> Outcome:
     """Begin a sweep in a directory and run all of it.
@@ -90,7 +90,7 @@ def run_sweep(
 
     def ready() -> Callable[[], None]:
         refuse_without_x64(make_groups(spec))
-        sweep = laid_out(spec)
+        sweep = choose_layout(spec)
         for runner in runners_of(sweep):
             if isinstance(runner, Runner):
                 runner.check_stop()
@@ -111,7 +111,7 @@ def resume_sweep(
     folder: Path,
     *,
     spec: Spec | None = None,
-    where: Where = ANYWHERE,
+    where: EngineOptions = ANYWHERE,
     to: Listener = NOBODY,
 ) -> Outcome:
     """Run the chunks of a sweep that are missing, truncated or damaged.
@@ -128,7 +128,7 @@ def resume_sweep(
     there = read_spec_in(folder)
 
     def ready() -> Callable[[], None]:
-        if spec is not None and (apart := asked_apart(there, spec)):
+        if spec is not None and (apart := spec_difference(there, spec)):
             raise InputError(
                 f"resume: got another spec than the sweep in {str(folder)!r} "
                 f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
@@ -140,7 +140,7 @@ def resume_sweep(
 
 
 def _work(
-    folder: Path, ready: Callable[[], Callable[[], None]], where: Where, to: Listener
+    folder: Path, ready: Callable[[], Callable[[], None]], where: EngineOptions, to: Listener
 ) -> Outcome:
     """Run what is missing.
 
@@ -156,15 +156,15 @@ def _work(
         where.engine, workers=where.workers, folder=folder, options=where.options
     ) as engine:
         prepare, first = ready(), engine.process == 0
-        with alone_in(folder, to.note) if first else nullcontext():
+        with exclusive_lock(folder, to.on_note) if first else nullcontext():
             if first:
                 prepare()
-                tidy(folder)
+                remove_partial_files(folder)
             engine.barrier("begun")
             text = spec_json(read_spec_in(folder))
             sweep, runners = remembered(text)
             if first:
-                check_made_alike(folder, sweep)
+                check_environment(folder, sweep)
                 if not results_are_whole(folder, sweep):
                     pieces = pieces_of(sweep, runners)
                     write_virtual(

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxattn.core.contracts import Status
 from jaxattn.engine.directory import read_spec_in, states
-from jaxattn.engine.lock import holder_of
+from jaxattn.engine.lock import lock_holder
 from jaxattn.results.checksum import State, chunk_name
 from jaxattn.results.chunk_file import status_in
 from jaxattn.study.layout import Sweep
@@ -38,5 +38,5 @@ def status_of(folder: Path) -> dict[str, Any]:
         "chunks": {"all": len(found), "whole": len(whole)},
         "runs": runs | {one.name.lower(): ended[one] for one in Status if one > Status.DONE},
         "not_whole": {name: numbers for name, numbers in not_whole.items() if numbers},
-        "holder": holder_of(folder),
+        "holder": lock_holder(folder),
     }

@@ -15,7 +15,7 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.progress import Written
 from jaxattn.problems.result_measures import OBJECTIVE
 from jaxattn.results.files import RESULTS
-from jaxattn.results.stopped_rows import held
+from jaxattn.results.stopped_rows import hold_last
 
 __all__ = ["SCALARS", "scalars_into"]
 
@@ -85,7 +85,7 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
             return
 
         def ends(name: str) -> xr.DataArray:
-            return held(ds[name], ds).isel(save=-1, row=well).mean("row")
+            return hold_last(ds[name], ds).isel(save=-1, row=well).mean("row")
 
         if OBJECTIVE.name in ds:
             yield f"{OBJECTIVE.name}/{whose}", float(ends(OBJECTIVE.name))

@@ -59,7 +59,7 @@ def reproduce(
     scale: str,
     folder: Path,
     overwrite: bool,
-    tell: Callable[[Progress], None],
+    on_progress: Callable[[Progress], None],
     seeds: int | None = None,
 ) -> Outcome:
     """Run an experiment and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
@@ -72,7 +72,7 @@ def reproduce(
         scale: smoke, small or paper.
         folder: new or empty, unless `overwrite`.
         overwrite: replace what an earlier run wrote there.
-        tell: hears where things stand after every chunk.
+        on_progress: hears where things stand after every chunk.
         seeds: how many, in place of the scale's own.
 
     Raises:
@@ -96,7 +96,7 @@ def reproduce(
         return ds.assign_attrs(experiment=experiment.name)
 
     prepare(folder, overwrite)
-    listeners = Listeners(tell, lambda ds: write_results(named(ds), folder), watch)
+    listeners = Listeners(on_progress, lambda ds: write_results(named(ds), folder), watch)
     results = named(experiment.run(config, listeners))
     write_results(results, folder)
     outcome = Outcome(

@@ -65,7 +65,7 @@ def make_flow(
     order: Order = _WHOLE,
     probes: tuple[Probe, ...] = (),
     until: Stop | None = None,
-    unit: float | None = None,
+    log_time_unit: float | None = None,
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """A continuous limit of training as ``flow(params, hyper, data, keys)``.
 
@@ -90,7 +90,7 @@ def make_flow(
         probes: what else to measure at every save, of the training loss itself.
         until: where the flow may end before its time, such as `stationary`: it then has the status
             ``CONVERGED``, and measures are NaN from there on.
-        unit: solve in log time, from a start of about this length; see `integrate`.
+        log_time_unit: solve in log time, from a start of about this length; see `integrate`.
 
     A limit with noise has a path of its own for every ``keys.sample``. It takes a step for each one
     of training, whatever `solver` and tolerances: with noise of size sqrt(eta) the weak error of
@@ -101,12 +101,12 @@ def make_flow(
             limit, or not with minibatches in this order; an event or log time with noise.
     """
     one = checked_limit(limit, problem, optimiser, order)
-    if one.stochastic and (until is not None or unit is not None):
+    if one.stochastic and (until is not None or log_time_unit is not None):
         raise InputError(
             f"{one.name}: got an event or log time, expected neither: a path with noise is solved "
-            "in even steps to its end; leave out until and unit."
+            "in even steps to its end; leave out until and log_time_unit."
         )
-    how = Tolerances(solver, rtol, atol, max_steps, unit, until)
+    how = Tolerances(solver, rtol, atol, max_steps, log_time_unit, until)
     problem = checked(problem)
     probe = make_probe(problem, keep_params, probes)
 
@@ -140,7 +140,7 @@ def make_flow(
             )
         known = times <= solution.time_reached
         if keep_params == "last":
-            last = jnp.where(solution.crossed, jnp.sum(known) - 1, -1)
+            last = jnp.where(solution.event_occurred, jnp.sum(known) - 1, -1)
             kept = jax.tree.map(lambda leaf: leaf[last], solution.values)
         return Trajectory(
             step=steps.astype(times.dtype),
@@ -157,6 +157,6 @@ def make_flow(
 
 def _ended(solution: Solution, objective: Array, known: Array) -> Array:
     """The `Status` of a flow: as its solver ended, if its losses are finite until then."""
-    sound = jnp.all(jnp.isfinite(objective) | (solution.crossed & ~known))
-    well = jnp.where(solution.crossed, int(Status.CONVERGED), solution.status)
-    return jnp.where(sound, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)
+    valid = jnp.all(jnp.isfinite(objective) | (solution.event_occurred & ~known))
+    well = jnp.where(solution.event_occurred, int(Status.CONVERGED), solution.status)
+    return jnp.where(valid, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)

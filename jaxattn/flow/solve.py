@@ -22,7 +22,7 @@ class Tolerances(NamedTuple):
     rtol: float
     atol: float
     max_steps: int
-    unit: float | None
+    log_time_unit: float | None
     until: Stop | None
 
 
@@ -98,7 +98,7 @@ def _solve(
         jumps=jumps,
         save=lambda time, state, args: equation.read(time, state),
         until=_event_of(how.until, context, equation),
-        unit=how.unit,
+        log_time_unit=how.log_time_unit,
         rtol=how.rtol,
         atol=how.atol,
         solver=how.solver,
@@ -117,11 +117,11 @@ def _joined(before: Solution, after: Solution, later: Array) -> Solution:
     def take(old: Array, new: Array) -> Array:
         return jnp.where(later.reshape(later.shape + (1,) * (old.ndim - 1)), new, old)
 
-    whole = (before.status == Status.DONE) & ~before.crossed
+    whole = (before.status == Status.DONE) & ~before.event_occurred
     return Solution(
         values=jax.tree.map(take, before.values, after.values),
         status=jnp.where(whole, after.status, before.status),
         time_reached=jnp.where(whole, after.time_reached, before.time_reached),
         work=jax.tree.map(jnp.add, before.work, after.work),
-        crossed=before.crossed | (whole & after.crossed),
+        event_occurred=before.event_occurred | (whole & after.event_occurred),
     )

@@ -13,7 +13,7 @@ from jaxattn.integrate.solution import Function, only_where, time_at, value_at
 from jaxattn.integrate.solvers import Method
 from jaxattn.integrate.step_size import first_step, watched
 
-__all__ = ["Run", "Span", "begun", "run", "span_between"]
+__all__ = ["Run", "Span", "initial_step_size", "run", "span_between"]
 
 
 class Span(NamedTuple):
@@ -46,7 +46,7 @@ class Run(NamedTuple):
     values: PyTree
     written: Bool[Array, " save"]
     end: Float[Array, ""]
-    crossed: Bool[Array, ""]
+    event_occurred: Bool[Array, ""]
     reached: Bool[Array, ""]
     work: dict[str, Int[Array, ""]]
 
@@ -100,7 +100,7 @@ def span_between(
     return Span(paced, told(save), until, saves, readings)
 
 
-def begun(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) -> Array:
+def initial_step_size(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) -> Array:
     """The first step of a run, for two evaluations of the field."""
     order = method.solver.order(diffrax.ODETerm(span.field))
     return first_step(span.field, y0, span.start, span.end, args, controller, order)
@@ -135,7 +135,7 @@ def run(
         y0=y0,
         args=args,
         saveat=diffrax.SaveAt(subs=kept, controller_state=True),
-        stepsize_controller=watched(controller, method.cost(size), method.hands_on),
+        stepsize_controller=watched(controller, method.cost(size), method.fsal),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
         max_steps=max_steps,
@@ -145,14 +145,14 @@ def run(
     saved_at, (end,) = solution.ts
     values, _ = solution.ys
     written = jnp.isfinite(saved_at)
-    crossed = diffrax.is_event(solution.result)
+    event_occurred = diffrax.is_event(solution.result)
     _, evaluations, *_ = solution.controller_state
     return Run(
         values=only_where(written, values, jnp.nan),
         written=written,
         end=end,
-        crossed=crossed,
-        reached=crossed | (diffrax.is_successful(solution.result) & (end == span.end)),
+        event_occurred=event_occurred,
+        reached=event_occurred | (diffrax.is_successful(solution.result) & (end == span.end)),
         work={
             "gradients": evaluations,
             "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),

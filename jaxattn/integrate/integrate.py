@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from jaxattn.core.contracts import InputError
-from jaxattn.integrate.adaptive import begun, run, span_between
+from jaxattn.integrate.adaptive import initial_step_size, run, span_between
 from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import (
     Function,
@@ -36,7 +36,7 @@ def integrate(
     jumps: Float[ArrayLike, " jump"] | None = None,
     save: Function | None = None,
     until: Function | None = None,
-    unit: Float[ArrayLike, ""] | None = None,
+    log_time_unit: Float[ArrayLike, ""] | None = None,
     rtol: float | Array = 1e-8,
     atol: float | Array = 1e-10,
     solver: Any = "tsit5",
@@ -61,9 +61,9 @@ def integrate(
         until: ``until(t, y, args)``, a number of order one; the run ends where it rises through 0,
             found on the dense output by Newton's method, and `time_reached` is that time. One that
             is above 0 at the start has to fall first.
-        unit: solve in log time, ``s = log(1 + (t - times[0]) / unit)``, for spans of many decades:
-            steps are even in t up to about `unit`, and in its logarithm from there. Everything
-            here stays in t. Plain time unless told.
+        log_time_unit: solve in log time, ``s = log(1 + (t - times[0]) / log_time_unit)``, for spans
+            of many decades: steps are even in t up to about `log_time_unit`, and in its logarithm
+            from there. Everything here stays in t. Plain time unless told.
         rtol: error of one step relative to ``y``, root mean square over the entries of `y0`.
         atol: the same, absolute; in the unit of ``y``.
         solver: a name of `SOLVERS`, or an adaptive diffrax solver.
@@ -93,21 +93,21 @@ def integrate(
     times = jnp.asarray(times, dtype)
     if times.size == 0:
         raise InputError("times is empty: got 0 save times, expected 1 or more.")
-    sound = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
+    valid = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
     clock = None
-    if unit is not None:
-        unit = jnp.asarray(unit, dtype)
-        sound = sound & (unit > 0) & jnp.isfinite((times[-1] - times[0]) / unit)
-        clock = LogClock(jnp.where(sound, times[0], 0.0), jnp.where(sound, unit, 1.0))
+    if log_time_unit is not None:
+        log_time_unit = jnp.asarray(log_time_unit, dtype)
+        valid = valid & (log_time_unit > 0) & jnp.isfinite((times[-1] - times[0]) / log_time_unit)
+        clock = LogClock(jnp.where(valid, times[0], 0.0), jnp.where(valid, log_time_unit, 1.0))
     # A span of length zero takes no step, so a hopeless row costs the others nothing.
-    asked = jnp.where(sound, times, jnp.zeros_like(times))
+    asked = jnp.where(valid, times, jnp.zeros_like(times))
 
     controller = pi_control(rtol, atol)
     span = span_between(field, asked, jumps, save, until, clock)
     done = run(
         span,
         y0,
-        begun(span, y0, args, controller, method),
+        initial_step_size(span, y0, args, controller, method),
         args,
         controller,
         method,
@@ -116,13 +116,13 @@ def integrate(
     end = done.end
     if clock is not None:
         end = jnp.where(end == span.end, times[-1], clock.time(end))
-    written = sound & done.written
+    written = valid & done.written
     values = only_where(written, done.values, jnp.nan)
-    due = only_where(~done.crossed | written, values, 0.0)
+    due = only_where(~done.event_occurred | written, values, 0.0)
     return Solution(
         values=values,
-        status=status_of(sound & done.reached & all_finite(due)),
-        time_reached=jnp.where(sound, end, times[0]),
+        status=status_of(valid & done.reached & all_finite(due)),
+        time_reached=jnp.where(valid, end, times[0]),
         work={**done.work, "gradients": done.work["gradients"] + 2},  # two chose the first step
-        crossed=sound & done.crossed,
+        event_occurred=valid & done.event_occurred,
     )

@@ -199,11 +199,11 @@ def integrate_sde(
         raise InputError("times is empty: got 0 save times, expected 1 or more.")
     if draws < 1:
         raise InputError(f"draws: got {draws} Brownian motions, expected 1 or more.")
-    sound = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
-    sound = sound & (step > 0)
+    valid = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
+    valid = valid & (step > 0)
     # A span of length zero takes no step, so a hopeless row costs the others nothing.
-    asked = jnp.where(sound, times, jnp.zeros_like(times))
-    step = jnp.where(sound, step, 1.0)
+    asked = jnp.where(valid, times, jnp.zeros_like(times))
+    step = jnp.where(valid, step, 1.0)
     start, end = asked[0], asked[-1]
     moves = end > start
     marks = asked
@@ -240,15 +240,15 @@ def integrate_sde(
     )
     saved_at, _ = solution.ts
     values, (reached,) = solution.ys
-    written = sound & jnp.isfinite(saved_at)
+    written = valid & jnp.isfinite(saved_at)
     values = only_where(written, values, jnp.nan)
-    done = sound & diffrax.is_successful(solution.result) & (reached == end) & all_finite(values)
+    done = valid & diffrax.is_successful(solution.result) & (reached == end) & all_finite(values)
     taken = jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32)
     rejected = jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32)
     return Solution(
         values=values,
         status=status_of(done),
-        time_reached=jnp.where(sound, reached, times[0]),
+        time_reached=jnp.where(valid, reached, times[0]),
         work={"gradients": 6 * (taken + rejected), "steps": taken, "rejected": rejected},
-        crossed=jnp.asarray(False),
+        event_occurred=jnp.asarray(False),
     )

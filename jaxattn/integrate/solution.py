@@ -28,16 +28,16 @@ Function = Callable[[Array, Any, Any], PyTree]
 class Solution(NamedTuple):
     """A solved initial value problem.
 
-    `values` holds NaN in place of what was not reached. `crossed` says whether the run ended at the
-    event it was to run until. `work` counts ``gradients`` (evaluations of the field), ``steps``
-    (accepted) and ``rejected``.
+    `values` holds NaN in place of what was not reached. `event_occurred` says whether the run ended
+    at the event it was to run until. `work` counts ``gradients`` (evaluations of the field),
+    ``steps`` (accepted) and ``rejected``.
     """
 
     values: PyTree[Shaped[Array, "save ..."]]
     status: Int[Array, ""]
     time_reached: Float[Array, ""]
     work: dict[str, Int[Array, ""]]
-    crossed: Bool[Array, ""]
+    event_occurred: Bool[Array, ""]
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:

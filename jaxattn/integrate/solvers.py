@@ -27,7 +27,7 @@ class Method(NamedTuple):
     solver: Any
     stages: int
     """Those of one step, the first one left out when it is handed on (FSAL)."""
-    hands_on: bool
+    fsal: bool
     implicit: bool
 
     def cost(self, size: int) -> int:
@@ -47,6 +47,6 @@ def method_of(solver: Any) -> Method:
     """
     found = resolve("solver", SOLVERS, solver)
     tableau = getattr(found, "tableau", None)
-    hands_on = bool(getattr(tableau, "fsal", False))
-    stages = getattr(tableau, "num_stages", 1) - hands_on
-    return Method(found, stages, hands_on, isinstance(found, diffrax.AbstractImplicitSolver))
+    fsal = bool(getattr(tableau, "fsal", False))
+    stages = getattr(tableau, "num_stages", 1) - fsal
+    return Method(found, stages, fsal, isinstance(found, diffrax.AbstractImplicitSolver))

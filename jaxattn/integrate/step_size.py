@@ -67,7 +67,7 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     controller: diffrax.AbstractAdaptiveStepSizeController
     cost: int
     """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
-    hands_on: bool
+    fsal: bool
 
     @property
     def rtol(self) -> Any:
@@ -82,12 +82,12 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         return self.controller.norm
 
     def wrap(self, direction: Any) -> "_Watched":
-        return _Watched(self.controller.wrap(direction), self.cost, self.hands_on)
+        return _Watched(self.controller.wrap(direction), self.cost, self.fsal)
 
     def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, Any]:
         end, inner = self.controller.init(terms, t0, t1, *rest)
         # The first stage has to be evaluated.
-        fresh = jnp.asarray(self.hands_on)
+        fresh = jnp.asarray(self.fsal)
         return end, (inner, jnp.asarray(0, jnp.int32), fresh, t1 - t0)
 
     def adapt_step_size(
@@ -103,7 +103,7 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         stuck = ~keep & ~(end - start > _smallest_step(start, span))
         result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
         evaluations = evaluations + self.cost + fresh
-        fresh = jnp.where(keep, jnp.logical_and(jumped, self.hands_on), fresh)
+        fresh = jnp.where(keep, jnp.logical_and(jumped, self.fsal), fresh)
         state = inner, evaluations, fresh, span
         return keep, next_start, next_end, jumped, state, result
 
@@ -114,11 +114,9 @@ def pi_control(rtol: Any, atol: Any) -> diffrax.PIDController:
     return diffrax.PIDController(rtol=rtol, atol=atol, pcoeff=0.3, icoeff=0.4)
 
 
-def watched(
-    controller: Any, cost: int, hands_on: bool
-) -> diffrax.AbstractAdaptiveStepSizeController:
+def watched(controller: Any, cost: int, fsal: bool) -> diffrax.AbstractAdaptiveStepSizeController:
     """A controller that also counts field evaluations, and gives up when stuck.
 
     The count is the second entry of its final state.
     """
-    return _Watched(controller, cost, hands_on)
+    return _Watched(controller, cost, fsal)

@@ -11,7 +11,7 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.selection import Setting, names_of
 from jaxattn.results.files import ABSENT
-from jaxattn.results.stopped_rows import held
+from jaxattn.results.stopped_rows import hold_last
 
 __all__ = ["Curves", "curves", "curves_of_all", "paired", "runs", "switch_on"]
 
@@ -89,7 +89,7 @@ def runs(
     resolve("measure", along, measure)
     resolve("process", dict.fromkeys(names_of(ds, "process")), process)
     rows = ds.sel(paradigm=paradigm, process=process)
-    values = held(rows[measure], rows)
+    values = hold_last(rows[measure], rows)
     if "split" in values.dims:
         values = values.sel(split=split)
     if "inference" in values.dims:

@@ -122,8 +122,8 @@ class Health(NamedTuple):
     def status(self, params: Params) -> Int[Array, ""]:
         """How a row ends that ends here: parameters that are not finite are divergence too."""
         leaves = jax.tree.leaves(params)
-        sound = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
-        ended = jnp.where(self.diverged | ~sound, Status.DIVERGED, Status.DONE)
+        valid = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+        ended = jnp.where(self.diverged | ~valid, Status.DIVERGED, Status.DONE)
         return ended.astype(jnp.int32)
 
 

@@ -66,7 +66,7 @@ def _solve(
         times,
         (size, args),
         jumps=jumps,
-        unit=log_time_unit(velocity(times[0], start, size, args)),
+        log_time_unit=log_time_unit(velocity(times[0], start, size, args)),
         rtol=rtol,
         atol=atol,
         solver=solver,

@@ -70,8 +70,8 @@ def checked_row(
         InputError: one outside its domain, `jaxattn.theory.checks.checked_start`.
     """
     segments, classes, mu0, nu0 = checked_start(segments, classes, mu0, nu0)
-    sound = jnp.isfinite(segments) & jnp.isfinite(classes)
-    return (segments, classes), jnp.where(sound, jnp.stack([mu0, nu0]), jnp.nan)
+    valid = jnp.isfinite(segments) & jnp.isfinite(classes)
+    return (segments, classes), jnp.where(valid, jnp.stack([mu0, nu0]), jnp.nan)
 
 
 def log_time_unit(velocity: Float[Array, "2"]) -> Float[Array, ""]:

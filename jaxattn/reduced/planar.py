@@ -132,7 +132,7 @@ def _solve(
 ) -> PlanarPath:
     segments, classes, rho, variance, switch = numbers
     together = 1 + (classes - 1) * rho
-    sound = (segments >= 2) & (classes >= 2) & (rho < 1) & (together > 0) & (variance >= 0)
+    valid = (segments >= 2) & (classes >= 2) & (rho < 1) & (together > 0) & (variance >= 0)
     turn = jnp.where(codes[0] == codes[1], jnp.inf, switch)
 
     def field(time: Array, state: Array, _: None) -> Array:
@@ -142,10 +142,10 @@ def _solve(
 
     solution = integrate(
         field,
-        jnp.where(sound, jnp.zeros(2), jnp.nan),
+        jnp.where(valid, jnp.zeros(2), jnp.nan),
         times,
         jumps=turn[None],
-        unit=1.0,
+        log_time_unit=1.0,
         rtol=rtol,
         atol=atol,
     )

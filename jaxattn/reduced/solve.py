@@ -90,7 +90,7 @@ def _solve(
         jnp.insert(times, place, turn),
         (flows, switch_time, size),
         jumps=switch_time[None],
-        unit=log_time_unit(_velocity(first, start, size)),
+        log_time_unit=log_time_unit(_velocity(first, start, size)),
         rtol=rtol,
         atol=atol,
         solver=solver,

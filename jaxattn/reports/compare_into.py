@@ -22,13 +22,15 @@ from jaxattn.tasks import orthogonal_population
 
 __all__ = ["companion", "compare_into", "count_failed"]
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
 
 
-def compare_into(folder: Path, study: Study, overwrite: bool, tell: Tell) -> xr.Dataset:
+def compare_into(
+    folder: Path, study: Study, overwrite: bool, on_progress: OnProgress
+) -> xr.Dataset:
     """Run a comparison and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
     ``results.nc`` is whole and readable after every chunk, whatever interrupts the run. Next to
@@ -38,7 +40,7 @@ def compare_into(folder: Path, study: Study, overwrite: bool, tell: Tell) -> xr.
         folder: new or empty, unless `overwrite`.
         study: what to compare.
         overwrite: replace what an earlier run wrote there.
-        tell: hears where things stand after every chunk.
+        on_progress: hears where things stand after every chunk.
 
     Raises:
         InputError: before anything is written.
@@ -47,10 +49,10 @@ def compare_into(folder: Path, study: Study, overwrite: bool, tell: Tell) -> xr.
     watch, beside = Stopwatch(), companion(study)
     plan_jobs(study)  # refuses what cannot be done
     prepare(folder, overwrite)
-    results = _run_and_write(folder, study, watch, tell)
+    results = _run_and_write(folder, study, watch, on_progress)
     if beside is not None:
         (folder / "population").mkdir(exist_ok=True)
-        _run_and_write(folder / "population", beside, watch, tell)
+        _run_and_write(folder / "population", beside, watch, on_progress)
     write_json(
         folder / "run.json",
         {
@@ -66,7 +68,9 @@ def compare_into(folder: Path, study: Study, overwrite: bool, tell: Tell) -> xr.
     return results
 
 
-def _run_and_write(folder: Path, study: Study, watch: Stopwatch, tell: Tell) -> xr.Dataset:
+def _run_and_write(
+    folder: Path, study: Study, watch: Stopwatch, on_progress: OnProgress
+) -> xr.Dataset:
     written = [0.0]
 
     def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
@@ -74,7 +78,7 @@ def _run_and_write(folder: Path, study: Study, watch: Stopwatch, tell: Tell) -> 
         if interrupted or time.perf_counter() - written[0] > WRITE_EVERY:
             write_results(so_far(), folder)
             written[0] = time.perf_counter()
-        tell(progress)
+        on_progress(progress)
 
     ds = run(study, on_chunk=on_chunk, stopwatch=watch)
     try:

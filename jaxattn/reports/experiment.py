@@ -20,7 +20,7 @@ the published size."""
 class Listeners(NamedTuple):
     """Who hears of a running experiment: progress by chunk, results by part, and a stopwatch."""
 
-    tell: Callable[[Progress], None]
+    on_progress: Callable[[Progress], None]
     keep: Callable[[xr.Dataset], None]
     watch: Stopwatch
 

@@ -15,10 +15,10 @@ from jaxattn.reports.parts import (
     REPORT,
     citation_section,
     foot,
+    format_value,
     grid_words,
     how_it_ran,
     picture,
-    plainly,
     run_again,
     run_facts,
 )
@@ -120,7 +120,7 @@ def _lost(status: xr.DataArray) -> list[str]:
     for place in places:
         one = status[tuple(place)]
         where = [
-            f"{str(dim).replace('_', ' ')} {plainly(status[dim][at].item())}"
+            f"{str(dim).replace('_', ' ')} {format_value(status[dim][at].item())}"
             for dim, at in zip(status.dims, place, strict=True)
             if dim != "seed" and status.sizes[dim] > 1
         ]

@@ -18,10 +18,10 @@ __all__ = [
     "REPORT",
     "citation_section",
     "foot",
+    "format_value",
     "grid_words",
     "how_it_ran",
     "picture",
-    "plainly",
     "run_again",
     "run_facts",
 ]
@@ -90,7 +90,7 @@ def how_it_ran(
     """
     for name, value in asked.items():
         if value is not None and value != {}:
-            yield name.replace("_", " "), plainly(value)
+            yield name.replace("_", " "), format_value(value)
     yield (
         "runs that finished",
         f"{int(Status.ended_well(status).sum())} of {int((status >= 0).sum())}",
@@ -100,18 +100,18 @@ def how_it_ran(
         yield f"time: {what}", spent
     for name in ("created", "python", "devices", "versions", "x64"):
         if name in run:
-            yield name, plainly(run[name])
+            yield name, format_value(run[name])
 
 
-def plainly(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a person reads it; of a long list, its beginning and its end."""
     if isinstance(value, Mapping):
         nested = any(isinstance(one, Mapping | list) for one in value.values())
         return ("; " if nested else ", ").join(
-            f"{name} {plainly(one)}" for name, one in value.items()
+            f"{name} {format_value(one)}" for name, one in value.items()
         )
     if isinstance(value, list):
-        shown = [plainly(one) for one in value]
+        shown = [format_value(one) for one in value]
         long = len(shown) > 12
         return ", ".join([*shown[:3], "\N{HORIZONTAL ELLIPSIS}", shown[-1]] if long else shown)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,10 +9,10 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 
-__all__ = ["held", "known_until"]
+__all__ = ["hold_last", "known_until"]
 
 
-def held(values: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
+def hold_last(values: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
     """`values` in which rows that converged keep those of their stop to the last save.
 
     Args:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jaxattn.core.contracts import Params
 from jaxattn.results.chunk_file import chunk_bytes
-from jaxattn.run.heap import give_back
+from jaxattn.run.heap import trim_memory
 from jaxattn.run.runner import Runner, Solver, make_runner_of
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
@@ -38,7 +38,7 @@ def compute(spec_json: str, number: int) -> Finished:
     identity = {"spec_hash": spec_hash(sweep.spec), "chunk": number, "group": group.number}
     content = chunk_bytes(ds.drop_vars(labels).assign_attrs(identity))
     del ds
-    give_back()
+    trim_memory()
     return Finished(content, params)
 
 

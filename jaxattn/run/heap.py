@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-__all__ = ["give_back"]
+__all__ = ["trim_memory"]
 
 
-def give_back() -> None:
+def trim_memory() -> None:
     """Return what is free to the system, where the C library would keep it.
 
     The one of GNU keeps freed blocks of up to 32 MiB for the next that ask, and what then fits in

@@ -16,7 +16,7 @@ from jaxattn.results.derived import distances_of, with_times
 from jaxattn.results.files import block
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
-from jaxattn.run.heap import give_back
+from jaxattn.run.heap import trim_memory
 from jaxattn.run.job import Job, make_job
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
@@ -115,18 +115,18 @@ class Runner:
             out = self._run(self.job, rows, real.size)
         else:
             out = self._run_with_stops(real)
-        give_back()
+        trim_memory()
         beside = None
         if self.beside is not None:
             beside = np.asarray(self._run(self.beside, rows, real.size).measures["position"])
         ds = self._labelled(out, real, beside)
-        give_back()
+        trim_memory()
         return ds, out.params
 
     def _run(self, job: Job, rows: np.ndarray, count: int) -> Trajectory:
         # A chunk may be most of the memory there is: what is done with is given back each time.
         begun = jax.block_until_ready(job.run(*self.arguments(rows)))
-        give_back()
+        trim_memory()
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], fetch(begun))
 
     def check_stop(self) -> None:

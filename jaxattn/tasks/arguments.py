@@ -7,10 +7,10 @@ import numpy as np
 
 from jaxattn.core.contracts import InputError
 
-__all__ = ["bag_length", "class_count", "several", "whole"]
+__all__ = ["as_int", "as_list", "bag_length", "class_count"]
 
 
-def whole(name: str, value: Any, low: int, why: str = "") -> int:
+def as_int(name: str, value: Any, low: int, why: str = "") -> int:
     """`value` as a Python int.
 
     Args:
@@ -31,7 +31,7 @@ def whole(name: str, value: Any, low: int, why: str = "") -> int:
     return int(value)
 
 
-def several(name: str, values: Any) -> list[Any]:
+def as_list(name: str, values: Any) -> list[Any]:
     """What is in `values`, NumPy scalars as Python's.
 
     Raises:
@@ -50,7 +50,7 @@ def bag_length(segments: Any) -> int:
     Raises:
         InputError: no integer, or below 2.
     """
-    return whole("segments", segments, low=2, why="with one there is nothing to focus on")
+    return as_int("segments", segments, low=2, why="with one there is nothing to focus on")
 
 
 def class_count(classes: Any) -> int:
@@ -59,4 +59,4 @@ def class_count(classes: Any) -> int:
     Raises:
         InputError: no integer, or below 2.
     """
-    return whole("classes", classes, low=2, why="with one there is nothing to predict")
+    return as_int("classes", classes, low=2, why="with one there is nothing to predict")

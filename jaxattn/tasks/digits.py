@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import SupportsIndex
 
 from jaxattn.core.contracts import Task
-from jaxattn.tasks.arguments import bag_length, several, whole
+from jaxattn.tasks.arguments import as_int, as_list, bag_length
 from jaxattn.tasks.mosaic import mosaic
 
 __all__ = ["TASKS", "digits"]
@@ -42,13 +42,13 @@ def digits(
         InputError: a foreground that is not 2 to 9 different digits, fewer than 2 segments, or a
             size below 1.
     """
-    wanted = [whole("foreground", digit, low=0) for digit in several("foreground", foreground)]
+    wanted = [as_int("foreground", digit, low=0) for digit in as_list("foreground", foreground)]
     return _digits(
         tuple(sorted(wanted)),
         bag_length(segments),
-        whole("train", train, low=1),
-        whole("test", test, low=1),
-        whole("validation", validation, low=0),
+        as_int("train", train, low=1),
+        as_int("test", test, low=1),
+        as_int("validation", validation, low=0),
     )
 
 

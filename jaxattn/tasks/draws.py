@@ -11,7 +11,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from jaxattn.core.contracts import InputError
-from jaxattn.tasks.arguments import whole
+from jaxattn.tasks.arguments import as_int
 
 __all__ = ["generators"]
 
@@ -31,7 +31,7 @@ def generators(seed: SupportsIndex, start: int, count: int) -> Iterator[np.rando
     Raises:
         InputError: `seed` is no integer in that range; raised here, not at the first bag.
     """
-    value = whole("dataset seed", seed, low=0)
+    value = as_int("dataset seed", seed, low=0)
     if value >= 2**32:
         raise InputError(f"dataset seed: got {value}, expected less than 2**32; use a smaller one")
     return _generators(value, start, count)

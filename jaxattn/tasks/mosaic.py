@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from jaxattn.core.contracts import Data, Example, InputError, Task
-from jaxattn.tasks.arguments import bag_length, several, whole
+from jaxattn.tasks.arguments import as_int, as_list, bag_length
 from jaxattn.tasks.bags import template, unpadded
 from jaxattn.tasks.draws import generators
 
@@ -90,9 +90,9 @@ def mosaic(
     kinds, counts = np.unique(y, return_counts=True)
     chosen = _foreground(foreground, kinds)
     sizes = (
-        whole("train", train, low=1),
-        whole("test", test, low=1),
-        whole("validation", validation, low=0),
+        as_int("train", train, low=1),
+        as_int("test", test, low=1),
+        as_int("validation", validation, low=0),
     )
     fractions = _fractions(test_fraction, validation_fraction)
     needed = 3 if sizes[-1] else 2
@@ -255,7 +255,7 @@ def _foreground(foreground: Iterable[Any], kinds: np.ndarray) -> np.ndarray:
     """The foreground classes, sorted, in the type of `kinds`."""
     there = kinds.tolist()
     listed = ", ".join(map(repr, there))
-    wanted = several("foreground", foreground)
+    wanted = as_list("foreground", foreground)
     for kind in wanted:
         if kind not in there:
             raise InputError(

@@ -7,7 +7,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from jaxattn.core.contracts import Data, Task
-from jaxattn.tasks.arguments import bag_length, class_count, whole
+from jaxattn.tasks.arguments import as_int, bag_length, class_count
 from jaxattn.tasks.bags import template, unpadded
 from jaxattn.tasks.draws import generators
 
@@ -54,10 +54,10 @@ def orthogonal(
     return _orthogonal(
         class_count(classes),
         bag_length(segments),
-        whole("train", train, low=1),
-        whole("test", test, low=1),
-        whole("points", points, low=1),
-        whole("validation", validation, low=0),
+        as_int("train", train, low=1),
+        as_int("test", test, low=1),
+        as_int("points", points, low=1),
+        as_int("validation", validation, low=0),
     )
 
 

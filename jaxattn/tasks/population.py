@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxattn.core.contracts import Data, InputError, Task
-from jaxattn.tasks.arguments import bag_length, class_count, whole
+from jaxattn.tasks.arguments import as_int, bag_length, class_count
 from jaxattn.tasks.bags import template, unpadded
 
 __all__ = ["foregrounds", "gram_population", "noisy_population", "quasi_normal"]
@@ -123,7 +123,7 @@ def noisy_population(
     if not (np.isfinite(noise) and noise >= 0):
         raise InputError(f"noise: got {noise}, expected a finite number, 0 or more")
     return _noisy_population(
-        class_count(classes), bag_length(segments), float(noise), whole("points", points, low=1)
+        class_count(classes), bag_length(segments), float(noise), as_int("points", points, low=1)
     )
 
 
@@ -145,7 +145,7 @@ def quasi_normal(
     from scipy.stats import qmc  # 1 s to import; only this task needs it
 
     dimension = (segments - 1) * classes
-    generator = np.random.default_rng(whole("dataset seed", seed, low=0))
+    generator = np.random.default_rng(as_int("dataset seed", seed, low=0))
     half = qmc.MultivariateNormalQMC(np.zeros(dimension), rng=generator).random(points)
     first = np.concatenate([half, -half]).reshape(2 * points, segments - 1, classes)
     return np.stack([np.roll(first, label, axis=-1) for label in range(classes)])
@@ -158,7 +158,7 @@ def _gram_population(
     classes = len(share)
 
     def make(seed: SupportsIndex) -> dict[str, Data]:
-        whole("dataset seed", seed, low=0)
+        as_int("dataset seed", seed, low=0)
         points = np.zeros((classes, segments, classes))
         points[:, 0] = vectors
         weight: Any = np.array(share)

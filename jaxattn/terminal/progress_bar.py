@@ -80,14 +80,14 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def note(self, text: str) -> None:
+    def on_note(self, text: str) -> None:
         """Say something once, above the progress."""
         if self._bar is not None:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, file=sys.stderr)
 
-    def tell(self, progress: compare.Progress) -> None:
+    def on_progress(self, progress: compare.Progress) -> None:
         """Show where things stand."""
         now = time.perf_counter()
         again = progress.done < self._done or progress.done == self._done == self._total

@@ -17,15 +17,15 @@ __all__ = [
     "checked_start",
     "checked_switch",
     "checked_times",
-    "sound",
     "sound_start",
     "sound_switch",
     "sound_times",
+    "valid",
 ]
 
 Number = Real[ArrayLike, "..."]
 Result = Float[Array, "..."]
-Sound = Result | Float[np.ndarray, "..."]
+Valid = Result | Float[np.ndarray, "..."]
 """JAX's where it is traced, else NumPy's: outside a compiled program each step of JAX's costs as
 much as thousands of numbers, and a compiled one takes NumPy's as they are."""
 
@@ -44,7 +44,7 @@ def _lost(value: Number, inside: Bool[ArrayLike, "..."]) -> Result:
     return jnp.add(value, jnp.where(inside, 0.0, jnp.nan))
 
 
-def sound(name: str, value: Number, low: float, high: float) -> Sound:
+def valid(name: str, value: Number, low: float, high: float) -> Valid:
     """`value` as floats, where it lies in [low, high].
 
     Where it is traced (under ``jit``, ``vmap`` or ``grad``) no one can be told: what lies outside
@@ -75,19 +75,19 @@ def _known(*values: Number) -> bool:
 
 
 def checked(name: str, value: Number, low: float, high: float) -> Result:
-    """`sound`, as an array of JAX's."""
-    return jnp.asarray(sound(name, value, low, high))
+    """`valid`, as an array of JAX's."""
+    return jnp.asarray(valid(name, value, low, high))
 
 
 def sound_start(
     segments: Number, classes: Number, mu0: Number, nu0: Number
-) -> tuple[Sound, Sound, Sound, Sound]:
-    """Sizes and start of an orbit, each by `sound`."""
+) -> tuple[Valid, Valid, Valid, Valid]:
+    """Sizes and start of an orbit, each by `valid`."""
     return (
-        sound("segments", segments, 2.0, LARGEST_SIZE),
-        sound("classes", classes, 2.0, LARGEST_SIZE),
-        sound("mu0", mu0, 0.0, LARGEST_START),
-        sound("nu0", nu0, 0.0, LARGEST_START),
+        valid("segments", segments, 2.0, LARGEST_SIZE),
+        valid("classes", classes, 2.0, LARGEST_SIZE),
+        valid("mu0", mu0, 0.0, LARGEST_START),
+        valid("nu0", nu0, 0.0, LARGEST_START),
     )
 
 
@@ -118,13 +118,13 @@ def checked_start(
     return segments, classes, mu0, nu0
 
 
-def sound_times(times: Number) -> Sound:
+def sound_times(times: Number) -> Valid:
     """Times in [0, 1e15] which do not decrease along the last axis; traced ones all NaN if they do.
 
     Raises:
         InputError: negative, too large, not finite, or decreasing.
     """
-    found = sound("times", times, 0.0, LARGEST_TIME)
+    found = valid("times", times, 0.0, LARGEST_TIME)
     if found.ndim == 0:
         return found
     if not isinstance(found, np.ndarray):
@@ -145,13 +145,13 @@ def checked_times(times: Number) -> Result:
     return jnp.asarray(sound_times(times))
 
 
-def sound_switch(switch_time: Number, times: Sound) -> Sound:
+def sound_switch(switch_time: Number, times: Valid) -> Valid:
     """A switch within the horizon, which the last of the `times` ends; NaN if traced and outside.
 
     Raises:
         InputError: outside, or not finite.
     """
-    switch = sound("switch_time", switch_time, 0.0, LARGEST_TIME)
+    switch = valid("switch_time", switch_time, 0.0, LARGEST_TIME)
     inside = switch <= times[..., -1] if times.ndim else switch <= times
     if not _known(switch, times):
         return _lost(switch, inside)

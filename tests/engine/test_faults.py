@@ -41,7 +41,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
         raise Plug
 
     with pytest.raises(Plug):
-        run_sweep(parse_spec(OTHER), folder, to=Listener(chunk=pull))
+        run_sweep(parse_spec(OTHER), folder, to=Listener(on_chunk=pull))
     return folder
 
 
@@ -70,7 +70,7 @@ def refused(work: Callable[..., Any], *given: Any, **more: Any) -> str:
 def resumed(folder: Path) -> tuple[int, str]:
     """Chunks that were computed, and what was said."""
     said: list[str] = []
-    return resume_sweep(folder, to=Listener(note=said.append)).computed, "\n".join(said)
+    return resume_sweep(folder, to=Listener(on_note=said.append)).computed, "\n".join(said)
 
 
 def _flip(folder: Path, other: Path) -> None:

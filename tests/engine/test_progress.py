@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.executors.base import Engine
 from jaxattn.engine.log import LOG, log, read_log
 from jaxattn.engine.progress import Listener, Watch, Written
@@ -44,7 +44,7 @@ RULES, SPLITS = ["argmax-segment", "average-input"], ["train", "test"]
 
 @pytest.fixture(scope="module")
 def sweep() -> Sweep:
-    return laid_out(parse_spec(SPEC))
+    return choose_layout(parse_spec(SPEC))
 
 
 def content(sweep: Sweep, number: int, failed: int = 0, stopped: int = 0) -> bytes:
@@ -233,7 +233,7 @@ def test_tensorboard_gets_the_means_of_the_finished_runs(sweep: Sweep, tmp_path:
     watch: Watch
     with scalars_into(tmp_path) as chunk:
         assert not (tmp_path / SCALARS).exists()
-        watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(chunk=chunk))
+        watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(on_chunk=chunk))
         watch.add(0, content(sweep, 0, failed=1))
         watch.add(7, content(sweep, 7, stopped=1))
         watch.add(3, content(sweep, 3, failed=2))

@@ -82,7 +82,7 @@ def test_a_flow_ends_where_attention_has_found_the_foreground(problem, run, whol
 
 @pytest.mark.slow
 def test_log_time_changes_the_steps_and_not_the_flow(problem, run, whole):
-    found = jit(make_flow(problem, SGD, SAVES, **TOLERANCES, unit=1.0))(*run)
+    found = jit(make_flow(problem, SGD, SAVES, **TOLERANCES, log_time_unit=1.0))(*run)
     np.testing.assert_allclose(
         found.measures["objective"], whole.measures["objective"], rtol=100 * RTOL
     )

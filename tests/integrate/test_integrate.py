@@ -356,7 +356,7 @@ def test_a_run_ends_where_its_event_is_and_says_so():
     run = until_it_turned(angle, rate)
     done, failed = int(Status.DONE), int(Status.SOLVER_FAILED)
     assert np.array_equal(run.status, [done, done, done, failed])
-    assert np.array_equal(run.crossed, [True, True, False, False])
+    assert np.array_equal(run.event_occurred, [True, True, False, False])
     # The slope of what is watched is sin(angle); the dense output, of order 4, holds 1e-10.
     np.testing.assert_allclose(run.time_reached[:2], angle[:2] / rate[:2], rtol=1e-9)
     assert run.time_reached[2] == 2.0

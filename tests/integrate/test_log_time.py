@@ -49,7 +49,7 @@ TURN = turned_back_late() if jax.config.jax_enable_x64 else NAN
 @jax.vmap
 def in_log_time(unit, rate, level):
     return integrate(
-        decaying, jnp.ones(1), TIMES, (rate, TURN), jumps=np.array([TURN]), unit=unit,
+        decaying, jnp.ones(1), TIMES, (rate, TURN), jumps=np.array([TURN]), log_time_unit=unit,
         atol=1e-20, until=lambda time, y, args: level - y[0],
         save=lambda time, y, args: {"y": y[0], "time": time},
     )  # fmt: skip
@@ -94,7 +94,7 @@ def test_a_jump_in_log_time_costs_no_more_than_a_few_rejections():
 def test_an_event_in_log_time_is_found_and_told_in_t():
     run = rows()["until y is 0.01"]
     assert run.status == Status.DONE
-    assert run.crossed
+    assert run.event_occurred
     end = (99 + TURN) / 2  # where 1 + TURN + 2 (t - TURN) = 100
     np.testing.assert_allclose(run.time_reached, end, rtol=1e-6)
     assert np.array_equal(np.isnan(run.values["y"]), end < TIMES)

@@ -12,7 +12,7 @@ from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
 from jaxattn.plots.finished_rows import runs
 from jaxattn.plots.selection import choose
-from jaxattn.results.stopped_rows import held, known_until
+from jaxattn.results.stopped_rows import hold_last, known_until
 
 PLACE = 7
 STOPPED = {"process": "train", "paradigm": "hard", "seed": [1, 4]}
@@ -48,16 +48,16 @@ def ds() -> xr.Dataset:
 def test_values_are_held_from_the_stop_on_and_nothing_else_changes(ds):
     cut, whole = stopped(ds), kept_on(ds)
     for name in ("objective", "accuracy", "error_cell", "gradient_norm"):
-        xr.testing.assert_identical(held(cut[name], cut), whole[name])
+        xr.testing.assert_identical(hold_last(cut[name], cut), whole[name])
         assert cut[name].isnull().any()
     for values, one in ((ds["accuracy"], ds), (cut["status"], cut)):
-        assert held(values, one) is values
+        assert hold_last(values, one) is values
 
 
 def test_a_value_that_is_nan_at_the_stop_stays_nan(ds):
     cut = stopped(ds)
     cut["nu"].loc[{**STOPPED, "save": PLACE}] = np.nan
-    assert held(cut["nu"], cut).isel(save=-1).sel(STOPPED).isnull().all()
+    assert hold_last(cut["nu"], cut).isel(save=-1).sel(STOPPED).isnull().all()
 
 
 def test_a_row_is_known_until_its_stop(ds):

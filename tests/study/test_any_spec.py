@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_hash, spec_json
@@ -166,7 +166,7 @@ LAID_OUT = 8
 def _rows_laid_out(spec: Spec) -> int:
     """Rows of the layout, all there, each once; 0 where it is refused in one line."""
     try:
-        sweep = laid_out(spec)
+        sweep = choose_layout(spec)
     except InputError as error:
         said = str(error)
     else:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import InputError
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.spec_file import read_spec
 from jaxattn.study.axes import Axis
 from jaxattn.study.parse import from_plain, parse_spec
@@ -536,7 +536,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
 def test_the_example_is_read_with_all_that_stands_in_its_comments():
     text = EXAMPLE.read_text(encoding="utf-8")
     spec = read_spec(EXAMPLE)
-    assert laid_out(spec).chunk_count >= 12
+    assert choose_layout(spec).chunk_count >= 12
     shown = re.sub(r"^# (size|draw|\[stop\]|converged|diverged|every)\b", r"\1", text, flags=re.M)
     shown = shown.replace("# [stop]", "[stop]")
     shown = re.sub(r"^(classes|train|\[settings.hypers\]|focus_rate) .*$", "", shown, flags=re.M)

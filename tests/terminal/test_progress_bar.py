@@ -32,9 +32,9 @@ def test_progress_lines_tell_runs_per_second_and_the_time_left(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 4
-        reporter.tell(at(4))
+        reporter.on_progress(at(4))
         clock[0] += 4
-        reporter.tell(at(16))
+        reporter.on_progress(at(16))
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -48,7 +48,7 @@ def test_nothing_is_foretold_before_half_a_second(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 0.1
-        reporter.tell(at(1))
+        reporter.on_progress(at(1))
     assert capsys.readouterr().err == "train soft: 1/16 runs, starting\n"
 
 
@@ -58,7 +58,7 @@ def test_there_is_a_line_at_most_every_two_seconds_and_always_a_last_one(
     with Reporter() as reporter:
         for done in range(1, 17):
             clock[0] += 0.6
-            reporter.tell(at(done))
+            reporter.on_progress(at(done))
     told = re.findall(r"(\d+)/16", capsys.readouterr().err)
     assert told == ["1", "5", "9", "13", "16"]
 
@@ -68,7 +68,7 @@ def test_failed_runs_are_counted_while_it_goes_on(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 1
-        reporter.tell(at(4, failed=3))
+        reporter.on_progress(at(4, failed=3))
     assert ": 4/16 runs, 3 failed, 4.0 runs/s" in capsys.readouterr().err
 
 
@@ -78,9 +78,9 @@ def test_a_second_comparison_is_timed_from_the_end_of_the_first(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 100
-        reporter.tell(at(16))
+        reporter.on_progress(at(16))
         clock[0] += 2
-        reporter.tell(at(4, total))
+        reporter.on_progress(at(4, total))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"train soft: 4/{total} runs, 2.0 runs/s, {(total - 4) / 2:.0f} s left")
 
@@ -90,9 +90,9 @@ def test_a_part_of_the_same_size_that_ends_in_one_chunk_is_timed_by_itself(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 100
-        reporter.tell(at(1, 1))
+        reporter.on_progress(at(1, 1))
         clock[0] += 2
-        reporter.tell(at(1, 1, paradigm="hard"))
+        reporter.on_progress(at(1, 1, paradigm="hard"))
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "train hard: 1/1 runs, 0.5 runs/s, 0 s left"
 
@@ -102,9 +102,9 @@ def test_a_part_without_paradigm_that_has_only_begun_is_told_of_too(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 3
-        reporter.tell(Progress("", "theory", 0, 9, 0))
+        reporter.on_progress(Progress("", "theory", 0, 9, 0))
         clock[0] += 3
-        reporter.tell(Progress("", "theory", 9, 9, 0))
+        reporter.on_progress(Progress("", "theory", 9, 9, 0))
     assert capsys.readouterr().err.splitlines() == [
         "theory: 0/9 runs, starting",
         "theory: 9/9 runs, 1.5 runs/s, 0 s left",
@@ -119,7 +119,7 @@ def test_a_terminal_shows_a_live_bar_instead_of_lines(
     monkeypatch.setenv("COLUMNS", "120")
     with Reporter() as reporter:
         assert reporter.console.is_terminal
-        reporter.tell(at(8, failed=2, paradigm="lvml"))
+        reporter.on_progress(at(8, failed=2, paradigm="lvml"))
     out, err = capsys.readouterr()
     assert out == ""
     assert "train lvml" in err
@@ -133,10 +133,10 @@ def test_the_live_bar_of_another_part_of_the_same_size_starts_anew(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
     with Reporter() as reporter:
-        reporter.tell(at(16))
+        reporter.on_progress(at(16))
         (task,) = reporter._bar.tasks
         assert task.finished
-        reporter.tell(at(4, paradigm=""))
+        reporter.on_progress(at(4, paradigm=""))
         assert (task.completed, task.finished) == (4, False)
     assert "train" in capsys.readouterr().err
 
@@ -150,7 +150,7 @@ def test_a_narrow_terminal_shortens_what_runs_and_nothing_else(
     with Reporter() as reporter:
         clock[0] += 30
         setting = "segments 10, optimiser adam"
-        reporter.tell(Progress("soft", "train", 300, 1200, 12, setting=setting))
+        reporter.on_progress(Progress("soft", "train", 300, 1200, 12, setting=setting))
     shown = capsys.readouterr().err
     assert re.search(r"train soft.*300/1200 runs, 12 failed 10\.0 runs/s \S+ 0:01:30", shown)
 
@@ -161,7 +161,7 @@ def test_the_time_left_is_in_seconds_or_on_a_clock(
 ) -> None:
     with Reporter() as reporter:
         clock[0] += 4
-        reporter.tell(at(done, 1600))
+        reporter.on_progress(at(done, 1600))
     assert f"{left} left" in capsys.readouterr().err
 
 
@@ -169,10 +169,10 @@ def test_what_is_compiled_is_said_before_it_takes_its_time(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Reporter() as reporter:
-        reporter.tell(at(0)._replace(compiling=True, setting="segments 5"))
+        reporter.on_progress(at(0)._replace(compiling=True, setting="segments 5"))
         clock[0] += 4
-        reporter.tell(at(8))
-        reporter.tell(at(8, paradigm="hard")._replace(compiling=True))
+        reporter.on_progress(at(8))
+        reporter.on_progress(at(8, paradigm="hard")._replace(compiling=True))
     assert capsys.readouterr().err.splitlines() == [
         "compiling train soft, segments 5: 0/16 runs, starting",
         "train soft: 8/16 runs, 2.0 runs/s, 4 s left",

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import xarray as xr
 
-from jaxattn.engine.cost.layout import laid_out, on_host
+from jaxattn.engine.cost.layout import choose_layout, on_host
 from jaxattn.engine.cost.memory import (
     ChunkBytes,
     bytes_of_chunk,
@@ -147,7 +147,7 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
     Raises:
         InputError: what cannot be laid out.
     """
-    sweep = laid_out(spec)
+    sweep = choose_layout(spec)
     runners = runners_of(sweep)
     found = _probed(sweep, runners) if probe else {}
     devices = jax.local_devices()

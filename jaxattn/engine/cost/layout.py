@@ -17,7 +17,7 @@ from jaxattn.study.groups import THEORY, Group, make_groups
 from jaxattn.study.layout import Sweep, lay_out, plan_of
 from jaxattn.study.spec import Spec
 
-__all__ = ["laid_out", "on_host"]
+__all__ = ["choose_layout", "on_host"]
 
 TILES = 8
 """Tiles of a chunk, what one kill can cost."""
@@ -32,7 +32,7 @@ Needed = Callable[[int, int], int]
 """Bytes that a chunk needs at least: of a tile, and tiles of it."""
 
 
-def laid_out(spec: Spec) -> Sweep:
+def choose_layout(spec: Spec) -> Sweep:
     """`spec` with the layout it asks for, and what it leaves open decided.
 
     A spec that is laid out already stays as it is. Nothing is compiled, unless a tile is to be

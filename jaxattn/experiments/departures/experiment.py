@@ -148,7 +148,7 @@ def flows(
             places += [(names.index(row.departure), row.size, row.seed) for row in tile]
             failed += int(np.sum(out.status[: len(tile)] != Status.DONE))
             done += len(tile)
-            to.tell(Progress(paradigm, "flow", done, total, failed))
+            to.on_progress(Progress(paradigm, "flow", done, total, failed))
     return _placed(found, places)
 
 

@@ -187,7 +187,7 @@ def train(config: FixedFocus, paradigm: str, data: Splits, done: int, to: Listen
         finished.append(jax.tree.map(lambda leaf, real=real: leaf[real], out))
         done += chunk.real.size
         failed += int(np.sum(out.status[real] != Status.DONE))
-        to.tell(Progress(paradigm, "train", done, total, failed))
+        to.on_progress(Progress(paradigm, "train", done, total, failed))
     rows = jax.tree.map(lambda *leaves: np.concatenate(leaves), *finished)
     return jax.tree.map(lambda leaf: leaf.reshape(*plan.shape, *leaf.shape[1:]), rows)
 

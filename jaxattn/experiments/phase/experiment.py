@@ -126,7 +126,9 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
                 found[name] = find(name, config, turn)
             to.keep(labelled(config, found, {}))
             failed = sum(int(np.sum(one.status != Status.DONE)) for one in found.values())
-            to.tell(Progress(name, "theory", cells * len(found), cells * len(PARADIGMS), failed))
+            to.on_progress(
+                Progress(name, "theory", cells * len(found), cells * len(PARADIGMS), failed)
+            )
 
     def curve(name: str) -> Callable[[np.ndarray], np.ndarray]:
         shape = (config.points, config.points, _LOOKS)

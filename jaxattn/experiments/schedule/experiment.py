@@ -168,7 +168,7 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
         found[place] = case
         failed += int(np.sum(case["status"] != Status.DONE))
         done, total = len(found) * len(starts), int(np.prod(shape)) * len(starts)
-        to.tell(Progress("mixture", "theory", done, total, failed))
+        to.on_progress(Progress("mixture", "theory", done, total, failed))
     return _labelled(config, list(starts), found, shape)
 
 

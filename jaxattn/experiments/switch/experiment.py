@@ -96,7 +96,9 @@ def run(config: Switch, to: Listeners) -> xr.Dataset:
             found.append(jax.tree.map(np.asarray, rows))
         failed += int(np.sum(found[-1]["status"] != Status.DONE))
         done = len(found) * segments.size
-        to.tell(Progress("hybrid", "theory", done, len(config.horizons) * segments.size, failed))
+        to.on_progress(
+            Progress("hybrid", "theory", done, len(config.horizons) * segments.size, failed)
+        )
         ds = _labelled(config, found)
         to.keep(ds)
     return ds

@@ -78,7 +78,7 @@ def run(config: Published, to: Listeners) -> xr.Dataset:
             found[name] = _in_time(name, config)
         failed = sum(int(np.sum(one["status"] != Status.DONE)) for one in found.values())
         done = len(PROCESSES) * len(found)
-        to.tell(Progress(name, "theory", done, len(PROCESSES) * len(PARADIGMS), failed))
+        to.on_progress(Progress(name, "theory", done, len(PROCESSES) * len(PARADIGMS), failed))
         ds = of_paradigms(found, config.size)
         ds = ds.assign_attrs(schema_version=SCHEMA_VERSION, spec=canonical_json(_spec(config, ds)))
         to.keep(ds)

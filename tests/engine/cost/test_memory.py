@@ -10,7 +10,7 @@ import pytest
 from commands import ENVIRONMENT
 from small_sweeps import tiny
 
-from jaxattn.engine.cost.layout import laid_out
+from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.cost.memory import RowBytes, bytes_of_chunk, bytes_of_file, in_words
 from jaxattn.run.chunk import compute, runners_of
 from jaxattn.study.parse import parse_spec
@@ -50,7 +50,7 @@ def test_bytes_are_said_in_words(count, words):
 
 
 def test_the_file_of_a_chunk_has_the_bytes_that_were_predicted():
-    sweep = laid_out(parse_spec(tiny(paradigms='["soft"]', layout="tile = 2\nchunk = 6")))
+    sweep = choose_layout(parse_spec(tiny(paradigms='["soft"]', layout="tile = 2\nchunk = 6")))
     content = compute(spec_json(sweep.spec), 0).content
     assert bytes_of_file(runners_of(sweep)[0], 6) == pytest.approx(len(content), rel=0.02)
 
@@ -122,8 +122,8 @@ PROGRAM = """
     import jax, numpy as np
     jax.config.update("jax_enable_x64", True)
     from jaxattn.run.chunk import compute, remembered
-    from jaxattn.run.heap import give_back
-    from jaxattn.engine.cost.layout import laid_out
+    from jaxattn.run.heap import trim_memory
+    from jaxattn.engine.cost.layout import choose_layout
     from jaxattn.engine.cost.memory import bytes_of_chunk, compile_tile, row_bytes
     from jaxattn.run.job import tiles_at_once
     from jaxattn.study.parse import parse_spec
@@ -133,7 +133,7 @@ PROGRAM = """
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(key)) * 1024
 
-    text = spec_json(laid_out(parse_spec(sys.argv[1])).spec)
+    text = spec_json(choose_layout(parse_spec(sys.argv[1])).spec)
     sweep, runners = remembered(text)
     runner, plan = runners[0], runners[0].plan
     compiled = compile_tile(runner, plan.tile)
@@ -148,7 +148,7 @@ PROGRAM = """
         devices=len(devices),
         at_once=tiles_at_once(devices),
     )
-    give_back()
+    trim_memory()
     with open("/proc/self/clear_refs", "w") as peak:
         peak.write("5")
     before = resident("VmRSS")
