@@ -13,7 +13,8 @@ import xarray as xr
 
 from jaxattn.results.checksum import seal_chunk
 from jaxattn.results.chunk_file import chunk_bytes, chunk_name
-from jaxattn.results.files import RESULTS, SCHEMA_VERSION, open_run
+from jaxattn.results.dataset import SCHEMA_VERSION
+from jaxattn.results.files import RESULTS, open_run
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, write_virtual
 
 LEAD = {"paradigm": 3, "process": 1, "learning_rate": 100, "seed": 334}

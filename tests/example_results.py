@@ -13,7 +13,7 @@ import xarray as xr
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.problems.measures import MEASURES, SHOWN, attention_shown
-from jaxattn.results.files import assemble, block
+from jaxattn.results.dataset import assemble, block
 
 NATURAL = {"soft": "average-input", "lvml": "average-output"}
 STEPS = 200

@@ -9,7 +9,7 @@ import xarray as xr
 
 from jaxattn.results.checksum import write_bytes
 from jaxattn.results.chunk_file import chunk_bytes, chunk_name
-from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, write_virtual
 
 SPEC_HASH = "0123456789abcdef" * 4

@@ -17,7 +17,7 @@ from jaxattn.analysis.findings import findings
 from jaxattn.analysis.paired_differences import differences, times
 from jaxattn.experiments import report
 from jaxattn.results.checksum import chunk_name
-from jaxattn.results.files import ABSENT, spec_of
+from jaxattn.results.dataset import ABSENT, spec_of
 
 TABLES = {
     "task": {

@@ -7,8 +7,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from jaxattn.core.contracts import Status
+from jaxattn.results.dataset import spec_of
 from jaxattn.results.derived import first_crossing
-from jaxattn.results.files import spec_of
 from jaxattn.training.stability import EDGES, edge
 
 __all__ = ["edge_in", "edge_times", "first_past", "products"]

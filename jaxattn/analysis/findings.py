@@ -28,7 +28,7 @@ from jaxattn.analysis.wording import (
     setting_words,
 )
 from jaxattn.core.contracts import Status
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["Finding", "failures", "findings"]
 

@@ -13,7 +13,7 @@ from jaxattn.analysis.limit_gaps import limits_in
 from jaxattn.analysis.limit_order_findings import order_findings
 from jaxattn.analysis.limit_wording import grouped, run_name
 from jaxattn.analysis.wording import Finding, listed
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["gap_findings"]
 

@@ -10,7 +10,7 @@ from jaxattn.analysis.limit_departures import FOLLOWS
 from jaxattn.analysis.limit_wording import limit_words, listed_clauses, run_name
 from jaxattn.analysis.wording import capital, listed
 from jaxattn.flow import LIMITS
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["is_settled", "order_findings"]
 

@@ -19,7 +19,7 @@ from jaxattn.analysis.best_rates import best_of_rates, choosing_seeds
 from jaxattn.analysis.final_values import checked_split, end_times, final_values
 from jaxattn.analysis.intervals import FOUND, holm, kaplan_meier, median_limits, paired_tests
 from jaxattn.analysis.measures import compared_in
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["BEST", "EQUAL", "differences", "swept_in", "times"]
 

@@ -20,7 +20,8 @@ from jaxattn.engine.lock import HOLDER, LOCK, not_writable
 from jaxattn.engine.log import LOG
 from jaxattn.engine.tensorboard import SCALARS
 from jaxattn.results.checksum import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
-from jaxattn.results.files import RESULTS, SCHEMA_VERSION, write_json
+from jaxattn.results.dataset import SCHEMA_VERSION
+from jaxattn.results.files import RESULTS, write_json
 from jaxattn.run.provenance import environment
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.selection import Setting, names_of
-from jaxattn.results.files import ABSENT
+from jaxattn.results.dataset import ABSENT
 from jaxattn.results.stopped_rows import hold_last
 
 __all__ = ["Curves", "curves", "curves_of_all", "paired", "runs", "switch_on"]

@@ -14,7 +14,7 @@ from jaxattn.plots.frame import set_title
 from jaxattn.plots.legends import one_legend
 from jaxattn.plots.selection import choose, split_of
 from jaxattn.plots.title_words import left_out, run_words, seeds_words
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["DRAWINGS", "overview"]
 

@@ -10,7 +10,7 @@ from jaxattn.analysis import wording
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.style import Style, style_of
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = [
     "AXES",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from jaxattn.plots.finished_rows import Curves
 from jaxattn.plots.selection import Setting
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["left_out", "measured_words", "run_words", "seeds_words", "setting_words"]
 

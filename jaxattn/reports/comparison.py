@@ -28,7 +28,8 @@ from jaxattn.reports.parts import (
     run_again,
     run_facts,
 )
-from jaxattn.results.files import RESULTS, open_run, spec_of, write_bytes
+from jaxattn.results.dataset import spec_of
+from jaxattn.results.files import RESULTS, open_run, write_bytes
 
 __all__ = ["report_into"]
 

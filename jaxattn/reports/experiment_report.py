@@ -22,7 +22,8 @@ from jaxattn.reports.parts import (
     run_again,
     run_facts,
 )
-from jaxattn.results.files import open_run, spec_of, write_bytes
+from jaxattn.results.dataset import spec_of
+from jaxattn.results.files import open_run, write_bytes
 
 __all__ = ["experiment_report_into"]
 

@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import InputError
-from jaxattn.results.files import ABSENT, canonical_json
+from jaxattn.results.dataset import ABSENT
+from jaxattn.results.files import canonical_json
 
 __all__ = ["SLAB", "export", "slabs", "to_parquet", "to_zarr"]
 

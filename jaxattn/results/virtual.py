@@ -18,7 +18,8 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.results.checksum import chunk_name, private_name, seal, write_bytes
-from jaxattn.results.files import ABSENT, RESULTS, status_attributes
+from jaxattn.results.dataset import ABSENT, status_attributes
+from jaxattn.results.files import RESULTS
 from jaxattn.results.hyperslabs import Box, blocks, boxes
 from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 

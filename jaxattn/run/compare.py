@@ -13,8 +13,8 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
+from jaxattn.results.dataset import assemble, block
 from jaxattn.results.derived import with_distances, with_times
-from jaxattn.results.files import assemble, block
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import Job, plan_jobs

@@ -8,7 +8,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
-from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
 from jaxattn.run.coordinates import coordinates_of
 from jaxattn.run.pictures import pictures_of

@@ -12,8 +12,8 @@ from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
 from jaxattn.probes.record import Keep
+from jaxattn.results.dataset import block
 from jaxattn.results.derived import distances_of, with_times
-from jaxattn.results.files import block
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import trim_memory

@@ -181,7 +181,7 @@ class Component:
     @property
     def words(self) -> str:
         """In words."""
-        return f"a {self.kind} by name, or itself"
+        return f"a name, or the {self.kind} itself"
 
     @property
     def flag(self) -> Any:

@@ -31,6 +31,7 @@ __all__ = [
     "STATIC",
     "VARIED",
     "Settings",
+    "settings_table",
 ]
 
 VARIED = ("init", "data")
@@ -255,3 +256,21 @@ STATIC = tuple(
 
 FIXED = tuple(one.name for one in fields(Settings) if one.name not in (*OWN_TABLES, *STATIC))
 """Fields that hold for all runs of a sweep: they shape the result."""
+
+
+def settings_table() -> str:
+    """The table of all fields in Markdown, as docs/settings.md has it."""
+    lines = ["| setting | by default | may be | a sweep may vary it | what it is |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for one in fields(Settings):
+        default = "none" if one.default is None else _shown(one.default)
+        kind, text = one.metadata["kind"].words, one.metadata["help"]
+        varies = "yes" if one.metadata["varies"] else ""
+        lines.append(f"| `{one.name}` | {default} | {kind} | {varies} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(default) or "none"
+    return str(default)

@@ -23,7 +23,7 @@ from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import MeasureColumn, MeasureSpec, MeasureWording, Trajectory
 from jaxattn.problems.result_measures import ATTRIBUTE, KNOWN, attributes_of, measure_of
-from jaxattn.results.files import block
+from jaxattn.results.dataset import block
 from jaxattn.terminal.tables import results_table, sentences
 
 REWARD = MeasureSpec("reward", unit="nat", long_name="reward", better="more", headline=True)

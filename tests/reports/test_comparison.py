@@ -11,7 +11,8 @@ from example_results import end, example_result
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots import gallery
 from jaxattn.reports.comparison import report_into
-from jaxattn.results.files import spec_of, write_json, write_results
+from jaxattn.results.dataset import spec_of
+from jaxattn.results.files import write_json, write_results
 
 MEGABYTE = 1_000_000
 

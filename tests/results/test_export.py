@@ -13,8 +13,8 @@ from example_sweeps import SPEC_HASH, expected, write_sweep
 import jaxattn
 from jaxattn.cli import main as cli
 from jaxattn.core.contracts import InputError
+from jaxattn.results.dataset import ABSENT
 from jaxattn.results.export import export, slabs, to_parquet, to_zarr
-from jaxattn.results.files import ABSENT
 
 SMALL = 2000
 

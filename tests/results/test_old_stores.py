@@ -17,7 +17,7 @@ import jaxattn
 from jaxattn.analysis.findings import findings
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import report
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 STORES = Path(__file__).parent / "stores"
 

@@ -26,7 +26,8 @@ from example_sweeps import (
 import jaxattn
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.results.chunk_file import chunk_bytes, chunk_name
-from jaxattn.results.files import ABSENT, RESULTS, status_attributes
+from jaxattn.results.dataset import ABSENT, status_attributes
+from jaxattn.results.files import RESULTS
 from jaxattn.results.virtual import Piece, VirtualVariable, virtual_bytes
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import HyperSpec, InputError, Paradigm
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import hard
-from jaxattn.study.settings import Settings
+from jaxattn.study.settings import Settings, settings_table
 
 
 @pytest.fixture
@@ -345,3 +346,8 @@ def test_one_hyperparameter_has_one_default_in_a_comparison():
     other = named("temperature")
     with pytest.raises(InputError, match=r"hyperparameter 'temperature'.*expected one meaning"):
         study_of("orthogonal", paradigms=("soft", other))
+
+
+def test_the_docs_have_the_table_of_settings():
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert settings_table() in page.read_text()

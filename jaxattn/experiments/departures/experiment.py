@@ -48,7 +48,7 @@ from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.reduced.planar import solve_planar
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import ABSENT, assemble, block
+from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.run.compare import Progress
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser

@@ -19,7 +19,7 @@ from jaxattn.plots.legends import legend_handles, set_caption
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL as SMALL_TEXT
 from jaxattn.plots.style import SYMBOLS, Style, style_of
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["departing_classes", "departures"]
 

@@ -38,7 +38,7 @@ from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import assemble, block
+from jaxattn.results.dataset import assemble, block
 from jaxattn.run.compare import Progress
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.tiles import fetch, make_row, make_runner

@@ -15,7 +15,7 @@ from jaxattn.plots.frame import format_axes, label_of, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL, palette
-from jaxattn.results.files import spec_of
+from jaxattn.results.dataset import spec_of
 
 __all__ = ["finished_rows", "fixed_focus"]
 

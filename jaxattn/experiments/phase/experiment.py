@@ -22,7 +22,7 @@ from jaxattn.experiments.phase.figures import focus_time_maps, lead_time_maps, l
 from jaxattn.experiments.phase.findings import findings, numbers
 from jaxattn.experiments.phase.maps import PARADIGMS, Turn, focus_times, states, turn_of
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import SCHEMA_VERSION, status_attributes
+from jaxattn.results.dataset import SCHEMA_VERSION, status_attributes
 from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 

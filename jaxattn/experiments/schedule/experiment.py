@@ -27,7 +27,7 @@ from jaxattn.experiments.schedule.figures import schedule_shares, schedule_switc
 from jaxattn.experiments.schedule.findings import findings, numbers
 from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.switches import best_switch, curve_at
 

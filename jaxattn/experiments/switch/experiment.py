@@ -23,7 +23,7 @@ from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.switch.figures import switch_curves, switch_scaling
 from jaxattn.experiments.switch.findings import findings, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.switches import best_switch, overtaking, switch_curve
 

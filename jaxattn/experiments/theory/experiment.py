@@ -23,7 +23,7 @@ from jaxattn.experiments.theory.paths import PROCESSES, of_paradigms, solve_path
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 from jaxattn.reduced import log_times
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.files import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 

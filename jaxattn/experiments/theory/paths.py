@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from jaxattn.reduced import solve_reduced
-from jaxattn.results.files import status_attributes
+from jaxattn.results.dataset import status_attributes
 from jaxattn.theory.closed_form_path import exact_path
 
 __all__ = ["PROCESSES", "of_paradigms", "solve_paths"]

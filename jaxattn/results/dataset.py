@@ -1,0 +1,150 @@
+"""Results with labels: rows become blocks, blocks one Dataset, which says what was asked for."""
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.core.contracts import MeasureSpec, Status, Trajectory
+from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, attributes_of
+
+__all__ = ["ABSENT", "SCHEMA_VERSION", "assemble", "block", "spec_of", "status_attributes"]
+
+SCHEMA_VERSION = 1
+
+ABSENT = -1
+"""Status of a row that was not asked for, such as the flow of a seed that only trains."""
+
+
+def block(
+    trajectory: Trajectory,
+    axes: Mapping[str, Sequence[Any]],
+    measures: Sequence[MeasureSpec],
+    parts: Sequence[str],
+    *,
+    use_up: bool = False,
+) -> xr.Dataset:
+    """One process of one paradigm as a Dataset.
+
+    Args:
+        trajectory: NumPy arrays with the lengths of `axes` in front.
+        axes: names and coordinates of the leading axes (hyperparameters, then ``seed``).
+        measures: labels of the problem's measures and of probes; one that is not described gets
+            the dims ``<name>_0``, ``<name>_1``, ...
+        parts: labels of ``gradient_norm``.
+        use_up: take each measure out of `trajectory` once it is stacked: less memory.
+    """
+    measured = trajectory.measures if use_up else dict(trajectory.measures)
+    lead = tuple(axes)
+    coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
+    variables: dict[str, Any] = {}
+
+    def add(spec: MeasureSpec, dims: tuple[str, ...], values: Any) -> None:
+        variables[spec.name] = (dims, values, attributes_of(spec))
+
+    described = {spec.name: spec for spec in measures}
+
+    def measure(name: str, of: tuple[str, ...], values: Any) -> None:
+        rest = values.ndim - len(lead) - len(of) - 1
+        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
+        coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
+        add(spec, (*lead, "save", *of, *spec.dims), values)
+
+    for always in (OBJECTIVE, GRADIENT_NORM):
+        add(always, (*lead, "save", *always.dims), measured[always.name])
+    coords["part"] = list(parts)
+    # JAX sorts the keys of a dict; people expect the learning set first and the test last.
+    found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
+    splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
+    coords["split"] = splits
+    for name in dict.fromkeys(k.split("/", 1)[1] for k in measured if "/" in k):
+        by_split: list[Any] = [measured.pop(f"{split}/{name}") for split in splits]
+        measure(name, ("split",), np.stack(by_split, axis=len(lead) + 1))
+    for name in [name for name in measured if name not in ("objective", "gradient_norm")]:
+        measure(name, (), measured.pop(name))
+    add(KNOWN["time_reached"], lead, trajectory.time_reached)
+    for name, count in trajectory.work.items():
+        label = "evaluations" if name == "gradients" else name
+        add(KNOWN[label], lead, np.asarray(count, dtype=float))
+    variables["status"] = (lead, np.asarray(trajectory.status, np.int8), status_attributes())
+    return xr.Dataset(variables, coords)
+
+
+def status_attributes() -> dict[str, Any]:
+    """What a `Status` in a Dataset says of itself."""
+    return {
+        "long_name": "how the row ended",
+        "flag_values": np.asarray([ABSENT, *Status], dtype=np.int8),
+        "flag_meanings": " ".join(["absent", *(status.name.lower() for status in Status)]),
+    }
+
+
+def assemble(
+    blocks: Mapping[tuple[str, str], xr.Dataset],
+    axes: Mapping[str, Sequence[Any]],
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    """All blocks as one Dataset: dims paradigm, process, the axes, then those of the measures.
+
+    Args:
+        blocks: by (paradigm, process). A block may lack a swept axis that it does not depend
+            on (it is repeated along it) and rows (they become NaN, with status absent).
+        axes: the swept hyperparameters and ``seed``, in order, whole.
+        attributes: of the Dataset; ``schema_version`` is added.
+    """
+    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT)}
+    variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
+    filler = {name: absent.get(name, np.nan) for name in variables}
+    paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
+    processes = list(dict.fromkeys(process for _, process in blocks))
+
+    def whole(one: xr.Dataset) -> xr.Dataset:
+        for name in [name for name in axes if name not in one.dims]:
+            one = one.expand_dims({name: np.asarray(axes[name])})
+        return one.reindex({name: np.asarray(at) for name, at in axes.items()}, fill_value=filler)
+
+    by_process = []
+    for process in processes:
+        found = {p: whole(blocks[p, process]) for p in paradigms if (p, process) in blocks}
+        joined = xr.concat(
+            list(found.values()),
+            dim=xr.Variable("paradigm", list(found)),
+            join="outer",
+            fill_value=filler,
+            data_vars="all",
+            coords="minimal",
+            compat="override",
+            combine_attrs="drop_conflicts",
+        )
+        by_process.append(joined.reindex(paradigm=paradigms, fill_value=filler))
+    ds = xr.concat(
+        by_process,
+        dim=xr.Variable("process", processes),
+        join="outer",
+        fill_value=filler,
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        combine_attrs="drop_conflicts",
+    )
+    ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
+    ds = ds.transpose("paradigm", "process", *axes, "save", "split", ...)
+    ds["seed"] = ds["seed"].astype(np.int64)
+    return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def spec_of(ds: xr.Dataset) -> dict[str, Any]:
+    """What the comparison or the sweep was asked to do, where the result carries it.
+
+    Of a sweep in the words of a comparison: what varies beside paradigm and seed is in ``axes``.
+    """
+    spec = dict(json.loads(ds.attrs.get("spec") or "{}"))
+    if not isinstance(spec.get("axes"), list):
+        return spec
+    columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
+    named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
+    ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
+    resolved = json.loads(ds.attrs.get("resolved") or "{}")
+    return {**named, **spec["settings"], **resolved, **ends, "axes": columns}
