@@ -160,7 +160,7 @@ killed = folder / "killed"
 command = [
     sys.executable,
     "-m",
-    "jaxattn.cli.main",
+    "jaxattn.cli",
     "sweep",
     "run",
     str(spec),

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
+from types import ModuleType
 
 import jupytext
 import nbformat
@@ -100,10 +101,11 @@ def test_files_that_a_page_links_to_are_there(page: str) -> None:
 def is_there(dotted: str) -> bool:
     """Whether a dotted name that begins with jaxattn is a module, or something in one."""
     try:
-        resolve_name(dotted)
+        found = resolve_name(dotted)
     except (ImportError, AttributeError):
         return False
-    return True
+    # A folder that holds nothing but what Python left in it counts as a package without a file.
+    return not isinstance(found, ModuleType) or found.__file__ is not None
 
 
 def missing_in(text: str) -> list[str]:
