@@ -134,6 +134,8 @@ class Integer:
         """The count, or the word."""
         if isinstance(value, str) and value in self.also:
             return value
+        if isinstance(value, str) and self.also:
+            raise InputError(f"{name}: got {shown(value)}, expected an integer, {self.words}.")
         return integer(name, value, self.low, self.high)
 
 
@@ -164,6 +166,8 @@ class Number:
         """The number, or the word."""
         if isinstance(value, str) and value in self.also:
             return value
+        if isinstance(value, str) and self.also:
+            raise InputError(f"{name}: got {shown(value)}, expected a number {self.words}.")
         found = number(name, value)
         inside = self.low < found < self.high if self.is_open else self.low <= found <= self.high
         if not inside:

@@ -254,7 +254,7 @@ def test_a_count_of_any_library_is_a_count(number):
         ({"seeds": (1, 1)}, "each value once"),
         ({"seeds": [2**32]}, "at most 4294967295"),
         ({"seeds": "all"}, "seeds: got 'all'"),
-        ({"batch_size": "most"}, "batch_size: got 'most'"),
+        ({"batch_size": "most"}, "got 'most', expected an integer, 1 or more, auto, all."),
         ({"vary": "datum"}, "vary: got datum, expected some of init, data"),
         ({"vary": 3}, "vary: got 3, expected a list of names"),
         ({"against": 1}, "against: got 1, expected a list of names"),
