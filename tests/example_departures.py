@@ -69,7 +69,7 @@ def _made(config: Departures, scale: float) -> tuple[Trajectory, dict[str, np.nd
     measures = {
         "objective": np.zeros(off.shape[:-1]),
         "gradient_norm": np.zeros((*off.shape[:-1], 2)),
-        **{f"train/{name}": reduced[:, None] + off for name in ("mu", "nu", "attention")},
+        **{name: (reduced[:, None] + off)[..., None, :] for name in ("mu", "nu", "attention")},
     }
     whole = np.broadcast_to(saves, off.shape[:-1])
     work = dict.fromkeys(("gradients", "steps", "rejected"), 0 * status)

@@ -47,9 +47,11 @@ def example_fixed_focus(
         status = np.full(gap.shape[:2], int(Status.DONE))
         status[:, :failed] = Status.DIVERGED
         measures = {"objective": loss, "gradient_norm": np.ones((*loss.shape, 2))}
-        for split, late in (("train", 1.0), ("minibatch", 1.02)):
-            measures |= {f"{split}/loss": late * loss, f"{split}/loss_ahead": late * (loss - gap)}
+        metrics = {"loss": 1.02 * loss, "loss_ahead": 1.02 * (loss - gap)}
+        measures |= {"loss": loss[..., None], "loss_ahead": (loss - gap)[..., None]}
         step = np.broadcast_to(np.asarray(config.saves, float), loss.shape)
         work = dict.fromkeys(("gradients", "steps", "rejected"), 0 * status)
-        found[name] = Trajectory(step, step, measures, status, step[..., -1], work)
+        found[name] = Trajectory(
+            step, step, measures, status, step[..., -1], work, batch_metrics=metrics
+        )
     return labelled(config, found)

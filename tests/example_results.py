@@ -122,13 +122,17 @@ def _block(
 
     scale = {"%": 100.0, "nat": 2.0}
     measures = {"objective": 2 - 2 * curves(), "gradient_norm": 1 - curves(2)}
-    for split, spec in product(splits, LABELS):
+    drawn: dict[str, list[np.ndarray]] = {spec.name: [] for spec in LABELS}
+    for _, spec in product(splits, LABELS):
         values = curves(*(len(labels) for labels in spec.coords))
         if spec.name in SHARES:
             values = values / values.sum(axis=SHARES[spec.name], keepdims=True)
-        measures[f"{split}/{spec.name}"] = scale.get(spec.unit, 1.0) * values
+        drawn[spec.name].append(scale.get(spec.unit, 1.0) * values)
+    at = len(shape) + 1
+    measures |= {name: np.stack(values, axis=at) for name, values in drawn.items()}
     done = np.full(shape, int(Status.DONE))
     ones = np.ones(shape, dtype=int)
     work = {"gradients": STEPS * ones, "steps": STEPS * ones, "rejected": 0 * ones}
     made = Trajectory(step, step, measures, done, done.astype(float), work)
-    return block(made, lead, LABELS, ["classify", "focus"])
+    labels = [spec.over_splits(tuple(splits)) for spec in LABELS]
+    return block(made, lead, labels, ["classify", "focus"])

@@ -103,10 +103,10 @@ def test_the_flow_of_all_parameters_is_the_reduced_system(setting, rate):
         classes=CLASSES,
         switch_time=switch,
     )
-    np.testing.assert_allclose(found.measures["train/mu"], expected.mu, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.measures["train/nu"], expected.nu, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.measures["mu"][:, 0], expected.mu, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.measures["nu"][:, 0], expected.nu, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.measures["objective"], expected.loss, rtol=0, atol=1e-6)
-    attention = found.measures["train/attention_foreground"]
+    attention = found.measures["attention_foreground"][:, 0]
     np.testing.assert_allclose(attention, expected.attention, rtol=0, atol=1e-6)
     # The path goes somewhere: at 1e-6 it could not be mistaken for another paradigm's.
     assert expected.mu[-1] > 0.1
@@ -122,7 +122,7 @@ def test_the_flow_of_all_parameters_keeps_the_invariant(setting):
     if setting.name == "hybrid":
         pytest.skip("each of its two parts keeps an invariant of its own")
     found = setting.flow(settings(64.0))
-    mu, nu = found.measures["train/mu"], found.measures["train/nu"]
+    mu, nu = (found.measures[name][:, 0] for name in ("mu", "nu"))
     kept = theory.invariant(setting.name, mu, nu, SEGMENTS, CLASSES)
     slope = theory.attention_potential_slope(nu, SEGMENTS)
     assert np.max(np.abs(kept - kept[0]) / slope) <= 1e-8

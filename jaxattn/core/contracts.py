@@ -6,7 +6,7 @@ name) are hashable; numbers that are swept are scalars in a `Hyper` and stay tra
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple
 
@@ -148,6 +148,10 @@ class MeasureSpec:
     parts: "tuple[MeasureSpec, ...]" = ()
     """What some of the labels along its last axis are, each under its label as name."""
 
+    def over_splits(self, names: tuple[str, ...]) -> "MeasureSpec":
+        """The same measure of several splits: an axis ``split`` of these labels in front."""
+        return replace(self, dims=("split", *self.dims), coords=(names, *self.coords))
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -267,8 +271,9 @@ class Trajectory(NamedTuple):
     """One run, discrete or continuous, at the save points that were chosen.
 
     `measures` holds ``objective [save]`` (the training loss at that time),
-    ``gradient_norm [save, part]`` and, for each split, the problem's own measures under
-    ``"<split>/<name>"``. `work` counts ``gradients``, ``steps`` and ``rejected``.
+    ``gradient_norm [save, part]``, the problem's own measures ``[save, split, ...]``, splits as
+    `Splits.names` has them, and what probes measure ``[save, ...]``. `work` counts ``gradients``,
+    ``steps`` and ``rejected``. `batch_metrics` are those of training on minibatches, ``[save]``.
     """
 
     step: Float[Array, " save"]
@@ -278,3 +283,4 @@ class Trajectory(NamedTuple):
     time_reached: Float[Array, ""]
     work: dict[str, Int[Array, ""]]
     params: Params | None = None
+    batch_metrics: dict[str, Array] | None = None

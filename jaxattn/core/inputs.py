@@ -3,7 +3,7 @@
 Everything is written for one example; leading axes (examples, rows of a sweep) come from ``vmap``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -11,7 +11,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
-__all__ = ["Context", "Data", "Example", "Hyper", "Keys", "Params", "Reader", "Splits"]
+__all__ = [
+    "Context",
+    "Data",
+    "Example",
+    "Hyper",
+    "Keys",
+    "Params",
+    "Reader",
+    "Splits",
+    "split_names",
+]
 
 Params: TypeAlias = PyTree
 """Trainable arrays: ``{"shared": ..., "focus": ..., "classify": ...}``; parts may be empty."""
@@ -50,6 +60,19 @@ class Splits(NamedTuple):
 
     learn: Data
     evaluate: dict[str, Data]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is measured on, as the axis ``split`` of measures has it."""
+        return split_names(self.evaluate)
+
+
+def split_names(evaluate: Iterable[str]) -> tuple[str, ...]:
+    """Names of splits in the order of an axis: the learning set first, the test set last.
+
+    A dictionary that JAX has handed on has lost the order of its keys.
+    """
+    return tuple(sorted(evaluate, key=lambda name: (name != "train", name == "test", name)))
 
 
 class Keys(NamedTuple):

@@ -1,6 +1,6 @@
 """What is recorded at a save point, by training and by flow alike, and how a row ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, Params, Problem, Status
+from jaxattn.core.inputs import split_names
 from jaxattn.probes.measured import check_measured
 from jaxattn.probes.probe import Probe
 
@@ -35,9 +36,9 @@ def _norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
 
 
-def _stack(splits: dict[str, Example]) -> Example:
+def _stack(splits: Sequence[Example]) -> Example:
     """All splits with an axis in front, the shorter ones filled up by examples of weight 0."""
-    longest = max(batch.weight.shape[0] for batch in splits.values())
+    longest = max(batch.weight.shape[0] for batch in splits)
 
     def fill(batch: Example) -> Example:
         count = batch.weight.shape[0]
@@ -45,7 +46,7 @@ def _stack(splits: dict[str, Example]) -> Example:
         filled = jax.tree.map(lambda leaf: leaf[rows], batch) if count < longest else batch
         return filled._replace(weight=jnp.where(jnp.arange(longest) < count, filled.weight, 0))
 
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(fill, splits.values()))
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(fill, splits))
 
 
 def make_probe(
@@ -53,8 +54,9 @@ def make_probe(
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
     """``probe(params, hyper, evaluate, time, key, state, scale) -> (measures, params or None)``.
 
-    `evaluate` holds batches by split name; the objective (the training loss at that time), the
-    gradient norms and `probes`, which see `scale`, are taken on ``"train"``.
+    `evaluate` holds batches by split name; the problem's measures have an axis of these splits, in
+    the order of `split_names`. The objective (the training loss at that time), the gradient norms
+    and `probes`, which see `scale`, are taken on ``"train"``.
     """
 
     def probe(
@@ -76,13 +78,12 @@ def make_probe(
         }
         # One measurement of all splits together: the compiler sees the network once, not twice.
         # Compile time, not run time, is what a small comparison costs.
-        together = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(evaluate))
-        for place, split in enumerate(evaluate):
-            measures |= {f"{split}/{name}": value[place] for name, value in together.items()}
-        for one in probes:
-            found = one.measure(in_force, params, hyper, scale)
-            check_measured(f"probe {one.name!r}", one.specs, found)
-            measures |= found
+        splits = _stack([evaluate[name] for name in split_names(evaluate)])
+        measures |= jax.vmap(lambda batch: problem.measure(params, batch, hyper))(splits)
+        for extra in probes:
+            measured = extra.measure(in_force, params, hyper, scale)
+            check_measured(f"probe {extra.name!r}", extra.specs, measured)
+            measures |= measured
         return measures, params if keep_params is True else None
 
     return probe

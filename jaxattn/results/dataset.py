@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,47 +24,32 @@ def block(
     axes: Mapping[str, Sequence[Any]],
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
-    *,
-    use_up: bool = False,
 ) -> xr.Dataset:
     """One process of one paradigm as a Dataset.
 
     Args:
         trajectory: NumPy arrays with the lengths of `axes` in front.
         axes: names and coordinates of the leading axes (hyperparameters, then ``seed``).
-        measures: labels of the problem's measures and of probes; one that is not described gets
-            the dims ``<name>_0``, ``<name>_1``, ...
+        measures: labels of the problem's measures, over splits, and of probes; one that is not
+            described gets the dims ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
-        use_up: take each measure out of `trajectory` once it is stacked: less memory.
     """
-    measured = trajectory.measures if use_up else dict(trajectory.measures)
     lead = tuple(axes)
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
     variables: dict[str, Any] = {}
 
     def add(spec: MeasureSpec, dims: tuple[str, ...], values: Any) -> None:
+        coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
         variables[spec.name] = (dims, values, attributes_of(spec))
 
-    described = {spec.name: spec for spec in measures}
-
-    def measure(name: str, of: tuple[str, ...], values: Any) -> None:
-        rest = values.ndim - len(lead) - len(of) - 1
-        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in range(rest)))
-        coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
-        add(spec, (*lead, "save", *of, *spec.dims), values)
-
-    for always in (OBJECTIVE, GRADIENT_NORM):
-        add(always, (*lead, "save", *always.dims), measured[always.name])
-    coords["part"] = list(parts)
-    # JAX sorts the keys of a dict; people expect the learning set first and the test last.
-    found = dict.fromkeys(k.split("/")[0] for k in measured if "/" in k)
-    splits = sorted(found, key=lambda name: (name != "train", name == "test", name))
-    coords["split"] = splits
-    for name in dict.fromkeys(k.split("/", 1)[1] for k in measured if "/" in k):
-        by_split: list[Any] = [measured.pop(f"{split}/{name}") for split in splits]
-        measure(name, ("split",), np.stack(by_split, axis=len(lead) + 1))
-    for name in [name for name in measured if name not in ("objective", "gradient_norm")]:
-        measure(name, (), measured.pop(name))
+    always = (OBJECTIVE, replace(GRADIENT_NORM, coords=(tuple(parts),)))
+    described = {spec.name: spec for spec in (*measures, *always)}
+    first = dict.fromkeys(spec.name for spec in always)
+    for name in first | trajectory.measures:
+        values = trajectory.measures[name]
+        further = range(values.ndim - len(lead) - 1)
+        spec = described.get(name) or MeasureSpec(name, tuple(f"{name}_{i}" for i in further))
+        add(spec, (*lead, "save", *spec.dims), values)
     add(KNOWN["time_reached"], lead, trajectory.time_reached)
     for name, count in trajectory.work.items():
         label = "evaluations" if name == "gradients" else name

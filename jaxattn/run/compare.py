@@ -67,7 +67,7 @@ def run(
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
 
     def labelled(pending: Status) -> xr.Dataset:
-        ds = _assembled(study, jobs, results, exact, pending)
+        ds = _assembled(study, jobs, results, exact, sources.names(jobs[0]), pending)
         sizes = [learnt[name] for name in ds["process"].values]
         ds = ds.assign_coords({**coords, "learning_examples": ("process", sizes, words)})
         # What has run has checked its data.
@@ -147,6 +147,7 @@ def _assembled(
     jobs: Sequence[Job],
     results: Mapping[Job, Trajectory],
     exact: Mapping[tuple[str, str], xr.Dataset],
+    splits: tuple[str, ...],
     pending: Status,
 ) -> xr.Dataset:
     """Everything so far with labels; rows that were not run have the status `pending`."""
@@ -154,7 +155,7 @@ def _assembled(
     blocks = {}
     for job, rows in results.items():
         own = {**job.plan.coordinates, "seed": job.plan.seeds}
-        one = block(_on_grid(job, rows), own, job.specs, job.parts)
+        one = block(_on_grid(job, rows), own, job.specs(splits), job.parts)
         one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
         blocks[job.group.paradigm, job.group.process] = one
     ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(study.describe())})

@@ -70,6 +70,12 @@ class Sources:
         self._made.move_to_end(key)
         return self._made[key]
 
+    def names(self, job: Job) -> tuple[str, ...]:
+        """The splits that are measured, the same of every seed, in the order of their axis."""
+        if not self._made:
+            self.splits(0, job)
+        return next(iter(self._made.values())).names
+
     def _make(self, seed: int, job: Job, length: int) -> Splits:
         study, task = self._study, self._tasks.get(length, self._study.task)
         made = task.make(seed)

@@ -170,7 +170,7 @@ class _Record:
     def add(self, rows: np.ndarray, length: int, part: Trajectory) -> None:
         """What these rows came to in one more leg, of so many saves."""
         every = self._legs.keep_params is True
-        saved = (part.measures, part.params if every else None)
+        saved = (part.measures, part.batch_metrics, part.params if every else None)
         ended = (part.status, part.time_reached, part.work, None if every else part.params)
         count, saves = self._times.shape
         if not self._made:
@@ -208,7 +208,7 @@ class _Record:
 
     def trajectory(self) -> Trajectory:
         """All of it."""
-        measures, every = self._saved
+        measures, batch_metrics, every = self._saved
         status, reached, work, last = self._ended
         times: Any = self._times
         # Not a sum with the times, which may overflow where a rate is absurd.
@@ -221,4 +221,5 @@ class _Record:
             time_reached=reached,
             work=work,
             params=every if self._legs.keep_params is True else last,
+            batch_metrics=batch_metrics,
         )

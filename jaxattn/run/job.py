@@ -67,11 +67,15 @@ class Job:
         """What is learnt."""
         return self.group.problem
 
-    @property
-    def specs(self) -> tuple[MeasureSpec, ...]:
-        """What labels the measures of its rows: the problem's own, then those of probes."""
+    def specs(self, splits: tuple[str, ...]) -> tuple[MeasureSpec, ...]:
+        """What labels the measures of its rows: the problem's own, then those of probes.
+
+        Args:
+            splits: what the problem's own are measured on, in order.
+        """
+        own = (spec.over_splits(splits) for spec in self.problem.measures)
         probes = probes_of(self.group.study, self.group.process)
-        return (*self.problem.measures, *(spec for one in probes for spec in one.specs))
+        return (*own, *(spec for probe in probes for spec in probe.specs))
 
     def hypers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Hyperparameters of some rows in the problem's precision, derived ones included."""
@@ -173,7 +177,7 @@ def make_job(
     _refuse_eigenvalues(asked.curvature, shapes)
     row = make_row(problem, made, order.shared, "init" in study.vary)
     if measures is not None:
-        row = _only(row, measures)
+        row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
     run = make_runner(row, vary_data or "data" in study.vary, devices, tiles_at_once(devices))
     return Job(group, plan, part_names(shapes), row, run)
 
@@ -208,17 +212,13 @@ def probes_of(study: Study, process: str) -> tuple[Probe, ...]:
 
 
 @lru_cache(maxsize=256)
-def _only(row: Row, measures: frozenset[str]) -> Row:
-    """`row` without the other measures of its splits: the compiler does not compute them."""
+def _without(row: Row, measures: frozenset[str]) -> Row:
+    """`row` without these measures: the compiler does not compute them."""
 
     def less(seed: Any, hyper: Hyper, data: Splits) -> Trajectory:
-        found = row(seed, hyper, data)
-        kept = {
-            name: value
-            for name, value in found.measures.items()
-            if "/" not in name or name.split("/", 1)[1] in measures
-        }
-        return found._replace(measures=kept)
+        trajectory = row(seed, hyper, data)
+        kept = {name: at for name, at in trajectory.measures.items() if name not in measures}
+        return trajectory._replace(measures=kept)
 
     return less
 

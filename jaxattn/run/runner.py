@@ -143,9 +143,8 @@ class Runner:
                         f"stop: got {name} beside it, expected one of the two: runs that stop are "
                         "measured at edges alone; leave one out."
                     )
-            splits = tuple(self.sources.splits(0, self.job).evaluate)
             stop = Stop.from_plain(self._spec.stop)
-            stop.rule(self.job.problem, splits, self.group.process)
+            stop.rule(self.job.problem, self.sources.names(self.job), self.group.process)
 
     def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
         study, problem = self.study, self.job.problem
@@ -161,7 +160,7 @@ class Runner:
         seeds, hypers, data = self.arguments(rows[None])
         out = run_with_stops(
             make_leg_row(problem, legs, order.shared, "init" in study.vary),
-            stop.rule(problem, tuple(data.evaluate), self.group.process),
+            stop.rule(problem, data.names, self.group.process),
             seeds[0],
             {name: values[0] for name, values in hypers.items()},
             self._each(data, lambda leaf: leaf[0]),
@@ -207,7 +206,8 @@ class Runner:
         self, out: Trajectory, rows: np.ndarray, beside: np.ndarray | None = None
     ) -> xr.Dataset:
         """Rows with names; `beside` has the positions of training, where these are of a limit."""
-        ds = block(out, {"row": rows.tolist()}, self.job.specs, self.job.parts, use_up=True)
+        specs = self.job.specs(self.sources.names(self.job))
+        ds = block(out, {"row": rows.tolist()}, specs, self.job.parts)
         if "position" in ds:
             at = ds["position"]
             ds = ds.drop_vars("position").assign(

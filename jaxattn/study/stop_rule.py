@@ -97,7 +97,7 @@ class Stop:
 
         Args:
             problem: gives the names of the measures, and the paradigm's own inference rule.
-            splits: those it is measured on.
+            splits: those it is measured on, in the order of the measures' axis.
             process: stopping is for training; a flow's steps are its solver's.
 
         Raises:
@@ -140,11 +140,12 @@ class Stop:
             return lambda measures: measures["objective"][:, -1]
         if spec is _NORM:
             return lambda measures: np.sqrt(np.sum(measures["gradient_norm"][:, -1] ** 2, axis=-1))
-        name = f"{resolve('split to stop by', {s: s for s in splits}, self.split)}/{spec.name}"
+        name = spec.name
+        split = resolve("split to stop by", {s: at for at, s in enumerate(splits)}, self.split)
         if not spec.dims:
-            return lambda measures: measures[name][:, -1]
+            return lambda measures: measures[name][:, -1, split]
         rule = spec.coords[0].index(problem.natural_inference)
-        return lambda measures: measures[name][:, -1, rule]
+        return lambda measures: measures[name][:, -1, split, rule]
 
 
 def _checked(known: Mapping[str, tuple[type, ...]], kind: str, table: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from jaxattn.probes.record import Health, Keep
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.train import work_of
-from jaxattn.training.train_loop import Constants, State, Watch, make_train_loop
+from jaxattn.training.train_loop import BatchMetrics, Constants, Saved, State, make_train_loop
 
 __all__ = ["Carry", "Legs", "Span", "make_legs"]
 
@@ -72,7 +72,7 @@ def make_legs(
     order: Order,
     every: int,
     keep_params: Keep = False,
-    watch: Watch | None = None,
+    batch_metrics: BatchMetrics | None = None,
 ) -> Legs:
     """The training of `make_train`, with an edge at every `every`-th save after the first.
 
@@ -84,7 +84,9 @@ def make_legs(
     """
     spans = _spans_of(saves, every)
     longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
-    loop = make_train_loop(problem, optimiser, saves[-1], order, keep_params, watch, longest)
+    loop = make_train_loop(
+        problem, optimiser, saves[-1], order, keep_params, batch_metrics, longest
+    )
 
     def begin(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> tuple[Carry, Array]:
         run = loop(hyper, data, keys)
@@ -97,14 +99,18 @@ def make_legs(
         starts, ends = jnp.asarray(span.starts), jnp.asarray(span.ends)
         run = loop(hyper, data, keys, starts[0])
 
-        def save(at: Array, state: State) -> tuple[State, tuple]:
+        def save(at: Array, state: State) -> tuple[State, Saved]:
             return run.to_save(state, carry.constants, starts[at], ends[at])
 
         def and_note(at: Array, done: tuple) -> tuple:
             state, health, every = done
-            state, found = save(at, state)
-            health = health.after(found[0]["objective"], run.clock[ends[at]])
-            return state, health, jax.tree.map(lambda row, one: row.at[at].set(one), every, found)
+            state, saved = save(at, state)
+            health = health.after(saved.measures["objective"], run.clock[ends[at]])
+            return (
+                state,
+                health,
+                jax.tree.map(lambda row, at_save: row.at[at].set(at_save), every, saved),
+            )
 
         nothing = jax.tree.map(
             lambda one: jnp.full(
@@ -114,18 +120,19 @@ def make_legs(
             ),
             jax.eval_shape(save, span.length, carry.state)[1],
         )
-        state, health, (measures, kept) = jax.lax.fori_loop(
+        state, health, saved = jax.lax.fori_loop(
             0, span.length, and_note, (carry.state, carry.health, nothing)
         )
         times = run.clock[ends]
         part = Trajectory(
             step=ends.astype(times.dtype),
             time=times,
-            measures=measures,
+            measures=saved.measures,
             status=health.status(state[0]),
             time_reached=health.reached,
             work=work_of(ends[span.length - 1]),
-            params=state[0] if keep_params == "last" else kept,
+            params=state[0] if keep_params == "last" else saved.params,
+            batch_metrics=saved.batch_metrics or None,
         )
         return Carry(state, carry.constants, health), part
 

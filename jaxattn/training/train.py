@@ -13,7 +13,7 @@ from jaxattn.probes.record import Keep, row_status
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import Saves, last_step, steps_of
-from jaxattn.training.train_loop import Watch, make_train_loop
+from jaxattn.training.train_loop import BatchMetrics, make_train_loop
 
 __all__ = ["make_train", "work_of"]
 
@@ -25,7 +25,7 @@ def make_train(
     saves: Saves,
     order: Order,
     keep_params: Keep = False,
-    watch: Watch | None = None,
+    batch_metrics: BatchMetrics | None = None,
     probes: tuple[Probe, ...] = (),
 ) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
     """Training as a pure function ``train(params, hyper, data, keys) -> Trajectory``.
@@ -38,36 +38,39 @@ def make_train(
         order: how minibatches are drawn.
         keep_params: whether the trajectory holds the parameters at every save; ``"last"``: those
             at the end alone, without an axis of saves.
-        watch: ``watch(params, batch, hyper, time) -> {name: scalar}``, of the minibatch just used
-            after its step. What it gives, averaged over the steps since the save before, is
-            measured as ``minibatch/<name>``; at step 0 it is the average over one pass through the
-            minibatches before training.
+        batch_metrics: ``batch_metrics(params, batch, hyper, time) -> {name: scalar}``, of the
+            minibatch just used after its step. At a save the trajectory holds the average over the
+            steps since the save before; at step 0 that over one pass through the minibatches
+            before training.
         probes: what else to measure at every save, of the training loss itself.
 
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
     total = last_step(saves)
-    loop = make_train_loop(problem, optimiser, total, order, keep_params, watch, total, probes)
+    loop = make_train_loop(
+        problem, optimiser, total, order, keep_params, batch_metrics, total, probes
+    )
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         run = loop(hyper, data, keys)
         start, constants = run.begin(params)
         ends = steps_of(saves, optimiser, hyper)
         starts = jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]])
-        (params, _, _), (measures, kept) = jax.lax.scan(
+        (params, _, _), saved = jax.lax.scan(
             lambda state, span: run.to_save(state, constants, *span), start, (starts, ends)
         )
         times = run.clock[ends]
-        status, time_reached = row_status(measures["objective"], times, params)
+        status, time_reached = row_status(saved.measures["objective"], times, params)
         return Trajectory(
             step=ends.astype(times.dtype),
             time=times,
-            measures=measures,
+            measures=saved.measures,
             status=status,
             time_reached=time_reached,
             work=work_of(ends[-1]),
-            params=params if keep_params == "last" else kept,
+            params=params if keep_params == "last" else saved.params,
+            batch_metrics=saved.batch_metrics or None,
         )
 
     return train

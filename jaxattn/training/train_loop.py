@@ -20,16 +20,24 @@ from jaxattn.problems.data import everything, size
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["Constants", "State", "TrainLoop", "Watch", "make_train_loop"]
+__all__ = ["BatchMetrics", "Constants", "Saved", "State", "TrainLoop", "make_train_loop"]
 
-Watch: TypeAlias = Callable[..., dict[str, Array]]
-"""``watch(params, batch, hyper, time) -> {name: scalar}``, see `make_train`: what published curves
-show. Without one the program is what it was."""
+BatchMetrics: TypeAlias = Callable[[Params, Example, Hyper, Array], dict[str, Array]]
+"""``batch_metrics(params, batch, hyper, time) -> {name: scalar}``, see `make_train`: what published
+curves show. Without it the program is what it was."""
 State: TypeAlias = tuple[Params, PyTree, PyTree]
 """What a step hands to the next: the parameters, the optimiser's state, the paradigm's."""
 Constants: TypeAlias = tuple[PyTree, dict[str, Array]]
 """What stays from the start on: the optimiser's fresh state where the loss jumps (else None), and
-what was watched at step 0."""
+batch metrics at step 0."""
+
+
+class Saved(NamedTuple):
+    """What one save gives to a `Trajectory`; see there."""
+
+    measures: dict[str, Array]
+    batch_metrics: dict[str, Array]
+    params: Params | None
 
 
 class TrainLoop(NamedTuple):
@@ -37,7 +45,7 @@ class TrainLoop(NamedTuple):
 
     clock: Float[Array, " steps_plus_1"]
     begin: Callable[[Params], tuple[State, Constants]]
-    to_save: Callable[..., tuple[State, tuple[dict[str, Array], Params | None]]]
+    to_save: Callable[..., tuple[State, Saved]]
     """``to_save(state, constants, start, end)``: the steps from `start` to `end`, then a save."""
 
 
@@ -47,7 +55,7 @@ def make_train_loop(
     total: int,
     order: Order,
     keep_params: Keep,
-    watch: Watch | None,
+    batch_metrics: BatchMetrics | None,
     piece: int,
     probes: tuple[Probe, ...] = (),
 ) -> Callable[..., TrainLoop]:
@@ -75,10 +83,10 @@ def make_train_loop(
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
         advance = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
-        look = _look(watch, hyper, clock, batch_at)
+        look = _look(batch_metrics, hyper, clock, batch_at)
 
         def look_before(params: Params) -> dict[str, Array]:
-            if watch is None:
+            if batch_metrics is None:
                 return {}
             count = size(data.learn)
             one_pass = jnp.arange(-(-count // order.examples(count)), dtype=jnp.int32)
@@ -92,7 +100,7 @@ def make_train_loop(
 
         def to_save(
             state: State, constants: Constants, start: Array, end: Array
-        ) -> tuple[State, tuple[dict[str, Array], Params | None]]:
+        ) -> tuple[State, Saved]:
             fresh, before = constants
 
             def advance_and_look(step: Array, carry: tuple) -> tuple:
@@ -106,10 +114,12 @@ def make_train_loop(
 
             none = jax.tree.map(jnp.zeros_like, before)
             state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
-            watched = jax.tree.map(mean, seen, before)
+            means = jax.tree.map(mean, seen, before)
             scale = optimiser.scale(state[0], hyper, state[1])
-            found, kept = probe(state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale)
-            return state, (found | watched, kept)
+            measures, kept = probe(
+                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale
+            )
+            return state, Saved(measures, means, kept)
 
         return TrainLoop(clock, begin, to_save)
 
@@ -146,17 +156,17 @@ def _advance(
 
 
 def _look(
-    watch: Watch | None,
+    batch_metrics: BatchMetrics | None,
     hyper: Hyper,
     clock: Float[Array, " steps_plus_1"],
     batch_at: Callable[[Array], Example],
 ) -> Callable[[Params, Array, bool], dict[str, Array]]:
-    """``look(params, step, trained)``: what is watched of a step's minibatch; {} of none."""
+    """``look(params, step, trained)``: metrics of a step's minibatch; {} where none are asked."""
 
     def look(params: Params, step: Array, trained: bool) -> dict[str, Array]:
-        if watch is None:
+        if batch_metrics is None:
             return {}
-        seen = watch(params, batch_at(step), hyper, clock[step + 1] if trained else clock[0])
-        return {f"minibatch/{name}": value for name, value in seen.items()}
+        time = clock[step + 1] if trained else clock[0]
+        return batch_metrics(params, batch_at(step), hyper, time)
 
     return look

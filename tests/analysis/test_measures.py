@@ -104,10 +104,10 @@ def test_a_measure_of_ones_own_is_summarised_compared_and_spoken_of(
 
 def test_a_variable_of_a_result_keeps_what_its_measure_says() -> None:
     one = np.ones((1, 2))
-    measures = {"objective": one, "gradient_norm": one[..., None], "train/reward": one}
+    measures = {"objective": one, "gradient_norm": one[..., None], "reward": one[..., None]}
     work = {"gradients": one[:, 0], "steps": one[:, 0]}
     trajectory = Trajectory(one[0], one[0], measures, np.ones(1, int), one[:, 0], work)
-    ds = block(trajectory, {"seed": [0]}, [REWARD], ["all"])
+    ds = block(trajectory, {"seed": [0]}, [REWARD.over_splits(("train",))], ["all"])
     assert measure_of("reward", ds["reward"].attrs) == REWARD
     for name in ("objective", "gradient_norm", "time_reached", "evaluations", "steps"):
         labels = {"units": KNOWN[name].unit, "long_name": KNOWN[name].long_name}

@@ -70,7 +70,7 @@ def test_a_flow_ends_where_its_gradient_has_become_small(problem, run, whole):
 
 
 def test_a_flow_ends_where_attention_has_found_the_foreground(problem, run, whole):
-    attention = whole.measures["train/attention_foreground"]
+    attention = whole.measures["attention_foreground"][:, 0]
     assert attention[1] < attention[-1]
     level = float(0.5 * (attention[1] + attention[-1]))
     made = make_flow(problem, SGD, SAVES, **TOLERANCES, until=focus_reached(level))

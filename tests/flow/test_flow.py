@@ -140,7 +140,7 @@ def test_measures_are_those_of_the_parameters_at_the_saves(problem, found, batch
         np.testing.assert_allclose(found.measures["objective"][at], loss, rtol=100 * EPS)
         for name, value in measures.items():
             np.testing.assert_allclose(
-                found.measures[f"train/{name}"][at], value, rtol=0, atol=1e4 * EPS, err_msg=name
+                found.measures[name][at, 0], value, rtol=0, atol=1e4 * EPS, err_msg=name
             )
 
 

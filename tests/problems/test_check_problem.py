@@ -91,7 +91,7 @@ def test_a_flow_refuses_it_too():
 
 def test_a_problem_as_it_should_be_is_run():
     found = run(MINE)
-    assert found.measures["train/size"].shape == (2,)
+    assert found.measures["size"].shape == (2, 1)
 
 
 def test_a_probe_of_ones_own_is_held_to_its_labels():

@@ -89,9 +89,8 @@ def test_the_measure_is_of_its_split_and_under_the_rule_of_the_paradigm():
     by_rule = np.zeros((3, 2, 3))  # [row, save, inference]
     by_rule[:, -1] = [[50, 50, 90], [90, 90, 50], [50, 50, 95]]
     measures = {
-        "train/accuracy": by_rule,
-        "test/accuracy": by_rule[::-1],
-        "test/nu": [[9.0, 1.0], [1.0, 9.0], [NAN, NAN]],
+        "accuracy": np.stack([by_rule, by_rule[::-1]], axis=2),
+        "nu": np.stack([np.zeros((3, 2)), [[9.0, 1.0], [1.0, 9.0], [NAN, NAN]]], axis=2),
         "gradient_norm": [[[9, 9], [0.3, 0.4]], [[0, 0], [0.4, 0.4]], [[0, 0], [0, 0.5]]],
     }
     fine = [False] * 3

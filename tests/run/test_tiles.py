@@ -106,7 +106,7 @@ def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
     run = make_runner(chex.assert_max_traces(row, n=1), True, ONE_DEVICE)
     together = by_tiles(run, stacked)
     assert_close(together, in_a_loop(alone, of))
-    first = together.measures["train/attention_foreground"][:3, 0]
+    first = together.measures["attention_foreground"][:3, 0, 0]
     assert len(np.unique(first)) == 3
 
 

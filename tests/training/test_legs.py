@@ -40,7 +40,7 @@ GIVEN = hyper(switch_time=0.75, beta1=0.9, beta2=0.99, epsilon=1e-3), DATA, stre
 TOLERANCE = 1e5 * EPS
 
 
-def watch(params, batch, hyper, time):
+def batch_metrics(params, batch, hyper, time):
     return {"time": hyper["alpha"] * time}
 
 
@@ -53,22 +53,25 @@ def joined(legs):
         carry, part = leg(carry, span, *GIVEN)
         made = int(span.length)
         np.testing.assert_array_equal(part.measures["objective"][made:], np.nan)
-        one = (part.step, part.time, part.measures)
+        one = (part.step, part.time, part.measures, part.batch_metrics)
         saved.append(jax.tree.map(lambda leaf, made=made: np.asarray(leaf)[:made], one))
         parts.append(part)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *saved), times, parts
 
 
 def test_legs_end_to_end_are_the_whole_run_and_all_are_one_program():
-    whole = jit(make_train(PROBLEM, OPTIMISER, SAVES, ORDER, "last", watch))(START, *GIVEN)
-    legs = make_legs(PROBLEM, OPTIMISER, SAVES, ORDER, EVERY, "last", watch)
-    (step, time, measures), times, parts = joined(legs)
+    whole = jit(make_train(PROBLEM, OPTIMISER, SAVES, ORDER, "last", batch_metrics))(START, *GIVEN)
+    legs = make_legs(PROBLEM, OPTIMISER, SAVES, ORDER, EVERY, "last", batch_metrics)
+    (step, time, measures, metrics), times, parts = joined(legs)
     np.testing.assert_array_equal(step, SAVES)
     chex.assert_trees_all_close((time, times), (whole.time, whole.time), rtol=20 * EPS)
     assert measures.keys() == whole.measures.keys()
-    assert "minibatch/time" in measures
+    assert metrics.keys() == whole.batch_metrics.keys() == {"time"}
     chex.assert_trees_all_close(
-        (measures, parts[-1].params), (whole.measures, whole.params), rtol=0, atol=TOLERANCE
+        (measures, metrics, parts[-1].params),
+        (whole.measures, whole.batch_metrics, whole.params),
+        rtol=0,
+        atol=TOLERANCE,
     )
     assert distance(whole.params, START) > 0.1
     end = parts[-1]

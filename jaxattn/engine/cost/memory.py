@@ -5,7 +5,7 @@ A chunk passes through five states, and needs what the largest of them does:
 - its data is on the host and on the devices;
 - its tiles run, some of them at once, beside the outputs of those that have;
 - its outputs are on the devices and, stacked, on the host;
-- they are labelled, the splits of each measure side by side;
+- they are labelled, and when each first reaches its level is found;
 - they are beside the finished file.
 
 Throughout, data that other rows need too is kept.
@@ -50,7 +50,7 @@ class RowBytes:
     labelled: int
     """The outputs as the variables of a Dataset."""
     labelling: int
-    """The most that making one of the variables takes."""
+    """What finding when they first reach a level takes."""
     kept: int
     """Data that stays on the host, of all rows."""
 
@@ -90,9 +90,7 @@ def row_bytes(runner: Runner) -> RowBytes:
         outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs))
         * (1 if runner.beside is None else 2),
         labelled=sum(one.nbytes for one in variables.values()),
-        labelling=max(
-            *(one.nbytes for one in variables.values()), 8 * _CROSSING * max(crossed, default=0)
-        ),
+        labelling=8 * _CROSSING * max(crossed, default=0),
         kept=pools + min(kept, runner.sources.most + examples),
     )
 

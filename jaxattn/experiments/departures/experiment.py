@@ -233,7 +233,8 @@ def labelled(
         "size": range(most),
         "seed": range(max(config.scrambles, config.seeds)),
     }
-    labels = problem_of(config.classes, config.segments, "soft").measures
+    measures = problem_of(config.classes, config.segments, "soft").measures
+    labels = [spec.over_splits(("train",)) for spec in measures]
     blocks = {
         (name, "flow"): block(flow, axes, labels, ("classify", "focus"))
         for name, (flow, _) in found.items()

@@ -132,13 +132,15 @@ def problem_of(task: Task, paradigm: str, precision: str = PRECISION) -> Problem
 
 @lru_cache(maxsize=32)
 def _runner(config: FixedFocus, problem: Problem, devices: tuple[jax.Device, ...]) -> Any:
-    def watch(params: Params, batch: Example, hyper: Hyper, time: Array) -> dict[str, Array]:
+    def batch_metrics(
+        params: Params, batch: Example, hyper: Hyper, time: Array
+    ) -> dict[str, Array]:
         del time
         return problem.measure(params, batch, hyper)
 
     order = Order("fixed", config.batch_size)
     optimiser = as_optimiser("momentum")
-    process = make_train(problem, optimiser, config.saves, order, watch=watch)
+    process = make_train(problem, optimiser, config.saves, order, batch_metrics=batch_metrics)
     return make_runner(make_row(problem, process, order.shared, True), False, devices)
 
 
@@ -223,7 +225,11 @@ def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
     axes = {"alpha": ALPHAS, "seed": range(config.seeds)}
     problem = problem_of(config.task, "soft")
     parts = part_names(jax.eval_shape(problem.init, jax.random.key(0), {}))
-    blocks = {(name, "train"): block(rows, axes, MEASURES, parts) for name, rows in found.items()}
+    labels = [spec.over_splits(("train", "minibatch")) for spec in MEASURES]
+    blocks = {
+        (name, "train"): block(_with_minibatches(rows), axes, labels, parts)
+        for name, rows in found.items()
+    }
     ds = assemble(blocks, axes, {"spec": canonical_json(_spec(config, list(found)))})
     ds["gap"] = (ds["loss"] - ds["loss_ahead"]).assign_attrs(
         units="nat", long_name="L(alpha) - L(alpha + 0.01)"
@@ -244,6 +250,15 @@ def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
         learning_rate=("paradigm", rates, {"units": "time/step", "long_name": "step size"}),
         time=(("paradigm", "save"), time, {"units": "time", "long_name": "heavy ball's clock"}),
     )
+
+
+def _with_minibatches(rows: Trajectory) -> Trajectory:
+    """The averages over minibatches as one more split of the measures."""
+    averages = {name: at[..., None] for name, at in (rows.batch_metrics or {}).items()}
+    both: dict[str, Any] = {
+        name: np.concatenate([rows.measures[name], at], -1) for name, at in averages.items()
+    }
+    return rows._replace(measures=rows.measures | both)
 
 
 def _spec(config: FixedFocus, paradigms: list[str]) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def test_all_alphas_and_seeds_of_a_paradigm_are_calls_of_one_program_traced_once
 def test_seeds_start_apart_and_alphas_share_their_start(trained):
     _, rows, _, _ = trained
     # At the start a background is nearly read like a foreground: alphas differ, but not by much.
-    start = rows.measures["train/loss"][..., 0]
+    start = rows.measures["loss"][..., 0, 0]
     assert len(np.unique(start)) == start.size
-    ends = rows.measures["train/loss"][..., -1]
+    ends = rows.measures["loss"][..., -1, 0]
     assert np.all(ends < start)
 
 
@@ -62,10 +62,10 @@ def test_a_short_last_minibatch_ends_every_epoch(trained):
 
 def test_all_bags_are_measured_at_the_same_parameters_as_the_objective(trained):
     _, rows, _, _ = trained
-    measures = rows.measures
-    np.testing.assert_allclose(measures["train/loss"], measures["objective"], rtol=1e-5)
-    for split in ("train", "minibatch"):
-        gap = measures[f"{split}/loss"] - measures[f"{split}/loss_ahead"]
+    train = {name: at[..., 0] for name, at in rows.measures.items() if name in rows.batch_metrics}
+    np.testing.assert_allclose(train["loss"], rows.measures["objective"], rtol=1e-5)
+    for measured in (train, rows.batch_metrics):
+        gap = measured["loss"] - measured["loss_ahead"]
         assert np.all(gap[-1] == 0), "at alpha = 1 there is no more attention"
         assert np.all(gap[:-1] != 0)
 

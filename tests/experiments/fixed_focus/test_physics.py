@@ -83,7 +83,8 @@ class Flow:
         self.found = jit(jax.vmap(at))(jnp.asarray(ALPHAS))
         self.time = np.asarray(self.found.time)[0]
         self.mu = np.array([[MU[name](t, alpha) for t in self.time] for alpha in ALPHAS])
-        self.gap = self.found.measures["train/loss"] - self.found.measures["train/loss_ahead"]
+        self.loss, ahead = (self.found.measures[at][..., 0] for at in ("loss", "loss_ahead"))
+        self.gap = self.loss - ahead
 
 
 @pytest.fixture(scope="module", params=slow_but(["soft"], sorted(MU)))
@@ -111,10 +112,9 @@ def test_the_flow_of_all_parameters_is_the_closed_form_to_a_millionth(flow):
     np.testing.assert_allclose(mu, flow.mu, rtol=0, atol=1e-6)
     for row, alpha in enumerate(ALPHAS):
         loss = fixed_focus.LOSSES[flow.name](flow.mu[row], alpha, CLASSES)
-        found = {name: flow.found.measures[f"train/{name}"][row] for name in ("loss", "loss_ahead")}
-        np.testing.assert_allclose(found["loss"], loss, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(flow.loss[row], loss, rtol=0, atol=1e-6)
         gap = fixed_focus.gap(flow.name, flow.mu[row], alpha, CLASSES)
-        np.testing.assert_allclose(found["loss"] - found["loss_ahead"], gap, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(flow.gap[row], gap, rtol=0, atol=1e-6)
     # All of them went far: no constant would pass.
     assert np.all(flow.mu[:, -1] > 5)
 
@@ -149,7 +149,7 @@ def test_loss_and_gap_at_time_a_million_are_their_limits(flow):
             )[0],
         ),
     }
-    found = flow.found.measures["train/loss"][:, -1], flow.gap[:, -1]
+    found = flow.loss[:, -1], flow.gap[:, -1]
     for values, limit, name in zip(found, limits[flow.name], missing, strict=True):
         assert np.all(np.abs(values - limit) <= missing[name] + 1e-6), name
 
@@ -267,7 +267,7 @@ def test_theory_lies_inside_the_range_of_64_seeds_of_the_published_protocol(name
     listeners = Listeners(lambda progress: None, lambda ds: None, Stopwatch())
     rows = train(SMALL, name, data_of(SMALL), 0, listeners)
     assert np.all(rows.status == Status.DONE)
-    loss = rows.measures["train/loss"]
+    loss = rows.measures["loss"][..., 0]
     low, high = loss.min(axis=1), loss.max(axis=1)
     saves, rate = np.asarray(SMALL.saves), RATES[name]
     times = rate / (1 - MOMENTUM) * saves

@@ -135,7 +135,7 @@ def test_the_mean_attention_of_many_paths_is_that_of_training():
 
         found = jax.jit(jax.vmap(one))(seeds)
         assert np.all(found.status == Status.DONE)
-        return np.asarray(found.measures["train/alpha"])[:, 1:]
+        return np.asarray(found.measures["alpha"])[:, 1:, 0]
 
     seeds = jnp.arange(PATHS)
     trained = alpha(make_train(problem, SGD, saves, order), seeds)

@@ -1,4 +1,4 @@
-"""What training watches on its way: the minibatch just used, after its step."""
+"""What training measures on its way: the minibatch just used, after its step."""
 
 from functools import cache
 
@@ -44,7 +44,7 @@ def loss_of(params, batch, hyper):
     return PROBLEM.loss(params, batch, hyper, jnp.zeros((), PRECISION), None, ())[0]
 
 
-def watch(params, batch, hyper, time):
+def batch_metrics(params, batch, hyper, time):
     return {"loss": loss_of(params, batch, hyper), "weighed_time": hyper["alpha"] * time}
 
 
@@ -52,8 +52,10 @@ LOOK, SLOPE = jit(loss_of), jit(jax.grad(loss_of))
 
 
 @cache
-def trained(watch, order, saves=SAVES):
-    train = make_train(PROBLEM, OPTIMISER, saves, order, keep_params=True, watch=watch)
+def trained(batch_metrics, order, saves=SAVES):
+    train = make_train(
+        PROBLEM, OPTIMISER, saves, order, keep_params=True, batch_metrics=batch_metrics
+    )
     start = PROBLEM.init(streams(3).init, hyper())
     return start, jit(train)(start, hyper(momentum=MOMENTUM), splits(DATA), streams(0))
 
@@ -83,47 +85,44 @@ def cut(size):
 
 
 @pytest.mark.parametrize("size", [BATCH, None], ids=["short last", "whole"])
-def test_what_is_watched_is_the_mean_between_saves_of_a_loop_by_hand(size):
-    start, found = trained(watch, Order("fixed", size))
+def test_batch_metrics_are_the_mean_between_saves_of_a_loop_by_hand(size):
+    start, found = trained(batch_metrics, Order("fixed", size))
     means, last = by_hand(start, cut(size or BAGS))
-    watched = ("minibatch/loss", "minibatch/weighed_time")
-    seen = np.stack([found.measures[name] for name in watched], axis=-1)
+    seen = np.stack([found.batch_metrics[name] for name in ("loss", "weighed_time")], axis=-1)
     np.testing.assert_allclose(seen, means, rtol=TOLERANCE, atol=TOLERANCE)
     assert distance(jax.tree.map(lambda leaf: leaf[-1], found.params), last) <= TOLERANCE
 
 
 def test_before_its_step_a_minibatch_would_look_otherwise():
     # The loop by hand could not tell if steps were too small to see.
-    _, found = trained(watch, Order("fixed", BATCH))
-    before = found.measures["minibatch/loss"][0], found.measures["objective"][0]
-    after = found.measures["minibatch/loss"][1], found.measures["objective"][1]
+    _, found = trained(batch_metrics, Order("fixed", BATCH))
+    before = found.batch_metrics["loss"][0], found.measures["objective"][0]
+    after = found.batch_metrics["loss"][1], found.measures["objective"][1]
     assert abs(before[0] - after[0]) > 1e-3
     assert abs(after[0] - after[1]) > 1e-3
 
 
 def test_the_short_batch_counts_as_much_as_a_full_one():
-    start, found = trained(watch, Order("fixed", BATCH))
+    start, found = trained(batch_metrics, Order("fixed", BATCH))
     each = [LOOK(start, batch, hyper(momentum=MOMENTUM)) for batch in cut(BATCH)]
     shares = np.array([4, 4, 2]) / BAGS
-    np.testing.assert_allclose(found.measures["minibatch/loss"][0], np.mean(each), rtol=100 * EPS)
+    np.testing.assert_allclose(found.batch_metrics["loss"][0], np.mean(each), rtol=100 * EPS)
     assert abs(np.mean(each) - shares @ np.array(each)) > 1e-4
 
 
 @pytest.mark.parametrize("kind", ["fixed", "with-replacement"])
-def test_watching_changes_nothing_of_the_training(kind):
+def test_batch_metrics_change_nothing_of_the_training(kind):
     order = Order(kind, BATCH)
     _, alone = trained(None, order)
-    _, watched = trained(watch, order)
-    new = watched.measures.keys() - alone.measures.keys()
-    assert new == {"minibatch/loss", "minibatch/weighed_time"}
-    assert not any(name.startswith("minibatch") for name in alone.measures)
+    _, watched = trained(batch_metrics, order)
+    assert watched.batch_metrics.keys() == {"loss", "weighed_time"}
+    assert alone.batch_metrics is None
     assert distance(watched.params, alone.params) <= TOLERANCE
-    same = {name: watched.measures[name] for name in alone.measures}
-    assert distance(same, alone.measures) <= TOLERANCE
+    assert distance(watched.measures, alone.measures) <= TOLERANCE
     assert_same_bits((watched.step, watched.time), (alone.step, alone.time))
 
 
-def test_without_a_watch_training_traces_nothing_of_it():
+def test_without_batch_metrics_training_traces_nothing_of_them():
     order = Order("fixed", BATCH)
     arguments = (
         PROBLEM.init(streams(3).init, hyper()),
@@ -137,4 +136,4 @@ def test_without_a_watch_training_traces_nothing_of_it():
         return str(jax.make_jaxpr(train)(*arguments))
 
     assert equations() == equations(None)
-    assert len(equations(watch)) > len(equations())
+    assert len(equations(batch_metrics)) > len(equations())
