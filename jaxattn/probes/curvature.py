@@ -43,8 +43,8 @@ def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
 def _sharpness(count: int, depth: int) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
         del hyper
-        found = top_eigenvalues(loss, params, scale, count, depth)
-        return {"sharpness": found[0], "eigenvalues": found}
+        largest = top_eigenvalues(loss, params, scale, count, depth)
+        return {"sharpness": largest[0], "eigenvalues": largest}
 
     return Probe(
         "sharpness",
@@ -125,10 +125,10 @@ def top_eigenvalues(
     _, (diagonal, beside), *_ = decompose(lambda each: curve(each) / unit + tilt * each, start)
     # By bisection, in XLA's own operations: a call of LAPACK inside a loop takes threads of its
     # pool, and two programs at once on two cores then wait for each other for ever.
-    found = jax.scipy.linalg.eigh_tridiagonal(
+    eigenvalues = jax.scipy.linalg.eigh_tridiagonal(
         diagonal, beside, eigvals_only=True, select="i", select_range=(steps - count, steps - 1)
     )
-    return size * found[::-1]
+    return size * eigenvalues[::-1]
 
 
 def _lanczos() -> Callable[..., Any]:

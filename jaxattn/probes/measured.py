@@ -8,7 +8,7 @@ from jaxattn.core.contracts import InputError, MeasureSpec
 __all__ = ["check_measured"]
 
 
-def check_measured(owner: str, specs: Iterable[MeasureSpec], found: Any) -> None:
+def check_measured(owner: str, specs: Iterable[MeasureSpec], measured: Any) -> None:
     """Refuse measures whose axes are not those of their labels.
 
     An axis without coordinates may have any length, and what has no label any shape.
@@ -16,20 +16,20 @@ def check_measured(owner: str, specs: Iterable[MeasureSpec], found: Any) -> None
     Args:
         owner: what to call the one that measured in messages.
         specs: the labels.
-        found: what was measured, arrays by name; it may lack some.
+        measured: what was measured, arrays by name; it may lack some.
 
     Raises:
         InputError: no dictionary of arrays, or one with an axis too many, too few or of another
             length.
     """
-    if not isinstance(found, dict):
+    if not isinstance(measured, dict):
         raise InputError(
-            f"{owner}: got {type(found).__name__} from its measure, expected a dictionary of "
+            f"{owner}: got {type(measured).__name__} from its measure, expected a dictionary of "
             "arrays by name; return {name: array}."
         )
     for spec in specs:
-        if spec.name in found:
-            _check(f"{owner}, measure {spec.name!r}", spec, found[spec.name])
+        if spec.name in measured:
+            _check(f"{owner}, measure {spec.name!r}", spec, measured[spec.name])
 
 
 def _check(owner: str, spec: MeasureSpec, value: Any) -> None:

@@ -58,10 +58,10 @@ def seal(content: bytes | memoryview, *more: bytes) -> bytes:
 
 def is_broken(whole: bytes, *, must: bool = False) -> bool:
     """Whether a file ends in a seal that does not fit what is before it; with `must`, in none."""
-    content, mark, found = whole.rpartition(_SEAL)
-    if len(found) != 65:
+    content, mark, digest = whole.rpartition(_SEAL)
+    if len(digest) != 65:
         return must
-    return mark + found != seal(content)
+    return mark + digest != seal(content)
 
 
 def chunk_name(number: int) -> str:

@@ -41,11 +41,11 @@ def chunk_bytes(ds: xr.Dataset) -> bytes:
             values = variable.values
             if values.dtype == bool:  # for netCDF has none
                 values = values.astype(np.int8)
-            made = file.create_dataset(
+            dataset = file.create_dataset(
                 str(name), data=values, chunks=_at_once(values), fletcher32=True
             )
-            add_variable(file, made, tuple(map(str, variable.dims)), variable.attrs)
-            file[private_name(spec_hash, str(name))] = made
+            add_variable(file, dataset, tuple(map(str, variable.dims)), variable.attrs)
+            file[private_name(spec_hash, str(name))] = dataset
     return seal_chunk(buffer, spec_hash, number)
 
 

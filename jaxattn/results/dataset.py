@@ -86,17 +86,17 @@ def assemble(
     paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
     processes = list(dict.fromkeys(process for _, process in blocks))
 
-    def whole(one: xr.Dataset) -> xr.Dataset:
-        for name in [name for name in axes if name not in one.dims]:
-            one = one.expand_dims({name: np.asarray(axes[name])})
-        return one.reindex({name: np.asarray(at) for name, at in axes.items()}, fill_value=filler)
+    def whole(part: xr.Dataset) -> xr.Dataset:
+        for name in [name for name in axes if name not in part.dims]:
+            part = part.expand_dims({name: np.asarray(axes[name])})
+        return part.reindex({name: np.asarray(at) for name, at in axes.items()}, fill_value=filler)
 
     by_process = []
     for process in processes:
-        found = {p: whole(blocks[p, process]) for p in paradigms if (p, process) in blocks}
+        parts = {p: whole(blocks[p, process]) for p in paradigms if (p, process) in blocks}
         joined = xr.concat(
-            list(found.values()),
-            dim=xr.Variable("paradigm", list(found)),
+            list(parts.values()),
+            dim=xr.Variable("paradigm", list(parts)),
             join="outer",
             fill_value=filler,
             data_vars="all",

@@ -49,8 +49,8 @@ def with_distances(ds: xr.Dataset) -> xr.Dataset:
         ds: with ``position [paradigm, process, ..., save, coordinate]``.
     """
     at = ds["position"]
-    found = distances_of(at, at.sel(process="train", drop=True))
-    return ds.drop_vars("position").assign(found)
+    distances = distances_of(at, at.sel(process="train", drop=True))
+    return ds.drop_vars("position").assign(distances)
 
 
 def distances_of(at: xr.DataArray, training: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -62,8 +62,8 @@ def distances_of(at: xr.DataArray, training: xr.DataArray) -> dict[str, xr.DataA
     """
 
     def norm(of: xr.DataArray, text: str) -> xr.DataArray:
-        found = (of**2).sum("coordinate", skipna=False) ** 0.5
-        return found.assign_attrs(units="1", long_name=text)
+        distance = (of**2).sum("coordinate", skipna=False) ** 0.5
+        return distance.assign_attrs(units="1", long_name=text)
 
     return {
         "distance": norm(at - training, "distance of parameters from training"),

@@ -34,16 +34,16 @@ def blocks(rows: Int[np.ndarray, " row"], shape: tuple[int, ...]) -> list[Block]
     """
     cuts = np.flatnonzero(np.diff(rows) != 1) + 1
     edges = [0, *cuts.tolist(), len(rows)] if len(rows) else []
-    found: list[Block] = []
+    runs: list[Block] = []
     for start, stop in pairwise(edges):
         first, at = int(rows[start]), start
         for box in _run(first, first + stop - start, shape):
             size = prod(side.stop - side.start for side in box)
-            found.append(Block(at, at + size, box))
+            runs.append(Block(at, at + size, box))
             at += size
-            while len(found) > 1 and (joined := _joined(found[-2], found[-1])):
-                found[-2:] = [joined]
-    return found
+            while len(runs) > 1 and (joined := _joined(runs[-2], runs[-1])):
+                runs[-2:] = [joined]
+    return runs
 
 
 def boxes(mask: Bool[np.ndarray, "..."]) -> list[Box]:

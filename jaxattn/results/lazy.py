@@ -65,13 +65,13 @@ def lazily(folder: Path, results: bytes, labelled: xr.Dataset) -> xr.Dataset:
 def _found(folder: Path, labelled: xr.Dataset) -> dict[str, int]:
     """Numbers of the chunks that are there by their path in the sweep, each looked at briefly."""
     spec_hash = str(labelled.attrs["spec_hash"])
-    found = {}
+    numbers = {}
     for path in sorted((folder / CHUNKS).glob("*.nc")):
         if name := _CHUNK.fullmatch(path.name):
             number = int(name[1])
             _refuse(path, examine(path, spec_hash, number, full=False))
-            found[f"{CHUNKS}/{path.name}"] = number
-    return found
+            numbers[f"{CHUNKS}/{path.name}"] = number
+    return numbers
 
 
 def _refuse(path: Path, state: State) -> None:
@@ -138,8 +138,8 @@ class _Shelf:
                 axis += 1
             axes.append(axis)
             axis += 1
-        found = self.read(parts.names[i], start[axes], stop[axes])
-        return found.reshape(tuple(stop - start))
+        values = self.read(parts.names[i], start[axes], stop[axes])
+        return values.reshape(tuple(stop - start))
 
     @contextmanager
     def _open(self, file: str) -> Iterator[Any]:

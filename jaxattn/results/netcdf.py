@@ -34,19 +34,19 @@ def add_group(file: h5py.File, path: str) -> None:
     """Make an HDF5 group, and those that it is in, without the time at which that was done."""
     places = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
     places.set_obj_track_times(False)
-    made = ""
+    so_far = ""
     for name in path.split("/"):
-        made = f"{made}/{name}"
-        if made not in file:
-            h5py.h5g.create(file.id, made.encode(), gcpl=places)
+        so_far = f"{so_far}/{name}"
+        if so_far not in file:
+            h5py.h5g.create(file.id, so_far.encode(), gcpl=places)
 
 
 def add_variable(
-    file: h5py.File, made: h5py.Dataset, dims: tuple[str, ...], attributes: Mapping[str, Any]
+    file: h5py.File, dataset: h5py.Dataset, dims: tuple[str, ...], attributes: Mapping[str, Any]
 ) -> None:
     """Label a data variable that h5py made: its dimensions, and attributes as xarray has them."""
-    for axis, name in zip(made.dims, dims, strict=True):
+    for axis, name in zip(dataset.dims, dims, strict=True):
         axis.attach_scale(file[name])
     for key, value in attributes.items():
         plain = isinstance(value, str | np.ndarray | np.generic)
-        made.attrs[key] = value if plain else np.asarray(value)
+        dataset.attrs[key] = value if plain else np.asarray(value)

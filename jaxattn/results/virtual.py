@@ -123,8 +123,8 @@ def virtual_bytes(
         for number, group in enumerate(groups.values()):
             group.create(file, number)
         for name, variable in variables.items():
-            made = _whole(file, name, variable, list(groups.values()))
-            add_variable(file, made, variable.dims, variable.attrs)
+            dataset = _whole(file, name, variable, list(groups.values()))
+            add_variable(file, dataset, variable.dims, variable.attrs)
     content = buffer.getvalue()
     return content + seal(content)
 
@@ -147,7 +147,7 @@ class _Group:
     def __init__(self, first: Piece, variables: Mapping[str, VirtualVariable]) -> None:
         self.at, self.axes, self.shapes = first.at, first.axes, first.shapes
         self.grid = tuple(len(side) for side in self.axes.values())
-        self.made = {
+        self.virtuals = {
             name: _Virtual((*self.grid, *shape), variables[name])
             for name, shape in self.shapes.items()
         }
@@ -185,7 +185,7 @@ class _Group:
             corner = tuple(slice(0, length) for length in shape)
             for block in placed:
                 _select(source, (slice(block.start, block.stop), *corner))
-                self.made[name].map(
+                self.virtuals[name].map(
                     block.where + corner, file, private_name(spec_hash, name), source
                 )
 
@@ -193,15 +193,15 @@ class _Group:
         """Write what was mapped."""
         self.path = f"{_GROUPS}/{number}"
         add_group(file, self.path)
-        for name, one in self.made.items():
-            one.create(file, f"{self.path}/{name}")
+        for name, virtual in self.virtuals.items():
+            virtual.create(file, f"{self.path}/{name}")
 
 
 def _whole(
     file: h5py.File, name: str, variable: VirtualVariable, groups: list[_Group]
 ) -> h5py.Dataset:
     """A variable of the sweep, over those of its groups."""
-    made = _Virtual(variable.shape, variable)
+    virtual = _Virtual(variable.shape, variable)
     covered = np.zeros(variable.shape if variable.absent is not None else 0, bool)
     for group in groups:
         if name not in group.shapes:
@@ -210,7 +210,7 @@ def _whole(
         corner = tuple(slice(0, length) for length in shape)
         source = h5py.h5s.create_simple((*group.grid, *shape))
         for where in _places(group, variable, len(variable.dims) - len(shape)):
-            made.map(where + corner, ".", f"{group.path}/{name}", source)
+            virtual.map(where + corner, ".", f"{group.path}/{name}", source)
             if covered.ndim == len(variable.shape):
                 covered[where + corner] = True
     if variable.absent is not None and (free := boxes(~covered)):
@@ -227,8 +227,8 @@ def _whole(
         source = h5py.h5s.create_simple((max(counts),))
         for where, count in zip(free, counts, strict=True):
             _select(source, (slice(0, count),))
-            made.map(where, ".", f"{_ABSENT}/{name}", source)
-    return made.create(file, name)
+            virtual.map(where, ".", f"{_ABSENT}/{name}", source)
+    return virtual.create(file, name)
 
 
 def _places(group: _Group, variable: VirtualVariable, lead: int) -> Iterator[Box]:

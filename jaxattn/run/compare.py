@@ -155,9 +155,11 @@ def _assembled(
     blocks = {}
     for job, rows in results.items():
         own = {**job.plan.coordinates, "seed": job.plan.seeds}
-        one = block(_on_grid(job, rows), own, job.specs(splits), job.parts)
-        one["status"] = one["status"].where(one["status"] != Status.RUNNING, int(pending))
-        blocks[job.group.paradigm, job.group.process] = one
+        labelled = block(_on_grid(job, rows), own, job.specs(splits), job.parts)
+        labelled["status"] = labelled["status"].where(
+            labelled["status"] != Status.RUNNING, int(pending)
+        )
+        blocks[job.group.paradigm, job.group.process] = labelled
     ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(study.describe())})
     ds = ds.reindex(paradigm=list(study.names), fill_value={"status": np.int8(-1)})
     for job in jobs:

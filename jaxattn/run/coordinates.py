@@ -49,13 +49,17 @@ def coordinates_of(
     def kept(name: str, values: np.ndarray, **always: Any) -> Any:
         return drop_constant_axes(names, values, ("save",), _WORDS[name], **always)
 
-    clock = spread(trained, lambda one: one.study.clock(hypers[one.number]).astype(float), *saves)
-    steps = spread(trained, lambda one: one.study.steps_at(hypers[one.number]), *saves)
+    clock = spread(
+        trained, lambda group: group.study.clock(hypers[group.number]).astype(float), *saves
+    )
+    steps = spread(trained, lambda group: group.study.steps_at(hypers[group.number]), *saves)
     learnt = {group.number: learning_examples(group.study) for group in groups}
     batch = spread(
         trained,
-        lambda one: np.full(
-            one.points, one.study.order.examples(learnt[one.number][one.process]), dtype=float
+        lambda group: np.full(
+            group.points,
+            group.study.order.examples(learnt[group.number][group.process]),
+            dtype=float,
         ),
     )
     at, whole, words = kept("step", steps, always=None)
@@ -94,20 +98,20 @@ def coordinates_of_study(study: Study) -> dict[str, Any]:
 def _hypers(group: Group) -> dict[str, np.ndarray]:
     """Hyperparameters at every point of a group's axes, those that depend on the run included."""
     read = {spec.name for spec in (*group.problem.hypers, *group.study.optimiser.hypers)}
-    found = {name: values for name, values in group.hypers.items() if name in read}
-    return group.study.with_shares_of_run(found, group.problem.hypers)
+    hypers = {name: values for name, values in group.hypers.items() if name in read}
+    return group.study.with_shares_of_run(hypers, group.problem.hypers)
 
 
 def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ...]) -> np.ndarray:
     """Values ``[point, *own]`` of some groups on the whole grid; NaN where there are none."""
     whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
     for group, values in given.items():
-        found = np.asarray(values).reshape(*(len(axis) for axis in group.axes), *own)
+        on_axes = np.asarray(values).reshape(*(len(axis) for axis in group.axes), *own)
         names = {axis.name for axis in group.axes}
         at = tuple(group.at.get(axis.name, slice(None)) for axis in axes)
         # An axis that the group does not read stays as an axis of length 1: repeated.
         repeated = [axis.name not in names for axis in axes if axis.name not in group.at]
-        whole[at] = np.expand_dims(found, tuple(np.flatnonzero(repeated).tolist()))
+        whole[at] = np.expand_dims(on_axes, tuple(np.flatnonzero(repeated).tolist()))
     return whole
 
 

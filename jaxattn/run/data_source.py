@@ -53,9 +53,9 @@ class Sources:
             return self.splits(0, job)
         seeds = job.plan.seed_of(rows)
         lengths = job.plan.hypers_of(rows)["segments"] if self._tasks else np.zeros(rows.shape)
-        asked = np.stack([seeds, lengths], axis=-1).reshape(-1, 2)
+        pairs = np.stack([seeds, lengths], axis=-1).reshape(-1, 2)
         return stack_data(
-            (self.splits(int(seed), job, int(length)) for seed, length in asked), rows.shape
+            (self.splits(int(seed), job, int(length)) for seed, length in pairs), rows.shape
         )
 
     def splits(self, seed: int, job: Job, length: int = 0) -> Splits:
@@ -78,15 +78,15 @@ class Sources:
 
     def _make(self, seed: int, job: Job, length: int) -> Splits:
         study, task = self._study, self._tasks.get(length, self._study.task)
-        made = task.make(seed)
-        check_splits(task, made)
+        splits = task.make(seed)
+        check_splits(task, splits)
         if self._tasks:
             longest = study.task.segments
-            made = {name: pad(data, longest) for name, data in made.items()}
-        learn = made["train"]
+            splits = {name: pad(data, longest) for name, data in splits.items()}
+        learn = splits["train"]
         if self._few(job):
             learn = head(learn, study.settings.flow_examples)
-        evaluate = {name: head(data, study.settings.evaluate) for name, data in made.items()}
+        evaluate = {name: head(data, study.settings.evaluate) for name, data in splits.items()}
         precision = job.problem.precision
 
         def cast(data: Data) -> Data:
@@ -101,9 +101,9 @@ class Sources:
 
     def _pool(self, leaf: Any, precision: str) -> np.ndarray:
         """The same array for the same pool: splits and seeds share it."""
-        for known, made in self._pools:
+        for known, cast in self._pools:
             if known is leaf:
-                return made
+                return cast
         self._pools = [(leaf, _cast(leaf, precision)), *self._pools][:_POOLS]
         return self._pools[0][1]
 

@@ -186,11 +186,11 @@ class _Record:
             )
         now = slice(self._made, self._made + length)
 
-        def note(into: np.ndarray, found: np.ndarray) -> None:
-            into[rows, now] = found[:, :length]
+        def note(into: np.ndarray, values: np.ndarray) -> None:
+            into[rows, now] = values[:, :length]
 
-        def replace(into: np.ndarray, found: np.ndarray) -> None:
-            into[rows] = found
+        def replace(into: np.ndarray, values: np.ndarray) -> None:
+            into[rows] = values
 
         jax.tree.map(note, self._saved, saved)
         jax.tree.map(replace, self._ended, ended)

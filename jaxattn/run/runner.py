@@ -136,8 +136,8 @@ class Runner:
             InputError: no such measure or split, a flow, limits beside training, or curvature.
         """
         if self._spec.stop is not None:
-            asked = self.study.settings
-            for name, given in (("against", asked.against), ("curvature", asked.curvature)):
+            settings = self.study.settings
+            for name, given in (("against", settings.against), ("curvature", settings.curvature)):
                 if given:
                     raise InputError(
                         f"stop: got {name} beside it, expected one of the two: runs that stop are "

@@ -204,11 +204,11 @@ def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:
     def leaves(data: Splits) -> list[np.ndarray]:
         return jax.tree.leaves(_each(data, lambda part: Data(part.examples, None)))
 
-    asked = iter(parts)
-    one = next(asked)
-    whole = _each(one, room)
+    following = iter(parts)
+    part = next(following)
+    whole = _each(part, room)
     for place in np.ndindex(shape):
-        for into, leaf in zip(leaves(whole), leaves(one), strict=True):
+        for into, leaf in zip(leaves(whole), leaves(part), strict=True):
             into[place] = leaf
-        one = next(asked, one)
+        part = next(following, part)
     return whole

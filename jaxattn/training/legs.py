@@ -113,10 +113,10 @@ def make_legs(
             )
 
         nothing = jax.tree.map(
-            lambda one: jnp.full(
-                (ends.size, *one.shape),
-                jnp.nan if jnp.issubdtype(one.dtype, jnp.inexact) else 0,
-                one.dtype,
+            lambda leaf: jnp.full(
+                (ends.size, *leaf.shape),
+                jnp.nan if jnp.issubdtype(leaf.dtype, jnp.inexact) else 0,
+                leaf.dtype,
             ),
             jax.eval_shape(save, span.length, carry.state)[1],
         )

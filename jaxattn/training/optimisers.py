@@ -85,10 +85,10 @@ class Optimiser:
         owner = f"optimiser {self.name!r}"
         hint = "an optax transformation; what it reads of hyper an Optimiser declares as hypers."
         with in_one_line(owner, hint):
-            made = self.transform(hyper, rate)
-        if not (hasattr(made, "init") and hasattr(made, "update")):
-            raise InputError(f"{owner}: got {described(made)}, expected {hint}")
-        chain = [_clip(hyper), made]
+            transformation = self.transform(hyper, rate)
+        if not (hasattr(transformation, "init") and hasattr(transformation, "update")):
+            raise InputError(f"{owner}: got {described(transformation)}, expected {hint}")
+        chain = [_clip(hyper), transformation]
         # Scaling the update is scaling the rate, for every optimiser here.
         chain.append(optax.stateless(lambda updates, params: scaled_by_part(updates, hyper)))
         return optax.chain(*chain)
@@ -259,13 +259,13 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     Raises:
         InputError: an unknown name, or an optimiser of one's own under that of a built-in.
     """
-    found = resolve("optimiser", OPTIMISERS, optimiser)
-    if not isinstance(found, Optimiser):
-        function = found
+    chosen = resolve("optimiser", OPTIMISERS, optimiser)
+    if not isinstance(chosen, Optimiser):
+        function = chosen
         name = getattr(function, "__name__", "custom")
-        found = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
-    if found.name in OPTIMISERS and found.name != found.family:
-        refuse_borrowed_name("optimiser", OPTIMISERS, found.name, found)
+        chosen = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
+    if chosen.name in OPTIMISERS and chosen.name != chosen.family:
+        refuse_borrowed_name("optimiser", OPTIMISERS, chosen.name, chosen)
     if schedule is None:
-        return found
-    return replace(found, schedule=resolve("schedule", SCHEDULES, schedule))
+        return chosen
+    return replace(chosen, schedule=resolve("schedule", SCHEDULES, schedule))
