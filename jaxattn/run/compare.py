@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.results.dataset import assemble, block
+from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.results.derived import with_distances, with_times
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
@@ -52,7 +52,7 @@ def run(
     study: Study, *, on_chunk: OnChunk | None = None, stopwatch: Stopwatch | None = None
 ) -> xr.Dataset:
     """Run all rows of a study in this process; see `jaxattn.compare`."""
-    watch, tell = stopwatch or Stopwatch(), on_chunk or (lambda progress, so_far: None)
+    watch = stopwatch or Stopwatch()
     jobs, sources = plan_jobs(study), Sources(study)
     groups = groups_of(study)
     exact = {
@@ -61,15 +61,22 @@ def run(
         if group.process == THEORY
     }
     coords = coordinates_of_study(study)
-    _, sizes, words = coords.pop("learning_examples")
-    learnt = dict(zip(dict.fromkeys(group.process for group in groups), sizes, strict=True))
+    axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
 
     def labelled(pending: Status) -> xr.Dataset:
-        ds = _assembled(study, jobs, results, exact, sources.names(jobs[0]), pending)
-        sizes = [learnt[name] for name in ds["process"].values]
-        ds = ds.assign_coords({**coords, "learning_examples": ("process", sizes, words)})
+        blocks = _blocks(results, sources.names(jobs[0]), pending) | exact
+        ds = assemble(blocks, axes, {"spec": canonical_json(study.describe())})
+        ds = ds.reindex(
+            paradigm=list(study.names),
+            process=list(dict.fromkeys(group.process for group in groups)),
+            fill_value={"status": np.int8(ABSENT)},
+        )
+        for group in [job.group for job in jobs if job not in results]:
+            at = {"paradigm": group.paradigm, "process": group.process, "seed": list(group.seeds)}
+            ds["status"].loc[at] = int(pending)
+        ds = ds.assign_coords(coords)
         # What has run has checked its data.
         pictures = pictures_of(study, sources, jobs[0])
         return _derive(ds, study).assign(pictures.data_vars)
@@ -93,13 +100,14 @@ def run(
             _collect(results, job, chunk.rows, out)
             done += chunk.real.size
             failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
-            so_far = partial(labelled, Status.RUNNING)
-            tell(Progress(job.group.paradigm, job.group.process, done, total, failed), so_far)
+            if on_chunk:
+                progress = Progress(job.group.paradigm, job.group.process, done, total, failed)
+                on_chunk(progress, partial(labelled, Status.RUNNING))
         return labelled(Status.DONE)
     except KeyboardInterrupt:
-        if results:
-            so_far = partial(labelled, Status.INTERRUPTED)
-            tell(Progress("", "interrupted", done, total, failed), so_far)
+        if results and on_chunk:
+            progress = Progress("", "interrupted", done, total, failed)
+            on_chunk(progress, partial(labelled, Status.INTERRUPTED))
         raise
     finally:
         waiter.shutdown(wait=False, cancel_futures=True)
@@ -142,40 +150,17 @@ def _on_grid(job: Job, rows: Trajectory) -> Trajectory:
     return jax.tree.map(lambda leaf: leaf.reshape(*job.plan.shape, *leaf.shape[1:]), rows)
 
 
-def _assembled(
-    study: Study,
-    jobs: Sequence[Job],
-    results: Mapping[Job, Trajectory],
-    exact: Mapping[tuple[str, str], xr.Dataset],
-    splits: tuple[str, ...],
-    pending: Status,
-) -> xr.Dataset:
-    """Everything so far with labels; rows that were not run have the status `pending`."""
-    axes: dict[str, Sequence[Any]] = {**study.axes, "seed": study.seeds}
+def _blocks(
+    results: Mapping[Job, Trajectory], splits: tuple[str, ...], pending: Status
+) -> dict[tuple[str, str], xr.Dataset]:
+    """What every job gave so far, labelled; rows that were not run have the status `pending`."""
     blocks = {}
     for job, rows in results.items():
-        own = {**job.plan.coordinates, "seed": job.plan.seeds}
-        labelled = block(_on_grid(job, rows), own, job.specs(splits), job.parts)
-        labelled["status"] = labelled["status"].where(
-            labelled["status"] != Status.RUNNING, int(pending)
-        )
-        blocks[job.group.paradigm, job.group.process] = labelled
-    ds = assemble({**blocks, **exact}, axes, {"spec": canonical_json(study.describe())})
-    ds = ds.reindex(paradigm=list(study.names), fill_value={"status": np.int8(-1)})
-    for job in jobs:
-        if job not in results:
-            if job.group.process not in ds["process"]:
-                ds = ds.reindex(
-                    process=[*ds["process"].values, job.group.process],
-                    fill_value={"status": np.int8(-1)},
-                )
-            at = {
-                "paradigm": job.group.paradigm,
-                "process": job.group.process,
-                "seed": list(job.plan.seeds),
-            }
-            ds["status"].loc[at] = int(pending)
-    return ds
+        axes = {**job.plan.coordinates, "seed": job.plan.seeds}
+        ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts)
+        ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
+        blocks[job.group.paradigm, job.group.process] = ds
+    return blocks
 
 
 def _derive(ds: xr.Dataset, study: Study) -> xr.Dataset:
