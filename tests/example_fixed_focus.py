@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, labelled
+from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, dataset_of
 
 CONFIG = FixedFocus(classes=5, segments=4, bags=10, points=5, batch_size=4, epochs=10, seeds=5)
 
@@ -52,4 +52,4 @@ def example_fixed_focus(
         step = np.broadcast_to(np.asarray(config.saves, float), loss.shape)
         work = dict.fromkeys(("gradients", "steps", "rejected"), 0 * status)
         found[name] = Trajectory(step, step, measures, status, step[..., -1], work)
-    return labelled(config, found)
+    return dataset_of(config, found)
