@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.departures.experiment import labelled
+from jaxattn.experiments.departures.experiment import dataset_of
 from jaxattn.experiments.departures.rows import DEPARTURES, Departures, frequencies_at
 
 CONFIG = Departures(
@@ -44,7 +44,7 @@ def example_departures(
         flow.status[lost] = int(Status.SOLVER_FAILED) if failed else flow.status[lost]
         for values in flow.measures.values():
             values[lost] = np.nan
-    return labelled(config, found)
+    return dataset_of(config, found)
 
 
 def _made(config: Departures, scale: float) -> tuple[Trajectory, dict[str, np.ndarray]]:

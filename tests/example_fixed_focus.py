@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, labelled
+from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, dataset_of
 
 CONFIG = FixedFocus(classes=5, segments=4, bags=10, points=5, batch_size=4, epochs=10, seeds=5)
 
@@ -54,4 +54,4 @@ def example_fixed_focus(
         found[name] = Trajectory(
             step, step, measures, status, step[..., -1], work, batch_metrics=metrics
         )
-    return labelled(config, found)
+    return dataset_of(config, found)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.phase.experiment import PAIRS, Found, Phase, labelled
+from jaxattn.experiments.phase.experiment import PAIRS, Found, Phase, dataset_of
 from jaxattn.experiments.phase.maps import PARADIGMS
 
 CONFIG = Phase(points=6, low=2.0, high=200.0, thresholds=(0.5, 0.9), horizons=(1.0, 2.0))
@@ -38,4 +38,4 @@ def example_phase(config: Phase = CONFIG, failed: tuple[str, ...] = ()) -> xr.Da
         found[name] = Found(nu, 1 / (1 + np.exp(-nu)), times, status)
     passes = {pair: small * (2 + place) for place, pair in enumerate(PAIRS)}
     passes[PAIRS[-1]][0] = np.nan
-    return labelled(config, found, passes)
+    return dataset_of(config, found, passes)

@@ -16,20 +16,20 @@ from jaxattn.experiments.phase.experiment import PHASE
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.switch.experiment import SWITCH
 from jaxattn.experiments.theory.experiment import THEORY
-from jaxattn.reports.compare_into import count_failed
+from jaxattn.reports.compare_into import count_failed, write_run_facts
 from jaxattn.reports.comparison import report_into
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.reports.experiment_report import experiment_report_into
 from jaxattn.reports.parts import run_facts
-from jaxattn.results.files import content_hash, open_run, prepare, write_json, write_results
+from jaxattn.results.files import open_run, prepare, write_results
 from jaxattn.run.compare import Progress
-from jaxattn.run.provenance import command_line, environment
 from jaxattn.run.stopwatch import Stopwatch
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    one.name: one for one in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
+    experiment.name: experiment
+    for experiment in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
@@ -102,21 +102,8 @@ def reproduce(
     outcome = Outcome(
         results, experiment.numbers(results), experiment.findings(results), count_failed(results)
     )
-    write_json(
-        folder / "run.json",
-        {
-            "command": command_line(),
-            "experiment": experiment.name,
-            "scale": scale,
-            "config": asdict(config),
-            "findings": outcome.findings,
-            "rows": int((results["status"] >= 0).sum()),
-            "failed": outcome.failed,
-            "content_hash": content_hash(results),
-            "seconds": watch.seconds,
-            **environment(),
-        },
-    )
+    settings = {"experiment": experiment.name, "scale": scale, "config": asdict(config)}
+    write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
     experiment_report_into(folder, experiment)
     return outcome
 
@@ -149,5 +136,5 @@ def report(folder: Path) -> Reported:
             f"report: got a run of the experiment {name!r}, expected one of "
             f"{', '.join(sorted(EXPERIMENTS))}; report it with the jaxattn that ran it."
         )
-    path, said, numbers = experiment_report_into(folder, EXPERIMENTS[name])
-    return Reported(path, [Finding("", "", sentence) for sentence in said], numbers)
+    path, sentences, numbers = experiment_report_into(folder, EXPERIMENTS[name])
+    return Reported(path, [Finding("", "", sentence) for sentence in sentences], numbers)

@@ -22,12 +22,12 @@ Share = Callable[[Array, Any], Scalar]
 
 def _checked_share(share: Share, time: Array, args: PyTree) -> Array:
     """The share of soft attention; NaN where it is none, so that the run fails there."""
-    found = jnp.asarray(share(time, args), jnp.float64)
-    if found.shape != ():
+    part = jnp.asarray(share(time, args), jnp.float64)
+    if part.shape != ():
         raise InputError(
-            f"bad share: got an array of shape {found.shape} at one time, expected one number."
+            f"bad share: got an array of shape {part.shape} at one time, expected one number."
         )
-    return jnp.where((found >= 0.0) & (found <= 1.0), found, jnp.nan)
+    return jnp.where((part >= 0.0) & (part <= 1.0), part, jnp.nan)
 
 
 @partial(jax.jit, static_argnames=("share", "solver", "max_steps"))

@@ -48,9 +48,9 @@ _EARLIEST = 0.1
 AT_AN_END = 0.01
 """A share of soft attention this near to 0 or 1 counts as there."""
 _ERROR = 1e-9
-"""Of one step, in mu and nu: the derivative by the share of an early cell is small, too."""
+"""The error of one step, in mu and nu: the derivative by an early cell's share is small, too."""
 _MOMENTS = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-14}
-"""Adam's: derivatives by early cells are far below its usual epsilon."""
+"""What Adam is run with: derivatives by early cells are far below its usual epsilon."""
 
 
 class Climb(NamedTuple):
@@ -118,10 +118,10 @@ def recut(share: Cells, edges: Edges) -> Edges:
     # Cells outside, counted from 0 along time, are merged evenly.
     before, after = place, cells - 2 - place
     index = jnp.arange(cells + 1)
-    kept = cells - fine
-    early = jnp.round(kept * before / (cells - 2)).astype(int)
-    early = jnp.clip(early, jnp.minimum(before, 1), kept - jnp.minimum(after, 1))
-    late = kept - early
+    outer = cells - fine
+    early = jnp.round(outer * before / (cells - 2)).astype(int)
+    early = jnp.clip(early, jnp.minimum(before, 1), outer - jnp.minimum(after, 1))
+    late = outer - early
     places = jnp.where(
         index <= early,
         before * index / jnp.maximum(early, 1),

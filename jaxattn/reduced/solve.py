@@ -24,7 +24,7 @@ PARADIGMS: dict[str, tuple[str, str]] = {
     **{name: (name, name) for name in theory.FLOW_OF},
     "hybrid": ("soft", "hard"),
 }
-"""By name: the paradigms that are in force before and from the switch on."""
+"""The paradigms that are in force before, and from, the switch on, by the name of the whole."""
 
 _LOSSES = tuple(theory.LOSSES)
 _FLOWS = np.array([list(theory.FIELDS).index(theory.FLOW_OF[name]) for name in _LOSSES])
@@ -104,12 +104,12 @@ def _solve(
         level = theory.attention_potential(nu, segments)
         return level - _pick(theory.CLASS_POTENTIALS, code, mu, classes)
 
-    kept = jnp.where(
+    conserved = jnp.where(
         times < switch_time,
         invariant(before, *solution.values[0]),
         invariant(after, *solution.values[place]),
     )
-    drift = jnp.abs(invariant(code, mu, nu) - kept)
+    drift = jnp.abs(invariant(code, mu, nu) - conserved)
     worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
     code = jnp.where(times < switch_time, codes[0], codes[1])
     loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)

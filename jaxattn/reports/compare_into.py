@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -20,7 +21,7 @@ from jaxattn.study.settings import Settings
 from jaxattn.study.study import Study, resolve_settings
 from jaxattn.tasks import orthogonal_population
 
-__all__ = ["companion", "compare_into", "count_failed"]
+__all__ = ["companion", "compare_into", "count_failed", "write_run_facts"]
 
 OnProgress = Callable[[Progress], None]
 
@@ -46,26 +47,30 @@ def compare_into(
         InputError: before anything is written.
         KeyboardInterrupt: after what was finished is written.
     """
-    watch, beside = Stopwatch(), companion(study)
+    watch, solvable = Stopwatch(), companion(study)
     plan_jobs(study)  # refuses what cannot be done
     prepare(folder, overwrite)
     results = _run_and_write(folder, study, watch, on_progress)
-    if beside is not None:
+    if solvable is not None:
         (folder / "population").mkdir(exist_ok=True)
-        _run_and_write(folder / "population", beside, watch, on_progress)
-    write_json(
-        folder / "run.json",
-        {
-            "command": command_line(),
-            "rows": int((results["status"] >= 0).sum()),
-            "failed": count_failed(results),
-            "content_hash": content_hash(results),
-            "seconds": watch.seconds,
-            **environment(),
-        },
-    )
+        _run_and_write(folder / "population", solvable, watch, on_progress)
+    write_run_facts(folder, results, watch)
     report_into(folder)
     return results
+
+
+def write_run_facts(folder: Path, results: xr.Dataset, watch: Stopwatch, **settings: Any) -> None:
+    """Write ``run.json``: the command, `settings`, how the rows ended, and what they ran on."""
+    facts = {
+        "command": command_line(),
+        **settings,
+        "rows": int((results["status"] >= 0).sum()),
+        "failed": count_failed(results),
+        "content_hash": content_hash(results),
+        "seconds": watch.seconds,
+        **environment(),
+    }
+    write_json(folder / "run.json", facts)
 
 
 def _run_and_write(
@@ -91,18 +96,18 @@ def _run_and_write(
 
 
 def companion(study: Study) -> Study | None:
-    """The same paradigms in the solvable setting of the same size, None where there are none.
+    """The same paradigms in the solvable setting of the same size; None where there are none.
 
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
     task = study.task
-    solved = [one for one in study.paradigms.values() if known_as(one) in SOLVED]
+    solved = [paradigm for paradigm in study.paradigms.values() if known_as(paradigm) in SOLVED]
     if not solved or task.solvable or study.settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
     steps, saves = 2000, 41
     horizon = 20.0 * task.segments * task.classes
-    asked = Settings(
+    settings = Settings(
         task=orthogonal_population(classes=task.classes, segments=task.segments),
         paradigms=tuple(solved),
         hypers={"learning_rate": horizon / steps},
@@ -115,7 +120,7 @@ def companion(study: Study) -> Study | None:
         flow_rtol=1e-9,
         precision="float64",
     )
-    return resolve_settings(asked)
+    return resolve_settings(settings)
 
 
 def count_failed(results: xr.Dataset) -> int:

@@ -18,16 +18,7 @@ from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
 from jaxattn.reports.page import Cell, Collapsible, Figure, Page, Section, Table, cell, render
-from jaxattn.reports.parts import (
-    REPORT,
-    citation_section,
-    foot,
-    grid_words,
-    how_it_ran,
-    picture,
-    run_again,
-    run_facts,
-)
+from jaxattn.reports.parts import REPORT, grid_words, page_of, picture, run_facts, sentences_or
 from jaxattn.results.dataset import spec_of
 from jaxattn.results.files import RESULTS, open_run, write_bytes
 
@@ -68,10 +59,10 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
         if drawing.name not in _PANELS or drawings[0].name != "overview":
             figures.append(figure)
     table = differences(results)
-    found = findings(results, table)
+    said = findings(results, table)
     path = folder / REPORT
-    write_bytes(path, render(_page(results, table, found, figures, run)).encode())
-    return path, found
+    write_bytes(path, render(_page(results, table, said, figures, run)).encode())
+    return path, said
 
 
 def _page(
@@ -83,26 +74,15 @@ def _page(
 ) -> Page:
     spec = spec_of(ds)
     names = listed(map(str, ds["paradigm"].values))
-    lost = [one.text for one in said if one.measure == "status"]
+    failures = [finding.text for finding in said if finding.measure == "status"]
     sections = [
         Section("Findings", _how_sure(table), collapsibles=list(_collapsibles(said))),
         Section("Figures", figures=figures),
         Section("Numbers", tables=[*_departures(ds), _ends(ds), *_pairs(table)]),
-        Section(
-            "Failures",
-            collapsibles=[Collapsible("", lost)] if lost else (),
-            lead="" if lost else "No run failed.",
-        ),
-        Section("How it was run", facts=[*how_it_ran(spec, ds["status"], run)]),
-        run_again(run),
-        citation_section(),
+        sentences_or("Failures", failures, "No run failed."),
     ]
-    return Page(
-        title=f"{spec.get('task', 'A comparison')}: {names} attention",
-        lead=_lead(ds, spec),
-        sections=[section for section in sections if any(section[1:])],
-        foot=foot(ds),
-    )
+    title = f"{spec.get('task', 'A comparison')}: {names} attention"
+    return page_of(title, _lead(ds, spec), sections, spec, ds, run)
 
 
 def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
@@ -137,11 +117,11 @@ def _how_sure(table: pd.DataFrame) -> str:
 
 
 def _collapsibles(said: Sequence[Finding]) -> Iterator[Collapsible]:
-    settings = [one for one in said if one.setting]
-    for number, (setting, group) in enumerate(groupby(settings, key=lambda one: one.setting)):
+    by_setting = groupby((finding for finding in said if finding.setting), lambda one: one.setting)
+    for number, (setting, group) in enumerate(by_setting):
         heading = setting[0].upper() + setting[1:]
-        yield Collapsible(heading, [one.text for one in group], open=number < _OPEN_FOLDS)
-    whole = [one.text for one in said if not one.setting]
+        yield Collapsible(heading, [finding.text for finding in group], open=number < _OPEN_FOLDS)
+    whole = [finding.text for finding in said if not finding.setting]
     if whole:
         yield Collapsible("", whole)
 
@@ -155,8 +135,8 @@ def _ends(ds: xr.Dataset) -> Table:
     measures = [spec for spec in in_columns(ds) if spec.name in set(lines["measure"])]
     rows = []
     for place, group in lines.groupby(at, sort=False):
-        found = group.set_index("measure")
-        numbers = [_band(found, spec.name) for spec in measures]
+        by_measure = group.set_index("measure")
+        numbers = [_band(by_measure, spec.name) for spec in measures]
         rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
     return Table(
         "After training",
@@ -177,15 +157,15 @@ def _departures(ds: xr.Dataset) -> list[Table]:
         "way, the tolerance. Times and steps are medians over the seeds that left, edge time over "
         "those whose learning rate times sharpness came to the edge of stability."
     )
-    rows = [[cell(value) for value in one.values()] for one in records]
+    rows = [[cell(value) for value in record.values()] for record in records]
     columns = [name.replace("_", " ") for name in records[0]]
     return [Table("When training leaves its limits", note, columns, rows)]
 
 
-def _band(found: pd.DataFrame, name: str) -> Cell:
-    if name not in found.index:
+def _band(by_measure: pd.DataFrame, name: str) -> Cell:
+    if name not in by_measure.index:
         return cell(None)
-    line = found.loc[name]
+    line = by_measure.loc[name]
     middle, low, high = (cell(line[key]) for key in ("median", "low", "high"))
     return Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
 

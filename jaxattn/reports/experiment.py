@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
+from jaxtyping import ArrayLike
 
+from jaxattn.core.contracts import Status
 from jaxattn.plots import Drawing
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
-__all__ = ["SCALES", "Experiment", "Listeners"]
+__all__ = ["SCALES", "Experiment", "Listeners", "Tally"]
 
 SCALES = ("smoke", "small", "paper")
 """Under a minute on two CPU cores, compilation included; an honest version for a CPU, of minutes;
@@ -23,6 +26,23 @@ class Listeners(NamedTuple):
     on_progress: Callable[[Progress], None]
     keep: Callable[[xr.Dataset], None]
     watch: Stopwatch
+
+
+@dataclass
+class Tally:
+    """How many rows of a running experiment are done and failed, told of as they end."""
+
+    to: Listeners
+    process: str
+    total: int
+    done: int = 0
+    failed: int = 0
+
+    def add(self, paradigm: str, status: ArrayLike | xr.DataArray) -> None:
+        """Count rows that ended, by the `Status` of each."""
+        self.done += np.size(status)
+        self.failed += int(np.sum(np.asarray(status) != Status.DONE))
+        self.to.on_progress(Progress(paradigm, self.process, self.done, self.total, self.failed))
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,15 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.reports.experiment import Experiment
-from jaxattn.reports.page import Collapsible, Figure, Page, Section, numbers_sheet, render
+from jaxattn.reports.page import Figure, Page, Section, numbers_sheet, render
 from jaxattn.reports.parts import (
     REPORT,
-    citation_section,
-    foot,
     format_value,
     grid_words,
-    how_it_ran,
+    page_of,
     picture,
-    run_again,
     run_facts,
+    sentences_or,
 )
 from jaxattn.results.dataset import spec_of
 from jaxattn.results.files import open_run, write_bytes
@@ -28,10 +26,10 @@ from jaxattn.results.files import open_run, write_bytes
 __all__ = ["experiment_report_into"]
 
 MOST_LINES = 1000
-"""Of the table; a page of that many stays well below what a browser sorts at once."""
+"""Lines of the table; a page of this many stays well below what a browser sorts at once."""
 
 _MOST_SETTINGS = 12
-"""Settings of which it is said how their runs failed."""
+"""How many settings the page names whose runs failed."""
 
 
 def experiment_report_into(
@@ -52,10 +50,10 @@ def experiment_report_into(
     """
     run, results = run_facts(folder), open_run(folder)
     figures = [picture(drawing, folder) for drawing in experiment.figures(results)]
-    found, numbers = experiment.findings(results), experiment.numbers(results)
+    said, numbers = experiment.findings(results), experiment.numbers(results)
     path = folder / REPORT
-    write_bytes(path, render(_page(experiment, results, found, numbers, figures, run)).encode())
-    return path, found, numbers
+    write_bytes(path, render(_page(experiment, results, said, numbers, figures, run)).encode())
+    return path, said, numbers
 
 
 def _page(
@@ -66,36 +64,21 @@ def _page(
     figures: Sequence[Figure],
     run: Mapping[str, Any],
 ) -> Page:
-    asked = {name: run[name] for name in ("experiment", "scale") if name in run}
-    asked |= run.get("config", {})
+    settings = {name: run[name] for name in ("experiment", "scale") if name in run}
+    settings |= run.get("config", {})
     # Results may tell more of themselves, such as the optimiser.
-    asked = {**asked, **{k: value for k, value in spec_of(ds).items() if k not in asked}}
-    lost = _lost(ds["status"])
+    settings |= {name: value for name, value in spec_of(ds).items() if name not in settings}
     rest = "jaxattn report --json with this folder prints all, from results.nc."
-    sheet = numbers_sheet(numbers, ds, MOST_LINES, rest)
+    nothing = "Of these results nothing can be said in a sentence."
+    tables = [numbers_sheet(numbers, ds, MOST_LINES, rest)] if numbers else ()
     sections = [
-        Section(
-            "Findings",
-            collapsibles=[Collapsible("", said)] if said else (),
-            lead="" if said else "Of these results nothing can be said in a sentence.",
-        ),
+        sentences_or("Findings", said, nothing),
         Section("Figures", figures=figures),
-        Section("Numbers", tables=[sheet] if numbers else ()),
-        Section(
-            "Failures",
-            collapsibles=[Collapsible("", lost)] if lost else (),
-            lead="" if lost else "No run failed.",
-        ),
-        Section("How it was run", facts=[*how_it_ran(asked, ds["status"], run)]),
-        run_again(run),
-        citation_section(),
+        Section("Numbers", tables=tables),
+        sentences_or("Failures", _failures(ds["status"]), "No run failed."),
     ]
-    return Page(
-        title=f"{experiment.name}: {experiment.summary}",
-        lead=_lead(ds["status"], run),
-        sections=[section for section in sections if any(section[1:])],
-        foot=foot(ds),
-    )
+    title = f"{experiment.name}: {experiment.summary}"
+    return page_of(title, _lead(ds["status"], run), sections, settings, ds, run)
 
 
 def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
@@ -111,25 +94,25 @@ def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
     return f"{words}."
 
 
-def _lost(status: xr.DataArray) -> list[str]:
+def _failures(status: xr.DataArray) -> list[str]:
     """Runs that did not end well, by setting; nothing where all did."""
-    asked = int((status >= 0).sum())
+    total = int((status >= 0).sum())
     places = np.argwhere(((status >= 0) & ~Status.ended_well(status)).values)
     if not len(places):
         return []
     counts: Counter[tuple[str, str]] = Counter()
     for place in places:
-        one = status[tuple(place)]
+        ending = Status(int(status[tuple(place)]))
         where = [
             f"{str(dim).replace('_', ' ')} {format_value(status[dim][at].item())}"
             for dim, at in zip(status.dims, place, strict=True)
             if dim != "seed" and status.sizes[dim] > 1
         ]
-        counts[", ".join(where), Status(int(one)).name.lower().replace("_", " ")] += 1
-    each = [
+        counts[", ".join(where), ending.name.lower().replace("_", " ")] += 1
+    lines = [
         f"{where}: {count} {how}" if where else f"{count} {how}"
         for (where, how), count in counts.items()
     ]
-    more = len(each) - _MOST_SETTINGS
-    said = [f"{len(places)} of {asked} runs did not finish.", *each[:_MOST_SETTINGS]]
+    more = len(lines) - _MOST_SETTINGS
+    said = [f"{len(places)} of {total} runs did not finish.", *lines[:_MOST_SETTINGS]]
     return [*said, f"And {more} settings more."] if more > 0 else said

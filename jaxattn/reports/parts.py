@@ -1,7 +1,7 @@
 """What the reports of a comparison and of an experiment have in common."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,17 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.reports.page import Figure, Section
+from jaxattn.reports.page import Collapsible, Figure, Page, Section
 from jaxattn.results.files import RESULTS
 
 __all__ = [
     "REPORT",
-    "citation_section",
-    "foot",
     "format_value",
     "grid_words",
-    "how_it_ran",
+    "page_of",
     "picture",
-    "run_again",
     "run_facts",
+    "sentences_or",
 ]
 
 REPORT = "report.html"
@@ -61,7 +59,8 @@ def picture(drawing: plots.Drawing, folder: Path) -> Figure:
     pictures = [path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)]
     plt.close(drawn)
     # Lines are small as SVG, thousands of dots as PNG.
-    content, kind = min(zip(pictures, ("png", "svg+xml"), strict=True), key=lambda one: len(one[0]))
+    kinds = zip(pictures, ("png", "svg+xml"), strict=True)
+    content, kind = min(kinds, key=lambda picture: len(picture[0]))
     return Figure(drawing.title, drawing.caption, content, kind)
 
 
@@ -78,17 +77,41 @@ def _counted(noun: str, count: int) -> str:
     return noun + ("es" if noun.endswith("ss") else "s")
 
 
-def how_it_ran(
-    asked: Mapping[str, Any], status: xr.DataArray, run: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """What was asked for, how many runs finished, and on what, each with its name.
+def page_of(
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    settings: Mapping[str, Any],
+    ds: xr.Dataset,
+    run: Mapping[str, Any],
+) -> Page:
+    """The page of a run: its own sections, then how it was run, how to run it again and to cite it.
 
     Args:
-        asked: settings by name.
-        status: a `Status` for each run.
+        title: of the page.
+        lead: below the title.
+        sections: what was found; a section that has nothing but its heading is left out.
+        settings: what was asked for, by name.
+        ds: the results.
         run: what ``run.json`` says.
     """
-    for name, value in asked.items():
+    how = Section("How it was run", facts=[*_how_it_ran(settings, ds["status"], run)])
+    every = (*sections, how, _run_again(run), _citation_section())
+    return Page(title, lead, [section for section in every if any(section[1:])], _foot(ds))
+
+
+def sentences_or(heading: str, sentences: Sequence[str], otherwise: str) -> Section:
+    """A section of sentences, or `otherwise` where there are none."""
+    if not sentences:
+        return Section(heading, otherwise)
+    return Section(heading, collapsibles=[Collapsible("", sentences)])
+
+
+def _how_it_ran(
+    settings: Mapping[str, Any], status: xr.DataArray, run: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """What was asked for, how many runs finished, and on what, each with its name."""
+    for name, value in settings.items():
         if value is not None and value != {}:
             yield name.replace("_", " "), format_value(value)
     yield (
@@ -106,18 +129,18 @@ def how_it_ran(
 def format_value(value: Any) -> str:
     """A value as a person reads it; of a long list, its beginning and its end."""
     if isinstance(value, Mapping):
-        nested = any(isinstance(one, Mapping | list) for one in value.values())
+        nested = any(isinstance(entry, Mapping | list) for entry in value.values())
         return ("; " if nested else ", ").join(
-            f"{name} {format_value(one)}" for name, one in value.items()
+            f"{name} {format_value(entry)}" for name, entry in value.items()
         )
     if isinstance(value, list):
-        shown = [format_value(one) for one in value]
+        shown = [format_value(entry) for entry in value]
         long = len(shown) > 12
         return ", ".join([*shown[:3], "\N{HORIZONTAL ELLIPSIS}", shown[-1]] if long else shown)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def run_again(run: Mapping[str, Any]) -> Section:
+def _run_again(run: Mapping[str, Any]) -> Section:
     """The command, the hash that equal results carry, and the versions."""
     code = []
     if "command" in run:
@@ -131,7 +154,7 @@ def run_again(run: Mapping[str, Any]) -> Section:
     return Section("Run it again", code=code)
 
 
-def citation_section() -> Section:
+def _citation_section() -> Section:
     """The paper and this software, as BibTeX."""
     software = (
         "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"
@@ -141,9 +164,9 @@ def citation_section() -> Section:
     return Section("How to cite", code=[("The paper", PAPER), ("This software", software)])
 
 
-def foot(ds: xr.Dataset) -> str:
+def _foot(ds: xr.Dataset) -> str:
     """What made the page, and of which results."""
-    made = f"Written by jaxattn {version('jaxattn')} from {RESULTS}"
+    text = f"Written by jaxattn {version('jaxattn')} from {RESULTS}"
     if "content_hash" in ds.attrs:
-        made += f", content hash {ds.attrs['content_hash'][:16]}"
-    return f"{made}."
+        text += f", content hash {ds.attrs['content_hash'][:16]}"
+    return f"{text}."

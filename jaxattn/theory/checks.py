@@ -30,11 +30,11 @@ Valid = Result | Float[np.ndarray, "..."]
 much as thousands of numbers, and a compiled one takes NumPy's as they are."""
 
 LARGEST_SIZE = 1e9
-"""Of segments and of classes. The stated errors are measured up to 1e6."""
+"""The most segments, and classes. The stated errors are measured up to 1e6."""
 LARGEST_START = 40.0
-"""Of mu0 and of nu0."""
+"""The largest mu0, and nu0."""
 LARGEST_STATE = 80.0
-"""Of mu."""
+"""The largest mu."""
 LARGEST_TIME = 1e15
 """The stated errors are measured up to 1e12."""
 
@@ -124,20 +124,20 @@ def sound_times(times: Number) -> Valid:
     Raises:
         InputError: negative, too large, not finite, or decreasing.
     """
-    found = valid("times", times, 0.0, LARGEST_TIME)
-    if found.ndim == 0:
-        return found
-    if not isinstance(found, np.ndarray):
-        falls = jnp.any(jnp.diff(found) < 0.0, axis=-1, keepdims=True)
-        return _lost(found, ~falls)
-    unsorted = np.diff(found) < 0.0
+    values = valid("times", times, 0.0, LARGEST_TIME)
+    if values.ndim == 0:
+        return values
+    if not isinstance(values, np.ndarray):
+        falls = jnp.any(jnp.diff(values) < 0.0, axis=-1, keepdims=True)
+        return _lost(values, ~falls)
+    unsorted = np.diff(values) < 0.0
     if np.any(unsorted):
         place = int(np.argmax(unsorted))
         raise InputError(
-            f"bad times: got {found.ravel()[place + 1]:g} after {found.ravel()[place]:g}, expected "
-            "times that do not decrease; sort them."
+            f"bad times: got {values.ravel()[place + 1]:g} after {values.ravel()[place]:g}, "
+            "expected times that do not decrease; sort them."
         )
-    return found
+    return values
 
 
 def checked_times(times: Number) -> Result:

@@ -80,8 +80,8 @@ def _read(
     def in_force(function: Callable[..., Array]) -> Array:
         return jnp.where(first, function(before, *state, *size), function(after, *state, *size))
 
-    kept = jnp.where(first, 0.0, theory.invariant(after, *turn, *size))
-    drift = jnp.abs(in_force(theory.invariant) - kept)
+    conserved = jnp.where(first, 0.0, theory.invariant(after, *turn, *size))
+    drift = jnp.abs(in_force(theory.invariant) - conserved)
     finite = jnp.all(jnp.isfinite(jnp.stack(state)))
     return ExactPath(
         time=times,

@@ -30,11 +30,12 @@ _NAMES = {name: name for name in FIELDS}
 _QUANTITIES = {"mu": 0, "nu": 1}
 _LARGEST = 1e6
 _EARLIEST, _LATEST = 1e-2, 1e3
-"""In units of m C. At 256 sizes from 2 to 1e6 all crossings lay between 1.1 and 92 of them."""
+"""The first and the last time of the grid, in units of m C. At 256 sizes from 2 to 1e6 all
+crossings lay between 1.1 and 92 of them."""
 _GRID = 240
 """Times at which the order is looked at: a factor of 1.05 apart at first."""
 _ZOOMS = 4
-"""Of the grid into its step at the crossing, down to 4e-9; a Newton step squares that."""
+"""Divisions of the grid into its step at the crossing, down to 4e-9; a Newton step squares that."""
 
 
 def crossing_time(

@@ -70,9 +70,9 @@ def _passage(
     size = {"segments": segments, "classes": classes}
 
     def passed(paradigm: str, place: Time, mu0: Time, nu0: Time) -> Time:
-        given = {**size, "mu0": mu0, "nu0": nu0}
-        mu = place if which == 0 else mu_of_nu(paradigm, place, **given)
-        return time_of_mu(paradigm, mu, **given)
+        row = {**size, "mu0": mu0, "nu0": nu0}
+        mu = place if which == 0 else mu_of_nu(paradigm, place, **row)
+        return time_of_mu(paradigm, mu, **row)
 
     low = (mu0, nu0)[which]
     if paradigm != "hybrid":

@@ -41,8 +41,8 @@ def last_pass(
         times[:, 0], times[:, -1] = low, high
     lag, ahead = -_at(lead, before), _at(lead, after)
     share = lag / np.where(ahead + lag > 0, ahead + lag, 1.0)
-    found = np.exp(np.log(low) + share * np.log(high / low))
-    return np.where((lag > 0) & (ahead > 0), found, np.nan)
+    passed = np.exp(np.log(low) + share * np.log(high / low))
+    return np.where((lag > 0) & (ahead > 0), passed, np.nan)
 
 
 def _last_change(lead: Rows) -> tuple[np.ndarray, np.ndarray]:

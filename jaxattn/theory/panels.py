@@ -29,9 +29,9 @@ Point = Float[Array, "point"]
 PANELS = 48
 _POINTS = 20
 _STRIDE = 1.2
-"""In nu at the take-off, where singularities are pi away, and in mu everywhere."""
+"""Width in nu at the take-off, where singularities are pi away, and in mu everywhere."""
 _LONGEST = 2.5
-"""In nu, far from the take-off."""
+"""Width in nu, far from the take-off."""
 _LAST_MU = 80.0
 
 

@@ -33,9 +33,9 @@ __all__ = [
 Scalar = Real[ArrayLike, ""]
 
 _EARLIEST = 0.1
-"""Of the grid, in units of segments x classes: long before attention takes off."""
+"""The first time of the grid, in units of segments x classes: long before attention takes off."""
 _HALVINGS = 44
-"""Of a bracket between neighbours of a grid, to the rounding of its place."""
+"""How often a bracket between neighbours of a grid is halved, to the rounding of its place."""
 _FIRST_MU, _LAST_MU = 1e-3, 40.0
 """Where to look for the moment at which hard attention overtakes: it lies in [1, 6]."""
 

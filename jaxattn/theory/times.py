@@ -91,10 +91,10 @@ def _trajectory(
     if before == after:
         return _from(before, times, *size, mu0, nu0)
     # The switch first, and the times in the same panels.
-    asked = jnp.append(switch, jnp.minimum(times, switch))
-    found = _from(before, asked, *size, mu0, nu0)
-    turn = State(found.mu[0], found.nu[0])
-    first = State(*(value[1:].reshape(times.shape) for value in found))
+    early = jnp.append(switch, jnp.minimum(times, switch))
+    states = _from(before, early, *size, mu0, nu0)
+    turn = State(states.mu[0], states.nu[0])
+    first = State(*(value[1:].reshape(times.shape) for value in states))
     then = _from(after, jnp.maximum(times - switch, 0.0), *size, *turn)
     return jax.tree.map(lambda one, other: jnp.where(times < switch, one, other), first, then)
 

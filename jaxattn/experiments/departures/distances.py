@@ -45,10 +45,10 @@ class Distance(NamedTuple):
 
 def over_seeds(cells: Cells) -> Float[np.ndarray, " size"]:
     """Root mean square over the seeds that there are; NaN where there are none."""
-    there = np.isfinite(cells)
-    total = np.sum(np.where(there, cells, 0.0) ** 2, axis=1)
+    finite = np.isfinite(cells)
+    total = np.sum(np.where(finite, cells, 0.0) ** 2, axis=1)
     with np.errstate(invalid="ignore"):
-        return np.sqrt(total / there.sum(axis=1))
+        return np.sqrt(total / finite.sum(axis=1))
 
 
 def distance(one: xr.Dataset, departure: str, measure: str) -> Distance:
@@ -65,8 +65,8 @@ def distance(one: xr.Dataset, departure: str, measure: str) -> Distance:
         measure: mu, nu or attention.
     """
     at = one.sel(departure=departure)
-    there = np.isfinite(at["amount"].values)
-    at = at.isel(size=np.flatnonzero(there))
+    known = np.isfinite(at["amount"].values)
+    at = at.isel(size=np.flatnonzero(known))
     off = (
         (at[measure] - one[f"reduced_{measure}"]).transpose("size", "seed", "save", "class").values
     )
@@ -95,8 +95,8 @@ def slope(amount: Float[np.ndarray, " size"], cells: Cells, small: float = SMALL
         small: the largest size that is fitted to.
     """
     used = amount <= small
-    found = cells[used][:, np.isfinite(cells[used]).all(axis=0)]
-    if used.sum() < 2 or not found.size or not (found > 0).all():
+    distances = cells[used][:, np.isfinite(cells[used]).all(axis=0)]
+    if used.sum() < 2 or not distances.size or not (distances > 0).all():
         return Interval(np.nan, np.nan, np.nan, "nothing to fit")
-    slopes = np.polyfit(np.log(amount[used]), np.log(found), 1)[0]
+    slopes = np.polyfit(np.log(amount[used]), np.log(distances), 1)[0]
     return interval(slopes)

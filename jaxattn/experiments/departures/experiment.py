@@ -6,8 +6,8 @@ finite sample of the published task. It is held against (mu, nu) of the solvable
 times, class by class, and against the paths of `jaxattn.reduced.planar` where there are any.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxattn import plots
-from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import (
     Data,
     Example,
@@ -28,7 +27,6 @@ from jaxattn.core.contracts import (
     Params,
     Problem,
     Splits,
-    Status,
     Trajectory,
 )
 from jaxattn.core.streams import streams
@@ -43,17 +41,17 @@ from jaxattn.experiments.departures.rows import (
     imbalances_of,
     rows_of,
 )
+from jaxattn.experiments.labels import labelled, spec_json
 from jaxattn.flow import make_flow
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.reduced.planar import solve_planar
-from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.results.dataset import ABSENT, assemble, block
-from jaxattn.run.compare import Progress
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser
 
-__all__ = ["DEPARTURES_EXPERIMENT", "PARADIGMS", "flows", "labelled", "problem_of", "run"]
+__all__ = ["DEPARTURES_EXPERIMENT", "PARADIGMS", "dataset_of", "flows", "problem_of", "run"]
 
 PARADIGMS = ("soft", "hard", "lvml", "hybrid")
 
@@ -66,6 +64,7 @@ MEASURES = (
     MeasureSpec("attention", ("class",), long_name="attention on the foreground of a silent bag"),
 )
 _NAMES = tuple(spec.name for spec in MEASURES)
+_PARTS = ("bags", "silent")
 
 
 @lru_cache(maxsize=32)
@@ -99,12 +98,9 @@ def _program(config: Departures, paradigm: str) -> Any:
     """``(bags, silent) -> Trajectory``, each with a row axis in front."""
     problem, keys = problem_of(config.classes, config.segments, paradigm), streams(0)
     flow = make_flow(problem, as_optimiser("sgd"), config.saves, rtol=RTOL, atol=ATOL)
-    given = {
-        "learning_rate": config.end / STEPS,
-        "switch_time": config.switch_time,
-        "temperature": 1.0,
-    }
-    hyper = {name: jnp.asarray(value, jnp.float64) for name, value in given.items()}
+    rate = config.end / STEPS
+    values = {"learning_rate": rate, "switch_time": config.switch_time, "temperature": 1.0}
+    hyper = {name: jnp.asarray(value, jnp.float64) for name, value in values.items()}
     start = problem.init(keys.init, hyper)
 
     def of_one(bags: Example, silent: Example) -> Trajectory:
@@ -113,57 +109,50 @@ def _program(config: Departures, paradigm: str) -> Any:
     return jax.jit(jax.vmap(of_one))
 
 
-def flows(
-    config: Departures, paradigm: str, rows: Iterable[Row], done: int, total: int, to: Listeners
-) -> Trajectory:
+def flows(config: Departures, paradigm: str, rows: Iterable[Row], tally: Tally) -> Trajectory:
     """All rows of one paradigm, ``[departure, size, seed]``; NaN and absent where there is none.
 
     Args:
         config: the sizes.
         paradigm: one of `PARADIGMS`.
         rows: of `config`.
-        done: rows of other paradigms that are done before these.
-        total: of all paradigms.
-        to: who hears of it.
+        tally: of the rows of all paradigms.
     """
-    program, places, names = _program(config, paradigm), [], list(DEPARTURES)
-    found: list[Trajectory] = []
-    failed = 0
+    program, watch = _program(config, paradigm), tally.to.watch
+    names, places = list(DEPARTURES), []
+    solved: list[Trajectory] = []
     for _, group in groupby(rows, key=lambda row: len(row.bags.weight)):
         same = list(group)
         for first in range(0, len(same), config.tile):
             tile = same[first : first + config.tile]
             whole = [*tile, *[tile[-1]] * (config.tile - len(tile))]
-            bags, silent = (
-                jax.tree.map(
-                    lambda *leaves: np.stack(leaves), *(getattr(row, part) for row in whole)
-                )
-                for part in ("bags", "silent")
-            )
-            with to.watch.compiling(paradigm):
+            bags, silent = (_stacked([getattr(row, part) for row in whole]) for part in _PARTS)
+            with watch.compiling(paradigm):
                 begun = program(bags, silent)
-            with to.watch.running(paradigm):
+            with watch.running(paradigm):
                 out = jax.device_get(begun)
-            found += [jax.tree.map(lambda leaf, at=at: leaf[at], out) for at in range(len(tile))]
+            solved += [jax.tree.map(lambda leaf, at=at: leaf[at], out) for at in range(len(tile))]
             places += [(names.index(row.departure), row.size, row.seed) for row in tile]
-            failed += int(np.sum(out.status[: len(tile)] != Status.DONE))
-            done += len(tile)
-            to.on_progress(Progress(paradigm, "flow", done, total, failed))
-    return _placed(found, places)
+            tally.add(paradigm, out.status[: len(tile)])
+    return _placed(solved, places)
 
 
-def _placed(found: list[Trajectory], places: list[tuple[int, int, int]]) -> Trajectory:
+def _stacked(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def _placed(solved: list[Trajectory], places: list[tuple[int, int, int]]) -> Trajectory:
+    """Every trajectory at its place; NaN, or `ABSENT`, at the others."""
     at = tuple(np.transpose(places))
     shape = tuple(np.max(places, axis=0) + 1)
 
-    def place(*leaves: np.ndarray) -> np.ndarray:
-        rows = np.stack(leaves)
+    def place(rows: np.ndarray) -> np.ndarray:
         whole = rows.dtype.kind in "iu"
         filled = np.full((*shape, *rows.shape[1:]), ABSENT if whole else np.nan, rows.dtype)
         filled[at] = rows
         return filled
 
-    return jax.tree.map(place, *found)
+    return jax.tree.map(place, _stacked(solved))
 
 
 def planar_paths(config: Departures, paradigm: str) -> dict[str, np.ndarray]:
@@ -171,10 +160,9 @@ def planar_paths(config: Departures, paradigm: str) -> dict[str, np.ndarray]:
 
     Exact for equally correlated foregrounds, to order sigma^2 for noise, NaN for the others.
     """
-    rates, amounts = config.end / STEPS, config.amounts
-    times = rates * np.asarray(config.saves)
-    solved = [(0.0, 0.0)]
-    solved += [(rho, 0.0) for rho in amounts["equal"]] + [(0.0, s**2) for s in amounts["noise"]]
+    times, amounts = _times(config), config.amounts
+    pairs = [(0.0, 0.0)]
+    pairs += [(rho, 0.0) for rho in amounts["equal"]] + [(0.0, s**2) for s in amounts["noise"]]
 
     def solve(pair: Array) -> Any:
         return solve_planar(
@@ -187,9 +175,9 @@ def planar_paths(config: Departures, paradigm: str) -> dict[str, np.ndarray]:
             switch_time=config.switch_time,
         )
 
-    path = jax.tree.map(np.asarray, jax.vmap(solve)(jnp.asarray(solved)))
+    path = jax.tree.map(np.asarray, jax.vmap(solve)(jnp.asarray(pairs)))
     most = max(map(len, amounts.values()))
-    found: dict[str, np.ndarray] = {}
+    paths: dict[str, np.ndarray] = {}
     for name in _NAMES:
         rows = np.full((len(DEPARTURES), most, len(times)), np.nan)
         values = getattr(path, name)
@@ -198,29 +186,32 @@ def planar_paths(config: Departures, paradigm: str) -> dict[str, np.ndarray]:
             start = {"equal": 1, "noise": 1 + len(amounts["equal"])}.get(departure)
             if start is not None:
                 rows[place, :count] = values[start : start + count]
-        found |= {f"planar_{name}": rows, f"reduced_{name}": values[0]}
-    return found
+        paths |= {f"planar_{name}": rows, f"reduced_{name}": values[0]}
+    return paths
+
+
+def _times(config: Departures) -> Float[np.ndarray, " save"]:
+    return config.end / STEPS * np.asarray(config.saves)
 
 
 def run(config: Departures, to: Listeners) -> xr.Dataset:
     """Solve every row under every paradigm; the result so far is heard of after each."""
     rows = list(rows_of(config))
-    found: dict[str, tuple[Trajectory, dict[str, np.ndarray]]] = {}
-    for place, paradigm in enumerate(PARADIGMS):
-        total = len(PARADIGMS) * len(rows)
+    solved: dict[str, tuple[Trajectory, dict[str, np.ndarray]]] = {}
+    tally = Tally(to, "flow", len(PARADIGMS) * len(rows))
+    for paradigm in PARADIGMS:
         with to.watch.running("planar"):
             beside = planar_paths(config, paradigm)
-        solved = flows(config, paradigm, rows, place * len(rows), total, to)
-        found[paradigm] = solved, beside
-        ds = labelled(config, found)
+        solved[paradigm] = flows(config, paradigm, rows, tally), beside
+        ds = dataset_of(config, solved)
         to.keep(ds)
     return ds
 
 
-def labelled(
-    config: Departures, found: Mapping[str, tuple[Trajectory, Mapping[str, np.ndarray]]]
+def dataset_of(
+    config: Departures, solved: Mapping[str, tuple[Trajectory, Mapping[str, np.ndarray]]]
 ) -> xr.Dataset:
-    """The paradigms found so far as one Dataset.
+    """The paradigms solved so far as one Dataset.
 
     Returns:
         ``mu``, ``nu`` and ``attention`` with dims paradigm, departure, size, seed, save and class;
@@ -237,33 +228,28 @@ def labelled(
     labels = [spec.over_splits(("train",)) for spec in measures]
     blocks = {
         (name, "flow"): block(flow, axes, labels, ("classify", "focus"))
-        for name, (flow, _) in found.items()
+        for name, (flow, _) in solved.items()
     }
-    spec = {**asdict(config), "experiment": "departures", "paradigms": list(found)}
-    ds = assemble(blocks, axes, {"spec": canonical_json(spec)})
+    spec = spec_json("departures", config, paradigms=list(solved))
+    ds = assemble(blocks, axes, {"spec": spec})
     ds = ds[["status", *_NAMES]].sel(split="train", drop=True).squeeze("process", drop=True)
-    for kind, dims in (("reduced", ("save",)), ("planar", ("departure", "size", "save"))):
-        for measure in MEASURES:
-            name = f"{kind}_{measure.name}"
-            values = np.stack([beside[name] for _, beside in found.values()])
-            words = {"units": "1", "long_name": f"{measure.name} of the {kind} system"}
-            ds[name] = (("paradigm", *dims), values, words)
+    for kind, dims in (("reduced", "save"), ("planar", "departure size save")):
+        for name in _NAMES:
+            values = [beside[f"{kind}_{name}"] for _, beside in solved.values()]
+            words = f"{name} of the {kind} system"
+            ds[f"{kind}_{name}"] = labelled(f"paradigm {dims}", values, "1", words)
     padded = [[*sizes, *[np.nan] * (most - len(sizes))] for sizes in amounts.values()]
     shares = [frequencies_at(amount, config.classes) for amount in amounts["frequency"]]
     shares += [np.full(config.classes, np.nan)] * (most - len(shares))
-    ds["frequency"] = (
-        ("size", "class"),
-        np.stack(shares),
-        {"units": "1", "long_name": "class frequency where frequencies are unequal"},
-    )
+    words = "class frequency where frequencies are unequal"
+    ds["frequency"] = labelled("size class", shares, "1", words)
     drawn = np.full((most, ds.sizes["seed"]), np.nan)
     drawn[: len(config.bags), : config.seeds] = imbalances_of(config)
-    words = {"units": "1", "long_name": "imbalance of class counts of a sample"}
-    ds["imbalance"] = (("size", "seed"), drawn, words)
-    time = config.end / STEPS * np.asarray(config.saves)
+    words = "imbalance of class counts of a sample"
+    ds["imbalance"] = labelled("size seed", drawn, "1", words)
     return ds.assign_coords(
         amount=(("departure", "size"), padded, {"long_name": "size of the departure"}),
-        time=("save", time, {"units": "time", "long_name": "time"}),
+        time=labelled("save", _times(config), "time", "time"),
     )
 
 

@@ -98,12 +98,11 @@ def _draw(ax: Axes, far: Distance, style: Style, departure: str) -> tuple[str, f
     if np.isfinite(far.predicted).all():
         ax.plot(amount, far.predicted, color="black", lw=1.0, linestyle=_DOTS, zorder=3)
     small = np.inf if departure == "sample" else SMALL
-    found = float(slope(amount, far.each, small).mean)
-    apart = np.nanmax(1 - average / typical) > _HOLLOW_FROM
-    if not apart:
-        return style.colour, found, np.nan
+    order = float(slope(amount, far.each, small).mean)
+    if not np.nanmax(1 - average / typical) > _HOLLOW_FROM:
+        return style.colour, order, np.nan
     ax.plot(amount, average, ls="none", mfc="white", mew=1.0, **look)
-    return style.colour, found, float(slope(amount, far.average, small).mean)
+    return style.colour, order, float(slope(amount, far.average, small).mean)
 
 
 def _mark(style: Style) -> dict[str, Any]:
@@ -111,11 +110,11 @@ def _mark(style: Style) -> dict[str, Any]:
 
 
 def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
-    """Under the data, at the right: they rise from the left."""
+    """The slopes stand at the lower right, under the data, which rise from the left."""
     both = any(np.isfinite(average) for *_, average in slopes)
     lines = [("0.25", "slope, average's" if both else "slope")]
-    for colour, found, average in slopes:
-        lines.append((colour, f"{found:.2f}" + (f", {average:.2f}" if both else "")))
+    for colour, order, average in slopes:
+        lines.append((colour, f"{order:.2f}" + (f", {average:.2f}" if both else "")))
     for place, (colour, text) in enumerate(reversed(lines)):
         ax.annotate(
             text,
@@ -130,12 +129,12 @@ def _write_slopes(ax: Axes, slopes: list[tuple[str, float, float]]) -> None:
 
 
 def _draw_legend(ax: Axes, names: list[str]) -> None:
-    """In a panel of its own, which has room for it."""
+    """The legend fills a panel of its own, which has room for it."""
     ax.set_axis_off()
-    styles = {name: style_of(name, names) for name in names}
-    looks: dict[str, dict[str, Any]] = {
-        name: {"lw": 1.2, "linestyle": style.line, **_mark(style)} for name, style in styles.items()
-    }
+    looks: dict[str, dict[str, Any]] = {}
+    for name in names:
+        style = style_of(name, names)
+        looks[name] = {"lw": 1.2, "linestyle": style.line, **_mark(style)}
     ax.legend(
         handles=legend_handles(looks | _KINDS),
         loc="center left",

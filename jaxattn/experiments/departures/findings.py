@@ -1,19 +1,19 @@
 """The departures experiment in numbers and in sentences, both made from its Dataset alone."""
 
-from typing import Any
+from itertools import product
 
 import numpy as np
 import xarray as xr
 
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
-from jaxattn.plots.curves import BAND
+from jaxattn.experiments.wording import Line, band_of, span
 
 __all__ = ["findings", "numbers"]
 
 _MEASURES = ("mu", "nu", "attention")
 
 
-def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
+def numbers(ds: xr.Dataset) -> list[Line]:
     """One line for each paradigm, departure and measure (mu, nu and the attention).
 
     ``off`` is the distance from the reduced system, root mean square over classes, largest over
@@ -26,28 +26,27 @@ def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
       of that over seeds (scrambles)
     """
     lines = []
-    for paradigm in map(str, ds["paradigm"].values):
-        for departure in map(str, ds["departure"].values):
-            for measure in _MEASURES:
-                far = distance(ds.sel(paradigm=paradigm), departure, measure)
-                line: dict[str, Any] = {"paradigm": paradigm, "departure": departure}
-                line |= {"measure": measure, "size": round(float(far.amount[-1]), 6)}
-                line["seeds"] = int(np.isfinite(far.each[-1]).sum())
-                lines.append(line | {"off": _part(far, departure)})
+    names = (map(str, ds[dim].values) for dim in ("paradigm", "departure"))
+    for paradigm, departure, measure in product(*names, _MEASURES):
+        far = distance(ds.sel(paradigm=paradigm), departure, measure)
+        line = {
+            "paradigm": paradigm,
+            "departure": departure,
+            "measure": measure,
+            "size": round(float(far.amount[-1]), 6),
+            "seeds": int(np.isfinite(far.each[-1]).sum()),
+            "off": _part(far, departure),
+        }
+        lines.append(line)
     return lines
 
 
-def _part(far: Distance, departure: str) -> dict[str, Any]:
+def _part(far: Distance, departure: str) -> Line:
     small = np.inf if departure == "sample" else SMALL
-    last, least = _there(far.each[-1]), _there(far.each[0])
-    of_seeds = dict.fromkeys(("median", "low", "high"))
-    if last.size:
-        ends = map(float, np.quantile(last, (0.5, *BAND)))
-        of_seeds = dict(zip(of_seeds, ends, strict=True))
+    least = _finite(far.each[0])
     each, average = (slope(far.amount, cells, small) for cells in (far.each, far.average))
-    several = least.size > 1
     return {
-        **of_seeds,
+        **band_of(_finite(far.each[-1])),
         "order": float(each.mean),
         "order_low": float(each.low),
         "order_high": float(each.high),
@@ -56,11 +55,11 @@ def _part(far: Distance, departure: str) -> dict[str, Any]:
         "average_order": float(average.mean),
         "found": float(far.typical[0]),
         "predicted": float(far.predicted[0]),
-        "error": float(least.std(ddof=1) / np.sqrt(least.size)) if several else np.nan,
+        "error": float(least.std(ddof=1) / np.sqrt(least.size)) if least.size > 1 else np.nan,
     }
 
 
-def _there(cells: np.ndarray) -> np.ndarray:
+def _finite(cells: np.ndarray) -> np.ndarray:
     return cells[np.isfinite(cells)]
 
 
@@ -77,12 +76,12 @@ def findings(ds: xr.Dataset) -> list[str]:
         parts = [
             f"{_WORDS[departure]} {same[0]['size']:.3g}: nu of the classes is off by "
             f"{_listed(nu, 'median', '.3g')} (rms over classes, largest over time)",
-            f"by order {_range(nu, 'order')} in that size{_sureness(nu)}",
+            f"by order {_spread(nu, 'order')} in that size{_sureness(nu)}",
         ]
         if all(_apart(part) for part in nu.values()):
             parts.append(
                 f"their average by {_listed(nu, 'average', '.3g')}, order "
-                f"{_range(nu, 'average_order')}"
+                f"{_spread(nu, 'average_order')}"
             )
         if all(np.isfinite(part["predicted"]) for part in nu.values()):
             off = [abs(part["found"] / part["predicted"] - 1) for part in nu.values()]
@@ -110,24 +109,19 @@ _SAME = 0.02
 """An average that is this close to the root mean square is no second thing to tell."""
 
 
-def _apart(part: dict[str, Any]) -> bool:
+def _apart(part: Line) -> bool:
     return bool(part["average"] < (1 - _SAME) * part["rms"])
 
 
-def _listed(parts: dict[str, dict[str, Any]], key: str, form: str) -> str:
+def _listed(parts: dict[str, Line], key: str, form: str) -> str:
     return ", ".join(f"{name} {part[key]:{form}}" for name, part in parts.items())
 
 
-def _range(parts: dict[str, dict[str, Any]], key: str) -> str:
-    return _range_of([part[key] for part in parts.values()], ".2f")
+def _spread(parts: dict[str, Line], key: str) -> str:
+    return span([part[key] for part in parts.values()], ".2f")
 
 
-def _range_of(values: list[float], form: str) -> str:
-    low, high = (format(value, form) for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
-
-
-def _sureness(parts: dict[str, dict[str, Any]]) -> str:
+def _sureness(parts: dict[str, Line]) -> str:
     """Intervals of the orders, where seeds give some."""
     if not all(np.isfinite(part["order_low"]) for part in parts.values()):
         return ""
@@ -135,7 +129,7 @@ def _sureness(parts: dict[str, dict[str, Any]]) -> str:
     return f" (95 % intervals: {', '.join(each)})"
 
 
-def _error(parts: dict[str, dict[str, Any]]) -> str:
+def _error(parts: dict[str, Line]) -> str:
     if not all(np.isfinite(part["error"]) for part in parts.values()):
         return ""
     shares = [part["error"] / part["found"] for part in parts.values()]

@@ -136,14 +136,14 @@ def rows_of(config: Departures) -> Iterator[Row]:
     # Size by size: rows of one shape stand together.
     for size, count in enumerate(sorted(config.bags, reverse=True)):
         for seed in range(config.seeds):
-            made = _sample(config, count, seed)
-            pool: Any = made.pool
-            sample = made.examples._replace(segments=pool[np.asarray(made.examples.segments)])
+            data = _sample(config, count, seed)
+            pool: Any = data.pool
+            sample = data.examples._replace(segments=pool[np.asarray(data.examples.segments)])
             yield Row("sample", size, seed, _filled(sample, config.least), silent)
 
 
 def imbalances_of(config: Departures) -> Float[np.ndarray, "size seed"]:
-    """Of the samples as they were drawn: root mean square of ``C p_c - 1``, p the class shares."""
+    """The root mean square of ``C p_c - 1`` in each sample, p the shares of its classes."""
 
     def of_one(count: int, seed: int) -> float:
         label = np.asarray(_sample(config, count, seed).examples.label)
@@ -175,7 +175,7 @@ def _noisy(noise: Float[np.ndarray, "class bag segment class"]) -> Example:
 
 
 def _filled(bags: Example, least: int) -> Example:
-    """At least so many bags, the last one repeated at weight 0."""
+    """The bags and, up to `least`, the last one again at weight 0."""
     count = len(bags.weight)
     rows = np.minimum(np.arange(max(count, least)), count - 1)
     filled: Any = [np.asarray(leaf)[rows] for leaf in bags]

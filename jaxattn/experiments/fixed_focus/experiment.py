@@ -6,7 +6,7 @@ and the published explanation of how the paradigms differ (PAPER 3.1).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,7 +17,6 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots
-from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import (
     Example,
     Hyper,
@@ -25,21 +24,20 @@ from jaxattn.core.contracts import (
     Params,
     Problem,
     Splits,
-    Status,
     Task,
     Trajectory,
 )
 from jaxattn.experiments.fixed_focus.figures import fixed_focus
 from jaxattn.experiments.fixed_focus.findings import findings, numbers
+from jaxattn.experiments.labels import labelled, spec_json
 from jaxattn.models import linear
 from jaxattn.probes.record import part_names
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import check
 from jaxattn.problems.microbatch import in_pieces
 from jaxattn.problems.minibatches import Order
-from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.results.dataset import assemble, block
-from jaxattn.run.compare import Progress
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.tiles import fetch, make_row, make_runner
 from jaxattn.study.plan import Plan, make_plan
@@ -52,7 +50,7 @@ __all__ = [
     "FIXED_FOCUS",
     "FixedFocus",
     "data_of",
-    "labelled",
+    "dataset_of",
     "losses_of",
     "problem_of",
     "run",
@@ -101,6 +99,11 @@ class FixedFocus:
     def saves(self) -> tuple[int, ...]:
         """Steps at the start and at the end of every epoch."""
         return tuple(self.steps_per_epoch * epoch for epoch in range(self.epochs + 1))
+
+    @property
+    def rows(self) -> int:
+        """How many rows all paradigms have."""
+        return len(RATES) * len(ALPHAS) * self.seeds
 
     @property
     def task(self) -> Task:
@@ -156,40 +159,37 @@ def _plan(config: FixedFocus, paradigm: str, tile: int) -> Plan:
 
 def data_of(config: FixedFocus) -> Splits:
     """The bags to learn from, all of which are measured."""
-    made = config.task.make(0)["train"]
-    check(made, f"{config.task.name}, train", config.task.classes)
+    drawn = config.task.make(0)["train"]
+    check(drawn, f"{config.task.name}, train", config.task.classes)
 
     def cast(leaf: Any) -> np.ndarray:
         return leaf.astype(PRECISION) if leaf.dtype.kind == "f" else np.asarray(leaf)
 
-    bags = jax.tree.map(cast, made)
+    bags = jax.tree.map(cast, drawn)
     return Splits(bags, {"train": bags})
 
 
-def train(config: FixedFocus, paradigm: str, data: Splits, done: int, to: Listeners) -> Trajectory:
+def train(config: FixedFocus, paradigm: str, data: Splits, tally: Tally) -> Trajectory:
     """All alphas and seeds of one paradigm in calls of one compiled program, ``[alpha, seed]``.
 
     Args:
         config: the size.
         paradigm: soft, hard or lvml.
         data: of `config`'s task.
-        done: rows of other paradigms that are done, and failed, before these.
-        to: who hears of it.
+        tally: of the rows of all paradigms.
     """
-    problem = problem_of(config.task, paradigm)
+    problem, watch = problem_of(config.task, paradigm), tally.to.watch
     plan, run = _plan(config, paradigm, problem.tile), _runner(config, problem, _devices())
-    total, finished, failed = len(RATES) * plan.size, [], 0
+    finished = []
     for chunk in plan.chunks():
         hypers = {k: v.astype(problem.precision) for k, v in plan.hypers_of(chunk.rows).items()}
-        with to.watch.compiling(paradigm):
+        with watch.compiling(paradigm):
             begun = run(plan.seed_of(chunk.rows), hypers, data)
-        with to.watch.running(paradigm):
+        with watch.running(paradigm):
             out = fetch(begun)
         real = chunk.rows >= 0
         finished.append(jax.tree.map(lambda leaf, real=real: leaf[real], out))
-        done += chunk.real.size
-        failed += int(np.sum(out.status[real] != Status.DONE))
-        to.on_progress(Progress(paradigm, "train", done, total, failed))
+        tally.add(paradigm, out.status[real])
     rows = jax.tree.map(lambda *leaves: np.concatenate(leaves), *finished)
     return jax.tree.map(lambda leaf: leaf.reshape(*plan.shape, *leaf.shape[1:]), rows)
 
@@ -206,21 +206,21 @@ def run(config: FixedFocus, to: Listeners) -> xr.Dataset:
         split "minibatch" is as published: the unweighted mean over an epoch's minibatches of the
         loss on the minibatch just used, after its step; "train" is all bags at the epoch's end.
     """
-    data, found = data_of(config), {}
-    for place, paradigm in enumerate(RATES):
-        rows = place * len(ALPHAS) * config.seeds
-        found[paradigm] = train(config, paradigm, data, rows, to)
-        ds = labelled(config, found)
+    data, trained = data_of(config), {}
+    tally = Tally(to, "train", config.rows)
+    for paradigm in RATES:
+        trained[paradigm] = train(config, paradigm, data, tally)
+        ds = dataset_of(config, trained)
         to.keep(ds)
     return ds
 
 
-def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
-    """The paradigms found so far as one Dataset, with their gaps and the limits of both losses.
+def dataset_of(config: FixedFocus, trained: Mapping[str, Trajectory]) -> xr.Dataset:
+    """The paradigms trained so far as one Dataset, with their gaps and the limits of both losses.
 
     Args:
         config: the size.
-        found: NumPy arrays ``[alpha, seed, ...]`` by paradigm.
+        trained: NumPy arrays ``[alpha, seed, ...]`` by paradigm.
     """
     axes = {"alpha": ALPHAS, "seed": range(config.seeds)}
     problem = problem_of(config.task, "soft")
@@ -228,27 +228,27 @@ def labelled(config: FixedFocus, found: Mapping[str, Trajectory]) -> xr.Dataset:
     labels = [spec.over_splits(("train", "minibatch")) for spec in MEASURES]
     blocks = {
         (name, "train"): block(_with_minibatches(rows), axes, labels, parts)
-        for name, rows in found.items()
+        for name, rows in trained.items()
     }
-    ds = assemble(blocks, axes, {"spec": canonical_json(_spec(config, list(found)))})
+    ds = assemble(blocks, axes, {"spec": _spec(config, list(trained))})
     ds["gap"] = (ds["loss"] - ds["loss_ahead"]).assign_attrs(
         units="nat", long_name="L(alpha) - L(alpha + 0.01)"
     )
-    alphas, names = np.asarray(ALPHAS), list(found)
+    alphas, names = np.asarray(ALPHAS), list(trained)
     limits = {
-        "loss_limit": [LIMITS[name](alphas, config.classes) for name in names],
-        "gap_limit": [gap_limit(name, alphas, config.classes) for name in names],
+        "loss": [LIMITS[name](alphas, config.classes) for name in names],
+        "gap": [gap_limit(name, alphas, config.classes) for name in names],
     }
     for name, values in limits.items():
-        words = {"units": "nat", "long_name": f"{name.split('_')[0]} as time goes to infinity"}
-        ds[name] = (("paradigm", "alpha"), np.stack(values), words)
+        words = f"{name} as time goes to infinity"
+        ds[f"{name}_limit"] = labelled("paradigm alpha", values, "nat", words)
     rates, step = np.asarray([RATES[name] for name in names]), np.asarray(config.saves)
     time = np.multiply.outer(rates / (1 - MOMENTUM), step)
     return ds.assign_coords(
         epoch=("save", step // config.steps_per_epoch, {"long_name": "epoch"}),
-        step=("save", step, {"units": "step", "long_name": "training step"}),
-        learning_rate=("paradigm", rates, {"units": "time/step", "long_name": "step size"}),
-        time=(("paradigm", "save"), time, {"units": "time", "long_name": "heavy ball's clock"}),
+        step=labelled("save", step, "step", "training step"),
+        learning_rate=labelled("paradigm", rates, "time/step", "step size"),
+        time=labelled("paradigm save", time, "time", "heavy ball's clock"),
     )
 
 
@@ -261,20 +261,20 @@ def _with_minibatches(rows: Trajectory) -> Trajectory:
     return rows._replace(measures=rows.measures | both)
 
 
-def _spec(config: FixedFocus, paradigms: list[str]) -> dict[str, Any]:
-    return {
-        **asdict(config),
-        "experiment": "fixed-focus",
-        "task": config.task.name,
-        "model": "linear",
-        "attention": "imposed",
-        "paradigms": paradigms,
-        "hypers": {"alpha": ALPHAS, "learning_rate": RATES, "momentum": MOMENTUM},
-        "optimiser": "momentum",
-        "order": "fixed",
-        "vary": ["init"],
-        "precision": PRECISION,
-    }
+def _spec(config: FixedFocus, paradigms: list[str]) -> str:
+    return spec_json(
+        "fixed-focus",
+        config,
+        task=config.task.name,
+        model="linear",
+        attention="imposed",
+        paradigms=paradigms,
+        hypers={"alpha": ALPHAS, "learning_rate": RATES, "momentum": MOMENTUM},
+        optimiser="momentum",
+        order="fixed",
+        vary=["init"],
+        precision=PRECISION,
+    )
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
@@ -286,9 +286,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "their steps, median and band over seeds; dashed: all bags at the epoch's end; dotted: the "
         "limit as time goes to infinity."
     )
-    return [
-        plots.Drawing("fixed_focus", "Learning at a fixed focus", caption, partial(fixed_focus, ds))
-    ]
+    title = "Learning at a fixed focus"
+    return [plots.Drawing("fixed_focus", title, caption, partial(fixed_focus, ds))]
 
 
 FIXED_FOCUS = Experiment(

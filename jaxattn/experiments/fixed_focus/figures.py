@@ -37,9 +37,9 @@ def finished_rows(ds: xr.Dataset, name: str, split: str) -> Float[np.ndarray, "s
         name: loss, loss_ahead or gap.
         split: minibatch or train.
     """
-    one = ds.sel(process="train")
-    done = (one["status"] == Status.DONE).values
-    return one[name].sel(split=split).transpose("seed", "save").values[done]
+    trained = ds.sel(process="train")
+    done = (trained["status"] == Status.DONE).values
+    return trained[name].sel(split=split).transpose("seed", "save").values[done]
 
 
 def fixed_focus(ds: xr.Dataset) -> Figure:
@@ -82,9 +82,9 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw(ax: Axes, one: xr.Dataset, measure: str, colour: str) -> None:
-    epoch = one["epoch"].values
-    each, whole = (finished_rows(one, measure, split) for split in ("minibatch", "train"))
+def _draw(ax: Axes, result: xr.Dataset, measure: str, colour: str) -> None:
+    epoch = result["epoch"].values
+    each, whole = (finished_rows(result, measure, split) for split in ("minibatch", "train"))
     if not len(each):
         return
     ax.plot(epoch, np.median(each, axis=0), color=colour, lw=1.7)

@@ -6,7 +6,7 @@ paradigm, and the focus follows at one to a few units wherever m and C are not b
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,18 +15,17 @@ import xarray as xr
 from jaxtyping import Float, Int8
 
 from jaxattn import plots, theory
-from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
+from jaxattn.experiments.labels import labelled, spec_json
 from jaxattn.experiments.phase.figures import focus_time_maps, lead_time_maps, leader_maps
 from jaxattn.experiments.phase.findings import findings, numbers
 from jaxattn.experiments.phase.maps import PARADIGMS, Turn, focus_times, states, turn_of
-from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.results.dataset import SCHEMA_VERSION, status_attributes
-from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 
-__all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "labelled", "leaders", "run"]
+__all__ = ["AMONG", "PAIRS", "PHASE", "Phase", "dataset_of", "leaders", "run"]
 
 AMONG = {"three": ("soft", "hard", "lvml"), "all": PARADIGMS}
 """Who takes part: the three that do not change, or the hybrid too."""
@@ -41,8 +40,10 @@ kappa), and kappa is largest, some 1e5 in the largest sizes, just where the focu
 _LOOKS = 48
 """Times of one look for the moment at which a paradigm takes the lead."""
 _LOOKED = (0.1, 100.0)
-"""When it is looked for, in m C. Hard attention and LVML have long since settled into the order of
-their late laws."""
+"""The times between which it is looked for, in m C. At the last, hard attention and LVML have long
+since settled into the order of their late laws."""
+
+_PLANE = "segments classes"
 
 Map = Float[np.ndarray, "..."]
 
@@ -64,7 +65,7 @@ class Phase:
 
     @property
     def sizes(self) -> Float[np.ndarray, " size"]:
-        """Of m and of C."""
+        """The values of m, and of C."""
         return np.geomspace(self.low, self.high, self.points)
 
 
@@ -116,19 +117,17 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
         InputError: JAX runs with x64 off.
     """
     needs_x64("the phase diagram")
-    found: dict[str, Found] = {}
+    solved: dict[str, Found] = {}
     cells = config.points**2
+    tally = Tally(to, "theory", cells * len(PARADIGMS))
     with to.watch.running("maps, compilation included"):
         with to.watch.compiling("soft"):
             turn = turn_of(config.switch, config.sizes, _LOOKS)
         for name in PARADIGMS:
             with to.watch.compiling(name):
-                found[name] = find(name, config, turn)
-            to.keep(labelled(config, found, {}))
-            failed = sum(int(np.sum(one.status != Status.DONE)) for one in found.values())
-            to.on_progress(
-                Progress(name, "theory", cells * len(found), cells * len(PARADIGMS), failed)
-            )
+                solved[name] = find(name, config, turn)
+            to.keep(dataset_of(config, solved, {}))
+            tally.add(name, solved[name].status)
 
     def curve(name: str) -> Callable[[np.ndarray], np.ndarray]:
         shape = (config.points, config.points, _LOOKS)
@@ -144,64 +143,65 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
         for one, other in PAIRS:
             at = last_pass(curve(one), curve(other), looks)
             passes[one, other] = at.reshape(config.points, config.points)
-    return labelled(config, found, passes)
+    return dataset_of(config, solved, passes)
 
 
-def labelled(
-    config: Phase, found: Mapping[str, Found], passes: Mapping[tuple[str, str], Map]
+def dataset_of(
+    config: Phase, solved: Mapping[str, Found], passes: Mapping[tuple[str, str], Map]
 ) -> xr.Dataset:
     """The paradigms found so far as one Dataset; once all are, with who leads where.
 
     Args:
         config: the size.
-        found: by paradigm.
+        solved: by paradigm.
         passes: by pair, when the first one takes the lead from the second for the last time.
     """
-    names, plane = list(found), ("segments", "classes")
-    ds = xr.Dataset(
-        {
-            "nu": (
-                ("paradigm", "horizon", *plane),
-                np.stack([one.nu for one in found.values()]),
-                {"units": "1", "long_name": "score gap of the foreground"},
-            ),
-            "attention": (
-                ("paradigm", "horizon", *plane),
-                np.stack([one.attention for one in found.values()]),
-                {"units": "1", "long_name": "attention on the foreground"},
-            ),
-            "time_to_focus": (
-                ("paradigm", "threshold", *plane),
-                np.stack([one.time_to_focus for one in found.values()]),
-                {"units": "m C", "long_name": "time at which the attention is the threshold"},
-            ),
-            "status": (
-                ("paradigm", *plane),
-                np.stack([one.status for one in found.values()]),
-                status_attributes(),
-            ),
-        },
-        {
-            "paradigm": names,
-            "horizon": ("horizon", list(config.horizons), {"units": "m C", "long_name": "horizon"}),
-            "threshold": ("threshold", list(config.thresholds), {"units": "1"}),
-            "segments": ("segments", config.sizes, {"units": "1", "long_name": "segments m"}),
-            "classes": ("classes", config.sizes, {"units": "1", "long_name": "classes C"}),
-            "switch_time": ((), config.switch, {"units": "m C", "long_name": "hybrid's switch"}),
-        },
-        {"schema_version": SCHEMA_VERSION, "spec": canonical_json(_spec(config, names))},
+    names = list(solved)
+
+    def of_all(name: str) -> np.ndarray:
+        return np.stack([getattr(found, name) for found in solved.values()])
+
+    at_horizon, at_threshold = (f"paradigm {axis} {_PLANE}" for axis in ("horizon", "threshold"))
+    variables = {
+        "nu": labelled(at_horizon, of_all("nu"), "1", "score gap of the foreground"),
+        "attention": labelled(at_horizon, of_all("attention"), "1", "attention on the foreground"),
+        "time_to_focus": labelled(
+            at_threshold,
+            of_all("time_to_focus"),
+            "m C",
+            "time at which the attention is the threshold",
+        ),
+        "status": (("paradigm", *_PLANE.split()), of_all("status"), status_attributes()),
+    }
+    coords = {
+        "paradigm": names,
+        "horizon": labelled("horizon", config.horizons, "m C", "horizon"),
+        "threshold": ("threshold", list(config.thresholds), {"units": "1"}),
+        "segments": labelled("segments", config.sizes, "1", "segments m"),
+        "classes": labelled("classes", config.sizes, "1", "classes C"),
+        "switch_time": labelled("", config.switch, "m C", "hybrid's switch"),
+    }
+    spec = spec_json(
+        "phase",
+        config,
+        task="orthogonal-population",
+        paradigms=names,
+        tie=TIE,
+        precision="float64",
     )
+    ds = xr.Dataset(variables, coords, {"schema_version": SCHEMA_VERSION, "spec": spec})
     if set(names) == set(PARADIGMS):
         ds = ds.assign(_who_leads(ds)).assign_coords(among=list(AMONG))
     if passes:
-        words = {"units": "m C", "long_name": "time at which the first takes the lead in nu"}
-        ds["takes_lead"] = (("pair", *plane), np.stack(list(passes.values())), words)
+        words = "time at which the first takes the lead in nu"
+        ds["takes_lead"] = labelled(f"pair {_PLANE}", list(passes.values()), "m C", words)
         ds = ds.assign_coords(pair=[f"{one} over {other}" for one, other in passes])
     return ds
 
 
 def _who_leads(ds: xr.Dataset) -> dict[str, Any]:
-    made, switch = {}, ds["switch_time"]
+    switch = ds["switch_time"]
+    variables: dict[str, Any] = {}
     # Up to its switch the hybrid is soft attention, and soft attention should have the honour.
     own = (ds["paradigm"] != "hybrid") | (ds["horizon"] > switch)
     own_time = (ds["paradigm"] != "hybrid") | (ds["time_to_focus"] > switch)
@@ -215,25 +215,14 @@ def _who_leads(ds: xr.Dataset) -> dict[str, Any]:
             "flag_values": np.arange(-1, len(PARADIGMS), dtype=np.int8),
             "flag_meanings": " ".join(["tie", *PARADIGMS]),
         }
-        made[name] = (("among", *values.dims[1:]), np.stack(codes), words)
-    return made
-
-
-def _spec(config: Phase, paradigms: list[str]) -> dict[str, Any]:
-    return {
-        **asdict(config),
-        "experiment": "phase",
-        "task": "orthogonal-population",
-        "paradigms": paradigms,
-        "tie": TIE,
-        "precision": "float64",
-    }
+        variables[name] = (("among", *values.dims[1:]), np.stack(codes), words)
+    return variables
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
     """Who leads where, when the lead changes hands, and how soon each paradigm focuses.
 
-    Of a run that was interrupted, what it got to.
+    An interrupted run gives what it got to.
     """
     plane = (
         "Segments upward, classes to the right, both logarithmic; times in units of m C. "

@@ -134,13 +134,13 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
 
 
 def _scale(values: np.ndarray) -> LogNorm:
-    """Of all maps of a figure."""
+    """The one scale of colours for all maps of a figure."""
     known = values[np.isfinite(values) & (values > 0)]
     return LogNorm(*np.quantile(known, _COLOURED))
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:
-    """Of cells whose centres are spread evenly in their logarithm."""
+    """The edges of cells whose centres are spread evenly in their logarithm."""
     log = np.log(centres)
     half = (log[1] - log[0]) / 2
     return np.exp(np.append(log - half, log[-1] + half))

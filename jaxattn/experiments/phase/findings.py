@@ -21,7 +21,7 @@ def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
       the largest attention, among the three and with the hybrid; None for one that takes no part.
       Of a pair, the share on which the lead is taken at all.
 
-    Every line has the same keys. Of a run that was interrupted, what it got to.
+    Every line has the same keys. An interrupted run gives what it got to.
     """
     lines = [
         *_of_paradigms(ds, "time to focus", "time_to_focus", "threshold", "first_to_focus"),
@@ -56,8 +56,8 @@ def _line(what: str, at: float | None, who: str, values: np.ndarray, *shares: An
     return dict(zip(_COLUMNS, (what, at, who, *band, *shares), strict=True))
 
 
-def _share(there: np.ndarray) -> float:
-    return float(np.mean(there))
+def _share(holds: np.ndarray) -> float:
+    return float(np.mean(holds))
 
 
 def findings(ds: xr.Dataset) -> list[str]:

@@ -42,30 +42,30 @@ def _state(
 ) -> State:
     """State at these times since the start."""
     size = {"segments": segments, "classes": classes}
-    found: Any = theory.trajectory(paradigm, times * (segments * classes), **size, mu0=mu0, nu0=nu0)
-    return State(*found)
+    path: Any = theory.trajectory(paradigm, times * (segments * classes), **size, mu0=mu0, nu0=nu0)
+    return State(*path)
 
 
 def _focus(
     paradigm: str, alphas: Array, segments: Array, classes: Array, mu0: Array, nu0: Array
 ) -> Array:
     """When, since the start, the attention is ``alpha``; 0 where it is at the start."""
-    given = {"segments": segments, "classes": classes, "mu0": mu0, "nu0": nu0}
-    times = jax.vmap(lambda alpha: theory.time_to_focus(paradigm, alpha, **given))(alphas)
+    start = {"segments": segments, "classes": classes, "mu0": mu0, "nu0": nu0}
+    times = jax.vmap(lambda alpha: theory.time_to_focus(paradigm, alpha, **start))(alphas)
     return times / (segments * classes)
 
 
 @lru_cache(maxsize=32)
-def _line(of: Any, paradigm: str) -> Any:
+def _line(function: Any, paradigm: str) -> Any:
     """`of`, compiled for many classes: ``[class, at], m, [class], [class], [class]``."""
-    one = jax.vmap(lambda *args: of(paradigm, *args), (0, None, 0, 0, 0))
-    return jax.jit(one)
+    every = jax.vmap(lambda *args: function(paradigm, *args), (0, None, 0, 0, 0))
+    return jax.jit(every)
 
 
-def _over(of: Any, paradigm: str, at: At, sizes: Sizes, start: State | None = None) -> Any:
+def _over(function: Any, paradigm: str, at: At, sizes: Sizes, start: State | None = None) -> Any:
     if start is None:
         start = State(*np.zeros((2, sizes.size, sizes.size)))
-    line = _line(of, paradigm)
+    line = _line(function, paradigm)
     lines = [line(at[k], m, sizes, start.mu[k], start.nu[k]) for k, m in enumerate(sizes)]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *lines)
 

@@ -7,9 +7,11 @@ the best one changes most. The best is then held against Pontryagin's principle 
 hybrid, which the closed form gives. Times are in units of segments x classes.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from math import prod
 from typing import Any
 
 import jax
@@ -19,21 +21,19 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
+from jaxattn.experiments.cases import CASES, UNIT, dataset_of_cases
+from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.schedule.figures import schedule_shares, schedule_switching
 from jaxattn.experiments.schedule.findings import findings, numbers
 from jaxattn.reduced.optimal_schedule import Climb, cell_edges, climb, costate, recut, within
-from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.run.compare import Progress
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.theory.switches import best_switch, curve_at
 
 __all__ = ["SCHEDULE", "Schedule", "run"]
 
-_UNIT = "segments x classes"
 _FINE = 4
 """Looks at the switching function, and switches of the hybrid that are tried, for each cell."""
 
@@ -49,16 +49,16 @@ class Schedule:
     segments: tuple[int, ...] = (2, 5, 20, 100)
     classes: tuple[int, ...] = (2, 20, 1000)
     horizons: tuple[float, ...] = (1.0, 1.5, 2.0, 4.0, 16.0)
-    """In units of segments x classes."""
+    """They are in units of segments x classes."""
     cells: int = 24
     steps: int = 300
     rate: float = 0.3
-    """Of Adam, in logits."""
+    """The learning rate of Adam, in logits."""
     seeds: int = 4
 
     @property
     def starts(self) -> dict[str, np.ndarray]:
-        """Logits by cell, by what they are."""
+        """Logits by cell; the key says what they are."""
         level = np.ones(self.cells)
         chosen = {
             "soft": 2.0 * level,
@@ -88,9 +88,9 @@ def _climbs(
     return jax.vmap(lambda start: climb(start, edges, rate, **size, steps=steps))(logits)
 
 
-def _best(found: Climb) -> int:
+def _best(climbs: Climb) -> int:
     """The place of the start that ended best, of those that were solved."""
-    return int(np.argmax(np.where(found.status == Status.DONE, found.nu, -np.inf)))
+    return int(np.argmax(np.where(climbs.status == Status.DONE, climbs.nu, -np.inf)))
 
 
 @jax.jit
@@ -135,16 +135,11 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
     needs_x64("schedule")
     starts = config.starts
     logits = jnp.asarray(np.stack(list(starts.values())))
-    shape = (len(config.segments), len(config.classes), len(config.horizons))
-    found: dict[tuple[int, ...], dict[str, Any]] = {}
-    failed = 0
-    for place in np.ndindex(*shape):
-        segments, classes, horizon = (
-            jnp.asarray(float(axis[at]))
-            for axis, at in zip(
-                (config.segments, config.classes, config.horizons), place, strict=True
-            )
-        )
+    axes = (config.segments, config.classes, config.horizons)
+    solved: list[dict[str, Any]] = []
+    tally = Tally(to, "theory", prod(map(len, axes)) * len(starts))
+    for case in product(*axes):
+        segments, classes, horizon = (jnp.asarray(float(value)) for value in case)
         size = {"segments": segments, "classes": classes}
         with to.watch.compiling("climb"), to.watch.running("climb"):
             edges = cell_edges(horizon * segments * classes, config.cells, **size)
@@ -161,63 +156,50 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
             seen = jax.tree.map(np.asarray, seen)
         if seen.pop("seen") != Status.DONE:
             climbs.status[best] = Status.SOLVER_FAILED
-        case = {**climbs._asdict(), **seen, "best": best, "edge_time": edges}
+        row = {**climbs._asdict(), **seen, "best": best, "edge_time": edges}
         unit = float(segments * classes)
         for name in ("edge_time", "time", "hybrid_switch"):
-            case[name] = np.asarray(case[name]) / unit
-        found[place] = case
-        failed += int(np.sum(case["status"] != Status.DONE))
-        done, total = len(found) * len(starts), int(np.prod(shape)) * len(starts)
-        to.on_progress(Progress("mixture", "theory", done, total, failed))
-    return _labelled(config, list(starts), found, shape)
+            row[name] = np.asarray(row[name]) / unit
+        solved.append(row)
+        tally.add("mixture", row["status"])
+    return _labelled(config, list(starts), solved)
 
 
-_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "share": (("start", "cell"), "1", "lambda: share of soft attention"),
-    "nu": (("start",), "1", "nu at the horizon"),
-    "status": (("start",), "1", "how the row ended"),
-    "best": ((), "1", "place of the start that ended best"),
-    "path_mu": (("save",), "1", "mu on the best path"),
-    "path_nu": (("save",), "1", "nu on the best path"),
-    "switching": (("save",), "1/time", "switching function p . (f_soft - f_hard)"),
-    "determinant": (("save",), "1", "det(g, [f_hard, g]), normalised"),
-    "by_share": (("cell",), "1", "derivative of nu at the horizon by the share of a cell"),
-    "hybrid_switch": ((), _UNIT, "best switch of a hybrid"),
-    "hybrid_nu": ((), "1", "nu at the horizon, best hybrid"),
-    "edge_nu": ((), "1", "nu at the horizon, best hybrid of those that switch between cells"),
-    "soft_nu": ((), "1", "nu at the horizon, soft attention to the end"),
-    "hard_nu": ((), "1", "nu at the horizon, hard attention from the start"),
+_VARIABLES: dict[str, tuple[str, str, str]] = {
+    "share": ("start cell", "1", "lambda: share of soft attention"),
+    "nu": ("start", "1", "nu at the horizon"),
+    "status": ("start", "1", "how the row ended"),
+    "best": ("", "1", "place of the start that ended best"),
+    "path_mu": ("save", "1", "mu on the best path"),
+    "path_nu": ("save", "1", "nu on the best path"),
+    "switching": ("save", "1/time", "switching function p . (f_soft - f_hard)"),
+    "determinant": ("save", "1", "det(g, [f_hard, g]), normalised"),
+    "by_share": ("cell", "1", "derivative of nu at the horizon by the share of a cell"),
+    "hybrid_switch": ("", UNIT, "best switch of a hybrid"),
+    "hybrid_nu": ("", "1", "nu at the horizon, best hybrid"),
+    "edge_nu": ("", "1", "nu at the horizon, best hybrid of those that switch between cells"),
+    "soft_nu": ("", "1", "nu at the horizon, soft attention to the end"),
+    "hard_nu": ("", "1", "nu at the horizon, hard attention from the start"),
+    "edge_time": ("edge", UNIT, "edges of cells"),
+    "time": ("save", UNIT, "time"),
 }
+"""Dims beside those of a case, unit and words of each variable."""
 
 
-def _labelled(
-    config: Schedule,
-    starts: list[str],
-    found: Mapping[tuple[int, ...], Mapping[str, Any]],
-    shape: tuple[int, ...],
-) -> xr.Dataset:
+def _labelled(config: Schedule, starts: list[str], solved: Sequence[dict[str, Any]]) -> xr.Dataset:
+    shape = (len(config.segments), len(config.classes), len(config.horizons))
+
     def whole(name: str) -> np.ndarray:
-        each = [np.asarray(one[name]) for one in found.values()]
-        return np.stack(each).reshape(*shape, *each[0].shape)
+        values = np.stack([np.asarray(row[name]) for row in solved])
+        values = values.reshape(*shape, *values.shape[1:])
+        return values.astype(np.int8) if name == "status" else values
 
-    cases = ("segments", "classes", "horizon")
-    variables: dict[str, Any] = {
-        name: ((*cases, *dims), whole(name), {"units": unit, "long_name": text})
-        for name, (dims, unit, text) in _VARIABLES.items()
+    variables = {
+        name: labelled(f"{CASES} {dims}", whole(name), unit, words)
+        for name, (dims, unit, words) in _VARIABLES.items()
     }
-    dims, status, words = variables["status"]
-    variables["status"] = (dims, status.astype(np.int8), words)
-    coords: dict[str, Any] = {
-        "segments": list(config.segments),
-        "classes": list(config.classes),
-        "horizon": ("horizon", list(config.horizons), {"units": _UNIT}),
-        "start": starts,
-    }
-    for name, dim, text in (("edge_time", "edge", "edges of cells"), ("time", "save", "time")):
-        coords[name] = ((*cases, dim), whole(name), {"units": _UNIT, "long_name": text})
-    spec = {**asdict(config), "experiment": "schedule"}
-    attributes = {"spec": canonical_json(spec), "schema_version": SCHEMA_VERSION}
-    return xr.Dataset(variables, coords, attributes)
+    coords = {name: variables.pop(name) for name in ("edge_time", "time")}
+    return dataset_of_cases("schedule", config, variables, {"start": starts, **coords})
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:

@@ -1,8 +1,5 @@
 """The schedule experiment's figures: the best schedules, and their switching functions."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,11 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from jaxattn.core.contracts import Status
-from jaxattn.experiments.fixed_focus.figures import palette
-from jaxattn.experiments.switch.figures import horizon_handles, sizes_shown
-from jaxattn.plots.canvas import panels_of
-from jaxattn.plots.frame import format_axes, set_title
-from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.experiments.cases import UNIT, add_legend, cases_shown, panels_of_sizes
 from jaxattn.plots.selection import require
 
 __all__ = ["schedule_shares", "schedule_switching"]
@@ -36,7 +29,7 @@ def schedule_shares(ds: xr.Dataset) -> Figure:
     """
     require(ds, "schedule_shares", "schedule", *_NEEDED)
     figure, axes = _panels(ds, r"share of soft, $\lambda$")
-    for ax, case, colour in _cases(ds, axes):
+    for ax, case, colour in cases_shown(ds, axes):
         # Most of the time all lines lie on one another: the longer ones are the wider ones.
         place = int(np.flatnonzero(ds["horizon"].values == float(case["horizon"]))[0])
         width = 1.3 + 2.7 * place / max(1, ds.sizes["horizon"] - 1)
@@ -59,7 +52,8 @@ def schedule_shares(ds: xr.Dataset) -> Figure:
             ax.plot(float(case["hybrid_switch"]), 1.08, "v", color=colour, markersize=6)
     for ax in axes:
         ax.set_ylim(-0.06, 1.16)
-    _finish(figure, axes, ds, {"best hybrid": {"color": "0.3", "marker": "v", "lw": 0}})
+    _limit_time(axes, ds)
+    add_legend(figure, axes[0], ds, {"best hybrid": {"color": "0.3", "marker": "v", "lw": 0}})
     return figure
 
 
@@ -74,7 +68,7 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
     """
     require(ds, "schedule_switching", "schedule", *_NEEDED)
     figure, axes = _panels(ds, r"$t\,\sigma(t)$, scaled")
-    for ax, case, colour in _cases(ds, axes):
+    for ax, case, colour in cases_shown(ds, axes):
         if int(case["status"][int(case["best"])]) != Status.DONE:
             continue
         time, edges = case["time"].values, case["edge_time"].values
@@ -91,33 +85,19 @@ def schedule_switching(ds: xr.Dataset) -> Figure:
         ax.set_yticks([-1, -0.1, -0.01, 0, 0.01, 0.1, 1])
         ax.yaxis.set_minor_locator(NullLocator())
         ax.axhline(0, color="0.4", lw=0.8, zorder=1)
-    _finish(figure, axes, ds, {})
+    _limit_time(axes, ds)
+    add_legend(figure, axes[0], ds, {})
     return figure
 
 
 def _panels(ds: xr.Dataset, y_label: str) -> tuple[Figure, list[Axes]]:
-    sizes = sizes_shown(ds)
-    figure, panels = panels_of(len(sizes), 2.5, 0.4)
-    for (ax, left, bottom), (segments, classes) in zip(panels, sizes, strict=True):
-        ax.set_xscale("log")
+    figure, axes = panels_of_sizes(ds, 2.5, 0.4, f"time, in {UNIT}", y_label)
+    for ax in axes:
         ax.xaxis.set_minor_formatter(NullFormatter())
-        format_axes(ax, "time, in segments x classes" if bottom else "", y_label if left else "")
-        set_title(ax, f"{segments} segments, {classes} classes")
-    return figure, [panel.ax for panel in panels]
+    return figure, axes
 
 
-def _cases(ds: xr.Dataset, axes: list[Axes]) -> Iterator[tuple[Axes, xr.Dataset, str]]:
-    horizons = list(map(float, ds["horizon"].values))
-    for ax, (segments, classes) in zip(axes, sizes_shown(ds), strict=True):
-        for horizon, colour in zip(horizons, palette(len(horizons)), strict=True):
-            yield ax, ds.sel(segments=segments, classes=classes, horizon=horizon), colour
-
-
-def _finish(
-    figure: Figure, axes: list[Axes], ds: xr.Dataset, more: dict[str, dict[str, Any]]
-) -> None:
+def _limit_time(axes: list[Axes], ds: xr.Dataset) -> None:
     horizons = list(map(float, ds["horizon"].values))
     for ax in axes:
         ax.set_xlim(min(0.1, 0.1 * min(horizons)), 1.05 * max(horizons))
-    axes[0].legend(handles=[*horizon_handles(horizons), *legend_handles(more)])
-    one_legend(figure, [axes[0]], columns=4)

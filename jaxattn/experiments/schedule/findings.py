@@ -1,23 +1,22 @@
 """The schedule experiment in numbers and in sentences, both made from its Dataset alone."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
+from jaxattn.experiments.cases import missing, most_gained, solved_cases
+from jaxattn.experiments.wording import Line
 from jaxattn.reduced.optimal_schedule import AT_AN_END
 
 __all__ = ["findings", "numbers", "switches"]
-
-Line = dict[str, Any]
 
 
 def numbers(ds: xr.Dataset) -> list[Line]:
     """One line for each size and horizon of which a start was solved.
 
-    Of the best start: ``at_ends``, the share of the time with lambda 0 or 1 (to 0.01), and
+    About the best start: ``at_ends``, the share of the time with lambda 0 or 1 (to 0.01), and
     ``between``, the cells with another one; ``switches``, in words such as "soft, hard";
     ``agrees``, in how many of the ``cells`` at an end the sign of the derivative by their share is
     the right one; ``crossings`` of the switching function, and ``determinant``, the largest that
@@ -26,37 +25,27 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     largest less the smallest nu over the starts. ``missing``, ``missing_soft`` and
     ``missing_hard`` are 1 - alpha at the horizon.
     """
-    return [
-        _line(ds.sel(segments=m, classes=c, horizon=h), m)
-        for m in map(int, ds["segments"].values)
-        for c in map(int, ds["classes"].values)
-        for h in map(float, ds["horizon"].values)
-        if (ds["status"].sel(segments=m, classes=c, horizon=h) == Status.DONE).any()
-    ]
+    return [_line(case) for case in solved_cases(ds)]
 
 
 def switches(share: np.ndarray) -> str:
     """Which paradigm is in force, one after the other, cells in between left out: "soft, hard"."""
-    ends = ["soft" if one > 0.5 else "hard" for one in share if min(one, 1.0 - one) < AT_AN_END]
+    ends = ["soft" if part > 0.5 else "hard" for part in share if min(part, 1.0 - part) < AT_AN_END]
     return ", ".join(name for at, name in enumerate(ends) if at == 0 or name != ends[at - 1])
 
 
-def _line(one: xr.Dataset, segments: int) -> Line:
-    done = (one["status"] == Status.DONE).values
-    share, nu = one["share"].isel(start=int(one["best"])).values, one["nu"].values[done]
+def _line(case: xr.Dataset) -> Line:
+    done = (case["status"] == Status.DONE).values
+    share, nu = case["share"].isel(start=int(case["best"])).values, case["nu"].values[done]
     at_end = np.minimum(share, 1.0 - share) < AT_AN_END
-    spans, by_share = np.diff(one["edge_time"].values), one["by_share"].values
+    spans, by_share = np.diff(case["edge_time"].values), case["by_share"].values
     # At time 0 both fields are the same, and the switching function is 0 but for rounding.
-    signs = np.sign(one["switching"].values[1:])
-    off = np.log(segments - 1.0)
-
-    def missing(name: str) -> float:
-        return float(1.0 / (1.0 + np.exp(float(one[f"{name}_nu"]) - off)))
-
+    signs = np.sign(case["switching"].values[1:])
+    segments = int(case["segments"])
     return {
         "segments": segments,
-        "classes": int(one["classes"]),
-        "horizon": float(one["horizon"]),
+        "classes": int(case["classes"]),
+        "horizon": float(case["horizon"]),
         "starts": int(done.sum()),
         "cells": int(at_end.sum()),
         "between": int((~at_end).sum()),
@@ -64,12 +53,13 @@ def _line(one: xr.Dataset, segments: int) -> Line:
         "switches": switches(share),
         "agrees": int(((by_share > 0) == (share > 0.5))[at_end].sum()),
         "crossings": int((signs[:-1] * signs[1:] < 0).sum()),
-        "determinant": float(one["determinant"].values[1:].max()),
-        "over_hybrid": float(nu.max() - one["hybrid_nu"]),
-        "over_edge": float(nu.max() - one["edge_nu"]),
+        "determinant": float(case["determinant"].values[1:].max()),
+        "over_hybrid": float(nu.max() - case["hybrid_nu"]),
+        "over_edge": float(nu.max() - case["edge_nu"]),
         "spread": float(np.ptp(nu)),
-        "missing": float(1.0 / (1.0 + np.exp(nu.max() - off))),
-        **{f"missing_{name}": missing(name) for name in ("soft", "hard")},
+        "missing": float(missing(nu.max(), segments)),
+        "missing_soft": float(missing(float(case["soft_nu"]), segments)),
+        "missing_hard": float(missing(float(case["hard_nu"]), segments)),
     }
 
 
@@ -150,12 +140,9 @@ def _worth(lines: Sequence[Line]) -> str:
     late = [x for x in lines if x["horizon"] == last]
     soft = [x["missing_soft"] / x["missing"] for x in late]
     hard = [x["missing_hard"] / x["missing"] for x in late]
-    most = max(lines, key=lambda x: min(x["missing_soft"], x["missing_hard"]) / x["missing"])
-    gain = min(most["missing_soft"], most["missing_hard"]) / most["missing"]
     return (
         f"At horizon {last:g} soft attention alone leaves {min(soft):.3g} to {max(soft):.3g} times "
         f"as much attention off the foreground as the best schedule, hard attention alone "
         f"{min(hard):.3g} to {max(hard):.3g} times. Against the better of the two the schedule "
-        f"gains most at horizon {most['horizon']:g} with {most['segments']} segments and "
-        f"{most['classes']} classes: they leave {gain:.3g} times as much."
+        f"{most_gained(lines)}."
     )

@@ -6,9 +6,8 @@ in units of segments x classes, in which focus takes off at about the same time 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,19 +16,16 @@ import xarray as xr
 from jaxtyping import Array
 
 from jaxattn import plots, theory
-from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
+from jaxattn.experiments.cases import CASES, UNIT, dataset_of_cases, missing
+from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.switch.figures import switch_curves, switch_scaling
 from jaxattn.experiments.switch.findings import findings, numbers
-from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.run.compare import Progress
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.theory.switches import best_switch, overtaking, switch_curve
 
 __all__ = ["SWITCH", "Switch", "run"]
-
-_UNIT = "segments x classes"
 
 
 @dataclass(frozen=True)
@@ -39,9 +35,9 @@ class Switch:
     segments: tuple[int, ...] = (2, 5, 20, 100, 1000)
     classes: tuple[int, ...] = (2, 5, 20, 100, 1000)
     horizons: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 4.0, 16.0, 64.0)
-    """In units of segments x classes."""
+    """They are in units of segments x classes."""
     points: int = 96
-    """Switch times of the grid."""
+    """How many switch times the grid has."""
 
 
 def _row(segments: Array, classes: Array, horizon: Array, points: int) -> dict[str, Array]:
@@ -56,7 +52,7 @@ def _row(segments: Array, classes: Array, horizon: Array, points: int) -> dict[s
     # The derivative vanishes inside to the rounding of nu, and nothing of the grid is higher.
     flat = jnp.abs(best.slope * best.switch) < 1e-6 * best.nu
     rises = curve.nu[1] > curve.nu[0]
-    found = (flat | ~best.inside) & rises & (best.nu >= jnp.max(curve.nu))
+    solved = (flat | ~best.inside) & rises & (best.nu >= jnp.max(curve.nu))
     return {
         "switch_time": curve.switch / unit,
         "nu": curve.nu,
@@ -67,7 +63,7 @@ def _row(segments: Array, classes: Array, horizon: Array, points: int) -> dict[s
         "hard_nu": hard,
         "saved": as_far / unit - horizon,
         "overtaking": overtaking(**size) / unit,
-        "status": jnp.where(found, int(Status.DONE), int(Status.SOLVER_FAILED)),
+        "status": jnp.where(solved, int(Status.DONE), int(Status.SOLVER_FAILED)),
     }
 
 
@@ -88,72 +84,59 @@ def run(config: Switch, to: Listeners) -> xr.Dataset:
     needs_x64("switch")
     sizes = np.meshgrid(config.segments, config.classes, indexing="ij")
     segments, classes = (np.ravel(size).astype(float) for size in sizes)
-    found: list[dict[str, np.ndarray]] = []
-    failed = 0
+    solved: list[dict[str, np.ndarray]] = []
+    tally = Tally(to, "theory", len(config.horizons) * segments.size)
     for horizon in config.horizons:
         with to.watch.compiling("hybrid"), to.watch.running("hybrid"):
             rows = _rows(segments, classes, jnp.asarray(horizon), config.points)
-            found.append(jax.tree.map(np.asarray, rows))
-        failed += int(np.sum(found[-1]["status"] != Status.DONE))
-        done = len(found) * segments.size
-        to.on_progress(
-            Progress("hybrid", "theory", done, len(config.horizons) * segments.size, failed)
-        )
-        ds = _labelled(config, found)
+            solved.append(jax.tree.map(np.asarray, rows))
+        tally.add("hybrid", solved[-1]["status"])
+        ds = _labelled(config, solved)
         to.keep(ds)
     return ds
 
 
-_VARIABLES: dict[str, tuple[str, str]] = {
-    "nu": ("1", "nu at the horizon"),
-    "best_switch": (_UNIT, "best switch time"),
-    "best_nu": ("1", "nu at the horizon, best switch"),
-    "soft_nu": ("1", "nu at the horizon, soft attention to the end"),
-    "hard_nu": ("1", "nu at the horizon, hard attention from the start"),
-    "saved": (_UNIT, "how much later hard attention alone gets as far as the best hybrid"),
-    "overtaking": (_UNIT, "time from which hard attention would move the focus faster than soft"),
-    "inside": ("1", "whether the best switch is before the horizon"),
-    "status": ("1", "how the row ended"),
+_VARIABLES: dict[str, tuple[str, str, str]] = {
+    "nu": (f"{CASES} switch", "1", "nu at the horizon"),
+    "best_switch": (CASES, UNIT, "best switch time"),
+    "best_nu": (CASES, "1", "nu at the horizon, best switch"),
+    "soft_nu": (CASES, "1", "nu at the horizon, soft attention to the end"),
+    "hard_nu": (CASES, "1", "nu at the horizon, hard attention from the start"),
+    "saved": (CASES, UNIT, "how much later hard attention alone gets as far as the best hybrid"),
+    "overtaking": (
+        "segments classes",
+        UNIT,
+        "time from which hard attention would move the focus faster than soft",
+    ),
+    "inside": (CASES, "1", "whether the best switch is before the horizon"),
+    "status": (CASES, "1", "how the row ended"),
 }
+"""Dims, unit and words of each variable."""
 
 
-def _labelled(config: Switch, found: Sequence[dict[str, np.ndarray]]) -> xr.Dataset:
-    lead = (len(config.segments), len(config.classes))
-    whole = {
-        name: np.stack([one[name].reshape(*lead, *one[name].shape[1:]) for one in found], axis=2)
-        for name in found[0]
+def _labelled(config: Switch, solved: Sequence[dict[str, np.ndarray]]) -> xr.Dataset:
+    """The horizons solved so far."""
+    sizes = (len(config.segments), len(config.classes))
+
+    def whole(name: str) -> np.ndarray:
+        each = [rows[name].reshape(*sizes, *rows[name].shape[1:]) for rows in solved]
+        values = np.stack(each, axis=2)
+        if name == "overtaking":  # the same at every horizon
+            return values[:, :, 0]
+        return values.astype(np.int8) if name in ("inside", "status") else values
+
+    variables = {
+        name: labelled(dims, whole(name), unit, words)
+        for name, (dims, unit, words) in _VARIABLES.items()
     }
-    cells = ("segments", "classes", "horizon")
-    variables: dict[str, Any] = {}
-    for name, (unit, text) in _VARIABLES.items():
-        words = {"units": unit, "long_name": text}
-        values = whole[name]
-        if name in ("inside", "status"):
-            values = values.astype(np.int8)
-        if name == "overtaking":
-            variables[name] = (cells[:2], values[:, :, 0], words)
-        else:
-            variables[name] = ((*cells, "switch")[: values.ndim], values, words)
     for name in ("", "best_", "soft_", "hard_"):
         dims, nu, _ = variables[f"{name}nu"]
-        ahead = np.log(np.asarray(config.segments) - 1.0)
-        ahead = ahead.reshape(-1, *[1] * (nu.ndim - 1))
-        words = {"units": "1", "long_name": "1 - alpha: attention off the foreground"}
-        variables[f"{name}missing"] = (dims, 1.0 / (1.0 + np.exp(nu - ahead)), words)
-    coords = {
-        "segments": list(config.segments),
-        "classes": list(config.classes),
-        "horizon": ("horizon", list(config.horizons[: len(found)]), {"units": _UNIT}),
-        # The grid is the same for every size: it is in their units.
-        "switch_time": (
-            ("horizon", "switch"),
-            whole["switch_time"][0, 0],
-            {"units": _UNIT, "long_name": "switch time"},
-        ),
-    }
-    spec = {**asdict(config), "experiment": "switch"}
-    attributes = {"spec": canonical_json(spec), "schema_version": SCHEMA_VERSION}
-    return xr.Dataset(variables, coords, attributes)
+        off = missing(nu, np.reshape(config.segments, (-1, *[1] * (nu.ndim - 1))))
+        words = "1 - alpha: attention off the foreground"
+        variables[f"{name}missing"] = labelled(" ".join(dims), off, "1", words)
+    # The grid is the same for every size: it is in their units.
+    grid = labelled("horizon switch", whole("switch_time")[0, 0], UNIT, "switch time")
+    return dataset_of_cases("switch", config, variables, {"switch_time": grid})
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from jaxattn.core.contracts import Status
+from jaxattn.experiments.cases import most_gained, solved_cases
+from jaxattn.experiments.wording import Line, span
 
 __all__ = ["findings", "law", "numbers"]
 
@@ -15,8 +15,6 @@ COST = 1.1
 """A switch counts as good while what is off the foreground is below this times the least."""
 FEW = 20
 """Segments from which the law for many of them is held against what was found."""
-
-Line = dict[str, Any]
 
 
 def law(classes: int | float) -> float:
@@ -39,39 +37,33 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     hybrid, soft and hard attention; between ``good_from`` and ``good_to`` (the grid's end where it
     lies beyond) a switch leaves at most 10 % more.
     """
-    return [
-        _line(ds.sel(segments=m, classes=c, horizon=h))
-        for m in map(int, ds["segments"].values)
-        for c in map(int, ds["classes"].values)
-        for h in map(float, ds["horizon"].values)
-        if int(ds["status"].sel(segments=m, classes=c, horizon=h)) == Status.DONE
-    ]
+    return [_line(case) for case in solved_cases(ds)]
 
 
-def _line(one: xr.Dataset) -> Line:
-    low, high = _good(one)
+def _line(case: xr.Dataset) -> Line:
+    low, high = _good(case)
     return {
-        "segments": int(one["segments"]),
-        "classes": int(one["classes"]),
-        "horizon": float(one["horizon"]),
-        "switch": float(one["best_switch"]),
-        "inside": bool(one["inside"]),
-        "missing": float(one["best_missing"]),
-        "missing_soft": float(one["soft_missing"]),
-        "missing_hard": float(one["hard_missing"]),
-        "saved": float(one["saved"]),
+        "segments": int(case["segments"]),
+        "classes": int(case["classes"]),
+        "horizon": float(case["horizon"]),
+        "switch": float(case["best_switch"]),
+        "inside": bool(case["inside"]),
+        "missing": float(case["best_missing"]),
+        "missing_soft": float(case["soft_missing"]),
+        "missing_hard": float(case["hard_missing"]),
+        "saved": float(case["saved"]),
         "good_from": low,
         "good_to": high,
-        "overtaking": float(one["overtaking"]),
-        "law": law(float(one["classes"])),
+        "overtaking": float(case["overtaking"]),
+        "law": law(float(case["classes"])),
     }
 
 
-def _good(one: xr.Dataset) -> tuple[float, float]:
+def _good(case: xr.Dataset) -> tuple[float, float]:
     """Where the curve around its minimum passes `COST`; its ends where it does not."""
-    time, worse = one["switch_time"].values, one["missing"].values / float(one["best_missing"])
+    time, worse = case["switch_time"].values, case["missing"].values / float(case["best_missing"])
     bad = np.flatnonzero(worse > COST)
-    best = float(one["best_switch"])
+    best = float(case["best_switch"])
     before, after = bad[time[bad] < best], bad[time[bad] > best]
     low, high = float(time[0]), float(time[-1])
     if before.size:
@@ -82,7 +74,7 @@ def _good(one: xr.Dataset) -> tuple[float, float]:
 
 
 def _passes(time: np.ndarray, worse: np.ndarray, outside: int, inside: int) -> float:
-    """Between two points of the grid, linear in logarithms."""
+    """The time at which `COST` is passed between two points of the grid, linear in logarithms."""
     out, into = np.log(worse[outside]), np.log(worse[inside])
     share = (out - np.log(COST)) / (out - into)
     return float(time[outside] * (time[inside] / time[outside]) ** share)
@@ -103,21 +95,10 @@ def findings(ds: xr.Dataset) -> list[str]:
 
 def _most(lines: Sequence[Line]) -> str:
     """Where a hybrid is worth most against the better of its two parts."""
-
-    def worth(line: Line) -> float:
-        return float(min(line["missing_soft"], line["missing_hard"]) / line["missing"])
-
-    most = max(lines, key=worth)
     return (
-        f"Against the better of soft and hard attention alone a hybrid gains most at horizon "
-        f"{most['horizon']:g} with {most['segments']} segments and {most['classes']} classes: "
-        f"they leave {worth(most):.3g} times as much attention off the foreground."
+        f"Against the better of soft and hard attention alone a hybrid {most_gained(lines)} "
+        "attention off the foreground."
     )
-
-
-def _range(values: Sequence[float], form: str = ".3g") -> str:
-    low, high = (format(value, form) for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
 
 
 def _at_the_end(lines: Sequence[Line]) -> str:
@@ -141,7 +122,7 @@ def _at_the_end(lines: Sequence[Line]) -> str:
 def _scaling(late: Sequence[Line], last: float) -> list[str]:
     """Exponents of the plain time of the best switch in segments and in classes."""
     said = [
-        f"At horizon {last:g} the best switch lies at {_range([x['switch'] for x in late])} times "
+        f"At horizon {last:g} the best switch lies at {span([x['switch'] for x in late])} times "
         "segments x classes."
     ]
     if len({x["segments"] for x in late}) < 2 or len({x["classes"] for x in late}) < 2:
@@ -153,7 +134,7 @@ def _scaling(late: Sequence[Line], last: float) -> list[str]:
     said.append(
         f"Fitted over {len(late)} sizes, that time grows as segments^{of_segments:.3f} "
         f"classes^{of_classes:.3f}; from one size to the next the exponent of segments is "
-        f"{_range(local['segments'], '.2f')} and that of classes {_range(local['classes'], '.2f')}."
+        f"{span(local['segments'], '.2f')} and that of classes {span(local['classes'], '.2f')}."
     )
     return said
 
@@ -161,13 +142,13 @@ def _scaling(late: Sequence[Line], last: float) -> list[str]:
 def _local(late: Sequence[Line], name: str) -> list[float]:
     """Exponents between neighbouring sizes, the other size held."""
     other = "classes" if name == "segments" else "segments"
-    found = []
+    exponents = []
     for held in dict.fromkeys(x[other] for x in late):
         same = sorted((x for x in late if x[other] == held), key=lambda x: x[name])
-        for one, more in pairwise(same):
-            step = np.log(more[name] / one[name])
-            found.append(float(1.0 + np.log(more["switch"] / one["switch"]) / step))
-    return found
+        for less, more in pairwise(same):
+            step = np.log(more[name] / less[name])
+            exponents.append(float(1.0 + np.log(more["switch"] / less["switch"]) / step))
+    return exponents
 
 
 def _law(late: Sequence[Line]) -> list[str]:
@@ -216,11 +197,11 @@ def _worth(late: Sequence[Line], last: float) -> list[str]:
     early = sum(x["good_from"] == first for x in late)
     high = [x["good_to"] / x["switch"] for x in late]
     return [
-        f"At horizon {last:g} soft attention alone leaves {_range(soft)} times as much attention "
-        f"off the foreground as the best hybrid, hard attention alone {_range(hard, '.2g')} % "
+        f"At horizon {last:g} soft attention alone leaves {span(soft)} times as much attention "
+        f"off the foreground as the best hybrid, hard attention alone {span(hard, '.2g')} % "
         "more. The best hybrid is as far as hard attention alone would be later by a time of "
-        f"{_range(saved, '.2g')} times the number of segments.",
+        f"{span(saved, '.2g')} times the number of segments.",
         "The exact moment matters little, and less if it is early: 10 % more is left off the "
-        f"foreground by a switch at {_range(high, '.2g')} times the best one, and in {early} of "
+        f"foreground by a switch at {span(high, '.2g')} times the best one, and in {early} of "
         f"{len(late)} sizes by none that is early, down to {first:g} times segments x classes.",
     ]

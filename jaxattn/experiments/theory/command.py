@@ -19,7 +19,7 @@ from jaxattn.theory.checks import LARGEST_TIME
 __all__ = ["METHODS", "solve_published", "theory_into", "theory_json"]
 
 METHODS = {"ode": ("ode",), "closed-form": ("closed-form",), "both": PROCESSES}
-"""By name, what solves; the first one is shown.
+"""The processes that solve, by the name of a method; the first one is shown.
 
 The solver is the default: it has a status, while the closed form has a domain (sizes to 1e9, times
 to 1e15).
@@ -77,21 +77,21 @@ def theory_json(ds: xr.Dataset) -> dict[str, Any]:
     ``ode_vs_closed_form`` is the largest difference of mu or of nu at any of the times.
     """
     processes = tuple(ds["process"].values)
-    found: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, Any]] = {}
     for name in ds["paradigm"].values:
         both = ds.sel(paradigm=name)
-        one = both.isel(process=0)
-        found[str(name)] = {
+        shown = both.isel(process=0)
+        paths[str(name)] = {
             "t": ds["time"].values.tolist(),
-            **{what: one[what].values.tolist() for what in ("mu", "nu", "alpha", "beta")},
-            "invariant_drift": float(one["invariant_drift"]),
+            **{what: shown[what].values.tolist() for what in ("mu", "nu", "alpha", "beta")},
+            "invariant_drift": float(shown["invariant_drift"]),
         }
         if processes == PROCESSES:
             gaps = [np.abs(np.subtract(*both[what].values)) for what in ("mu", "nu")]
-            found[str(name)]["ode_vs_closed_form"] = float(np.max(gaps))
+            paths[str(name)]["ode_vs_closed_form"] = float(np.max(gaps))
     method = next(name for name, those in METHODS.items() if those == processes)
     size = {name: ds.attrs[name] for name in ("segments", "classes")}
-    return {**size, "method": method, "paradigms": found}
+    return {**size, "method": method, "paradigms": paths}
 
 
 def theory_into(folder: Path, ds: xr.Dataset, overwrite: bool) -> list[Path]:

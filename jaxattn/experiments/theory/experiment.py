@@ -4,7 +4,7 @@
 the phase portrait: the vector field of each paradigm and its exact orbits from several starts.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,27 +14,25 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from jaxattn import plots, theory
-from jaxattn.core.canonical_json import canonical_json
-from jaxattn.core.contracts import Status
 from jaxattn.core.precision import needs_x64
+from jaxattn.experiments.labels import labelled, spec_json
 from jaxattn.experiments.theory.figures import closed_forms, late_focus
 from jaxattn.experiments.theory.findings import findings, numbers
 from jaxattn.experiments.theory.paths import PROCESSES, of_paradigms, solve_paths
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 from jaxattn.reduced import log_times
-from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.run.compare import Progress
 from jaxattn.theory.last_crossing import last_pass
 
 __all__ = ["PARADIGMS", "THEORY", "Published", "run"]
 
 PARADIGMS = ("soft", "hard", "lvml")
 THRESHOLDS = (0.5, 0.9, 0.99)
-"""Of the attention."""
+"""Levels of the attention whose times are told."""
 
 _RTOL, _SOLVER = 1e-12, "tsit5"
-"""Of the ODE. One of order 8 takes fewer steps, and longer to compile."""
+"""How the ODE is solved. A solver of order 8 takes fewer steps, and longer to compile."""
 
 Curve = Float[np.ndarray, " save"]
 
@@ -72,15 +70,23 @@ def run(config: Published, to: Listeners) -> xr.Dataset:
         InputError: JAX runs with x64 off.
     """
     needs_x64("the theory figure")
-    found: dict[str, xr.Dataset] = {}
+    solved: dict[str, xr.Dataset] = {}
+    tally = Tally(to, "theory", len(PROCESSES) * len(PARADIGMS))
     for name in PARADIGMS:
         with to.watch.compiling(name):
-            found[name] = _in_time(name, config)
-        failed = sum(int(np.sum(one["status"] != Status.DONE)) for one in found.values())
-        done = len(PROCESSES) * len(found)
-        to.on_progress(Progress(name, "theory", done, len(PROCESSES) * len(PARADIGMS), failed))
-        ds = of_paradigms(found, config.size)
-        ds = ds.assign_attrs(schema_version=SCHEMA_VERSION, spec=canonical_json(_spec(config, ds)))
+            solved[name] = _in_time(name, config)
+        tally.add(name, solved[name]["status"])
+        spec = spec_json(
+            "theory",
+            config,
+            task="orthogonal-population",
+            paradigms=list(solved),
+            solver=_SOLVER,
+            rtol=_RTOL,
+            precision="float64",
+        )
+        ds = of_paradigms(solved, config.size)
+        ds = ds.assign_attrs(schema_version=SCHEMA_VERSION, spec=spec)
         to.keep(ds)
     with to.watch.running("events"):
         ds = ds.assign(_events(config))
@@ -98,13 +104,9 @@ def _in_time(paradigm: str, config: Published) -> xr.Dataset:
     # Traced, so that times before the law means anything give NaN and are not refused.
     law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(config.times)
     return ds.assign(
-        loss=_labelled(("process", "save"), losses, "nat", "population loss of the paradigm"),
-        late_law=_labelled(("save",), law, "1", "leading law of 1 - alpha at late times"),
+        loss=labelled("process save", losses, "nat", "population loss of the paradigm"),
+        late_law=labelled("save", law, "1", "leading law of 1 - alpha at late times"),
     )
-
-
-def _labelled(dims: tuple[str, ...], values: Any, unit: str, words: str) -> Any:
-    return (dims, np.asarray(values), {"units": unit, "long_name": words})
 
 
 def _events(config: Published) -> dict[str, Any]:
@@ -112,11 +114,11 @@ def _events(config: Published) -> dict[str, Any]:
     times = config.times[None, 1:]
 
     def curve(name: str, quantity: str) -> Any:
-        def at(asked: np.ndarray) -> np.ndarray:
+        def at(times: np.ndarray) -> np.ndarray:
             # As many times as the figure has, so that both are one program.
-            padded = np.concatenate([asked[0], asked[0, -1:]])
-            found = getattr(theory.trajectory(name, padded, **config.size), quantity)
-            return np.asarray(found)[None, :-1]
+            padded = np.concatenate([times[0], times[0, -1:]])
+            values = getattr(theory.trajectory(name, padded, **config.size), quantity)
+            return np.asarray(values)[None, :-1]
 
         return at
 
@@ -132,18 +134,14 @@ def _events(config: Published) -> dict[str, Any]:
         ahead, behind = (curve(PARADIGMS[who], quantities[which]) for who in (one, other))
         if one != other:
             passes[which, one, other] = last_pass(ahead, behind, times)[0]
-    names = list(PARADIGMS)
+    words = "time at which alpha passes the threshold"
+    lead = "last time it takes the lead from the other"
     return {
-        "time_to_focus": xr.DataArray(
-            focus,
-            {"paradigm": names, "threshold": list(THRESHOLDS)},
-            attrs={"units": "time", "long_name": "time at which alpha passes the threshold"},
-        ),
-        "takes_lead": xr.DataArray(
-            passes,
-            {"quantity": list(quantities), "paradigm": names, "other": names},
-            attrs={"units": "time", "long_name": "last time it takes the lead from the other"},
-        ),
+        "threshold": list(THRESHOLDS),
+        "time_to_focus": labelled("paradigm threshold", focus, "time", words),
+        "quantity": list(quantities),
+        "other": list(PARADIGMS),
+        "takes_lead": labelled("quantity paradigm other", passes, "time", lead),
     }
 
 
@@ -173,37 +171,27 @@ def _portrait(config: Published, corner: tuple[float, float]) -> dict[str, Any]:
         return [theory.nu_of_mu(name, mu, **start) for name in PARADIGMS]
 
     heights = orbits(along, starts[:, :1], starts[:, 1:])
-    plane = ("paradigm", "at_nu", "at_mu")
+    plane = "paradigm at_nu at_mu"
     return {
-        "field_mu": _labelled(plane, speeds[:, 0], "1/time", "velocity of mu"),
-        "field_nu": _labelled(plane, speeds[:, 1], "1/time", "velocity of nu"),
-        "orbit_mu": _labelled(("start", "point"), along, "1", "mu along an orbit"),
-        "orbit_nu": _labelled(("paradigm", "start", "point"), heights, "1", "nu along an orbit"),
-        "at_mu": _labelled(("at_mu",), mu, "1", "mu"),
-        "at_nu": _labelled(("at_nu",), nu, "1", "nu"),
-    }
-
-
-def _spec(config: Published, ds: xr.Dataset) -> dict[str, Any]:
-    return {
-        **asdict(config),
-        "experiment": "theory",
-        "task": "orthogonal-population",
-        "paradigms": [str(name) for name in ds["paradigm"].values],
-        "solver": _SOLVER,
-        "rtol": _RTOL,
-        "precision": "float64",
+        "field_mu": labelled(plane, speeds[:, 0], "1/time", "velocity of mu"),
+        "field_nu": labelled(plane, speeds[:, 1], "1/time", "velocity of nu"),
+        "orbit_mu": labelled("start point", along, "1", "mu along an orbit"),
+        "orbit_nu": labelled("paradigm start point", heights, "1", "nu along an orbit"),
+        "at_mu": labelled("at_mu", mu, "1", "mu"),
+        "at_nu": labelled("at_nu", nu, "1", "nu"),
     }
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
     """The published curves and what follows from them, late laws, and the phase portrait.
 
-    Of a run that was interrupted, what it got to.
+    An interrupted run gives what it got to.
     """
-    where = f"Solvable setting from zero, {ds.attrs['segments']} segments, "
-    where += f"{ds.attrs['classes']} classes."
-    made = [
+    where = (
+        f"Solvable setting from zero, {ds.attrs['segments']} segments, {ds.attrs['classes']} "
+        "classes."
+    )
+    every = [
         plots.Drawing(
             "theory",
             "The published theory figure",
@@ -232,7 +220,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         ),
     ]
     needs = {"theory": "beta", "late_focus": "takes_lead", "portrait": "field_mu"}
-    return [one for one in made if needs[one.name] in ds]
+    return [drawing for drawing in every if needs[drawing.name] in ds]
 
 
 THEORY = Experiment(

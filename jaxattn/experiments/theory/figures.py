@@ -16,12 +16,12 @@ from jaxattn.plots.legends import legend_below, legend_handles, one_legend
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import style_of
 
-__all__ = ["closed_forms", "late_focus", "panels"]
+__all__ = ["closed_forms", "late_focus", "line_of", "panels"]
 
 _PANELS = ("mu", "nu", "alpha", "beta", "loss")
 _TIME = "time: step times learning rate"
 _MARKS = 14
-"""Of the ODE, on each curve."""
+"""How many marks of the ODE a curve has."""
 _LAW = (0, (1, 1.6))
 _DOT: dict[str, Any] = {"color": "0.3", "marker": "o", "mfc": "white", "ls": "none"}
 
@@ -79,11 +79,13 @@ def closed_forms(ds: xr.Dataset) -> Figure:
     marks = _evenly(time)
     for ax, name in zip(axes.flat, _PANELS, strict=False):
         for place, paradigm in enumerate(names):
-            style, solved = style_of(paradigm, names), _solved(ds, name, paradigm)[1]
+            solved = _solved(ds, name, paradigm)[1]
             _draw_line(ax, ds, name, paradigm, names)
             # One paradigm's marks between the others': they coincide for most of the time.
             own = np.roll(marks, place) if marks.size < 3 else marks[place % 3 :: 3]
-            ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **_mark(style))
+            style = style_of(paradigm, names)
+            look: dict[str, Any] = {"color": style.colour, "marker": style.marker, "mew": 1.0}
+            ax.plot(time[own], solved[own], ls="none", mfc="white", ms=4.5, **look)
         format_axes(ax, "", label_of(ds[name].attrs, name))
     _draw_difference(axes[2, 1], ds, names)
     for ax in axes.flat:
@@ -113,14 +115,13 @@ def late_focus(ds: xr.Dataset) -> Figure:
     time = ds["time"].values[1:] / unit
     soft = _solved(ds, "nu", "soft")[0]
     for name in names:
-        style = style_of(name, names)
         nu, alpha = (_solved(ds, what, name)[0] for what in ("nu", "alpha"))
-        look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "label": name}
-        ahead.plot(time, (nu - soft)[1:], lw=2.0, **look)
-        falls.plot(time, 1.0 - alpha[1:], lw=2.0, **look)
+        look = line_of(name, names)
+        ahead.plot(time, (nu - soft)[1:], lw=2.0, label=name, **look)
+        falls.plot(time, 1.0 - alpha[1:], lw=2.0, label=name, **look)
         law = ds["late_law"].sel(paradigm=name).values[1:]
         late = time > 1.0  # before, the law is far above 1
-        falls.plot(time[late], law[late], color=style.colour, linestyle=_LAW, lw=1.6)
+        falls.plot(time[late], law[late], color=look["color"], linestyle=_LAW, lw=1.6)
         _mark_passes(ahead, ds, name, names)
     format_axes(ahead, "time [m C]", "nu, above that of soft attention")
     format_axes(falls, "time [m C]", r"$1-\alpha$")
@@ -142,16 +143,15 @@ def late_focus(ds: xr.Dataset) -> Figure:
 
 
 def _solved(ds: xr.Dataset, name: str, paradigm: str) -> Float[np.ndarray, "process save"]:
-    """By each process; NaN where that did not solve it."""
-    one = ds.sel(paradigm=paradigm)
-    return one[name].where(one["status"] == Status.DONE).transpose("process", "save").values
+    """A quantity by each process; NaN where the process did not solve it."""
+    paths = ds.sel(paradigm=paradigm)
+    return paths[name].where(paths["status"] == Status.DONE).transpose("process", "save").values
 
 
 def _draw_line(ax: Axes, ds: xr.Dataset, name: str, paradigm: str, names: list[str]) -> None:
-    """By the first process."""
-    style, values = style_of(paradigm, names), _solved(ds, name, paradigm)[0]
-    look: dict[str, Any] = {"color": style.colour, "linestyle": style.line, "label": paradigm}
-    ax.plot(ds["time"].values, values, lw=2.0, **look)
+    """Draw what the first process gave."""
+    values = _solved(ds, name, paradigm)[0]
+    ax.plot(ds["time"].values, values, lw=2.0, label=paradigm, **line_of(paradigm, names))
 
 
 def _unit(ds: xr.Dataset) -> float:
@@ -162,17 +162,15 @@ def _size(ds: xr.Dataset) -> str:
     return f"{ds.attrs['segments']} segments, {ds.attrs['classes']} classes"
 
 
-def _mark(style: Any) -> dict[str, Any]:
-    return {"color": style.colour, "marker": style.marker, "mew": 1.0}
+def line_of(name: str, names: list[str]) -> dict[str, Any]:
+    """The line of a paradigm among all of a result."""
+    style = style_of(name, names)
+    return {"color": style.colour, "linestyle": style.line}
 
 
 def _lines(names: list[str]) -> dict[str, dict[str, Any]]:
     """How the lines of paradigms look, for a legend."""
-    styles = {name: style_of(name, names) for name in names}
-    return {
-        name: {"color": style.colour, "linestyle": style.line, "lw": 2.0}
-        for name, style in styles.items()
-    }
+    return {name: {**line_of(name, names), "lw": 2.0} for name in names}
 
 
 def _evenly(time: Float[np.ndarray, " save"]) -> np.ndarray:
@@ -183,12 +181,9 @@ def _evenly(time: Float[np.ndarray, " save"]) -> np.ndarray:
 def _draw_difference(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
     time = ds["time"].values
     for name in names:
-        style = style_of(name, names)
         gaps = [np.abs(np.subtract(*_solved(ds, what, name))) for what in ("mu", "nu")]
         so_far = np.maximum.accumulate(np.max(gaps, axis=0))
-        ax.plot(
-            time, np.where(so_far > 0, so_far, np.nan), color=style.colour, linestyle=style.line
-        )
+        ax.plot(time, np.where(so_far > 0, so_far, np.nan), **line_of(name, names))
     ax.set_yscale("log")
     format_axes(ax, "", "closed form minus ODE in mu and nu, largest so far")
 

@@ -1,23 +1,22 @@
 """The theory figure in numbers and in sentences, the sentences made from the numbers alone."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
+from jaxattn.experiments.wording import Line, ranking
 
 __all__ = ["EARLY", "findings", "numbers"]
 
 EARLY = 0.1
-"""In m C: when the early order is looked at, at the saved time nearest to it."""
+"""The early order is looked at the saved time nearest to this, in m C."""
 
 TIE = 1e-9
 """Values closer than this, relative to themselves, have no order here."""
-
-Line = dict[str, Any]
 
 
 def numbers(ds: xr.Dataset) -> list[Line]:
@@ -33,7 +32,7 @@ def numbers(ds: xr.Dataset) -> list[Line]:
       its logarithm in that of time over the last two saves
     - ``takes the lead in mu`` and ``in nu`` from the paradigm ``at``, the last time; None if never
 
-    Of a run that was interrupted, what it got to.
+    An interrupted run gives what it got to.
     """
     unit = float(ds.attrs["segments"]) * float(ds.attrs["classes"])
     status = ds["status"].sel(process="closed-form")
@@ -44,9 +43,9 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     return lines
 
 
-def _of_one(one: xr.Dataset, name: str, unit: float) -> list[Line]:
-    exact, solved = (one.sel(process=way) for way in ("closed-form", "ode"))
-    time = one["time"].values
+def _of_one(paths: xr.Dataset, name: str, unit: float) -> list[Line]:
+    exact, solved = (paths.sel(process=way) for way in ("closed-form", "ode"))
+    time = paths["time"].values
     lines: list[Line] = []
 
     def add(what: str, at: Any, value: float, in_mc: float | None, apart: float | None) -> None:
@@ -63,18 +62,20 @@ def _of_one(one: xr.Dataset, name: str, unit: float) -> list[Line]:
         add(what, float(time[-1]), values[-1], time[-1] / unit, apart)
         if what in ("mu", "nu"):
             add(f"{what}, early", float(time[early]), values[early], time[early] / unit, None)
-    if "time_to_focus" in one:
-        for threshold, at in zip(one["threshold"].values, one["time_to_focus"].values, strict=True):
+    if "time_to_focus" in paths:
+        for threshold, at in zip(
+            paths["threshold"].values, paths["time_to_focus"].values, strict=True
+        ):
             add("time to alpha", float(threshold), at, at / unit, None)
     left = 1.0 - exact["alpha"].values[-2:]
     add("1 - alpha", float(time[-1]), left[-1], time[-1] / unit, None)
     add("its law", float(time[-1]), exact["late_law"].values[-1], time[-1] / unit, None)
     slope = np.diff(np.log(left))[0] / np.diff(np.log(time[-2:]))[0]
     add("its exponent", float(time[-1]), slope, time[-1] / unit, None)
-    if "takes_lead" in one:
-        for quantity, other in product(*(one[dim].values for dim in ("quantity", "other"))):
+    if "takes_lead" in paths:
+        for quantity, other in product(*(paths[dim].values for dim in ("quantity", "other"))):
             if other != name:
-                at = float(one["takes_lead"].sel(quantity=quantity, other=other))
+                at = float(paths["takes_lead"].sel(quantity=quantity, other=other))
                 add(f"takes the lead in {quantity}", str(other), at, at / unit, None)
     return lines
 
@@ -96,9 +97,9 @@ def _of(lines: Sequence[Line], what: str) -> list[Line]:
 
 
 def _apart(lines: Sequence[Line]) -> str:
-    apart = [line["apart"] for what in ("mu", "nu") for line in _of(lines, what)]
-    known = [value for value in apart if value is not None]
-    lost = sum(value is None for value in apart) // 2
+    distances = [line["apart"] for what in ("mu", "nu") for line in _of(lines, what)]
+    known = [distance for distance in distances if distance is not None]
+    lost = (len(distances) - len(known)) // 2
     words = f"; {lost} were not solved" if lost else ""
     if not known:
         return "The ODE solver gave no answer to hold the closed forms against."
@@ -106,15 +107,14 @@ def _apart(lines: Sequence[Line]) -> str:
 
 
 def _order(lines: Sequence[Line], what: str, quantity: str) -> str:
-    """Largest first; ~ where there is no order."""
-    found = sorted(_of(lines, what), key=lambda line: -line["value"])
-    words = found[0]["paradigm"]
-    for more, less in pairwise(found):
-        apart = more["value"] - less["value"] > TIE * abs(more["value"])
-        words += f" {'>' if apart else '~'} {less['paradigm']}"
-    values = ", ".join(f"{line['value']:.5g}" for line in found)
+    """The paradigms, the largest first; ~ stands where there is no order."""
+    ordered = sorted(_of(lines, what), key=lambda line: -line["value"])
+    words = ranking(
+        ordered, lambda more, less: more["value"] - less["value"] > TIE * abs(more["value"])
+    )
+    values = ", ".join(f"{line['value']:.5g}" for line in ordered)
     tied = " (~: equal to rounding)" if "~" in words else ""
-    return f"{quantity} at {found[0]['in_mC']:.2g} m C: {words}{tied}: {values}."
+    return f"{quantity} at {ordered[0]['in_mC']:.2g} m C: {words}{tied}: {values}."
 
 
 def _passes(lines: Sequence[Line], quantity: str) -> list[str]:
@@ -130,10 +130,10 @@ def _passes(lines: Sequence[Line], quantity: str) -> list[str]:
 
 
 def _focus(lines: Sequence[Line]) -> list[str]:
-    found = _of(lines, "time to alpha")
+    times = _of(lines, "time to alpha")
     said = []
-    for threshold in dict.fromkeys(line["at"] for line in found):
-        same = [line for line in found if line["at"] == threshold]
+    for threshold in dict.fromkeys(line["at"] for line in times):
+        same = [line for line in times if line["at"] == threshold]
         reached = sorted((x for x in same if x["value"]), key=lambda line: line["value"])
         words = [f"{line['paradigm']} at {line['in_mC']:.4g} m C" for line in reached]
         words += [f"{x['paradigm']} not before the end" for x in same if not x["value"]]

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from jaxattn.experiments.labels import labelled
 from jaxattn.reduced import solve_reduced
 from jaxattn.results.dataset import status_attributes
 from jaxattn.theory.closed_form_path import exact_path
@@ -61,11 +62,12 @@ def solve_paths(
     variables: dict[str, Any] = {}
     for name, words in _WORDS.items():
         values = stacked(_NAMES.get(name, name))
-        dims = ("process", "save")[: values.ndim]
-        variables[name] = (dims, values, {"units": "1", "long_name": words})
+        variables[name] = labelled(
+            "process save" if values.ndim > 1 else "process", values, "1", words
+        )
     variables["status"] = ("process", stacked("status").astype(np.int8), status_attributes())
-    clock = {"units": "time", "long_name": "step times learning rate"}
-    return xr.Dataset(variables, {"process": list(processes), "time": ("save", times, clock)})
+    time = labelled("save", times, "time", "step times learning rate")
+    return xr.Dataset(variables, {"process": list(processes), "time": time})
 
 
 def of_paradigms(paths: Mapping[str, xr.Dataset], size: Mapping[str, int]) -> xr.Dataset:

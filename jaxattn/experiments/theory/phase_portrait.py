@@ -10,6 +10,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from jaxattn.experiments.theory.figures import line_of
 from jaxattn.plots.canvas import new_grid
 from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
@@ -21,7 +22,7 @@ __all__ = ["phase_portrait"]
 _LIGHT_GREYS = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0, 0.45, 256)))
 
 _TIMES = (1.0, 1.5, 3.0)
-"""In m C, marked on the orbits from zero where the run has got so far."""
+"""Times in m C that are marked on the orbits from zero where the run has got so far."""
 
 
 def phase_portrait(ds: xr.Dataset) -> Figure:
@@ -68,22 +69,22 @@ def phase_portrait(ds: xr.Dataset) -> Figure:
     bar = figure.colorbar(shown, ax=axes, location="bottom", aspect=45, pad=0.02, extend="min")
     bar.set_label("speed [1/time]", fontsize=SMALL + 1)
     bar.ax.tick_params(labelsize=SMALL)
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     few = fastest < 100 * slowest
     bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
     bar.ax.xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
-def _draw_field(ax: Axes, one: xr.Dataset, speed: np.ndarray, norm: LogNorm) -> Any:
-    mu, nu = one["at_mu"].values, one["at_nu"].values
+def _draw_field(ax: Axes, field: xr.Dataset, speed: np.ndarray, norm: LogNorm) -> Any:
+    mu, nu = field["at_mu"].values, field["at_nu"].values
     shown = ax.pcolormesh(
         mu, nu, speed, norm=norm, cmap=_LIGHT_GREYS, shading="nearest", rasterized=True
     )
     every = max(1, mu.size // 15)
     at = np.s_[every // 2 :: every]
     # Directions on paper, where a unit of mu and one of nu are not equally long.
-    u, v = one["field_mu"].values[at, at] / mu[-1], one["field_nu"].values[at, at] / nu[-1]
+    u, v = field["field_mu"].values[at, at] / mu[-1], field["field_nu"].values[at, at] / nu[-1]
     length = np.hypot(u, v)
     ax.quiver(
         *(mu[at], nu[at], u / length, v / length),
@@ -98,37 +99,29 @@ def _draw_field(ax: Axes, one: xr.Dataset, speed: np.ndarray, norm: LogNorm) -> 
 
 
 def _draw_orbit(ax: Axes, ds: xr.Dataset, name: str, start: int, **look: Any) -> None:
-    one = ds.isel(start=start)
-    ax.plot(one["orbit_mu"].values, one["orbit_nu"].sel(paradigm=name).values, **look)
+    orbit = ds.isel(start=start)
+    ax.plot(orbit["orbit_mu"].values, orbit["orbit_nu"].sel(paradigm=name).values, **look)
 
 
 def _draw_from_zero(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
     time = ds["time"].values
     unit = float(ds.attrs["segments"]) * float(ds.attrs["classes"])
     for name in names:
-        style = style_of(name, names)
-        _draw_orbit(ax, ds, name, 0, color=style.colour, linestyle=style.line, lw=2.0, label=name)
-    known = [at for at in _TIMES if at * unit <= time[-1]]
-    for at in known:
+        _draw_orbit(ax, ds, name, 0, lw=2.0, label=name, **line_of(name, names))
+    for at in (at for at in _TIMES if at * unit <= time[-1]):
         states = []
         for name in names:
-            one = ds.sel(paradigm=name, process="closed-form")
-            mu, nu = (np.interp(at * unit, time, one[what].values) for what in ("mu", "nu"))
+            exact = ds.sel(paradigm=name, process="closed-form")
+            mu, nu = (np.interp(at * unit, time, exact[what].values) for what in ("mu", "nu"))
             style = style_of(name, names)
-            ax.plot(
-                [mu], [nu], color=style.colour, marker=style.marker, mfc="white", ms=5, zorder=3
-            )
+            look: dict[str, Any] = {"color": style.colour, "marker": style.marker}
+            ax.plot([mu], [nu], mfc="white", ms=5, zorder=3, **look)
             states.append((mu, nu))
         states.sort()
         ax.plot(*zip(*states, strict=True), color="0.4", lw=0.8, zorder=2)
         top = max(states, key=lambda state: state[1])
-        away: dict[str, Any] = {
-            "textcoords": "offset points",
-            "fontsize": SMALL,
-            "color": "0.25",
-            "ha": "right",
-        }
-        ax.annotate(f"{at:g}", top, (-5, 4), **away)
+        words: dict[str, Any] = {"fontsize": SMALL, "color": "0.25", "ha": "right"}
+        ax.annotate(f"{at:g}", top, (-5, 4), textcoords="offset points", **words)
     set_title(ax, "from zero, at times [m C]")
     looks = {
         f"{name}, exact orbits": {"color": style_of(name, names).colour, "lw": 2.0}

@@ -1,6 +1,5 @@
 """The departures experiment: what is solved, how it is labelled, and what is said of it."""
 
-import json
 import re
 import sys
 from dataclasses import replace
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SCRIPT, run
+from commands import run
 from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
+from experiment_runs import assert_labelled_and_kept, smoke
 
 from jaxattn.core.contracts import Data, Status
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT, PARADIGMS
@@ -23,7 +23,6 @@ from jaxattn.experiments.departures.rows import (
     rows_of,
 )
 from jaxattn.problems.data import check
-from jaxattn.results.files import open_run, write_results
 from jaxattn.tasks.population import foregrounds
 
 PAGE = Path(__file__).parents[3] / "docs/departures.md"
@@ -126,10 +125,7 @@ def test_the_result_has_labels_and_units_and_knows_what_is_not_there(tmp_path):
     assert np.isnan(ds["amount"].sel(departure="noise")[2])
     asked = (ds["status"] >= 0).sum(("size", "seed")).sel(paradigm="hard")
     assert asked.values.tolist() == [3, 3, 3, 4, 12]
-    for name, variable in ds.data_vars.items():
-        assert name == "status" or {"units", "long_name"} <= set(variable.attrs), name
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
+    assert_labelled_and_kept(ds, tmp_path)
 
 
 def test_numbers_are_the_ends_the_orders_and_what_was_foreseen():
@@ -177,11 +173,8 @@ def test_findings_of_nothing_are_none():
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_the_smoke_command_solves_draws_and_finds_the_orders(tmp_path):
-    words = "reproduce departures --scale smoke --json --out run"
-    code, out, err = run([SCRIPT, *words.split()], tmp_path)
-    assert code == 0, err
-    said = json.loads(out)
-    assert said["failed"] == 0
+    figures = ("departures", "departures_attention", "departing_classes")
+    said = smoke("departures", tmp_path, figures)
     of_nu = [line for line in said["numbers"] if line["measure"] == "nu"]
     lines = {(line["paradigm"], line["departure"]): line["off"] for line in of_nu}
     assert {name for name, _ in lines} == set(PARADIGMS)
@@ -193,8 +186,6 @@ def test_the_smoke_command_solves_draws_and_finds_the_orders(tmp_path):
         assert low < 1 < high
         equal = lines[name, "equal"]
         assert equal["found"] == pytest.approx(equal["predicted"], rel=1e-6)
-    for figure in ("departures", "departures_attention", "departing_classes"):
-        assert (tmp_path / f"run/figures/{figure}.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import chex
 import numpy as np
 import pytest
 from example_fixed_focus import CONFIG, example_fixed_focus, falls, rises
+from experiment_runs import assert_labelled_and_kept
 from helpers import EPS
 
 from jaxattn.analysis.summary import summary
@@ -11,8 +12,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus import experiment as fixed_focus
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FixedFocus
 from jaxattn.experiments.fixed_focus.findings import findings, numbers
-from jaxattn.reports.experiment import SCALES, Listeners
-from jaxattn.results.files import open_run, write_results
+from jaxattn.reports.experiment import SCALES, Listeners, Tally
 from jaxattn.run.stopwatch import Stopwatch
 
 ALPHAS = fixed_focus.ALPHAS
@@ -31,7 +31,8 @@ def trained():
         )
         data = fixed_focus.data_of(config)
         listeners = Listeners(told.append, lambda ds: None, Stopwatch())
-        rows = fixed_focus.train(config, "lvml", data, 7, listeners)
+        tally = Tally(listeners, "train", config.rows, done=7)
+        rows = fixed_focus.train(config, "lvml", data, tally)
     return config, rows, told, listeners.watch
 
 
@@ -72,7 +73,7 @@ def test_all_bags_are_measured_at_the_same_parameters_as_the_objective(trained):
 
 def test_the_result_has_the_dims_of_a_comparison_and_units_on_everything(trained, tmp_path):
     config, rows, _, _ = trained
-    ds = fixed_focus.labelled(config, {"lvml": rows})
+    ds = fixed_focus.dataset_of(config, {"lvml": rows})
     assert dict(ds["gap"].sizes) == {
         "paradigm": 1,
         "process": 1,
@@ -85,10 +86,7 @@ def test_the_result_has_the_dims_of_a_comparison_and_units_on_everything(trained
     assert ds["epoch"].values.tolist() == [0, 1, 2, 3]
     # Heavy ball's clock: ten times the rate a step.
     np.testing.assert_allclose(ds["time"].sel(paradigm="lvml"), 0.5 * np.array([0, 3, 6, 9]))
-    for name, variable in ds.data_vars.items():
-        assert name == "status" or {"units", "long_name"} <= set(variable.attrs), name
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
+    assert_labelled_and_kept(ds, tmp_path)
     assert set(summary(ds)["measure"]) == {"loss"}
 
 

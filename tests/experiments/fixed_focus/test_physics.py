@@ -21,7 +21,7 @@ from jaxattn.experiments.fixed_focus.experiment import (
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.reports.experiment import Listeners
+from jaxattn.reports.experiment import Listeners, Tally
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.tasks import orthogonal_population
 from jaxattn.theory import fixed_focus
@@ -265,7 +265,7 @@ def test_training_all_bags_at_once_from_zero_is_heavy_ball_of_mu_alone():
 @pytest.mark.parametrize("name", sorted(MU))
 def test_theory_lies_inside_the_range_of_64_seeds_of_the_published_protocol(name):
     listeners = Listeners(lambda progress: None, lambda ds: None, Stopwatch())
-    rows = train(SMALL, name, data_of(SMALL), 0, listeners)
+    rows = train(SMALL, name, data_of(SMALL), Tally(listeners, "train", 0))
     assert np.all(rows.status == Status.DONE)
     loss = rows.measures["loss"][..., 0]
     low, high = loss.min(axis=1), loss.max(axis=1)

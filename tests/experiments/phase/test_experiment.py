@@ -1,12 +1,10 @@
 """The phase experiment: that its times and leaders are those of the theory, and what is said."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
-from commands import SCRIPT, run
 from example_phase import CONFIG, example_phase
+from experiment_runs import assert_labelled_and_kept, heard, smoke
 from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
@@ -16,9 +14,7 @@ from jaxattn.experiments.phase import experiment as phase
 from jaxattn.experiments.phase import maps
 from jaxattn.experiments.phase.experiment import PAIRS, PHASE, Phase, leaders
 from jaxattn.experiments.phase.findings import findings, numbers
-from jaxattn.reports.experiment import SCALES, Listeners
-from jaxattn.results.files import open_run, write_results
-from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.reports.experiment import SCALES
 
 SMALL = Phase(points=3, high=1e4)
 LOOKS = 48  # as many times as the run asks for at once, so that its programs serve here
@@ -29,10 +25,8 @@ def mapped():
     """Sizes 2, 141 and 10^4: what takes its time is to compile three paradigms."""
     if not x64_is_on():
         pytest.skip("needs float64")
-    told, kept = [], []
     with compiled_quickly():
-        ds = phase.run(SMALL, Listeners(told.append, kept.append, Stopwatch()))
-        yield ds, told, kept
+        yield heard(phase.run, SMALL)
 
 
 def padded(times):
@@ -129,16 +123,12 @@ def test_the_result_is_labelled_whole_and_heard_of_after_each_paradigm(mapped, t
     assert {one.failed for one in told} == {0}
     assert [one.sizes["paradigm"] for one in kept] == [1, 2, 3, 4]
     assert np.all(ds["status"] == Status.DONE)
-    for name, variable in ds.data_vars.items():
-        assert "long_name" in variable.attrs, name
-        assert {"units", "flag_meanings"} & set(variable.attrs), name
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
+    assert_labelled_and_kept(ds, tmp_path)
 
 
 def test_without_64_bits_it_is_refused():
     with jax.enable_x64(False), pytest.raises(InputError, match="runs in float64"):
-        phase.run(SMALL, Listeners(lambda _: None, lambda _: None, Stopwatch()))
+        heard(phase.run, SMALL)
 
 
 def test_every_scale_is_a_finer_map_of_the_same_sizes():
@@ -215,22 +205,8 @@ def test_of_an_interrupted_run_what_it_got_to_is_drawn_and_said():
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):
-    words = "reproduce phase --scale smoke --json --out run"
-    code, out, err = run([SCRIPT, *words.split()], tmp_path)
-    assert code == 0, err
-    said = json.loads(out)
-    assert said["failed"] == 0
-    assert said["findings"]
+    times = ("time_to_focus_0.5", "time_to_focus_0.9", "time_to_focus_0.99")
+    said = smoke("phase", tmp_path, ("leaders", "first_to_focus", "lead_times", *times))
     assert {tuple(line) for line in said["numbers"]} == {
         ("what", "at", "paradigm", "low", "median", "high", "leads_three", "leads_all")
     }
-    drawn = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
-    names = [
-        "leaders",
-        "first_to_focus",
-        "lead_times",
-        "time_to_focus_0.5",
-        "time_to_focus_0.9",
-        "time_to_focus_0.99",
-    ]
-    assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from example_hybrids import example_schedule
+from experiment_runs import assert_labelled_and_kept, heard
 
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.schedule.experiment import Schedule, run
 from jaxattn.experiments.schedule.findings import findings, numbers, switches
-from jaxattn.reports.experiment import Listeners
-from jaxattn.results.files import open_run, write_results
-from jaxattn.run.stopwatch import Stopwatch
 
 
 @pytest.mark.parametrize(
@@ -87,15 +85,11 @@ def test_findings_say_what_speaks_against_it():
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_a_run_is_labelled_bang_bang_and_the_hybrid(tmp_path):
-    told = []
     config = Schedule((4,), (3,), (1.0, 6.0), cells=8, steps=120, seeds=1)
-    ds = run(config, Listeners(told.append, lambda ds: None, Stopwatch()))
+    ds, told, _ = heard(run, config)
     assert [(x.done, x.total, x.failed) for x in told] == [(5, 10, 0), (10, 10, 0)]
     assert np.all(ds["status"] == Status.DONE)
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
-    for name, variable in ds.data_vars.items():
-        assert {"units", "long_name"} <= set(variable.attrs), name
+    assert_labelled_and_kept(ds, tmp_path)
     early, late = numbers(ds)
     assert (early["switches"], late["switches"]) == ("soft", "soft, hard")
     for line in (early, late):

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 from example_hybrids import CLASSES, HORIZONS, SEGMENTS, example_switch
+from experiment_runs import assert_labelled_and_kept, heard
 
 from jaxattn import theory
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.switch.experiment import Switch, run
 from jaxattn.experiments.switch.findings import findings, law, numbers
-from jaxattn.reports.experiment import Listeners
-from jaxattn.results.files import open_run, write_results
-from jaxattn.run.stopwatch import Stopwatch
 
 
 def test_the_law_is_the_time_in_which_focus_takes_off_with_many_segments():
@@ -71,16 +69,12 @@ def test_nothing_is_said_of_nothing_and_of_one_size_no_exponent():
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_a_run_is_labelled_and_agrees_with_the_closed_form(tmp_path):
-    told, kept = [], []
     config = Switch((3, 50), (2, 30), (1.0, 4.0), points=24)
-    ds = run(config, Listeners(told.append, kept.append, Stopwatch()))
+    ds, told, kept = heard(run, config)
     assert [(x.done, x.total, x.failed) for x in told] == [(4, 8, 0), (8, 8, 0)]
     assert [one.sizes["horizon"] for one in kept] == [1, 2]
     assert np.all(ds["status"] == Status.DONE)
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
-    for name, variable in ds.data_vars.items():
-        assert {"units", "long_name"} <= set(variable.attrs), name
+    assert_labelled_and_kept(ds, tmp_path)
     one = ds.sel(segments=50, classes=30, horizon=4.0)
     size, unit = {"segments": 50, "classes": 30}, 50 * 30
     nu = [

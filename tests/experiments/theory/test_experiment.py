@@ -1,12 +1,10 @@
 """The theory experiment: that it is the theory, and what is said of it."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
-from commands import SCRIPT, run
 from example_theory import UNIT, example_theory
+from experiment_runs import assert_labelled_and_kept, heard, smoke
 from helpers import compiled_quickly
 from potentials_by_quadrature import class_rise, focus_potential
 
@@ -16,9 +14,7 @@ from jaxattn.core.precision import x64_is_on
 from jaxattn.experiments.theory import experiment
 from jaxattn.experiments.theory.experiment import THEORY, Published
 from jaxattn.experiments.theory.findings import findings, numbers
-from jaxattn.reports.experiment import SCALES, Listeners
-from jaxattn.results.files import open_run, write_results
-from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.reports.experiment import SCALES
 
 SMALL = Published(5, 4, 400.0, points=60, grid=8, orbit_points=20)
 
@@ -28,10 +24,8 @@ def solved():
     """20 m C of 5 segments and 4 classes: what takes its time is to compile three paradigms."""
     if not x64_is_on():
         pytest.skip("needs float64")
-    told, kept = [], []
     with compiled_quickly():
-        ds = experiment.run(SMALL, Listeners(told.append, kept.append, Stopwatch()))
-    return ds, told, kept
+        return heard(experiment.run, SMALL)
 
 
 @pytest.mark.slow
@@ -107,10 +101,7 @@ def test_the_result_is_labelled_whole_and_heard_of_after_each_paradigm(solved, t
     assert {one.failed for one in told} == {0}
     assert [one.sizes["paradigm"] for one in kept] == [1, 2, 3]
     assert np.all(ds["status"] == Status.DONE)
-    for name, variable in ds.data_vars.items():
-        assert name == "status" or {"units", "long_name"} <= set(variable.attrs), name
-    write_results(ds, tmp_path)
-    assert open_run(tmp_path).equals(ds)
+    assert_labelled_and_kept(ds, tmp_path)
 
 
 @pytest.mark.needs_x64
@@ -125,7 +116,7 @@ def test_what_is_found_of_a_small_size_is_what_the_theory_says(solved):
 
 def test_without_64_bits_it_is_refused():
     with jax.enable_x64(False), pytest.raises(InputError, match="runs in float64"):
-        experiment.run(SMALL, Listeners(lambda _: None, lambda _: None, Stopwatch()))
+        heard(experiment.run, SMALL)
 
 
 def test_the_paper_scale_is_the_published_size():
@@ -217,15 +208,7 @@ def test_of_an_interrupted_run_what_it_got_to_is_drawn_and_said():
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_the_smoke_command_solves_draws_and_prints_one_json_object(tmp_path):
-    words = "reproduce theory --scale smoke --json --out run"
-    code, out, err = run([SCRIPT, *words.split()], tmp_path)
-    assert code == 0, err
-    said = json.loads(out)
-    assert said["failed"] == 0
-    assert said["findings"]
+    said = smoke("theory", tmp_path, ("theory", "late_focus", "portrait"))
     assert {tuple(line) for line in said["numbers"]} == {
         ("paradigm", "what", "at", "value", "in_mC", "apart")
     }
-    drawn = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
-    names = ["theory", "late_focus", "portrait"]
-    assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}

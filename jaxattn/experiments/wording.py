@@ -1,0 +1,36 @@
+"""Numbers and words that the findings of several experiments share."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from jaxattn.plots.curves import BAND
+
+__all__ = ["Line", "band_of", "ranking", "span"]
+
+Line = dict[str, Any]
+"""Numbers behind a figure, by name."""
+
+
+def band_of(values: np.ndarray) -> dict[str, float | None]:
+    """The median of these values and the quantiles `BAND`; None of no values."""
+    if not len(values):
+        return {"median": None, "low": None, "high": None}
+    median, low, high = map(float, np.quantile(values, (0.5, *BAND)))
+    return {"median": median, "low": low, "high": high}
+
+
+def span(values: Sequence[int | float], form: str = ".3g") -> str:
+    """``0.2 to 3``, from the least to the largest; one number where both read alike."""
+    low, high = (format(value, form) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def ranking(lines: Sequence[Line], ahead: Callable[[Line, Line], bool]) -> str:
+    """``soft > hard ~ lvml``: paradigms in this order, ``~`` where one is not ahead of the next."""
+    words = lines[0]["paradigm"]
+    for more, less in pairwise(lines):
+        words += f" {'>' if ahead(more, less) else '~'} {less['paradigm']}"
+    return words
