@@ -50,7 +50,7 @@ def choosing_seeds(ds: xr.Dataset) -> xr.DataArray:
 def best_of_rates(ds: xr.Dataset) -> xr.Dataset | None:
     """Place and value of the best rate ``[paradigm, swept...]``, and how it was chosen."""
     split = "validation" if "validation" in ds["split"] else "train"
-    by_loss = next((one for one in compared_in(ds) if one.spec.name == "loss"), None)
+    by_loss = next((measure for measure in compared_in(ds) if measure.spec.name == "loss"), None)
     if by_loss is None or (loss := final_values(ds, by_loss, split)) is None:
         return None
     loss = loss.where(choosing_seeds(ds))

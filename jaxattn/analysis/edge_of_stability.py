@@ -24,17 +24,16 @@ def products(ds: xr.Dataset) -> xr.DataArray | None:
     """
     if "sharpness" not in ds or spec_of(ds).get("schedule", "constant") != "constant":
         return None
-    found = (ds["learning_rate"] * ds["sharpness"]).transpose(*ds["sharpness"].dims)
-    return found.assign_attrs(units="1", long_name="learning rate times sharpness")
+    product = (ds["learning_rate"] * ds["sharpness"]).transpose(*ds["sharpness"].dims)
+    return product.assign_attrs(units="1", long_name="learning rate times sharpness")
 
 
 def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     """The edge of stability of training, along the swept axes that it depends on.
 
-    Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes.probe`. None where
-    none
-    holds: of other optimisers than `EDGES` names, with clipped gradients, at a learning rate that
-    changes during the run, without a sharpness.
+    Of the sharpness scaled as the optimiser's steps are, see `jaxattn.probes.probe`. None where no
+    edge holds: of other optimisers than `EDGES` names, with clipped gradients, at a learning rate
+    that changes during the run, without a sharpness.
     """
     spec = spec_of(ds)
     hypers: dict[str, Any] = dict(spec.get("hypers", {}))
@@ -49,9 +48,9 @@ def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
         if name not in named and isinstance(value, int | float)
     }
     values = {name: values.values for name, values in grid.items()}
-    found = np.asarray(edge(str(spec["optimiser"]), {**constants, **values}), dtype=float)
+    levels = np.asarray(edge(str(spec["optimiser"]), {**constants, **values}), dtype=float)
     like = grid["learning_rate"]
-    return like.copy(data=np.broadcast_to(found, like.shape)).rename("edge")
+    return like.copy(data=np.broadcast_to(levels, like.shape)).rename("edge")
 
 
 def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
@@ -68,10 +67,10 @@ def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
     first = product.isel(save=0, drop=True)
     level = level.broadcast_like(first).transpose(*first.dims)
     time = ds["time"].broadcast_like(product).transpose(*product.dims)
-    found = first.copy(data=first_past(time.values, product.values, level.values))
+    when = first.copy(data=first_past(time.values, product.values, level.values))
     status = ds["status"].sel(process="train", drop=True)
     ended = Status.ended_well(status) | (status == Status.DIVERGED)
-    return found.where(ended).assign_attrs(
+    return when.where(ended).assign_attrs(
         units="time", long_name="when learning rate times sharpness reaches the edge of stability"
     )
 
@@ -92,5 +91,5 @@ def first_past(
         level: the edge of each row, above 0.
     """
     product = np.asarray(product, dtype=float)
-    found = first_crossing(time, product / np.asarray(level, dtype=float)[..., None], 1.0)
-    return np.where(np.isnan(found), np.inf, found)
+    when = first_crossing(time, product / np.asarray(level, dtype=float)[..., None], 1.0)
+    return np.where(np.isnan(when), np.inf, when)

@@ -45,12 +45,12 @@ def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray 
     values, done = final(measure.variable), Status.ended_well(final("status"))
     if done.any() and final(measure.known_by).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
-    kept = values.fillna(np.inf) if measure.spec.of else values.where(np.isfinite(values))
-    kept = kept.where(done).transpose("paradigm", ..., "seed")
+    ended = values.fillna(np.inf) if measure.spec.of else values.where(np.isfinite(values))
+    ended = ended.where(done).transpose("paradigm", ..., "seed")
     # A rate that moves together with others is no dimension: it stays as their coordinate.
-    stays = {*kept.dims, "learning_rate"}
-    kept = kept.drop_vars([name for name in kept.coords if name not in stays])
-    return kept.assign_attrs(ds[measure.variable].attrs)
+    stays = {*ended.dims, "learning_rate"}
+    ended = ended.drop_vars([name for name in ended.coords if name not in stays])
+    return ended.assign_attrs(ds[measure.variable].attrs)
 
 
 def end_times(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:

@@ -3,19 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.measures import measures_in, spoken_in
-from jaxattn.analysis.paired_differences import (
-    BEST,
-    differences,
-    swept_in,
-    times,
-)
+from jaxattn.analysis.paired_differences import BEST, differences, swept_in, times
+from jaxattn.analysis.places import places
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import (
     Confidence,
@@ -108,11 +103,11 @@ def _of_setting(
         else:
             finding = Finding(setting, measure, text, confidence is Confidence.SURE)
             said.append((confidence, finding))
-    found = [finding for _, finding in sorted(said, key=lambda one: one[0])]
+    ordered = [finding for _, finding in sorted(said, key=lambda pair: pair[0])]
     if level:
         text = nothing(names_in(group.to_dict("records")), list(level.values()))
-        found.append(Finding(setting, ", ".join(level), text))
-    return found
+        ordered.append(Finding(setting, ", ".join(level), text))
+    return ordered
 
 
 def _known(ds: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
@@ -122,8 +117,8 @@ def _known(ds: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     split = str(table["split"].iloc[0])
     lines = own_rule(summary(ds), ds)
     lines = lines[(lines["process"] == "train") & (lines["split"] == split)]
-    kept = lines[~lines["measure"].isin(spec.name for spec in measures_in(ds) if spec.of)]
-    return pd.concat([kept, times(ds, split)], ignore_index=True)
+    values = lines[~lines["measure"].isin(spec.name for spec in measures_in(ds) if spec.of)]
+    return pd.concat([values, times(ds, split)], ignore_index=True)
 
 
 def _settings(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any], pd.DataFrame]]:
@@ -142,7 +137,7 @@ def _settings(table: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any], pd.Dat
 def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
     chosen = best_rates(ds)
     swept = list(chosen.columns[1 : list(chosen.columns).index("learning_rate")])
-    found = []
+    said = []
     for place, group in chosen.groupby(swept) if swept else [((), chosen)]:
         words = [setting_words(dict(zip(swept, place, strict=True)))] if swept else []
         known = group.dropna(subset="learning_rate")
@@ -156,8 +151,8 @@ def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
             which = "all" if len(edge) == len(known) else listed(edge)
             text += f" At the edge of those tried for {which}: a better one may lie beyond."
         setting = ", ".join(["each at its own best learning rate", *words])
-        found.append(Finding(setting, "learning_rate", text))
-    return found
+        said.append(Finding(setting, "learning_rate", text))
+    return said
 
 
 def _stopped(ds: xr.Dataset) -> list[Finding]:
@@ -173,23 +168,23 @@ def _stopped(ds: xr.Dataset) -> list[Finding]:
 
 def failures(ds: xr.Dataset) -> list[Finding]:
     """Runs that did not end well, by process, paradigm and setting; none where all did."""
-    found = []
+    said = []
     for process in map(str, ds["process"].values):
         status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed").load()
         asked, waiting = int((status >= 0).sum()), int((status == Status.RUNNING).sum())
         ended, done = asked - waiting, int(Status.ended_well(status).sum())
-        of = "training" if process == "train" else process
+        called = "training" if process == "train" else process
         if waiting:
-            text = f"{waiting} of {asked} {of} runs were not run yet and are left out."
-            found.append(Finding("", "status", text))
+            text = f"{waiting} of {asked} {called} runs were not run yet and are left out."
+            said.append(Finding("", "status", text))
         if ended == done:
             continue
         each = listed(_first(list(_endings(status))))
-        text = f"{ended - done} of {ended} {of} runs did not finish and are left out: {each}."
+        text = f"{ended - done} of {ended} {called} runs did not finish and are left out: {each}."
         if done == 0:
-            text = f"No {of} run of {ended} finished, so nothing is said of them: {each}."
-        found.append(Finding("", "status", text))
-    return found
+            text = f"No {called} run of {ended} finished, so nothing is said of them: {each}."
+        said.append(Finding("", "status", text))
+    return said
 
 
 def _first(where: list[str]) -> list[str]:
@@ -200,10 +195,9 @@ def _first(where: list[str]) -> list[str]:
 
 def _endings(status: xr.DataArray) -> Iterator[str]:
     """``hard at learning rate 10 (8 diverged)``, for each paradigm and setting with any."""
-    for place in np.ndindex(status.shape[:-1]):
-        row = status[place]
+    for labels, at in places(status, "seed"):
+        row, paradigm = status[at].values, labels.pop("paradigm")
         counts = {word: int((row == code).sum()) for code, word in _ENDS.items()}
-        ends = [f"{count} {word}" for word, count in counts.items() if count]
-        if ends:
-            at = setting_words({dim: row[dim].item() for dim in status.dims[1:-1]})
-            yield f"{row['paradigm'].item()}{at and f' at {at}'} ({', '.join(ends)})"
+        if ends := [f"{count} {word}" for word, count in counts.items() if count]:
+            where = setting_words(labels)
+            yield f"{paradigm}{where and f' at {where}'} ({', '.join(ends)})"

@@ -42,8 +42,8 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     values = np.asarray(values, dtype=float)
     rows = values.reshape(int(np.prod(values.shape[:-1])), values.shape[-1])
     rows, end = np.where(np.isfinite(rows), rows, np.nan), np.full((len(rows), 1), np.inf)
-    found = paired_tests(rows, 0 * rows, end, float(np.finfo(float).eps), confidence)
-    shown = (found[name] for name in ("mean_difference", "low", "high", "method"))
+    tests = paired_tests(rows, 0 * rows, end, float(np.finfo(float).eps), confidence)
+    shown = (tests[name] for name in ("mean_difference", "low", "high", "method"))
     return Interval(*(column.reshape(values.shape[:-1])[()] for column in shown))
 
 
@@ -61,7 +61,7 @@ def holm(p: ArrayLike) -> np.ndarray:
 def paired_tests(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, eps: float, confidence: float
 ) -> _Columns:
-    """Of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`.
+    """Tests of pairs ``[row, seed]``: NaN did not finish, infinite was not reached by `end`.
 
     An end is one of a row, or of each of its seeds.
     """
@@ -69,16 +69,16 @@ def paired_tests(
     a, b = np.where(a > end, np.inf, a), np.where(b > end, np.inf, b)
     valid = ~np.isnan(a) & ~np.isnan(b)
     censored = np.any(valid & (np.isinf(a) | np.isinf(b)), axis=-1)
-    found = {name: np.full(len(a), np.nan) for name in FOUND}
-    found["method"] = np.full(len(a), "too few seeds", dtype=object)
+    columns = {name: np.full(len(a), np.nan) for name in FOUND}
+    columns["method"] = np.full(len(a), "too few seeds", dtype=object)
     for compute, rows in ((_of_means, ~censored), (_of_order, censored)):
         seeds = np.where(rows, valid.sum(-1), 0)
         for n in np.unique(seeds[seeds > 0]):
             at = np.flatnonzero(seeds == n)
             x, y, last = (side[at][valid[at]].reshape(-1, n) for side in (a, b, end))
             for name, column in compute(x, y, last, ROUNDING * eps, confidence).items():
-                found[name][at] = column
-    return found | {
+                columns[name][at] = column
+    return columns | {
         "interval_of": np.where(censored, "median", "mean"),
         "effect": np.where(censored, "sign balance", "d_z"),
         "seeds": valid.sum(-1),
@@ -88,14 +88,14 @@ def paired_tests(
 def _of_means(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, rounding: float, confidence: float
 ) -> _Columns:
-    """Of pairs ``[row, seed]`` that are all known."""
+    """Tests of the means of pairs ``[row, seed]`` that are all known."""
     del end
     tiny = rounding * np.maximum(np.abs(a), np.abs(b)).max(-1, keepdims=True)
     d = np.where(np.abs(a - b) <= tiny, 0.0, a - b)
     n, mean = d.shape[-1], d.mean(-1)
-    found = {"mean_difference": mean, "median_difference": np.median(d, -1)}
+    means = {"mean_difference": mean, "median_difference": np.median(d, -1)}
     if n < 2:
-        return found
+        return means
     zero, flat = ~d.any(-1), np.ptp(d, -1) <= tiny[:, 0]
     sd = np.where(flat, 1.0, d.std(-1, ddof=1))
     error, t = sd / np.sqrt(n), mean / sd * np.sqrt(n)
@@ -110,7 +110,7 @@ def _of_means(
         p = np.where(usable, np.maximum(resampled, p), p)
         method[:] = np.where(usable, "bootstrap-t", "t (resamples degenerate)")
     method[flat] = "no spread"
-    return found | {
+    return means | {
         "low": np.where(flat, mean, mean - most * error),
         "high": np.where(flat, mean, mean - least * error),
         # All that is left to go by is that the signs agree: 2 of the 2^n ways to flip them do.
@@ -123,7 +123,7 @@ def _of_means(
 def _of_order(
     a: np.ndarray, b: np.ndarray, end: np.ndarray, rounding: float, confidence: float
 ) -> _Columns:
-    """Of times ``[row, seed]``, infinite where not reached by `end` ``[row, seed]``."""
+    """Tests of times ``[row, seed]``, infinite where not reached by `end` ``[row, seed]``."""
     n = a.shape[-1]
     if n < 2:
         return {}

@@ -7,8 +7,15 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.edge_of_stability import edge_in, edge_times
-from jaxattn.analysis.limit_gaps import TOLERANCE, departures, limits_in, orders, watched
+from jaxattn.analysis.limit_gaps import (
+    TOLERANCE,
+    departures,
+    limits_in,
+    order_records,
+    watched,
+)
 from jaxattn.analysis.limit_wording import run_name
+from jaxattn.analysis.places import places
 from jaxattn.core.contracts import Status
 from jaxattn.flow import LIMITS
 
@@ -20,7 +27,6 @@ __all__ = [
     "NO_LIMIT",
     "STEPS",
     "departure_records",
-    "order_records",
 ]
 
 EDGE, STEPS, DIVERGED, NO_LIMIT, NOISE = (
@@ -29,7 +35,7 @@ EDGE, STEPS, DIVERGED, NO_LIMIT, NOISE = (
 """Why training left a limit."""
 
 FOLLOWS = 0.25
-"""Of a smaller order than this, training does not follow a limit."""
+"""Training does not follow a limit whose order is smaller than this."""
 
 
 def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict[str, Any]]:
@@ -48,60 +54,45 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         - no limit: the distance does not fall with the learning rate;
         - finite steps: none of these; what is left is the error of steps of this size.
     """
-    level, reached, found = edge_in(ds), edge_times(ds), []
+    level, reached, records = edge_in(ds), edge_times(ds), []
     slopes = {(line["process"], run_name(line)): line["slope"] for line in order_records(ds)}
     lost = ds["status"].sel(process="train", drop=True) == Status.DIVERGED
     for limit in limits_in(ds):
         left, known = departures(ds, limit, tolerance), watched(ds, limit)
-        swept = [str(dim) for dim in left.dims if dim not in ("paradigm", "seed")]
-        for place in np.ndindex(*(ds.sizes[dim] for dim in ("paradigm", *swept))):
-            at = dict(zip(("paradigm", *swept), place, strict=True))
-            paradigm = str(ds["paradigm"].values[place[0]])
-            times, gone = left.isel(at).values, np.isfinite(left.isel(at).values)
-            edges = np.full(times.shape, np.nan) if reached is None else reached.isel(at).values
-            time = float(np.median(times[gone])) if gone.any() else np.nan
-            clock = {dim: index for dim, index in at.items() if dim in ds["time"].dims}
+        for labels, at in places(left, "seed"):
+            times, gone = left[at].values, np.isfinite(left[at].values)
+            edges = np.full(times.shape, np.nan) if reached is None else reached[at].values
+            time = _median_of_finite(times)
             record = {
                 "limit": limit,
-                "paradigm": paradigm,
-                **{name: ds[name].values[at[name]].item() for name in swept},
+                **labels,
                 "tolerance": tolerance,
                 "seeds": int(known.isel(at).sum()),
                 "left": int(gone.sum()),
                 "diverged": int((lost & known).isel(at).sum()),
                 "time": time,
-                "step": _step_at(ds, clock, time),
-                "edge": np.nan if level is None else _at(level, at),
+                "step": _step_at(ds, at, time),
+                "edge": np.nan if level is None else float(level.isel(at, missing_dims="ignore")),
                 "edge_time": _median_of_finite(edges),
             }
             most = 2 * gone.sum() > record["seeds"]
             before = np.mean(edges[gone] <= times[gone]) > 0.5 if most else False
             slope = slopes.get((limit, run_name(record)), np.nan)
             record["why"] = _why(record, bool(before), float(slope)) if most else ""
-            found.append(record)
-    return found
-
-
-def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
-    """The lines of `jaxattn.analysis.limit_gaps.orders`, a dict each."""
-    return [{str(k): v for k, v in line.items()} for line in orders(ds).to_dict("records")]
-
-
-def _at(level: xr.DataArray, at: Mapping[str, int]) -> float:
-    return float(level.isel({dim: index for dim, index in at.items() if dim in level.dims}))
+            records.append(record)
+    return records
 
 
 def _median_of_finite(values: np.ndarray) -> float:
-    there = values[np.isfinite(values)]
-    return float(np.median(there)) if there.size else np.nan
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else np.nan
 
 
-def _step_at(ds: xr.Dataset, clock: Mapping[str, int], time: float) -> float:
+def _step_at(ds: xr.Dataset, at: Mapping[str, int], time: float) -> float:
     """The step at a time, of the row's own clock."""
-    times, steps = ds["time"].isel(clock), ds["step"]
-    steps = steps.isel({dim: index for dim, index in clock.items() if dim in steps.dims})
+    times, steps = (ds[name].isel(at, missing_dims="ignore").values for name in ("time", "step"))
     # The first at which it is seen; exactly on a step, rounding must not make it the next.
-    return float(np.ceil(np.interp(time, times.values, steps.values) - 1e-6))
+    return float(np.ceil(np.interp(time, times, steps) - 1e-6))
 
 
 def _why(record: Mapping[str, Any], before: bool, slope: float) -> str:

@@ -7,17 +7,46 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.edge_of_stability import edge_in, products
-from jaxattn.analysis.limit_departure_findings import departure_findings, rate_words
-from jaxattn.analysis.limit_departures import departure_records, order_records
-from jaxattn.analysis.limit_gaps import limits_in
-from jaxattn.analysis.limit_order_findings import order_findings
-from jaxattn.analysis.limit_wording import grouped, run_name
-from jaxattn.analysis.wording import Finding, listed
+from jaxattn.analysis.limit_departures import DIVERGED, EDGE, FOLLOWS, STEPS, departure_records
+from jaxattn.analysis.limit_gaps import limits_in, order_records
+from jaxattn.analysis.limit_wording import grouped, limit_words, run_name, slope_words
+from jaxattn.analysis.wording import Finding, capital, listed
+from jaxattn.flow import LIMITS
 from jaxattn.results.dataset import spec_of
 
 __all__ = ["gap_findings"]
 
 _SETTING, _MEASURE = "training against its continuous limits", "distance"
+
+_SPREAD = 0.25
+"""Local slopes further apart than this are no one power."""
+
+_IN_LAW = (
+    "{limit} is a limit in law: its paths have noise of their own, so their distance from training "
+    "says how wide paths spread, and no order is claimed."
+)
+_FOLLOWS = "{name} follows {limit} to order {slope} in the learning rate"
+_NOT_FOLLOWED = (
+    "{name} does not follow {limit}: the distance does not fall with the learning rate (order "
+    "{slope}{expected})."
+)
+_NO_POWER = (
+    "That is no one power yet: between neighbouring rates, from the largest to the smallest, the "
+    "slope goes {slopes}."
+)
+_LEFT_OUT = (
+    "Rates at which runs diverge or reach the edge of stability are in no order, which is fitted "
+    "to {counts}."
+)
+
+_LEAVES = "{rate} {name} leaves {limit} (by {share} of its way) {when}"
+_STAYS = "{names} never {leave} {limit} (by {share} of its way) at these rates."
+_PAST_THE_EDGE = (
+    "Why{where}: it has passed the edge of stability by then, as learning rate times sharpness "
+    "reaches {edge:.3g} at time {times}."
+)
+_DIVERGES = "Why{where}: its runs diverge."
+_OF_STEPS = "Why{where}: {edge}it is the error of steps of this size{falls}."
 
 _KINKS = (
     "The model's gradient jumps, as at the kinks of ReLU: corrections beyond order 1 assume that "
@@ -44,11 +73,138 @@ def gap_findings(ds: xr.Dataset) -> list[Finding]:
     records, lines = departure_records(ds), order_records(ds)
     said: list[str] = []
     for limit in limits:
-        said += order_findings(ds, limit, [line for line in lines if line["process"] == limit])
-        said += departure_findings([one for one in records if one["limit"] == limit], lines)
+        said += _of_orders(ds, limit, [line for line in lines if line["process"] == limit])
+        said += _of_departures([record for record in records if record["limit"] == limit], lines)
     if not spec_of(ds).get("smooth", True):
         said.append(_KINKS)
     return [Finding(_SETTING, _MEASURE, text) for text in (*said, *_of_edge(ds, records))]
+
+
+def _of_orders(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Whether training follows a limit, of which order, and how well that is known.
+
+    Args:
+        ds: the result.
+        limit: by name.
+        lines: its `jaxattn.analysis.limit_gaps.order_records`.
+    """
+    known, called = LIMITS.get(limit), limit_words(limit)
+    if known is not None and known.stochastic:
+        yield _IN_LAW.format(limit=capital(called))
+        return
+    lines = [line for line in lines if np.isfinite(line["slope"])]
+    follow = [line for line in lines if line["slope"] >= FOLLOWS]
+    expected = f"; {words}" if (words := _expected(ds, limit)) else ""
+    if follow:
+        first, *rest = ((run_name(line), slope_words(line)) for line in follow)
+        each = [_FOLLOWS.format(name=first[0], limit=called, slope=first[1])]
+        each += [f"{name} to {slope}" for name, slope in rest]
+        yield f"{', '.join(each)}{expected}."
+    for line in lines:
+        if line["slope"] < FOLLOWS:
+            told = {"name": run_name(line), "slope": slope_words(line), "expected": expected}
+            yield _NOT_FOLLOWED.format(limit=called, **told)
+    if wild := [line for line in follow if not _is_settled(line)]:
+        slopes = (
+            f"from {line['local'][0]:.2f} to {line['local'][-1]:.2f} for {run_name(line)}"
+            for line in wild
+        )
+        yield _NO_POWER.format(slopes=listed(slopes))
+    asked = ds.sizes["learning_rate"]
+    if few := [line for line in lines if line["rates"] < asked]:
+        counts = (f"{line['rates']} of {asked} for {run_name(line)}" for line in few)
+        yield _LEFT_OUT.format(counts=listed(counts))
+
+
+def _is_settled(line: Mapping[str, Any]) -> bool:
+    """Whether the local slopes are one power."""
+    return bool(np.ptp(line["local"]) <= _SPREAD)
+
+
+def _expected(ds: xr.Dataset, limit: str) -> str:
+    """What order is expected, where one is."""
+    known, spec = LIMITS.get(limit), spec_of(ds)
+    if known is None or (spec.get("batch_size") is not None and not known.batch_orders):
+        return ""  # of one's own; or a mean over minibatches, around which the paths spread
+    held = known.held_fixed
+    words = f"{known.convergence_order:g} is expected"
+    if known.convergence_order > 1 and not spec.get("smooth", True):
+        words += " of a smooth model"
+    if set(held) - set(spec.get("hypers", {})):
+        words += f" with {listed(held)} held fixed"
+    return words
+
+
+def _of_departures(
+    records: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """When each paradigm leaves a limit, at which rates it never does, and why.
+
+    Args:
+        records: of one limit, from `jaxattn.analysis.limit_departures.departure_records`.
+        lines: the order records of all limits.
+    """
+    stay, limit = [], limit_words(records[0]["limit"])
+    share = f"{records[0]['tolerance']:.0%}".replace("%", " %")
+    for name, group in grouped(run_name, records):
+        rates = sorted(group, key=lambda record: -record["learning_rate"])
+        known = [record for record in rates if record["seeds"]]
+        left = [record for record in known if record["left"]]
+        if not left:
+            stay += [name] if known else []
+            continue
+        first, *rest = left
+        each = [
+            _LEAVES.format(
+                rate=_rate_words(first), name=name, limit=limit, share=share, when=_when(first)
+            ),
+            *(f"at {record['learning_rate']:g} {_when(record)}" for record in rest),
+        ]
+        never = [f"{record['learning_rate']:g}" for record in known if not record["left"]]
+        text = capital(", ".join(each))
+        text += f"; at {listed(never)} it never does." if never else "."
+        yield " ".join([text, *_reasons(left, lines)])
+    if stay:
+        leave = "leaves" if len(stay) == 1 else "leave"
+        yield _STAYS.format(names=listed(stay), leave=leave, limit=limit, share=share)
+
+
+def _when(record: Mapping[str, Any]) -> str:
+    left, seeds = record["left"], record["seeds"]
+    part = "" if left == seeds else f"; {left} of {seeds} seeds"
+    return f"at time {record['time']:.3g} (step {record['step']:.0f}{part})"
+
+
+def _rate_words(record: Mapping[str, Any]) -> str:
+    """``at learning rate 0.1``."""
+    return f"at learning rate {record['learning_rate']:g}"
+
+
+def _reasons(
+    left: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Why training left, a sentence each reason; those that a finding of its own tells are not."""
+    by_why = grouped(lambda record: record["why"], left)
+    for why, group in by_why:
+        rates = listed(f"{record['learning_rate']:g}" for record in group)
+        where = "" if len(by_why) == 1 else f" at {rates}"
+        if why == EDGE:
+            times = listed(dict.fromkeys(f"{record['edge_time']:.3g}" for record in group))
+            yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], times=times)
+        elif why == DIVERGED:
+            yield _DIVERGES.format(where=where)
+        elif why == STEPS:
+            mine = (
+                line
+                for line in lines
+                if line["process"] == group[0]["limit"] and run_name(line) == run_name(group[0])
+            )
+            slope = next((line["slope"] for line in mine if _is_settled(line)), np.nan)
+            edge = "no edge of stability is passed before; " if group[0]["edge"] > 0 else ""
+            falls = f", which falls as the learning rate to the power {slope:.2f}"
+            yield _OF_STEPS.format(
+                where=where, edge=edge, falls=falls if np.isfinite(slope) else ""
+            )
 
 
 def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -56,17 +212,19 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
     product = products(ds)
     if edge_in(ds) is None or product is None:
         return
-    first = [one for one in records if one["limit"] == records[0]["limit"]]
-    below = [one for one in first if np.isnan(one["edge_time"])]
+    first = [record for record in records if record["limit"] == records[0]["limit"]]
+    below = [record for record in first if np.isnan(record["edge_time"])]
     for name, group in grouped(run_name, first):
-        over = [one for one in group if np.isfinite(one["edge_time"])]
-        over.sort(key=lambda one: -one["learning_rate"])
+        over = [record for record in group if np.isfinite(record["edge_time"])]
         if over:
-            first_over, *rest = over
-            each = [f"at time {first_over['edge_time']:.3g} {rate_words(first_over)}"]
-            each += [f"at time {one['edge_time']:.3g} at {one['learning_rate']:g}" for one in rest]
-            yield _REACHES.format(name=name, edge=first_over["edge"], each=listed(each))
+            largest, *rest = sorted(over, key=lambda record: -record["learning_rate"])
+            each = [f"at time {largest['edge_time']:.3g} {_rate_words(largest)}"]
+            each += [
+                f"at time {record['edge_time']:.3g} at {record['learning_rate']:g}"
+                for record in rest
+            ]
+            yield _REACHES.format(name=name, edge=largest["edge"], each=listed(each))
     if len(below) == len(first):
         most = float(product.sel(process="train").max())
-        edges = sorted({float(f"{one['edge']:.3g}") for one in first})
-        yield _BELOW.format(edges=listed(f"{one:g}" for one in edges), most=most)
+        edges = sorted({float(f"{record['edge']:.3g}") for record in first})
+        yield _BELOW.format(edges=listed(f"{edge:g}" for edge in edges), most=most)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from jaxattn.analysis.edge_of_stability import edge_times
 from jaxattn.analysis.intervals import Interval, interval
+from jaxattn.analysis.places import places
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
 from jaxattn.results.derived import first_crossing
@@ -26,6 +27,7 @@ __all__ = [
     "fit_order",
     "gap",
     "limits_in",
+    "order_records",
     "orders",
     "orders_by_name",
     "watched",
@@ -146,10 +148,6 @@ def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
     return ended & (Status.ended_well(status) | (status == Status.DIVERGED))
 
 
-def _both_ended(ds: xr.Dataset, limit: str) -> xr.DataArray:
-    return watched(ds, limit) & Status.ended_well(ds["status"].sel(process="train", drop=True))
-
-
 def orders(ds: xr.Dataset) -> pd.DataFrame:
     """The order of the distance of training from each limit in the learning rate.
 
@@ -162,46 +160,48 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
         ``paradigm``, those axes, ``slope``, ``low``, ``high`` (95 %), ``local`` (a list),
         ``seeds`` and ``rates`` that were fitted. Empty with fewer than two learning rates.
     """
-    lines: list[dict[str, Any]] = []
+    return pd.DataFrame(order_records(ds))
+
+
+def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
+    """The lines of `orders`, a dict each."""
     if ds.sizes.get("learning_rate", 0) < 2:
-        return pd.DataFrame(lines)
-    reached = edge_times(ds)
+        return []
+    records, reached = [], edge_times(ds)
+    trained = Status.ended_well(ds["status"].sel(process="train", drop=True))
     for limit in limits_in(ds):
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
         largest = ds["distance"].sel(process=limit).max("save", skipna=False)
-        largest = largest.where(_both_ended(ds, limit))
+        largest = largest.where(watched(ds, limit) & trained)
         largest = largest if reached is None else largest.where(~np.isfinite(reached))
-        others = [d for d in largest.dims if d not in ("paradigm", "seed", "learning_rate")]
-        for place in np.ndindex(*(ds.sizes[d] for d in ("paradigm", *others))):
-            one = largest[dict(zip(("paradigm", *others), place, strict=True))]
-            errors = one.transpose("seed", "learning_rate").values
-            found = fit_order(ds["learning_rate"].values, errors)
-            lines.append(
+        largest = largest.transpose("paradigm", ..., "seed", "learning_rate")
+        for labels, at in places(largest, "seed", "learning_rate"):
+            order = fit_order(ds["learning_rate"].values, largest[at].values)
+            records.append(
                 {
                     "process": limit,
-                    "paradigm": str(one["paradigm"].item()),
-                    **{str(name): one[name].item() for name in others},
-                    "slope": float(found.fit.mean),
-                    "low": float(found.fit.low),
-                    "high": float(found.fit.high),
-                    "local": found.local.tolist(),
-                    "seeds": found.seeds,
-                    "rates": found.rates.size,
+                    **labels,
+                    "slope": float(order.fit.mean),
+                    "low": float(order.fit.low),
+                    "high": float(order.fit.high),
+                    "local": order.local.tolist(),
+                    "seeds": order.seeds,
+                    "rates": order.rates.size,
                 }
             )
-    return pd.DataFrame(lines)
+    return records
 
 
 def orders_by_name(ds: xr.Dataset) -> dict[str, dict[str, dict[str, Any]]]:
     """`orders` by limit and paradigm; a point of other swept axes is named beside the paradigm."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for line in orders(ds).to_dict("records"):
+    by_name: dict[str, dict[str, dict[str, Any]]] = {}
+    for line in order_records(ds):
         shown = {key: line.pop(key) for key in ("slope", "low", "high", "local", "seeds", "rates")}
         limit, paradigm = line.pop("process"), line.pop("paradigm")
         where = ", ".join(f"{name} {value:g}" for name, value in line.items())
-        found.setdefault(limit, {})[f"{paradigm}, {where}" if where else paradigm] = shown
-    return found
+        by_name.setdefault(limit, {})[f"{paradigm}, {where}" if where else paradigm] = shown
+    return by_name
 
 
 def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.DataArray:
@@ -230,8 +230,8 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
     way = ds["moved"].sel(process=limit, drop=True).max("save")
     way = way.broadcast_like(distance.isel(save=0)).transpose(*distance.dims[:-1])
     time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
-    found = _departure(time.values, distance.values, way.values, tolerance)
-    at = distance.isel(save=0, drop=True).copy(data=found).where(watched(ds, limit))
-    return at.rename("departure").assign_attrs(
+    left = _departure(time.values, distance.values, way.values, tolerance)
+    when = distance.isel(save=0, drop=True).copy(data=left).where(watched(ds, limit))
+    return when.rename("departure").assign_attrs(
         units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
     )

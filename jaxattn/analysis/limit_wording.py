@@ -1,12 +1,14 @@
-"""What sentences about continuous limits share: names of limits and runs, lists, groups."""
+"""What sentences about continuous limits share: names of limits, runs and slopes, groups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxattn.analysis.wording import setting_words
 from jaxattn.flow import LIMITS
 
-__all__ = ["grouped", "limit_words", "listed_clauses", "run_name"]
+__all__ = ["grouped", "limit_words", "run_name", "slope_words"]
 
 _NOT_SWEPT = {
     *("limit", "process", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
@@ -20,10 +22,10 @@ def limit_words(name: str) -> str:
     return f"the limit {name}" if known is None else known.words
 
 
-def run_name(one: Mapping[str, Any]) -> str:
+def run_name(record: Mapping[str, Any]) -> str:
     """A paradigm, and where it was run if more than the learning rate was swept."""
-    words = setting_words({key: one[key] for key in one if key not in _NOT_SWEPT})
-    return f"{one['paradigm']} ({words})" if words else str(one["paradigm"])
+    words = setting_words({key: record[key] for key in record if key not in _NOT_SWEPT})
+    return f"{record['paradigm']} ({words})" if words else str(record["paradigm"])
 
 
 def grouped(
@@ -31,11 +33,14 @@ def grouped(
 ) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """Records that have a key in common, in the order in which the keys come."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
-    for one in records:
-        groups.setdefault(key(one), []).append(one)
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
     return list(groups.items())
 
 
-def listed_clauses(parts: Sequence[str]) -> str:
-    """As `jaxattn.analysis.wording.listed`, of parts that have an "and" of their own."""
-    return ", ".join(parts)
+def slope_words(line: Mapping[str, Any]) -> str:
+    """A fitted order and its interval, where there is one: ``1.02 [0.98, 1.06]``."""
+    words = f"{line['slope']:.2f}"
+    if np.isfinite(line["low"]):
+        words += f" [{line['low']:.2f}, {line['high']:.2f}]"
+    return words

@@ -63,28 +63,28 @@ def summarised_in(ds: xr.Dataset) -> list[MeasureSpec]:
 
 def compared_in(ds: xr.Dataset) -> list[Compared]:
     """Those that paradigms are compared by, in the order of tables of paired differences."""
-    found = []
+    compared = []
     for spec in measures_in(ds):
         axes = further_axes(ds, spec.name)
         if spec.better and not axes:
-            found.append(Compared(spec, spec.name, {}))
+            compared.append(Compared(spec, spec.name, {}))
         for part in spec.parts if axes else ():
             if part.better:
-                found.append(Compared(part, spec.name, {axes[-1]: part.name}))
-    return sorted(found, key=lambda one: one.spec.compared)
+                compared.append(Compared(part, spec.name, {axes[-1]: part.name}))
+    return sorted(compared, key=lambda measure: measure.spec.compared)
 
 
 def spoken_in(ds: xr.Dataset) -> list[MeasureSpec]:
     """Those that findings speak of, in the order in which a reader asks for them."""
-    specs = [one.spec for one in compared_in(ds) if one.spec.spoken]
+    specs = [measure.spec for measure in compared_in(ds) if measure.spec.spoken]
     return sorted(specs, key=lambda spec: spec.place)
 
 
 def watched_in(ds: xr.Dataset) -> list[str]:
     """Variables that are watched while runs go on: whole measures that a reader asks for first."""
-    whole = {one.variable for one in compared_in(ds)}
-    asked = (spec for spec in spoken_in(ds) if wording_of(spec).asked_first and not spec.of)
-    return [spec.name for spec in asked if spec.name in whole]
+    whole = {measure.variable for measure in compared_in(ds)}
+    specs = (spec for spec in spoken_in(ds) if wording_of(spec).asked_first and not spec.of)
+    return [spec.name for spec in specs if spec.name in whole]
 
 
 def in_columns(ds: xr.Dataset) -> list[MeasureSpec]:
@@ -93,7 +93,7 @@ def in_columns(ds: xr.Dataset) -> list[MeasureSpec]:
 
 
 def _in_columns(specs: Iterable[MeasureSpec]) -> list[MeasureSpec]:
-    every = [one for spec in specs for one in (spec, *spec.parts)]
+    every = [part for spec in specs for part in (spec, *spec.parts)]
     shown = [spec for spec in every if spec.column is not None]
     return sorted(shown, key=lambda spec: (not spec.of, spec.place))
 
@@ -101,13 +101,13 @@ def _in_columns(specs: Iterable[MeasureSpec]) -> list[MeasureSpec]:
 def terminal_columns(ds: xr.Dataset) -> list[tuple[str, str, int]]:
     """Heading, measure and decimals of each column on a terminal, also where nothing is known."""
     own = [spec for spec in measures_in(ds) if spec.name not in KNOWN]
-    found = []
+    columns = []
     for spec in _in_columns([*KNOWN.values(), *own]):
         if spec.column is not None and spec.column.digits is not None:
             heading = spec.column.narrow or spec.column.heading
             unit = " %" if spec.unit == "%" else ""
-            found.append((f"{heading}{unit}", spec.name, spec.column.digits))
-    return found
+            columns.append((f"{heading}{unit}", spec.name, spec.column.digits))
+    return columns
 
 
 def title_of(spec: MeasureSpec) -> str:
@@ -132,5 +132,5 @@ def wording_of(spec: MeasureSpec) -> MeasureWording:
 
 def hidden_on_terminal() -> set[str]:
     """Names of the known measures whose sentences a terminal leaves to the report."""
-    every = [one for spec in KNOWN.values() for one in (spec, *spec.parts)]
-    return {one.name for one in every if one.wording and not one.wording.asked_first}
+    every = [part for spec in KNOWN.values() for part in (spec, *spec.parts)]
+    return {spec.name for spec in every if spec.wording and not spec.wording.asked_first}

@@ -19,6 +19,7 @@ from jaxattn.analysis.best_rates import best_of_rates, choosing_seeds
 from jaxattn.analysis.final_values import checked_split, end_times, final_values
 from jaxattn.analysis.intervals import FOUND, holm, kaplan_meier, median_limits, paired_tests
 from jaxattn.analysis.measures import compared_in
+from jaxattn.analysis.places import places
 from jaxattn.results.dataset import spec_of
 
 __all__ = ["BEST", "EQUAL", "differences", "swept_in", "times"]
@@ -82,8 +83,8 @@ def differences(ds: xr.Dataset, split: str | None = None, confidence: float = 0.
     labels, *rows = zip(*parts, strict=True)
     a, b, end = (np.concatenate(each) for each in rows)
     precision = spec_of(ds).get("precision", "float32")
-    found = paired_tests(a, b, end, float(np.finfo(precision).eps), confidence)
-    table = pd.concat(labels, ignore_index=True).assign(**found)
+    tests = paired_tests(a, b, end, float(np.finfo(precision).eps), confidence)
+    table = pd.concat(labels, ignore_index=True).assign(**tests)
     table["method"] = table["method"].replace({"t": "paired t", "no spread": "sign flips"})
     table["p_holm"], table["comparisons"] = holm(table["p"]), int(table["p"].notna().sum())
     verdict = np.where(table["p_holm"] <= 1 - confidence, "differs", "no difference found")
@@ -112,21 +113,24 @@ def times(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95) ->
     for measure in compared_in(ds):
         if not measure.spec.of or (values := final_values(ds, measure, split)) is None:
             continue
-        first = {
-            "measure": measure.spec.name,
-            "split": split,
-            "unit": values.attrs.get("units", "1"),
-        }
-        ends = end_times(ds, values)
-        for at in np.ndindex(ends.shape[:-1]):
-            label = first | {str(dim): ends[at][dim].item() for dim in ends.dims[:-1]}
-            kept = ~np.isnan(values.values[at])
-            found, end = values.values[at][kept], ends.values[at][kept]
-            low, high = median_limits(np.minimum(found, end), found, confidence)
-            counts = {"seeds": found.size, "reached": int(np.isfinite(found).sum())}
-            counts["end"] = ends.values[at].max()
-            median = {"median": kaplan_meier(found, end), "low": low.item(), "high": high.item()}
-            rows.append(label | median | counts)
+        ends, unit = end_times(ds, values), values.attrs.get("units", "1")
+        for labels, at in places(ends, "seed"):
+            reached, end = values[at].values, ends[at].values
+            finished = ~np.isnan(reached)
+            reached, last = reached[finished], end[finished]
+            low, high = median_limits(np.minimum(reached, last), reached, confidence)
+            rows.append(
+                {
+                    **{"measure": measure.spec.name, "split": split, "unit": unit},
+                    **labels,
+                    "median": kaplan_meier(reached, last),
+                    "low": low.item(),
+                    "high": high.item(),
+                    "seeds": reached.size,
+                    "reached": int(np.isfinite(reached).sum()),
+                    "end": end.max(),
+                }
+            )
     return pd.DataFrame(rows, columns=None if rows else ["measure", "paradigm", "median"])
 
 
@@ -134,12 +138,12 @@ def _pairs(
     values: xr.DataArray, ends: xr.DataArray, label: dict[str, str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """One row for each pair of paradigms at each point: labels, ``[row, seed]`` thrice."""
-    values, ends = (of.transpose("paradigm", ..., "seed") for of in (values, ends))
+    values, ends = (each.transpose("paradigm", ..., "seed") for each in (values, ends))
     grid = ends.isel(seed=0, drop=True)
     first, second = np.triu_indices(grid.sizes["paradigm"], 1)
 
-    def rows(of: xr.DataArray, which: np.ndarray) -> np.ndarray:
-        return of.values[which].reshape(-1, *of.shape[grid.ndim :])
+    def rows(each: xr.DataArray, which: np.ndarray) -> np.ndarray:
+        return each.values[which].reshape(-1, *each.shape[grid.ndim :])
 
     columns: dict[str, Any] = {**label}
     for name in dict.fromkeys(("paradigm", "learning_rate", *map(str, grid.dims))):

@@ -3,7 +3,6 @@
 A row that was stopped as converged counts with its values at the stop.
 """
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import xarray as xr
 
 from jaxattn.analysis.intervals import interval
 from jaxattn.analysis.measures import further_axes, summarised_in
+from jaxattn.analysis.places import places
 from jaxattn.core.contracts import InputError, MeasureSpec, Status
 from jaxattn.results.stopped_rows import hold_last
 
@@ -59,8 +59,8 @@ def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     most = max((row["seeds"] for row in rows), default=0)
     values = np.full((len(rows), most), np.nan)
     for at, row in zip(values, rows, strict=True):
-        found = row.pop("found")
-        at[: found.size] = np.nan if np.isnan(found).any() else found
+        ended = row.pop("ended")
+        at[: ended.size] = np.nan if np.isnan(ended).any() else ended
     for row, mean, low, high in zip(rows, *interval(values)[:3], strict=True):
         row |= {"mean": float(mean), "mean_low": float(low), "mean_high": float(high)}
     return rows
@@ -74,40 +74,34 @@ def _rows(
     axes: list[str],
 ) -> list[dict[str, Any]]:
     """A line for each place of a measure; those along `axes` of its own are in its name."""
-    done = Status.ended_well(status)
-    dims = [dim for dim in values.dims if dim != "seed"]
-    rows = []
-    for index in product(*(range(values.sizes[dim]) for dim in dims)):
-        at = dict(zip(dims, index, strict=True))
-        one = values.isel(at)
-        valid = done.isel({dim: i for dim, i in at.items() if dim in done.dims}).values
-        found = one.values[valid]
-        label = {str(dim): one[dim].item() for dim in dims}
+    done, rows = Status.ended_well(status), []
+    for label, at in places(values, "seed"):
+        ended = values[at].values[done.isel(at, missing_dims="ignore").values]
         further = [str(label.pop(axis)) for axis in axes]
         # Parts have names of their own.
         measure = " ".join(further if spec.parts else [spec.name, *further])
         # A measure that this process does not have (theory) is absent, not censored.
         has_it = bool(spec.of) and label.get("process") != "theory"
-        if found.size == 0 or (not has_it and np.isnan(found).all()):
+        if ended.size == 0 or (not has_it and np.isnan(ended).all()):
             continue
-        line = {"inference": None, **label, "measure": measure, "found": found}
-        rows.append(line | _quantiles(found, band))
+        line = {"inference": None, **label, "measure": measure, "ended": ended}
+        rows.append(line | _quantiles(ended, band))
     return rows
 
 
-def _quantiles(found: np.ndarray, band: tuple[float, float]) -> dict[str, float | int]:
+def _quantiles(ended: np.ndarray, band: tuple[float, float]) -> dict[str, float | int]:
     # Censored values lie above all others, wherever: quantiles that fall among them are unknown.
     # np.quantile loses those just below them too, as 0 * inf is NaN.
-    ordered = np.sort(np.where(np.isnan(found), np.inf, found))
-    place = np.round(np.array([0.5, *band]) * (found.size - 1), 9)
+    ordered = np.sort(np.where(np.isnan(ended), np.inf, ended))
+    place = np.round(np.array([0.5, *band]) * (ended.size - 1), 9)
     below, above = ordered[np.floor(place).astype(int)], ordered[np.ceil(place).astype(int)]
     with np.errstate(invalid="ignore"):
         values = np.where(below == above, below, below + place % 1 * (above - below))
     values = np.where(np.isfinite(values), values, np.nan)
     return {
         **dict(zip(("median", "low", "high"), map(float, values), strict=True)),
-        "seeds": int(found.size),
-        "censored": int(np.isnan(found).sum()),
+        "seeds": int(ended.size),
+        "censored": int(np.isnan(ended).sum()),
     }
 
 

@@ -187,8 +187,8 @@ def compared(
 
 def nothing(names: Sequence[str], what: Sequence[str]) -> str:
     """No difference found: between whom, and in what."""
-    of = f"any two of {listed(names)}" if len(names) > 2 else listed(names)
-    return f"No difference found between {of} in {'; in '.join(what)}."
+    which = f"any two of {listed(names)}" if len(names) > 2 else listed(names)
+    return f"No difference found between {which} in {'; in '.join(what)}."
 
 
 def names_in(pairs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -28,7 +28,7 @@ def checked_limit(
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
             limit, or not with minibatches in this order.
     """
-    one = limit_for(limit, optimiser, order)
+    known = limit_for(limit, optimiser, order)
     if problem.precision != "float64":
         raise InputError(
             f"a flow needs a float64 problem: got {problem.precision!r}; make it with "
@@ -36,10 +36,10 @@ def checked_limit(
         )
     if problem.stochastic:
         raise InputError(
-            f"{one.name}: got {problem.name!r}, whose loss draws samples, expected a loss that "
+            f"{known.name}: got {problem.name!r}, whose loss draws samples, expected a loss that "
             "parameters and data determine; take the expected loss."
         )
-    return one
+    return known
 
 
 def run_context(

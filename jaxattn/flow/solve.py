@@ -38,7 +38,7 @@ def solve(
     """The limit's parameters at `times`.
 
     Args:
-        limit: which.
+        limit: the one to solve.
         context: of the run.
         params: where it starts.
         times: of the saves.
@@ -51,7 +51,7 @@ def solve(
     # A limit that starts anew at every jump, from the parameters that it has reached.
     inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
     edges = [times[0], *inner, times[-1]]
-    found: Solution | None = None
+    whole: Solution | None = None
     for number, (start, end) in enumerate(pairwise(edges)):
         if number < inner.size:
             # The field is that before the jump, also in the last stage of the last step.
@@ -62,9 +62,9 @@ def solve(
         piece = _solve(limit, context, params, saves, jumps[:0], own, how)
         params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
         piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
-        found = piece if found is None else _joined(found, piece, times >= start)
-    assert found is not None
-    return found
+        whole = piece if whole is None else _joined(whole, piece, times >= start)
+    assert whole is not None
+    return whole
 
 
 def _solve(

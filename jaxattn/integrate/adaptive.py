@@ -121,7 +121,7 @@ def run(
     marks = span.saves if method.implicit else None
     if span.jumps is not None or marks is not None:
         controller = diffrax.ClipStepSizeController(controller, marks, span.jumps)
-    kept = (
+    subs = (
         diffrax.SubSaveAt(ts=span.saves, fn=span.save),
         diffrax.SubSaveAt(t1=True, fn=time_at),
     )
@@ -134,7 +134,7 @@ def run(
         dt0=step,
         y0=y0,
         args=args,
-        saveat=diffrax.SaveAt(subs=kept, controller_state=True),
+        saveat=diffrax.SaveAt(subs=subs, controller_state=True),
         stepsize_controller=watched(controller, method.cost(size), method.fsal),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),

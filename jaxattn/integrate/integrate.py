@@ -100,10 +100,10 @@ def integrate(
         valid = valid & (log_time_unit > 0) & jnp.isfinite((times[-1] - times[0]) / log_time_unit)
         clock = LogClock(jnp.where(valid, times[0], 0.0), jnp.where(valid, log_time_unit, 1.0))
     # A span of length zero takes no step, so a hopeless row costs the others nothing.
-    asked = jnp.where(valid, times, jnp.zeros_like(times))
+    saves = jnp.where(valid, times, jnp.zeros_like(times))
 
     controller = pi_control(rtol, atol)
-    span = span_between(field, asked, jumps, save, until, clock)
+    span = span_between(field, saves, jumps, save, until, clock)
     done = run(
         span,
         y0,

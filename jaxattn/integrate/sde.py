@@ -22,7 +22,7 @@ from jaxattn.integrate.solution import (
 __all__ = ["integrate_sde"]
 
 Noise = Callable[[Array, Any, Any, Float[Array, " draw"]], PyTree]
-"""Of time, value, ``args`` and the increments of the Brownian motions, in which it is linear."""
+"""A function of time, value, ``args`` and, linearly, the Brownian motions' increments."""
 
 
 class _NoiseTerm(diffrax.AbstractTerm):
@@ -202,14 +202,14 @@ def integrate_sde(
     valid = jnp.all(jnp.isfinite(times)) & jnp.all(times[1:] >= times[:-1]) & all_finite(y0)
     valid = valid & (step > 0)
     # A span of length zero takes no step, so a hopeless row costs the others nothing.
-    asked = jnp.where(valid, times, jnp.zeros_like(times))
+    saves = jnp.where(valid, times, jnp.zeros_like(times))
     step = jnp.where(valid, step, 1.0)
-    start, end = asked[0], asked[-1]
+    start, end = saves[0], saves[-1]
     moves = end > start
-    marks = asked
+    marks = saves
     if jumps is not None:
         jumps = jnp.asarray(jumps, dtype)
-        marks = jnp.sort(jnp.append(asked, jnp.where((jumps > start) & (jumps < end), jumps, end)))
+        marks = jnp.sort(jnp.append(saves, jnp.where((jumps > start) & (jumps < end), jumps, end)))
     steps = _EvenSteps(step, marks)
     # Two halves of a step in one leaf of the tree would not be independent; a tree needs a span.
     path = diffrax.VirtualBrownianTree(
@@ -229,7 +229,7 @@ def integrate_sde(
         args=args,
         saveat=diffrax.SaveAt(
             subs=(
-                diffrax.SubSaveAt(ts=asked, fn=value_at if save is None else save),
+                diffrax.SubSaveAt(ts=saves, fn=value_at if save is None else save),
                 diffrax.SubSaveAt(t1=True, fn=time_at),
             )
         ),

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Function = Callable[[Array, Any, Any], PyTree]
-"""Of time, value and ``args``."""
+"""A function of time, value and ``args``."""
 
 
 class Solution(NamedTuple):

@@ -45,8 +45,8 @@ def method_of(solver: Any) -> Method:
     Raises:
         InputError: no such solver.
     """
-    found = resolve("solver", SOLVERS, solver)
-    tableau = getattr(found, "tableau", None)
+    method = resolve("solver", SOLVERS, solver)
+    tableau = getattr(method, "tableau", None)
     fsal = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - fsal
-    return Method(found, stages, fsal, isinstance(found, diffrax.AbstractImplicitSolver))
+    return Method(method, stages, fsal, isinstance(method, diffrax.AbstractImplicitSolver))

@@ -26,7 +26,7 @@ STARTS = {
     "normal": lambda inputs: (nn.initializers.lecun_normal(), ZEROS),
     "uniform": lambda inputs: (_within(inputs**-0.5), _within(inputs**-0.5)),
 }
-"""From the number of inputs, how weights and bias start."""
+"""How weights and bias start, from the number of inputs."""
 
 
 class _Linear(nn.Module):

@@ -1,7 +1,6 @@
 """Right for the right reason, by how much: attention on the foreground against the answer."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -11,14 +10,12 @@ from matplotlib.figure import Figure
 
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_grid
-from jaxattn.plots.curves import UNKNOWN
 from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
-from jaxattn.plots.finished_rows import runs
-from jaxattn.plots.frame import format_axes, set_title
+from jaxattn.plots.finished_rows import left_out, runs, seeds_words, unknown_words
+from jaxattn.plots.frame import clauses, format_axes, set_title
 from jaxattn.plots.legends import set_caption
-from jaxattn.plots.selection import choose, moment, split_of, style_in
+from jaxattn.plots.selection import choose, moment
 from jaxattn.plots.style import SMALL
-from jaxattn.plots.title_words import left_out, run_words, seeds_words, setting_words
 from jaxattn.problems.measures import EDGES
 
 __all__ = ["DRAWINGS", "PUBLISHED", "answer_map", "answer_maps"]
@@ -49,7 +46,7 @@ def answer_map(
     Args:
         ds: a result.
         ax: where to draw; by default on a new figure.
-        paradigm: whose.
+        paradigm: the one whose answers are drawn.
         inference: how it answers; by default its own rule. PAPER 3.5 reads all by average-input.
         axis: step, time or gradients: what `at` is a value of.
         at: which save; by default the last.
@@ -59,27 +56,25 @@ def answer_map(
     Raises:
         InputError: a name, a learning rate or a save that the result does not have.
     """
-    # Of all paradigms, so that every panel of a result shows the same learning rate.
-    setting = choose(ds, learning_rate)
+    # All paradigms are chosen from, so that every panel of a result shows the same learning rate.
+    setting = choose(ds, learning_rate, split=split, inference=inference)
     resolve("paradigm", dict.fromkeys(setting.paradigms), paradigm)
-    split, here = split_of(setting.ds, split), moment(setting, axis, at)
-    one = runs(setting, "answer_map", paradigm, split=split, inference=inference)
-    shares = one.values[:, here.save]
+    here = moment(setting, axis, at)
+    drawn = [runs(setting, "answer_map", paradigm)]
+    shares, unknown = drawn[0].values[:, here.save], unknown_words(drawn, here.save)
     ax = new_axes() if ax is None else ax
-    known = np.isfinite(shares).any()
-    if known:
+    if not unknown:
         _cells(ax, shares.mean(axis=0))
     format_axes(ax, _X, _Y)
     ax.grid(False)
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=EDGES, yticks=EDGES)
-    rule = inference or str(setting.ds["natural_inference"].sel(paradigm=paradigm).item())
     set_title(
         ax,
-        setting_words(setting, f"{split} split" if split else "", here.words),
-        f"{paradigm}, answers by {rule}",
-        f"% of examples, mean over {seeds_words([one])}",
-        left_out([one]),
-        "" if known else UNKNOWN,
+        setting.title_words(setting.split_words, here.words),
+        f"{paradigm}, answers by {setting.rule(paradigm)}",
+        f"% of examples, mean over {seeds_words(drawn)}",
+        left_out(drawn),
+        unknown,
     )
     return ax
 
@@ -97,29 +92,29 @@ def answer_maps(
     Raises:
         InputError: as for `answer_map`.
     """
-    setting = choose(ds, learning_rate, paradigms)
-    split, here = split_of(setting.ds, split), moment(setting, axis, at)
-    drawn = [runs(setting, "answer_map", name, split=split) for name in setting.paradigms]
+    setting = choose(ds, learning_rate, paradigms, split)
+    here = moment(setting, axis, at)
+    drawn = [runs(setting, "answer_map", name) for name in setting.paradigms]
     figure, axes = new_grid(len(drawn), 2, height=0.9 + 2.0 * len(drawn))
     for row, name in zip(axes, setting.paradigms, strict=True):
-        own = str(setting.ds["natural_inference"].sel(paradigm=name).item())
+        own = setting.rule(name)
         read = {f"{PUBLISHED} (published)": PUBLISHED, f"{own} (own rule)": own}
         for ax, (words, rule) in zip(row, read.items(), strict=True):
-            answer_map(setting.ds, ax, name, rule, axis, at, split or None)
-            set_title(ax, f"{name}: {words}", colour=style_in(setting, name).colour)
+            answer_map(setting.ds, ax, name, rule, axis, at, split)
+            set_title(ax, f"{name}: {words}", colour=setting.style(name).colour)
             ax.label_outer()
-    said = [
-        run_words(setting, f"{split} split" if split else "", here.words),
+    said = clauses(
+        setting.run_words(setting.split_words, here.words),
         f"numbers: % of the examples, mean over {seeds_words(drawn)}",
         left_out(drawn),
-    ]
-    set_caption(figure, f"{'; '.join(part for part in said if part)}.")
+    )
+    set_caption(figure, f"{said}.")
     return figure
 
 
 def _cells(ax: Axes, shares: np.ndarray) -> None:
     """A grey cell and its number for each ``[attention_bin, answer_bin]``."""
-    # Of the square root, so that a few per cent differ from none.
+    # Grey goes by the square root, so that a few per cent differ from none.
     grey = PowerNorm(0.5, vmin=0, vmax=100)
     ax.pcolormesh(EDGES, EDGES, shares.T, cmap="Greys", norm=grey, edgecolors="0.8", lw=0.5)
     middles = (np.asarray(EDGES[:-1]) + np.asarray(EDGES[1:])) / 2
@@ -137,18 +132,18 @@ def _cells(ax: Axes, shares: np.ndarray) -> None:
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
-    if found := story.runs("answer_map"):
+    if drawn := story.runs("answer_map"):
         corner = named_words(
-            (one.paradigm, f"{one.values[:, -1, -1, -1].mean():.0f} %") for one in found
+            (run.paradigm, f"{run.values[:, -1, -1, -1].mean():.0f} %") for run in drawn
         )
-        yield Drawing(
+        yield story.drawing(
             "answer_maps",
             "Attention on the foreground against the answer",
             "Per cent of the examples by attention on the foreground (across) and chance given to "
             "the right class (up), in steps of 0.2, at the end of training, a row of panels a "
             f"paradigm: left by {PUBLISHED}, as published, right by its own inference rule; "
             f"{story.where}, mean over {story.over}. Above 0.8 in both, by its own rule: {corner}.",
-            partial(answer_maps, story.ds),
+            answer_maps,
         )
 
 

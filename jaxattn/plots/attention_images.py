@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +11,12 @@ from matplotlib.patches import Rectangle
 
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.canvas import inches_of, new_axes
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
-from jaxattn.plots.finished_rows import Curves, runs
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import Curves, left_out, runs
 from jaxattn.plots.frame import set_title
 from jaxattn.plots.legends import legend_below, legend_patches
-from jaxattn.plots.selection import Setting, choose, moment, split_of, style_in
+from jaxattn.plots.selection import Setting, choose, moment
 from jaxattn.plots.style import SMALL, TEXT
-from jaxattn.plots.title_words import left_out, setting_words
 
 __all__ = ["DRAWINGS", "attention_on_images"]
 
@@ -45,12 +43,12 @@ class _Mosaic(NamedTuple):
 
     @property
     def tall(self) -> float:
-        """Of one picture."""
+        """Height of one picture in widths."""
         return float(self.pictures.shape[1] / self.pictures.shape[2])
 
     @property
     def step(self) -> tuple[float, float]:
-        """From one mosaic to the next one, across and down."""
+        """The way from one mosaic to the next one, across and down."""
         return self.columns + _GAP, self.rows * (self.tall + _BAR + _NUMBER) + _GAP
 
     def corner(self, segment: int) -> tuple[float, float]:
@@ -94,23 +92,22 @@ def attention_on_images(
             "attention_on_images: got a result without pictures, expected one of a task whose "
             "segments are pictures; give its Task a picture=(height, width)."
         )
-    setting = choose(ds, learning_rate, paradigms)
-    split = split_of(setting.ds, split)
+    setting = choose(ds, learning_rate, paradigms, split)
     saves = _saves(setting, axis, at)
-    mosaic = _mosaic(ds, split, shown)
-    drawn = [runs(setting, "attention_shown", name, split=split) for name in setting.paradigms]
+    mosaic = _mosaic(ds, setting.split, shown)
+    drawn = [runs(setting, "attention_shown", name) for name in setting.paradigms]
     seed = _seed(ds, drawn, seed)
     across, down = mosaic.step
     wide, high = across * len(saves) - _GAP, down * len(drawn) - _GAP
     ax = new_axes(height=1.3 + 5.6 * high / wide) if ax is None else ax
     every = bool(inches_of(ax)[0] / wide >= _ROOM)
-    for place, one in enumerate(drawn):
-        colour, top = style_in(setting, one.paradigm).colour, place * down
-        if seed not in one.seeds:
+    for place, curve in enumerate(drawn):
+        colour, top = setting.style(curve.paradigm).colour, place * down
+        if seed not in curve.seeds:
             middle = top + (down - _GAP) / 2
             ax.text(0, middle, "did not finish", fontsize=SMALL, color=colour, va="center")
             continue
-        run = one.values[one.seeds == seed][0, :, shown]
+        run = curve.values[curve.seeds == seed][0, :, shown]
         for left, (save, _) in zip(np.arange(len(saves)) * across, saves, strict=True):
             _draw(ax, mosaic, (float(left), top), run[save], colour, every)
     ax.set_aspect("equal")
@@ -120,25 +117,25 @@ def attention_on_images(
     middles = np.arange(len(drawn)) * down + (down - _GAP) / 2
     ax.set_yticks(middles, setting.paradigms, fontsize=TEXT)
     for label, name in zip(ax.get_yticklabels(), setting.paradigms, strict=True):
-        label.set_color(style_in(setting, name).colour)
+        label.set_color(setting.style(name).colour)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     whose = "" if ds["picture_seen"].values.all() else ", the first, whose data these are"
-    there = any(seed in one.seeds for one in drawn)
+    finished = any(seed in curve.seeds for curve in drawn)
     set_title(
         ax,
-        setting_words(setting, f"{split} split", f"example {shown}", f"seed {seed}{whose}"),
-        "" if there else left_out(drawn),
+        setting.title_words(setting.split_words, f"example {shown}", f"seed {seed}{whose}"),
+        "" if finished else left_out(drawn),
     )
-    legend_below(ax, legend_patches(_LOOKS) if there else [])
+    legend_below(ax, legend_patches(_LOOKS) if finished else [])
     return ax
 
 
 def _saves(setting: Setting, axis: str, at: Sequence[float] | None) -> list[tuple[int, str]]:
     """Numbers of the saves, and what to write below each."""
     if at is not None:
-        found = [moment(setting, axis, float(value)) for value in at]
-        return [(one.save, one.words.removeprefix("at ")) for one in found]
+        moments = [moment(setting, axis, float(value)) for value in at]
+        return [(save, words.removeprefix("at ")) for save, words in moments]
     last = moment(setting, axis).save
     places = {"before": 0, "during": last // 2, "after": last}
     saved = setting.ds[axis].values
@@ -168,9 +165,9 @@ def _seed(ds: xr.Dataset, drawn: list[Curves], seed: int | None) -> int:
     every = np.atleast_1d(ds["seed"].values)
     seen = every[np.atleast_1d(ds["picture_seen"].values).astype(bool)]
     if seed is not None and seed not in seen:
-        there = ", ".join(map(str, seen)) or "none of this selection"
+        known = ", ".join(map(str, seen)) or "none of this selection"
         raise InputError(
-            f"seed: got {seed}, expected one whose data the pictures are of: {there}; pick one of "
+            f"seed: got {seed}, expected one whose data the pictures are of: {known}; pick one of "
             "these."
         )
     if not seen.size:
@@ -178,7 +175,7 @@ def _seed(ds: xr.Dataset, drawn: list[Curves], seed: int | None) -> int:
             f"seed: got a selection of seeds {', '.join(map(str, every))}, expected the first seed "
             "of the run, as seeds vary the data and its pictures are held; select it too."
         )
-    finished = [sum(one in curve.seeds for curve in drawn) for one in seen]
+    finished = [sum(number in curve.seeds for curve in drawn) for number in seen]
     return int(seen[int(np.argmax(finished))]) if seed is None else seed
 
 
@@ -221,16 +218,16 @@ def _draw(
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     ds = story.ds
-    there = {"picture", "picture_seen"} <= set(ds.data_vars) and story.runs("attention_shown")
-    if there and ds["picture_seen"].any():
-        yield Drawing(
+    shown = {"picture", "picture_seen"} <= set(ds.data_vars) and story.runs("attention_shown")
+    if shown and ds["picture_seen"].any():
+        yield story.drawing(
             "attention_on_images",
             "The attention on one example",
             "The segments of the first example as pictures, and below each a bar and a number: the "
             "attention on it before, during and after training of one seed, a row a paradigm; "
             f"{story.where}. The foreground has a frame: once a paradigm knows where to look, the "
             "bar below it is full and the others are empty.",
-            partial(own_figure, attention_on_images, ds),
+            attention_on_images,
         )
 
 

@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from jaxattn.analysis.measures import title_of, watched_in
 from jaxattn.analysis.wording import capital
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import BAND, UNKNOWN
-from jaxattn.plots.drawing import Drawing, Entry, Story, named_words, own_figure
-from jaxattn.plots.finished_rows import Curves, curves_of_all
-from jaxattn.plots.frame import format_axes, label_of, name_ticks, set_title
-from jaxattn.plots.selection import choose, moment, split_of, style_in
-from jaxattn.plots.title_words import left_out, measured_words, seeds_words
+from jaxattn.plots.curves import BAND
+from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
+from jaxattn.plots.finished_rows import Curves, curves, left_out, seeds_words, unknown_words
+from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.selection import choose, moment, name_paradigms
 from jaxattn.problems.result_measures import measure_of
 
 __all__ = ["DRAWINGS", "distribution"]
@@ -60,22 +59,20 @@ def distribution(
     Raises:
         InputError: a name, a learning rate or a save that the result does not have.
     """
-    setting = choose(ds, learning_rate, paradigms)
+    setting = choose(ds, learning_rate, paradigms, split, inference)
     whole_run = measure in setting.ds and "save" not in setting.ds[measure].dims
     if whole_run:
         known_always = setting.ds[measure].expand_dims(save=setting.ds.sizes["save"])
         setting = setting._replace(ds=setting.ds.assign({measure: known_always}))
-    split, here = split_of(setting.ds, split), moment(setting, axis, at)
-    drawn = curves_of_all(setting, measure, split=split, inference=inference)
-    never = sum(int(np.isnan(one.values[:, here.save]).sum()) for one in drawn) if whole_run else 0
-    variable, known = setting.ds[measure], False
+    here = moment(setting, axis, at)
+    drawn = [curves(setting, measure, name) for name in setting.paradigms]
     ax = new_axes() if ax is None else ax
-    for place, one in enumerate(drawn):
-        values = one.values[:, here.save]
+    for place, curve in enumerate(drawn):
+        values = curve.values[:, here.save]
         values = values[np.isfinite(values)]
         if not values.size:
             continue
-        known, style = True, style_in(setting, one.paradigm)
+        style = setting.style(curve.paradigm)
         # Multiples of the golden ratio spread evenly, however many there are; the same each time.
         spread = (np.arange(values.size) * _GOLDEN % 1 - 0.5) * _CLOUD
         ax.plot(
@@ -90,24 +87,20 @@ def distribution(
         )
         if values.size > 1:
             _box(ax, place + _BOX / 2 + 0.06, values, style.colour)
-    format_axes(ax, "", label_of(_spoken(variable.attrs) if whole_run else variable.attrs, measure))
+    attributes = setting.ds[measure].attrs
+    format_axes(ax, "", label_of(_spoken(attributes) if whole_run else attributes, measure))
     _no_closer(ax)
-    by_rule = "inference" in variable.dims and inference is None
-    own = setting.ds["natural_inference"]
-    names = [
-        f"{name}\n({own.sel(paradigm=name).item()})" if by_rule else name
-        for name in setting.paradigms
-    ]
-    name_ticks(ax, names)
-    ax.set_xlabel("paradigm (how it answers)" if by_rule else "paradigm", fontsize=9.0)
+    name_paradigms(ax, setting, measure)
+    runs = sum(len(curve.seeds) for curve in drawn)
+    never = sum(int(np.isnan(curve.values[:, here.save]).sum()) for curve in drawn)
     set_title(
         ax,
-        measured_words(setting, measure, split, inference, "" if whole_run else here.words),
+        setting.measured_words(measure, "" if whole_run else here.words),
         f"a point a seed, {seeds_words(drawn)}",
         "box: median and quartiles, whiskers 10 to 90 %",
-        f"{never} of {sum(len(one.seeds) for one in drawn)} runs never got there" if never else "",
+        f"{never} of {runs} runs never got there" if whole_run and never else "",
         left_out(drawn),
-        "" if known else UNKNOWN,
+        unknown_words(drawn, here.save),
     )
     return ax
 
@@ -145,25 +138,25 @@ def _box(ax: Axes, x: float, values: np.ndarray, colour: str) -> None:
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     for measure in watched_in(story.ds):
-        found = story.runs(measure)
-        if max((one.seeds.size for one in found), default=0) < 2:
+        drawn = story.runs(measure)
+        if max((curve.seeds.size for curve in drawn), default=0) < 2:
             continue
         spec = measure_of(measure, story.ds[measure].attrs)
         form, unit = (".1f", " %") if spec.unit == "%" else (".2f", "")
-        spread = named_words((one.paradigm, _range_words(one, form)) for one in found)
+        spread = named_words((curve.paradigm, _range_words(curve, form)) for curve in drawn)
         what = capital(title_of(spec))
-        yield Drawing(
+        yield story.drawing(
             f"distribution_{measure}",
             f"{what}, seed by seed",
             f"{what} of every seed at the end of training, a point each, and a box of their "
             f"quartiles with whiskers from 10 to 90 %; {story.where}, {story.over}. "
             f"Medians, with lowest and highest: {spread}{unit}.",
-            partial(own_figure, partial(distribution, measure=measure), story.ds),
+            partial(distribution, measure=measure),
         )
 
 
-def _range_words(one: Curves, form: str) -> str:
-    low, median, high = np.quantile(one.values[:, -1], (0, 0.5, 1))
+def _range_words(curve: Curves, form: str) -> str:
+    low, median, high = np.quantile(curve.values[:, -1], (0, 0.5, 1))
     return f"{median:{form}} ({low:{form}} to {high:{form}})"
 
 

@@ -6,21 +6,29 @@ lists it.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import Status
-from jaxattn.plots.finished_rows import Curves, curves, runs
-from jaxattn.plots.selection import Setting, choose, names_of, split_of
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
+from jaxattn.core.lookup import discover
+from jaxattn.plots.finished_rows import Curves, curves, left_out, runs, seeds_words, unknown_words
+from jaxattn.plots.selection import Setting, choose, names_of
 
-__all__ = ["Drawing", "Entry", "Story", "medians_words", "named_words", "own_figure"]
+__all__ = [
+    "Drawing",
+    "Entry",
+    "Story",
+    "entries",
+    "gallery",
+    "medians_words",
+    "named_words",
+    "own_figure",
+]
 
 
 class Drawing(NamedTuple):
@@ -48,14 +56,9 @@ class Story:
         return choose(self.ds)
 
     @cached_property
-    def split(self) -> str:
-        """The split that figures show; "" where there is none."""
-        return split_of(self.setting.ds, None)
-
-    @cached_property
     def where(self) -> str:
         """The task, the setting and the split."""
-        return setting_words(self.setting, f"{self.split} split" if self.split else "")
+        return self.setting.title_words(self.setting.split_words)
 
     @cached_property
     def over(self) -> str:
@@ -64,21 +67,25 @@ class Story:
         lost = left_out(counted)
         return seeds_words(counted) + (f" ({lost})" if lost else "")
 
+    def drawing(
+        self, name: str, title: str, caption: str, draw: Callable[[xr.Dataset], Axes | Figure]
+    ) -> Drawing:
+        """A figure of the result, new each time it is drawn."""
+        return Drawing(name, title, caption, partial(own_figure, draw, self.ds))
+
     def finished(self, process: str) -> bool:
         """Whether some run of a process ended well."""
         ds = self.setting.ds
-        there = process in names_of(ds, "process")
-        return there and bool(Status.ended_well(ds["status"].sel(process=process)).any())
+        present = process in names_of(ds, "process")
+        return present and bool(Status.ended_well(ds["status"].sel(process=process)).any())
 
     def runs(self, measure: str) -> list[Curves]:
         """Training of each paradigm that has a finished run; [] where nothing of it is known."""
         if measure not in self.setting.ds:
             return []
-        every = (
-            runs(self.setting, measure, name, split=self.split) for name in self.setting.paradigms
-        )
-        found = [one for one in every if one.seeds.size]
-        return found if any(np.isfinite(one.values).any() for one in found) else []
+        every = (runs(self.setting, measure, name) for name in self.setting.paradigms)
+        finished = [curve for curve in every if curve.seeds.size]
+        return [] if unknown_words(finished) else finished
 
 
 class Entry(NamedTuple):
@@ -93,9 +100,39 @@ class Entry(NamedTuple):
     """Whether they are of the companion in the solvable setting, where there is one."""
 
 
-def own_figure(draw: Callable[[xr.Dataset], Axes], ds: xr.Dataset) -> Figure:
+def entries() -> list[Entry]:
+    """Every one of the `DRAWINGS` of this folder's modules, by place."""
+    every = (entry for group in discover("jaxattn.plots", "DRAWINGS") for entry in group)
+    return sorted(every, key=lambda entry: entry.place)
+
+
+def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawing]:
+    """Every figure that a result allows; what it cannot give (no flow, no pictures) is not there.
+
+    Args:
+        results: of `jaxattn.compare` or `jaxattn.open`.
+        solved: the same paradigms in the solvable setting, where that was run beside.
+
+    Returns:
+        Drawings of different names. Each makes a new figure, unknown to pyplot, when asked to.
+
+    Raises:
+        InputError: not a result.
+    """
+    story = Story(results)
+    beside = story if solved is None else Story(solved)
+    drawings: list[Drawing] = []
+    for entry in entries():
+        source = beside if entry.solvable else story
+        if source.finished(entry.process):
+            drawings += entry.drawings(source)
+    return drawings
+
+
+def own_figure(draw: Callable[[xr.Dataset], Axes | Figure], ds: xr.Dataset) -> Figure:
     """The new figure that `draw` makes, unknown to pyplot: who asked for it holds it."""
-    figure = draw(ds).get_figure(root=True)
+    drawn = draw(ds)
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None
     plt.close(figure)
     return figure
@@ -106,6 +143,7 @@ def named_words(words: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{name} {value}" for name, value in words)
 
 
-def medians_words(found: Iterable[Curves], form: str) -> str:
+def medians_words(drawn: Iterable[Curves], form: str) -> str:
     """The median of each paradigm at the end, in this format."""
-    return named_words((one.paradigm, format(one.quantile(0.5)[-1], form)) for one in found)
+    ends = ((curve.paradigm, curve.quantile(0.5)[-1]) for curve in drawn)
+    return named_words((name, format(end, form)) for name, end in ends)

@@ -1,7 +1,6 @@
 """The four cells of PAPER 1.6 as stacked bars: is the focus true, and is the answer?"""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -10,14 +9,12 @@ from matplotlib.colors import to_rgb
 
 from jaxattn.analysis.intervals import interval
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import UNKNOWN
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
-from jaxattn.plots.finished_rows import Curves, runs
-from jaxattn.plots.frame import format_axes, name_ticks, set_title
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import Curves, left_out, runs, seeds_words, unknown_words
+from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_below, legend_patches
-from jaxattn.plots.selection import choose, moment, split_of, style_in
+from jaxattn.plots.selection import choose, moment, name_paradigms
 from jaxattn.plots.style import SMALL
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 from jaxattn.problems.measures import CELLS
 
 __all__ = ["CELL_WORDS", "DRAWINGS", "error_cells"]
@@ -36,9 +33,9 @@ CELL_WORDS = dict(
 )
 
 _STRENGTH = (1.0, 0.55, 0.3, 0.12)
-"""Of the paradigm's colour: strong where the answer is true."""
+"""The share of the paradigm's colour: strong where the answer is true."""
 _HATCH = ("", "////", "", "////")
-"""Where the focus is false."""
+"""Cells are hatched where the focus is false."""
 _LOOKS = {
     f"{cell}: {CELL_WORDS[cell]}": {
         "facecolor": str(1 - 0.65 * strength),
@@ -47,7 +44,7 @@ _LOOKS = {
     }
     for cell, strength, hatch in zip(CELLS, _STRENGTH, _HATCH, strict=True)
 }
-"""Of the legend, in grey."""
+"""How the patches of the legend look, in grey."""
 _WIDTH = 0.56
 _LEAST = 3.5
 """Per cent: a thinner part has no room for its number."""
@@ -82,19 +79,16 @@ def error_cells(
     Raises:
         InputError: a name, a learning rate or a save that the result does not have.
     """
-    setting = choose(ds, learning_rate, paradigms)
-    split, here = split_of(setting.ds, split), moment(setting, axis, at)
-    drawn = [
-        runs(setting, "error_cell", name, split=split, inference=inference)
-        for name in setting.paradigms
-    ]
+    setting = choose(ds, learning_rate, paradigms, split, inference)
+    here = moment(setting, axis, at)
+    drawn = [runs(setting, "error_cell", name) for name in setting.paradigms]
     ax = new_axes() if ax is None else ax
-    known, whiskers = False, False
-    for place, one in enumerate(drawn):
-        shares = one.values[:, here.save]
+    whiskers = False
+    for place, run in enumerate(drawn):
+        shares = run.values[:, here.save]
         if not np.isfinite(shares).any():
             continue
-        known, colour = True, np.asarray(to_rgb(style_in(setting, one.paradigm).colour))
+        colour = np.asarray(to_rgb(setting.style(run.paradigm).colour))
         means = shares.mean(axis=0)
         for part, (mean, top) in enumerate(zip(means, np.cumsum(means), strict=True)):
             ax.bar(
@@ -119,43 +113,37 @@ def error_cells(
             ax.plot(across, limit, ls="none", marker="_", color="0.1", markersize=6, mew=1.1)
         whiskers |= bool(np.isfinite(low).any())
     format_axes(ax, "", "share of examples [%]")
-    rules = [str(rule) for rule in setting.ds["natural_inference"].values]
-    own = dict(zip(setting.ds["paradigm"].values, rules, strict=True))
-    name_ticks(ax, [n if inference else f"{n}\n({own[n]})" for n in setting.paradigms])
-    ax.set_xlabel("paradigm" if inference else "paradigm (how it answers)", fontsize=9.0)
+    name_paradigms(ax, setting, "error_cell")
     ax.set_ylim(0, 103)
+    answers = f"answers by {inference}" if inference else ""
+    unknown = unknown_words(drawn, here.save)
     set_title(
         ax,
-        setting_words(
-            setting,
-            f"{split} split" if split else "",
-            f"answers by {inference}" if inference else "",
-            here.words,
-        ),
+        setting.title_words(setting.split_words, answers, here.words),
         f"means over {seeds_words(drawn)}",
         "whiskers: 95 % interval of the mean height of an edge" if whiskers else "",
         left_out(drawn),
-        "" if known else UNKNOWN,
+        unknown,
     )
-    legend_below(ax, legend_patches(_LOOKS) if known else [], columns=2)
+    legend_below(ax, [] if unknown else legend_patches(_LOOKS), columns=2)
     return ax
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
-    if found := story.runs("error_cell"):
-        parts = "; ".join(f"{one.paradigm}: {_shares_words(one)}" for one in found)
-        yield Drawing(
+    if drawn := story.runs("error_cell"):
+        parts = "; ".join(f"{run.paradigm}: {_shares_words(run)}" for run in drawn)
+        yield story.drawing(
             "error_cells",
             "Right for the right reason?",
             "Examples by whether most attention is on the foreground (focus) and whether the "
             "answer is right, at the end of training, as one stacked bar a paradigm; "
             f"{story.where}. Parts are means over {story.over}, whiskers 95 % intervals. {parts}.",
-            partial(own_figure, error_cells, story.ds),
+            error_cells,
         )
 
 
-def _shares_words(one: Curves) -> str:
-    shares = zip(CELLS, one.values[:, -1].mean(axis=0), strict=True)
+def _shares_words(run: Curves) -> str:
+    shares = zip(CELLS, run.values[:, -1].mean(axis=0), strict=True)
     return ", ".join(f"{share:.0f} % {CELL_WORDS[cell]}" for cell, share in shares)
 
 

@@ -1,7 +1,8 @@
-"""The finished rows of one setting: a measure of each paradigm, seed by seed."""
+"""The finished rows of one setting: a measure of each paradigm, seed by seed, and how many."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ from jaxattn.plots.selection import Setting, names_of
 from jaxattn.results.dataset import ABSENT
 from jaxattn.results.stopped_rows import hold_last
 
-__all__ = ["Curves", "curves", "curves_of_all", "paired", "runs", "switch_on"]
+__all__ = ["Curves", "curves", "left_out", "paired", "runs", "seeds_words", "unknown_words"]
 
 _CURVE = ("paradigm", "process", "seed", "save", "split", "inference")
 """Axes that leave one curve a seed once the paradigm, the split and so on are chosen."""
@@ -36,30 +37,13 @@ class Curves(NamedTuple):
         return np.quantile(self.values, share, axis=0)
 
 
-def curves(
-    setting: Setting,
-    measure: str,
-    paradigm: str,
-    process: str = "train",
-    *,
-    split: str = "",
-    inference: str | None = None,
-) -> Curves:
-    """One measure of the seeds of one paradigm and process.
-
-    Args:
-        setting: from `choose`.
-        measure: a variable of the result along ``save``.
-        paradigm: one of the setting's.
-        process: train, flow, theory. Theory has no seeds: its one row, repeated along them in a
-            result, is taken once.
-        split: where the measure has splits.
-        inference: where the measure has inference rules; by default the paradigm's own.
+def curves(setting: Setting, measure: str, paradigm: str, process: str = "train") -> Curves:
+    """`runs` of a measure that has one value a seed and save.
 
     Raises:
-        InputError: no such measure, process or inference rule, or a measure with a further axis.
+        InputError: as for `runs`, or a measure with a further axis.
     """
-    found = runs(setting, measure, paradigm, process, split=split, inference=inference)
+    rows = runs(setting, measure, paradigm, process)
     ds = setting.ds
     if further := [str(dim) for dim in ds[measure].dims if dim not in _CURVE]:
         label = ds[further[0]].values.tolist()[0] if further[0] in ds.coords else 0
@@ -67,19 +51,18 @@ def curves(
             f"measure: got {measure!r}, which has the axis {further[0]!r}, expected one curve a "
             f"seed; select first: ds.sel({further[0]}={label!r})."
         )
-    return found
+    return rows
 
 
-def runs(
-    setting: Setting,
-    measure: str,
-    paradigm: str,
-    process: str = "train",
-    *,
-    split: str = "",
-    inference: str | None = None,
-) -> Curves:
-    """`curves` of a measure that may have further axes: its values are ``[seed, save, ...]``.
+def runs(setting: Setting, measure: str, paradigm: str, process: str = "train") -> Curves:
+    """One measure of the seeds of one paradigm and process, ``[seed, save, ...]``.
+
+    Args:
+        setting: from `choose`; its split and inference rule are taken, where the measure has any.
+        measure: a variable of the result along ``save``.
+        paradigm: one of the setting's.
+        process: train, flow, theory. Theory has no seeds: its one row, repeated along them in a
+            result, is taken once.
 
     Raises:
         InputError: no such measure, process or inference rule.
@@ -91,9 +74,9 @@ def runs(
     rows = ds.sel(paradigm=paradigm, process=process)
     values = hold_last(rows[measure], rows)
     if "split" in values.dims:
-        values = values.sel(split=split)
+        values = values.sel(split=setting.split)
     if "inference" in values.dims:
-        rule = inference or str(rows["natural_inference"].item())
+        rule = setting.rule(paradigm)
         resolve("inference rule", dict.fromkeys(names_of(ds, "inference")), rule)
         values = values.sel(inference=rule)
     status = rows["status"].values.astype(int)
@@ -110,20 +93,15 @@ def runs(
     )
 
 
-def curves_of_all(setting: Setting, measure: str, **options: Any) -> list[Curves]:
-    """`curves` of each paradigm to draw."""
-    return [curves(setting, measure, paradigm, **options) for paradigm in setting.paradigms]
-
-
 def paired(train: Curves, flow: Curves) -> tuple[Curves, Curves]:
     """Both with the seeds alone that are done in both, out of those whose flow was asked for."""
     both = np.intersect1d(train.seeds, flow.seeds)
     lost = flow.asked - len(flow.missing) - both.size
     missing = (*flow.missing, *["without training"] * lost)
 
-    def only(one: Curves) -> Curves:
-        at = np.isin(one.seeds, both)
-        return one._replace(seeds=one.seeds[at], values=one.values[at])
+    def only(curve: Curves) -> Curves:
+        at = np.isin(curve.seeds, both)
+        return curve._replace(seeds=curve.seeds[at], values=curve.values[at])
 
     return only(train), only(flow)._replace(missing=missing)
 
@@ -132,20 +110,30 @@ def _endings(ds: xr.Dataset) -> dict[int, str]:
     """Words for the codes of ``status``, from its own attributes."""
     attributes = ds["status"].attrs
     words = str(attributes.get("flag_meanings", "")).split()
-    told = zip(np.atleast_1d(attributes.get("flag_values", [])), words, strict=False)
+    own = zip(np.atleast_1d(attributes.get("flag_values", [])), words, strict=False)
     known = {int(status): status.name.lower() for status in Status}
-    known = known | {int(code): word for code, word in told}
+    known = known | {int(code): word for code, word in own}
     spoken = {code: word.replace("_", " ") for code, word in known.items()}
     return {**spoken, int(Status.RUNNING): "not run yet"}
 
 
-def switch_on(setting: Setting, axis: str, drawn: Iterable[Curves]) -> float | None:
-    """Where on `axis` the hybrid switches; None if none is drawn, or it switches outside."""
-    ds = setting.ds
-    there = any(one.paradigm == "hybrid" and len(one.seeds) for one in drawn)
-    if not there or "switch_time" not in ds.coords:
-        return None
-    switch, time = float(ds["switch_time"].item()), ds["time"].values
-    if not time[0] <= switch <= time[-1]:
-        return None
-    return float(np.interp(switch, time, ds[axis].values))
+def left_out(drawn: Sequence[Curves]) -> str:
+    """How many runs are not drawn and how they ended; "" where all are."""
+    counts = Counter(ending for curve in drawn for ending in curve.missing)
+    if not counts:
+        return ""
+    endings = ", ".join(f"{count} {ending}" for ending, count in sorted(counts.items()))
+    return f"left out {counts.total()} of {sum(curve.asked for curve in drawn)} runs: {endings}"
+
+
+def unknown_words(drawn: Sequence[Curves], save: int | slice = slice(None)) -> str:
+    """That there is nothing to see, where no value is a number at this save; else ""."""
+    known = any(np.isfinite(curve.values[:, save]).any() for curve in drawn)
+    return "" if known else "nothing to see: no values, or NaN throughout"
+
+
+def seeds_words(drawn: Sequence[Curves]) -> str:
+    """How many seeds are behind the curves: "8 seeds", or "6 to 8 seeds"."""
+    counts = [len(curve.seeds) for curve in drawn if len(curve.seeds)] or [0]
+    low, high = min(counts), max(counts)
+    return (f"{low} seed" if low == high else f"{low} to {high} seed") + "s" * (high != 1)

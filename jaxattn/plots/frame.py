@@ -13,10 +13,10 @@ from jaxattn.plots.legends import legend_below
 from jaxattn.plots.style import TEXT
 
 __all__ = [
+    "clauses",
     "finish_axes",
     "format_axes",
     "label_of",
-    "name_ticks",
     "number_ticks",
     "set_title",
 ]
@@ -31,6 +31,11 @@ def label_of(attributes: Mapping[str, Any], name: str) -> str:
     unit = str(attributes.get("units", "1"))
     said = unit == "1" or re.search(rf"\b{re.escape(unit)}\b", text)
     return text if said else f"{text} [{unit}]"
+
+
+def clauses(*parts: str) -> str:
+    """The parts that say something, one after the other."""
+    return "; ".join(part for part in parts if part)
 
 
 def finish_axes(
@@ -69,14 +74,6 @@ def format_axes(ax: Axes, x_label: str, y_label: str) -> None:
         spine.set_color("0.6")
 
 
-def name_ticks(ax: Axes, names: Sequence[str]) -> None:
-    """A name at 0, 1, 2, ... of the x axis, and nothing else there."""
-    ax.set_xticks(range(len(names)), names, fontsize=TEXT)
-    ax.tick_params(axis="x", length=0, labelcolor="black")
-    ax.grid(False, axis="x")
-    ax.set_xlim(-0.6, len(names) - 0.4)
-
-
 def number_ticks(axis: Axis, values: Sequence[float]) -> None:
     """The values themselves as ticks of an axis, where they are few."""
     if len(values) <= _NUMBERED:
@@ -89,5 +86,5 @@ def set_title(ax: Axes, *parts: str, colour: str = "black") -> None:
     """A left-aligned title: the first part on its own line, the others after it."""
     first, *rest = [part for part in parts if part] or [""]
     wide = inches_of(ax)[0]
-    lines = [wrapped(text, wide, TEXT) for text in (first, "; ".join(rest)) if text]
+    lines = [wrapped(text, wide, TEXT) for text in (first, clauses(*rest)) if text]
     ax.set_title("\n".join(lines), loc="left", fontsize=TEXT, color=colour)

@@ -45,8 +45,8 @@ def set_caption(figure: Figure, caption: str) -> None:
 
 def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 4) -> Legend | None:
     """A legend under the axis label, where no data can be; none where there is nothing to name."""
-    found = ax.get_legend_handles_labels()[0] if handles is None else handles
-    if not found:
+    shown = ax.get_legend_handles_labels()[0] if handles is None else handles
+    if not shown:
         return None
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -54,11 +54,11 @@ def legend_below(ax: Axes, handles: Sequence[Any] | None = None, columns: int = 
     lines = ax.get_xlabel().count("\n") + max(names, default=0)
     below = ScaledTranslation(0, -(34 + 11 * lines) / 72, figure.dpi_scale_trans)
     return ax.legend(
-        handles=list(found),
+        handles=list(shown),
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + below,
-        ncols=_fitting([str(one.get_label()) for one in found], columns, inches_of(ax)[0]),
+        ncols=_fitting([str(handle.get_label()) for handle in shown], columns, inches_of(ax)[0]),
         borderaxespad=0.0,
         **_LEGEND,
     )
@@ -69,7 +69,7 @@ def one_legend(
 ) -> Legend | None:
     """One legend above all axes in place of each one's own, and a caption below them."""
     legends = [legend for ax in axes if (legend := ax.get_legend()) is not None]
-    # Of equals the last: its labels say more where it is drawn by inference rule.
+    # The last of equals: its labels say more where it is drawn by inference rule.
     handles = max((each.legend_handles for each in reversed(legends)), key=len, default=[])
     for legend in legends:
         legend.remove()

@@ -1,30 +1,29 @@
 """Training against its continuous limits: how far apart."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.limit_gaps import TOLERANCE, limits_in
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_grid
 from jaxattn.plots.curves import fill_band
 from jaxattn.plots.drawing import Drawing, Entry, Story
-from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.finished_rows import left_out, seeds_words
+from jaxattn.plots.frame import finish_axes, set_title
 from jaxattn.plots.limit_panels import (
     close_figure,
     finished_limits,
+    mark_crossing,
     rates_of,
     same_heights,
     shares_of,
 )
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
-from jaxattn.results.derived import first_crossing
 
 __all__ = ["DRAWINGS", "distance", "distances"]
 
@@ -46,38 +45,32 @@ def distance(
     Raises:
         InputError: no limits in the result, or a name that it does not have.
     """
-    rates, limits = rates_of(ds, paradigm), limit_gaps.limits_in(ds)
+    rates, limits = rates_of(ds, paradigm), limits_in(ds)
     limit = limits[0] if limit is None else limit
     resolve("limit", dict.fromkeys(limits), limit)
     name, drawn = rates[0].setting.paradigms[0], []
     ax = new_axes() if ax is None else ax
     ax.set_yscale("log")
-    for one in rates:
-        both, shares = shares_of(one.setting, name, limit)
+    for rate in rates:
+        both, shares = shares_of(rate.setting, name, limit)
         drawn.append(both)
-        time = one.setting.ds["time"].values
         if not len(shares):
             continue
         middle = np.median(shares, axis=0)
-        seen = (time > 0) & (middle > 0)
-        ax.plot(time[seen], middle[seen], color=one.colour, lw=1.6, label=one.label)
-        fill_band(ax, time[seen], shares[:, seen], one.colour, alpha=0.15)
-        at = float(first_crossing(time, middle, limit_gaps.TOLERANCE))
-        ax.plot(
-            [at], [limit_gaps.TOLERANCE], marker="o", ms=5, mew=1.2, color=one.colour, mfc="white"
-        )
+        seen = (rate.time > 0) & (middle > 0)
+        ax.plot(rate.time[seen], middle[seen], color=rate.colour, lw=1.6, label=rate.label)
+        fill_band(ax, rate.time[seen], shares[:, seen], rate.colour, alpha=0.15)
+        mark_crossing(ax, rate, middle, TOLERANCE, ms=5, mew=1.2)
     if ax.lines:
-        words = f"{100 * limit_gaps.TOLERANCE:g} % of its way"
-        ax.axhline(
-            limit_gaps.TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words
-        )
-    setting = rates[0].setting
-    labels = label_of(setting.ds["time"].attrs, "time"), f"distance from {limit_words(limit)}"
+        words = f"{100 * TOLERANCE:g} % of its way"
+        ax.axhline(TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
+    setting, called = rates[0].setting, limit_words(limit)
     title = (
-        setting_words(setting._replace(words=""), name),
-        f"medians over {seeds_words(drawn)}, as a share of the way of {limit_words(limit)}",
+        setting.title_words(name),
+        f"medians over {seeds_words(drawn)}, as a share of the way of {called}",
         left_out(drawn),
     )
+    labels = setting.label("time"), f"distance from {called}"
     return finish_axes(ax, labels, title, columns=7)
 
 
@@ -87,14 +80,14 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
     Raises:
         InputError: as for `distance`.
     """
-    names, limits = rates_of(ds, None)[0].setting.paradigms, limit_gaps.limits_in(ds)
-    names = names if paradigms is None else tuple(paradigms)
+    rates, limits = rates_of(ds, None), limits_in(ds)
+    names = rates[0].setting.paradigms if paradigms is None else tuple(paradigms)
     figure, axes = new_grid(len(names), len(limits), height=2.0 * len(names) + 1.2)
-    lost = []
+    drawn = []
     for row, name in zip(axes, names, strict=True):
         for ax, limit in zip(row, limits, strict=True):
             distance(ds, ax, limit, name)
-            lost += [shares_of(one.setting, name, limit)[0] for one in rates_of(ds, name)]
+            drawn += [shares_of(rate.setting, name, limit)[0] for rate in rates]
             # What time is, the caption says once.
             ax.set_xlabel("time" if name == names[-1] else "")
             ax.set_ylabel("distance, share of its way" if limit == limits[0] else "")
@@ -103,21 +96,21 @@ def distances(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figure:
                 ax.set_axis_off()
                 set_title(ax, f"{name}: no run is done")
     same_heights(list(axes.flat))
-    close_figure(figure, list(axes.flat), rates_of(ds, None)[0].setting, lost)
+    close_figure(figure, list(axes.flat), rates[0].setting, drawn)
     return figure
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     if limits := finished_limits(story):
-        yield Drawing(
+        yield story.drawing(
             "limit_distances",
             "How far training is from its continuous limits",
             f"Distance of the parameters of training from {listed(map(limit_words, limits))}, as a "
             "share of the furthest that the limit comes from its start, against time, both at a "
             "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
             f"medians over {story.over}. A ring marks where a line crosses the dotted one: there "
-            f"training has left the limit, by {100 * limit_gaps.TOLERANCE:g} % of its way.",
-            partial(distances, story.ds),
+            f"training has left the limit, by {100 * TOLERANCE:g} % of its way.",
+            distances,
         )
 
 

@@ -1,26 +1,24 @@
 """Training against its continuous limits: of which order in the learning rate they part."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from jaxattn.analysis import limit_gaps
-from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.limit_gaps import limits_in, order_records
+from jaxattn.analysis.limit_wording import limit_words, slope_words
 from jaxattn.analysis.wording import listed
 from jaxattn.flow import LIMITS
 from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.curves import BAND
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
-from jaxattn.plots.finished_rows import Curves
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import Curves, left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, number_ticks
 from jaxattn.plots.limit_panels import finished_limits, rates_of, shares_of
-from jaxattn.plots.selection import choose, style_in
+from jaxattn.plots.selection import choose
 from jaxattn.plots.style import SMALL
-from jaxattn.plots.title_words import left_out, seeds_words, setting_words
 
 __all__ = ["DRAWINGS", "orders"]
 
@@ -42,24 +40,24 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
     Raises:
         InputError: no limits in the result, or a paradigm that it does not have.
     """
-    rates, limits = rates_of(ds, None), limit_gaps.limits_in(ds)
+    rates, limits = rates_of(ds, None), limits_in(ds)
     setting = choose(ds, rates[0].rate, paradigms)
     fitted = _fitted(ds)
-    values = np.asarray([one.rate for one in rates])
+    values = np.asarray([rate.rate for rate in rates])
     ax = new_axes(4.4) if ax is None else ax
     ax.set_xscale("log")
     ax.set_yscale("log")
     drawn = []
     for limit, line in zip(limits, _LIMIT_LINES * len(limits), strict=False):
-        lowest = np.inf
+        lowest, power = np.inf, _power(limit)
         for name in setting.paradigms:
-            found = [shares_of(one.setting, name, limit)[0] for one in rates]
-            drawn += found
-            low, middle, high = np.transpose([_largest(one) for one in found])
+            by_rate = [shares_of(rate.setting, name, limit)[0] for rate in rates]
+            drawn += by_rate
+            low, middle, high = np.transpose([_largest(curve) for curve in by_rate])
             known = np.isfinite(middle) & (middle > 0)
             if not known.any():
                 continue
-            style = style_in(setting, name)
+            style = setting.style(name)
             ax.plot(
                 values[known],
                 middle[known],
@@ -72,12 +70,12 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
                 label=f"{name}, {limit}{fitted.get((limit, name), '')}",
             )
             ax.vlines(values[known], low[known], high[known], color=style.colour, lw=1.0)
-            lowest = min(lowest, middle[known][-1] / values[known][-1] ** _power(limit))
-        if np.isfinite(lowest) and _power(limit) > 0 and len(values) > 1:
-            _guide(ax, values, 0.6 * lowest * values ** _power(limit), _power(limit))
+            lowest = min(lowest, middle[known][-1] / values[known][-1] ** power)
+        if np.isfinite(lowest) and power > 0 and len(values) > 1:
+            _guide(ax, values, 0.6 * lowest * values**power, power)
     number_ticks(ax.xaxis, values.tolist())
     title = (
-        setting_words(setting._replace(words="")),
+        rates[0].setting.title_words(),
         f"medians over {seeds_words(drawn)}; slopes with 95 % intervals",
         left_out(drawn),
     )
@@ -93,19 +91,17 @@ def _power(limit: str) -> float:
 def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
     """Slopes as they are written, by limit and paradigm, at the first point of other axes."""
     words: dict[tuple[str, str], str] = {}
-    for line in limit_gaps.orders(ds).to_dict("records"):
+    for line in order_records(ds):
         if np.isfinite(line["slope"]):
-            text = f": {line['slope']:.2f}"
-            if np.isfinite(line["low"]):
-                text += f" [{line['low']:.2f}, {line['high']:.2f}]"
-            words.setdefault((line["process"], line["paradigm"]), text)
+            words.setdefault((line["process"], line["paradigm"]), f": {slope_words(line)}")
     return words
 
 
-def _largest(one: Curves) -> list[float]:
-    if not len(one.seeds):
+def _largest(curve: Curves) -> list[float]:
+    """Low end of the band, median and high end of the seeds' largest distances."""
+    if not len(curve.seeds):
         return [np.nan] * 3
-    return np.quantile(one.values.max(axis=1), (BAND[0], 0.5, BAND[1])).tolist()
+    return np.quantile(curve.values.max(axis=1), (BAND[0], 0.5, BAND[1])).tolist()
 
 
 def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> None:
@@ -126,14 +122,14 @@ def _guide(ax: Axes, rates: np.ndarray, heights: np.ndarray, power: float) -> No
 def _drawings(story: Story) -> Iterator[Drawing]:
     limits = finished_limits(story)
     if limits and story.ds.sizes.get("learning_rate", 1) > 1:
-        yield Drawing(
+        yield story.drawing(
             "limit_orders",
             "Of which order training follows its limits",
             f"Largest distance of training from {listed(map(limit_words, limits))} against the "
             f"learning rate, both logarithmic, medians over {story.over}, bars from 10 to 90 % of "
             "them. Slopes are in the legend with their 95 % intervals; grey lines have the power "
             "that is expected. The steeper a line, the more a smaller learning rate helps.",
-            partial(own_figure, orders, story.ds),
+            orders,
         )
 
 

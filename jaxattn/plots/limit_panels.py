@@ -1,7 +1,7 @@
 """What figures of limits share: the learning rates they show, distances, panels of one scale."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,13 +14,21 @@ from matplotlib.figure import Figure
 from jaxattn.analysis import limit_gaps
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.drawing import Story
-from jaxattn.plots.finished_rows import Curves, curves, paired
-from jaxattn.plots.frame import label_of
+from jaxattn.plots.finished_rows import Curves, curves, left_out, paired, seeds_words
+from jaxattn.plots.frame import clauses
 from jaxattn.plots.legends import one_legend
 from jaxattn.plots.selection import Setting, choose
-from jaxattn.plots.title_words import left_out, run_words, seeds_words
+from jaxattn.results.derived import first_crossing
 
-__all__ = ["Rate", "close_figure", "finished_limits", "rates_of", "same_heights", "shares_of"]
+__all__ = [
+    "Rate",
+    "close_figure",
+    "finished_limits",
+    "mark_crossing",
+    "rates_of",
+    "same_heights",
+    "shares_of",
+]
 
 _RAMP = plt.get_cmap("viridis")
 _KEYS = 6
@@ -35,23 +43,32 @@ class Rate(NamedTuple):
     colour: str
     label: str
 
+    @property
+    def time(self) -> Float[np.ndarray, " save"]:
+        """The times of the saves."""
+        return self.setting.ds["time"].values
+
 
 def rates_of(ds: xr.Dataset, paradigm: str | None) -> list[Rate]:
-    """The largest first, and darkest; one paradigm is drawn, by default the first."""
-    limits = limit_gaps.limits_in(ds)
-    if not limits:
+    """The largest first, and darkest; one paradigm is drawn, by default the first.
+
+    Raises:
+        InputError: no limits in the result, or no such paradigm.
+    """
+    if not limit_gaps.limits_in(ds):
         raise InputError(
             "plots: got a result without continuous limits, expected training held against some; "
             "compare with against=('flow', 'modified')."
         )
-    values = np.sort(np.atleast_1d(ds["learning_rate"].values)).astype(float)[::-1]
-    found = []
+    values = np.sort(np.atleast_1d(ds["learning_rate"].values)).astype(float)[::-1].tolist()
+    rates = []
     for place, rate in enumerate(values):
-        setting = choose(ds, float(rate), None if paradigm is None else [paradigm])
+        setting = choose(ds, rate, None if paradigm is None else [paradigm])
         colour = to_hex(_RAMP(0.85 * place / max(len(values) - 1, 1)))
         label = f"rate {rate:g}" if place == 0 else f"{rate:g}"
-        found.append(Rate(setting, float(rate), colour, label))
-    return found
+        # A figure shows all rates, and the first values of other axes, which its title leaves out.
+        rates.append(Rate(setting._replace(at={}), rate, colour, label))
+    return rates
 
 
 def shares_of(
@@ -64,6 +81,14 @@ def shares_of(
     way = moved.values.max(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         return far, far.values / way
+
+
+def mark_crossing(
+    ax: Axes, rate: Rate, values: Float[np.ndarray, " save"], level: float, **ring: Any
+) -> None:
+    """A ring where values first reach a level."""
+    at = float(first_crossing(rate.time, values, level))
+    ax.plot([at], [level], marker="o", color=rate.colour, mfc="white", **ring)
 
 
 def finished_limits(story: Story) -> list[str]:
@@ -83,10 +108,8 @@ def close_figure(
     figure: Figure, axes: Sequence[Axes], setting: Setting, drawn: Sequence[Curves]
 ) -> None:
     """One legend below all panels, and under it what was run and what was left out."""
-    words = run_words(setting._replace(words=""), f"medians over {seeds_words(drawn)}")
-    clock = label_of(setting.ds["time"].attrs, "time")
-    said = [words, left_out(drawn), clock if clock != "time" else ""]
+    words = setting.run_words(f"medians over {seeds_words(drawn)}")
     legends = [legend for ax in axes if (legend := ax.get_legend()) is not None]
     most = max((len(legend.legend_handles) for legend in legends), default=1)
     columns = most if most <= _KEYS else -(-most // 2)
-    one_legend(figure, axes, columns, "; ".join(part for part in said if part))
+    one_legend(figure, axes, columns, clauses(words, left_out(drawn), setting.clock_words()))

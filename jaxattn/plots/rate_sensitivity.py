@@ -1,20 +1,19 @@
 """How much the learning rate matters: a measure at the end against it."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import BAND, BAND_WORDS, UNKNOWN
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
-from jaxattn.plots.finished_rows import Curves, curves
-from jaxattn.plots.frame import finish_axes, label_of, number_ticks
-from jaxattn.plots.selection import Setting, choose, split_of, style_in
-from jaxattn.plots.title_words import left_out, measured_words, seeds_words
+from jaxattn.plots.curves import BAND, BAND_WORDS
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import curves, left_out, seeds_words, unknown_words
+from jaxattn.plots.frame import finish_axes, number_ticks
+from jaxattn.plots.selection import choose
 
 __all__ = ["DRAWINGS", "rate_sensitivity"]
 
@@ -43,25 +42,21 @@ def rate_sensitivity(
     Raises:
         InputError: a name that the result does not have.
     """
-    first = choose(ds, None, paradigms)
-    split = split_of(first.ds, split)
+    first = choose(ds, None, paradigms, split, inference)
     rates = np.sort(np.atleast_1d(ds["learning_rate"].values)).astype(float)
-    settings = [choose(ds, float(rate), paradigms) for rate in rates]
+    settings = [choose(ds, float(rate), paradigms, split, inference) for rate in rates]
     drawn = {
-        name: [curves(one, measure, name, split=split, inference=inference) for one in settings]
-        for name in first.paradigms
+        name: [curves(setting, measure, name) for setting in settings] for name in first.paradigms
     }
-    variable, known = first.ds[measure], False
-    by_rule = "inference" in variable.dims
+    names, by_own_rules = first.names(measure), first.by_own_rules(measure)
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
-    for place, (name, found) in enumerate(drawn.items()):
-        low, median, high = _quantiles(found)
+    for place, (name, by_rate) in enumerate(drawn.items()):
+        low, median, high = np.transpose([_quantiles(curve.values[:, -1]) for curve in by_rate])
         if not np.isfinite(median).any():
             continue
-        known, style = True, style_in(first, name)
-        rule = str(first.ds["natural_inference"].sel(paradigm=name).item())
-        partly = np.asarray([bool(one.missing) for one in found], dtype=bool)
+        style = first.style(name)
+        partly = np.asarray([bool(curve.missing) for curve in by_rate], dtype=bool)
         # Points of one rate stand side by side, as no line would tell them apart.
         x = rates if rates.size > 1 else rates * 1.02 ** (place - (len(drawn) - 1) / 2)
         look: dict[str, Any] = {"color": style.colour, "markersize": 5.5, "mew": 1.3}
@@ -71,7 +66,7 @@ def rate_sensitivity(
             linestyle=style.line,
             marker=style.marker,
             lw=1.9,
-            label=f"{name} ({rule})" if by_rule and not inference else name,
+            label=names[name],
             **look,
         )
         ax.plot(x[partly], median[partly], ls="none", marker=style.marker, mfc="white", **look)
@@ -82,45 +77,37 @@ def rate_sensitivity(
     if rates.size == 1:
         ax.set_xlim(rates[0] / 1.3, rates[0] * 1.3)
     number_ticks(ax.xaxis, rates.tolist())
-    every = [one for found in drawn.values() for one in found]
-    hollow = any(one.missing and len(one.seeds) for one in every)
+    every = [curve for by_rate in drawn.values() for curve in by_rate]
+    others = {name: value for name, value in first.at.items() if name != "learning_rate"}
+    hollow = any(curve.missing and len(curve.seeds) for curve in every)
     title = (
-        measured_words(first._replace(words=_without_rate(first)), measure, split, inference),
+        first._replace(at=others).measured_words(measure),
         f"{BAND_WORDS} over {seeds_words(every)}",
-        "in brackets: how it answers" if by_rule and not inference else "",
+        "in brackets: how it answers" if by_own_rules else "",
         left_out(every),
         "hollow: some seeds left out there" if hollow else "",
-        "" if known else UNKNOWN,
+        unknown_words(every, -1),
     )
-    labels = "learning rate", f"{label_of(variable.attrs, measure)}, at the end"
-    return finish_axes(ax, labels, title, columns=2 if by_rule and not inference else 5)
+    labels = "learning rate", f"{first.label(measure)}, at the end"
+    return finish_axes(ax, labels, title, columns=2 if by_own_rules else 5)
 
 
-def _quantiles(found: Sequence[Curves]) -> np.ndarray:
-    """Low, median and high at the end, ``[3, rate]``; NaN where nothing is known."""
-    shares, columns = (BAND[0], 0.5, BAND[1]), []
-    for one in found:
-        values = one.values[:, -1]
-        values = values[np.isfinite(values)]
-        columns.append(np.quantile(values, shares) if values.size else np.full(3, np.nan))
-    return np.transpose(columns)
-
-
-def _without_rate(setting: Setting) -> str:
-    rate = f"learning rate {setting.ds['learning_rate'].item():g}"
-    return ", ".join(part for part in setting.words.split(", ") if part != rate)
+def _quantiles(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, "3"]:
+    """Low end of `BAND`, median and high end of what is finite; NaN where nothing is."""
+    finite = values[np.isfinite(values)]
+    return np.quantile(finite, (BAND[0], 0.5, BAND[1])) if finite.size else np.full(3, np.nan)
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     if story.ds.sizes.get("learning_rate", 1) > 1 and story.runs("accuracy"):
-        yield Drawing(
+        yield story.drawing(
             "rate_sensitivity",
             "How much the learning rate matters",
             "Accuracy at the end of training against the learning rate on a logarithmic axis, each "
             "paradigm under its own inference rule: median and band from 10 to 90 % over seeds. A "
             "hollow marker is a rate at which some seeds did not finish, a gap one at which none "
             "did.",
-            partial(own_figure, rate_sensitivity, story.ds),
+            rate_sensitivity,
         )
 
 

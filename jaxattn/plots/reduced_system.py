@@ -1,7 +1,6 @@
 """Training, gradient flow and theory of the solvable setting on one time axis."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_panels
+from jaxattn.plots.curves import mark_switch
 from jaxattn.plots.drawing import Drawing, Entry, Story
-from jaxattn.plots.finished_rows import Curves, curves
-from jaxattn.plots.frame import finish_axes, label_of, set_title
+from jaxattn.plots.finished_rows import Curves, curves, left_out
+from jaxattn.plots.frame import clauses, finish_axes, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
-from jaxattn.plots.selection import Setting, choose, names_of, split_of, style_in
+from jaxattn.plots.selection import Setting, choose, names_of
 from jaxattn.plots.style import SYMBOLS
-from jaxattn.plots.title_words import left_out, run_words, setting_words
-from jaxattn.plots.train_beside_flow import DASHES, MARKS, paradigm_handles, switch_handles
+from jaxattn.plots.train_beside_flow import DASHES, MARKS, paradigm_handles
 
 __all__ = ["DRAWINGS", "QUANTITIES", "mu_nu", "population"]
 
@@ -61,26 +60,24 @@ def mu_nu(
         InputError: a name or a learning rate that the result does not have.
     """
     resolve("quantity", dict.fromkeys(QUANTITIES), quantity)
-    setting = choose(ds, learning_rate, paradigms)
-    split = split_of(setting.ds, split, first="train")
-    drawn = _reduced_curves(setting, quantity, split)
+    setting = choose(ds, learning_rate, paradigms, split, first="train")
+    drawn = _reduced_curves(setting, quantity)
     ax = new_axes() if ax is None else ax
     time = setting.ds["time"].values
     shown = time > 0 if log else np.ones(time.shape, bool)
     if log:
         ax.set_xscale("log")
     # In the order of the processes: theory lies below, the markers of training on top.
-    for one in drawn:
-        if len(one.seeds):
-            style, look = style_in(setting, one.paradigm), dict(_PROCESSES[one.process][0])
-            if one.process == "train":
+    for curve in drawn:
+        if len(curve.seeds):
+            style, look = setting.style(curve.paradigm), dict(_PROCESSES[curve.process][0])
+            if curve.process == "train":
                 look |= {"marker": style.marker, "markevery": MARKS}
-            ax.plot(time[shown], one.quantile(0.5)[shown], color=style.colour, **look)
-    words = label_of(setting.ds[quantity].attrs, quantity)
-    labels = label_of(setting.ds["time"].attrs, "time"), f"{SYMBOLS[quantity]}: {words}"
-    title = setting_words(setting), left_out(drawn)
+            ax.plot(time[shown], curve.quantile(0.5)[shown], color=style.colour, **look)
+    labels = setting.label("time"), f"{SYMBOLS[quantity]}: {setting.label(quantity)}"
+    title = setting.title_words(), left_out(drawn)
     handles = _handles(setting, drawn)
-    handles += switch_handles(ax, setting, drawn) if handles else []
+    handles += mark_switch(ax, setting, "time", drawn) if handles else []
     return finish_axes(ax, labels, title, handles)
 
 
@@ -95,53 +92,52 @@ def population(
     Raises:
         InputError: as for `mu_nu`.
     """
-    setting = choose(ds, learning_rate)
+    setting = choose(ds, learning_rate, split=split, first="train")
     figure, axes = new_panels(len(QUANTITIES), height=3.9)
     for ax, quantity in zip(axes, QUANTITIES, strict=True):
         mu_nu(ds, ax, quantity, learning_rate, split, log)
         set_title(ax)
         ax.set_xlabel("time")  # what it is, the caption says once
-    lost = left_out(_reduced_curves(setting, "mu", split_of(setting.ds, split, first="train")))
-    clock = label_of(setting.ds["time"].attrs, "time")
-    said = [run_words(setting), lost, clock if clock != "time" else ""]
-    one_legend(figure, axes, columns=8, caption="; ".join(part for part in said if part))
+    lost = left_out(_reduced_curves(setting, "mu"))
+    caption = clauses(setting.run_words(), lost, setting.clock_words())
+    one_legend(figure, axes, columns=8, caption=caption)
     return figure
 
 
-def _reduced_curves(setting: Setting, quantity: str, split: str) -> list[Curves]:
-    there = names_of(setting.ds, "process")
+def _reduced_curves(setting: Setting, quantity: str) -> list[Curves]:
+    present = names_of(setting.ds, "process")
     return [
-        curves(setting, quantity, paradigm, process, split=split)
+        curves(setting, quantity, paradigm, process)
         for process in _PROCESSES
-        if process in there
+        if process in present
         for paradigm in setting.paradigms
     ]
 
 
 def _handles(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
     """What the colours and what the kinds of line say."""
-    there = [one for one in drawn if len(one.seeds)]
-    found = {one.paradigm for one in there}
-    processes = {one.process for one in there}
+    shown = [curve for curve in drawn if len(curve.seeds)]
+    finished = {curve.paradigm for curve in shown}
+    processes = {curve.process for curve in shown}
     kinds = {
         words: {"color": "0.35", "marker": "o" if process == "train" else "", **look}
         for process, (look, words) in _PROCESSES.items()
         if process in processes
     }
-    paradigms = [name for name in setting.paradigms if name in found]
+    paradigms = [name for name in setting.paradigms if name in finished]
     return paradigm_handles(setting, paradigms) + legend_handles(kinds)
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     if {*QUANTITIES} <= set(story.ds.data_vars):
-        yield Drawing(
+        yield story.drawing(
             "population",
             "The solvable setting: training, flow and theory",
             "The logit gap mu (left), the score gap nu (middle) and the attention on the "
-            f"foreground (right) against time; {setting_words(story.setting)}. Wide pale lines are "
+            f"foreground (right) against time; {story.setting.title_words()}. Wide pale lines are "
             "the exact reduced system, dashed lines the gradient flow of all parameters, markers "
             "training: where they agree one sees one curve.",
-            partial(population, story.ds),
+            population,
         )
 
 

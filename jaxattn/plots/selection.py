@@ -1,15 +1,17 @@
 """What a figure draws of a result: one setting of what was swept, some paradigms, one save."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 
-from jaxattn.analysis import wording
+from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.style import Style, style_of
+from jaxattn.plots.frame import label_of
+from jaxattn.plots.style import TEXT, Style, style_of
 from jaxattn.results.dataset import spec_of
 
 __all__ = [
@@ -18,10 +20,9 @@ __all__ = [
     "Setting",
     "choose",
     "moment",
+    "name_paradigms",
     "names_of",
     "require",
-    "split_of",
-    "style_in",
 ]
 
 AXES = ("step", "time", "gradients")
@@ -34,9 +35,71 @@ class Setting(NamedTuple):
     """A result at one point of its swept hyperparameters; each of these is a scalar in `ds`."""
 
     ds: xr.Dataset
-    words: str
+    at: Mapping[str, Any]
+    """The hyperparameters that titles name."""
     paradigms: tuple[str, ...]
     """Those to draw."""
+    split: str
+    """Empty where the result has none."""
+    inference: str | None
+    """The inference rule of all paradigms; None: each answers by its own."""
+
+    @property
+    def split_words(self) -> str:
+        """``test split``; "" where the result has none."""
+        return f"{self.split} split" if self.split else ""
+
+    def style(self, paradigm: str) -> Style:
+        """The style of a paradigm, whichever of the result's paradigms are drawn."""
+        every = [*(spec_of(self.ds).get("paradigms") or []), *names_of(self.ds, "paradigm")]
+        return style_of(paradigm, list(dict.fromkeys(every)))
+
+    def label(self, name: str) -> str:
+        """What a variable or a coordinate is called on an axis, with its unit."""
+        return label_of(self.ds[name].attrs, name)
+
+    def rule(self, paradigm: str) -> str:
+        """The inference rule by which a paradigm answers."""
+        return self.inference or str(self.ds["natural_inference"].sel(paradigm=paradigm).item())
+
+    def by_own_rules(self, measure: str) -> bool:
+        """Whether a measure is drawn of each paradigm by an inference rule of its own."""
+        return not self.inference and "inference" in self.ds[measure].dims
+
+    def names(self, measure: str, between: str = " ") -> dict[str, str]:
+        """What paradigms are called: ``soft (average-input)``, where each answers by its own."""
+        own = self.by_own_rules(measure)
+        return {
+            name: f"{name}{between}({self.rule(name)})" if own else name for name in self.paradigms
+        }
+
+    def title_words(self, *more: str) -> str:
+        """What a title begins with: the task, the setting, and `more`."""
+        return _listed(str(spec_of(self.ds).get("task", "")), setting_words(self.at), *more)
+
+    def measured_words(self, measure: str, *more: str) -> str:
+        """`title_words` of a figure of one measure, with its split and inference rule."""
+        dims = self.ds[measure].dims
+        split = self.split_words if "split" in dims else ""
+        rule = f"answers by {self.inference}" if self.inference and "inference" in dims else ""
+        return self.title_words(split, rule, *more)
+
+    def run_words(self, *more: str) -> str:
+        """What a caption begins with: what was run, as far as the result says, and `more`."""
+        spec = spec_of(self.ds)
+        parts = [str(spec[name]) for name in ("task", "model", "optimiser") if spec.get(name)]
+        if spec.get("schedule") not in (None, "constant"):
+            parts.append(f"{spec['schedule']} schedule")
+        if "batch_size" in spec:
+            size = spec["batch_size"]
+            order = f", {spec['order']}" if "order" in spec else ""
+            parts.append("full batch" if size is None else f"batches of {size}{order}")
+        return _listed(*parts, setting_words(self.at), *more)
+
+    def clock_words(self) -> str:
+        """What time is, where it is more than time."""
+        clock = self.label("time")
+        return "" if clock == "time" else clock
 
 
 class Moment(NamedTuple):
@@ -47,18 +110,26 @@ class Moment(NamedTuple):
 
 
 def choose(
-    ds: xr.Dataset, learning_rate: float | None = None, paradigms: Sequence[str] | None = None
+    ds: xr.Dataset,
+    learning_rate: float | None = None,
+    paradigms: Sequence[str] | None = None,
+    split: str | None = None,
+    inference: str | None = None,
+    first: str = "test",
 ) -> Setting:
-    """One setting of a result, and which paradigms of it to draw.
+    """One setting of a result, and what of it to draw.
 
     Args:
         ds: what `jaxattn.compare` or `jaxattn.open` returned, or a selection of it.
         learning_rate: one of the result's. By default the largest at which training of every
             paradigm has a finished seed, or of as many as there are where none has all.
         paradigms: some of the result's; by default all.
+        split: one of the result's; by default `first` where it has that.
+        inference: an inference rule for all; by default each paradigm's own.
+        first: the split that is drawn by default.
 
     Raises:
-        InputError: not a result, or it has no such learning rate or paradigm.
+        InputError: not a result, or it has no such learning rate, paradigm or split.
     """
     if "status" not in ds or not {*_ROW, "save", "natural_inference"} <= {*ds.dims, *ds.coords}:
         raise InputError(
@@ -71,8 +142,8 @@ def choose(
     if ds["natural_inference"].ndim == 0:
         ds = ds.assign_coords(natural_inference=("paradigm", [ds["natural_inference"].item()]))
     present = names_of(ds, "paradigm")
-    asked = tuple(present if paradigms is None else paradigms)
-    for name in asked:
+    drawn = tuple(present if paradigms is None else paradigms)
+    for name in drawn:
         resolve("paradigm", dict.fromkeys(present), name)
     swept = [str(dim) for dim in ds["status"].dims if dim not in _ROW]
     ds = ds.isel({name: 0 for name in swept if name != "learning_rate"})
@@ -80,10 +151,17 @@ def choose(
         ds = ds.isel(learning_rate=_rate_index(ds, learning_rate))
     elif learning_rate is not None:
         _index_of(np.atleast_1d(ds["learning_rate"].values), learning_rate)
+    spec = spec_of(ds)
+    listed = (name for name, value in (spec.get("hypers") or {}).items() if isinstance(value, list))
     # Scalars that were axes of the run, also those that were selected before this.
-    named = dict.fromkeys(["learning_rate", *swept, *_axes_of_run(ds)])
+    named = dict.fromkeys(["learning_rate", *swept, *listed, *(spec.get("axes") or {})])
     at = {name: ds[name].item() for name in named if name in ds.coords and ds[name].ndim == 0}
-    return Setting(ds, wording.setting_words(at), asked)
+    splits = names_of(ds, "split")
+    if split is not None:
+        resolve("split", dict.fromkeys(splits), split)
+    else:
+        split = first if first in splits else (*splits, "")[0]
+    return Setting(ds, at, drawn, split, inference)
 
 
 def require(ds: xr.Dataset, who: str, experiment: str, *needed: str) -> None:
@@ -118,14 +196,14 @@ def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:
 
 
 def _index_of(rates: np.ndarray, learning_rate: float) -> int:
-    (found,) = np.nonzero(np.isclose(rates, learning_rate, rtol=1e-6, atol=0.0))
-    if not found.size:
-        there = ", ".join(f"{rate:g}" for rate in rates)
+    (places,) = np.nonzero(np.isclose(rates, learning_rate, rtol=1e-6, atol=0.0))
+    if not places.size:
+        known = ", ".join(f"{rate:g}" for rate in rates)
         raise InputError(
-            f"learning_rate: got {learning_rate:g}, expected one of {there}; pick one of these or "
+            f"learning_rate: got {learning_rate:g}, expected one of {known}; pick one of these or "
             "run the comparison at it."
         )
-    return int(found[0])
+    return int(places[0])
 
 
 def names_of(ds: xr.Dataset, axis: str) -> list[str]:
@@ -133,30 +211,19 @@ def names_of(ds: xr.Dataset, axis: str) -> list[str]:
     return [str(name) for name in np.atleast_1d(ds[axis].values)] if axis in ds.coords else []
 
 
-def _axes_of_run(ds: xr.Dataset) -> list[str]:
-    spec = spec_of(ds)
-    hypers = dict(spec.get("hypers") or {})
-    swept = [name for name, value in hypers.items() if isinstance(value, list)]
-    return [*swept, *(spec.get("axes") or {})]
+def _listed(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
-def style_in(setting: Setting, paradigm: str) -> Style:
-    """The style of a paradigm in a result, whichever of its paradigms are drawn."""
-    every = [*(spec_of(setting.ds).get("paradigms") or []), *names_of(setting.ds, "paradigm")]
-    return style_of(paradigm, list(dict.fromkeys(every)))
-
-
-def split_of(ds: xr.Dataset, split: str | None, first: str = "test") -> str:
-    """The split asked for; by default `first` where the result has it; "" where it has none.
-
-    Raises:
-        InputError: no such split.
-    """
-    there = names_of(ds, "split")
-    if split is not None:
-        resolve("split", dict.fromkeys(there), split)
-        return split
-    return first if first in there or not there else there[0]
+def name_paradigms(ax: Axes, setting: Setting, measure: str) -> None:
+    """The paradigms at 0, 1, 2, ... of the x axis, and nothing else there."""
+    names = list(setting.names(measure, "\n").values())
+    ax.set_xticks(range(len(names)), names, fontsize=TEXT)
+    ax.tick_params(axis="x", length=0, labelcolor="black")
+    ax.grid(False, axis="x")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    own = setting.by_own_rules(measure)
+    ax.set_xlabel("paradigm (how it answers)" if own else "paradigm", fontsize=TEXT)
 
 
 def moment(setting: Setting, axis: str = "step", at: float | None = None) -> Moment:
@@ -169,12 +236,12 @@ def moment(setting: Setting, axis: str = "step", at: float | None = None) -> Mom
     saved = setting.ds[axis].values
     if at is None:
         return Moment(saved.size - 1, f"at the end, {axis} {saved[-1]:g}")
-    found = np.flatnonzero(np.isclose(saved, at, rtol=1e-6, atol=0.0))
-    if not found.size:
+    places = np.flatnonzero(np.isclose(saved, at, rtol=1e-6, atol=0.0))
+    if not places.size:
         nearest = np.sort(saved[np.argsort(abs(saved - at))[:2]])
         near = " or ".join(f"{value:g}" for value in nearest)
         raise InputError(
             f"at: got {axis} {at:g}, expected one that was saved, such as {near}; pick one of "
             f'ds["{axis}"] or run the comparison with a save there.'
         )
-    return Moment(int(found[0]), f"at {axis} {saved[found[0]]:g}")
+    return Moment(int(places[0]), f"at {axis} {saved[places[0]]:g}")

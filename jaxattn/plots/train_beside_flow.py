@@ -1,7 +1,6 @@
 """Training and its gradient flow on one time axis."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -9,18 +8,18 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
-from jaxattn.plots.finished_rows import Curves, curves, paired, switch_on
-from jaxattn.plots.frame import finish_axes, label_of
+from jaxattn.plots.curves import mark_switch
+from jaxattn.plots.drawing import Drawing, Entry, Story
+from jaxattn.plots.finished_rows import curves, left_out, paired, seeds_words
+from jaxattn.plots.frame import finish_axes
 from jaxattn.plots.legends import legend_handles
-from jaxattn.plots.selection import Setting, choose, names_of, split_of, style_in
-from jaxattn.plots.title_words import left_out, measured_words, seeds_words
+from jaxattn.plots.selection import Setting, choose, names_of
 
-__all__ = ["DASHES", "DRAWINGS", "MARKS", "beside_flow", "paradigm_handles", "switch_handles"]
+__all__ = ["DASHES", "DRAWINGS", "MARKS", "beside_flow", "paradigm_handles"]
 
 _PAIR = ("train", "flow")
 DASHES = (0, (4, 2))
-"""Of the flow's lines."""
+"""How the flow's lines are dashed."""
 MARKS = 0.09
 """Distance between markers, as a share of the axes' diagonal."""
 
@@ -59,10 +58,9 @@ def beside_flow(
             "beside_flow: got a result without a gradient flow, expected one; compare with "
             "flow_seeds=2."
         )
-    setting = choose(ds, learning_rate, paradigms)
-    split = split_of(setting.ds, split)
+    setting = choose(ds, learning_rate, paradigms, split)
     pairs = [
-        paired(*(curves(setting, measure, name, process, split=split) for process in _PAIR))
+        paired(*(curves(setting, measure, name, process) for process in _PAIR))
         for name in setting.paradigms
     ]
     drawn = [flow for _, flow in pairs]
@@ -71,7 +69,7 @@ def beside_flow(
     for train, flow in pairs:
         if not len(flow.seeds):
             continue
-        style = style_in(setting, flow.paradigm)
+        style = setting.style(flow.paradigm)
         colour = style.colour
         if len(train.seeds) > 1:
             ax.plot(time, train.values.T, color=colour, lw=0.7, alpha=0.5)
@@ -89,22 +87,19 @@ def beside_flow(
         )
     over = seeds_words(drawn)
     title = (
-        measured_words(setting, measure, split),
+        setting.measured_words(measure),
         "" if over == "1 seed" else f"medians over {over} with a flow",
         _learnt_from(setting.ds),
         left_out(drawn),
     )
-    found = [one.paradigm for one in drawn if len(one.seeds)]
+    shown = [flow.paradigm for flow in drawn if len(flow.seeds)]
     handles = [
-        *paradigm_handles(setting, found),
+        *paradigm_handles(setting, shown),
         *legend_handles(_KINDS),
-        *switch_handles(ax, setting, drawn),
+        *mark_switch(ax, setting, "time", drawn),
     ]
-    labels = (
-        label_of(setting.ds["time"].attrs, "time"),
-        label_of(setting.ds[measure].attrs, measure),
-    )
-    return finish_axes(ax, labels, title, handles if found else [])
+    labels = setting.label("time"), setting.label(measure)
+    return finish_axes(ax, labels, title, handles if shown else [])
 
 
 def _learnt_from(ds: xr.Dataset) -> str:
@@ -117,7 +112,7 @@ def _learnt_from(ds: xr.Dataset) -> str:
 
 def paradigm_handles(setting: Setting, paradigms: list[str]) -> list[Line2D]:
     """Colour and marker of paradigms, for a legend."""
-    styles = {name: style_in(setting, name) for name in paradigms}
+    styles = {name: setting.style(name) for name in paradigms}
     return legend_handles(
         {
             name: {"color": style.colour, "marker": style.marker, "ms": 5, "mfc": "white"}
@@ -126,38 +121,28 @@ def paradigm_handles(setting: Setting, paradigms: list[str]) -> list[Line2D]:
     )
 
 
-def switch_handles(ax: Axes, setting: Setting, drawn: list[Curves]) -> list[Line2D]:
-    """Draws where the hybrid switches, if it does, and gives its line for a legend."""
-    if (switch := switch_on(setting, "time", drawn)) is None:
-        return []
-    colour = style_in(setting, "hybrid").colour
-    line = ax.axvline(switch, color=colour, lw=0.8, alpha=0.7, zorder=1, label="hybrid switches")
-    return [line]
-
-
 def _drawings(story: Story) -> Iterator[Drawing]:
-    """Of any seed that has both."""
+    """The figure, where any seed has both."""
     measure = "attention_foreground"
-    on = story.runs(measure)
-    if not on or not story.finished("flow"):
+    if not story.finished("flow"):
         return
     pairs = [
-        paired(one, curves(story.setting, measure, one.paradigm, "flow", split=story.split))
-        for one in on
+        paired(train, curves(story.setting, measure, train.paradigm, "flow"))
+        for train in story.runs(measure)
     ]
     if both := [pair for pair in pairs if pair[0].seeds.size]:
         ends = "; ".join(
             f"{train.paradigm} {train.quantile(0.5)[-1]:.2f} and {flow.quantile(0.5)[-1]:.2f}"
             for train, flow in both
         )
-        yield Drawing(
+        yield story.drawing(
             "beside_flow",
             "Training beside its gradient flow",
             "Attention on the foreground against time, the optimiser's clock, of the seeds that "
             "have a flow: wide pale lines are medians of training, thin ones its seeds, dashed "
             f"lines medians of the flow; {story.where}. Where they lie on each other, training "
             f"follows the flow. Training and flow end at: {ends}.",
-            partial(own_figure, beside_flow, story.ds),
+            beside_flow,
         )
 
 

@@ -203,7 +203,7 @@ def _split_rows(kind: np.ndarray, chosen: np.ndarray, split: np.ndarray) -> _Row
 
 
 def _held_out(y: np.ndarray, fraction: float) -> np.ndarray:
-    """Of each class, images spread evenly over its own; at least one on either side."""
+    """Images of each class, spread evenly over its own; at least one on either side."""
     held_out = np.zeros(len(y), bool)
     for kind in np.unique(y):
         members = np.flatnonzero(y == kind)
@@ -253,11 +253,11 @@ def _images(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _foreground(foreground: Iterable[Any], kinds: np.ndarray) -> np.ndarray:
     """The foreground classes, sorted, in the type of `kinds`."""
-    there = kinds.tolist()
-    listed = ", ".join(map(repr, there))
+    known = kinds.tolist()
+    listed = ", ".join(map(repr, known))
     wanted = as_list("foreground", foreground)
     for kind in wanted:
-        if kind not in there:
+        if kind not in known:
             raise InputError(
                 f"foreground: got class {kind!r}, expected classes of the data: {listed}; pick "
                 "among them"
@@ -267,9 +267,9 @@ def _foreground(foreground: Iterable[Any], kinds: np.ndarray) -> np.ndarray:
             f"foreground: got {tuple(wanted)}, expected at least 2 different classes (with one "
             f"there is nothing to predict); pick among {listed}"
         )
-    if len(wanted) == len(there):
+    if len(wanted) == len(known):
         raise InputError(
-            f"foreground: got all {len(there)} classes, expected some left as background; leave "
+            f"foreground: got all {len(known)} classes, expected some left as background; leave "
             "one out or more"
         )
     return np.asarray(sorted(wanted), kinds.dtype)

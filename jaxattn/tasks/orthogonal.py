@@ -102,11 +102,11 @@ def _orthogonal(
         kind = np.full((count, segments), classes)
         kind[:, 0] = label
         indices = (kind * points + choice).astype(np.int32)
-        return Data(unpadded(indices, label, _first_is_foreground(count, segments)), pool)
+        return Data(unpadded(indices, label), pool)
 
     def make(seed: SupportsIndex) -> dict[str, Data]:
-        made = {"train": bags(seed, 0, train), "test": bags(seed, train, test)}
-        return made | ({"validation": bags(seed, train + test, validation)} if validation else {})
+        splits = {"train": bags(seed, 0, train), "test": bags(seed, train, test)}
+        return splits | ({"validation": bags(seed, train + test, validation)} if validation else {})
 
     return Task(
         name="orthogonal",
@@ -129,8 +129,7 @@ def _orthogonal_population(classes: int, segments: int) -> Task:
         generators(seed, 0, 0)  # refuses what is no seed
         points = np.zeros((classes, segments, classes))
         points[:, 0] = np.eye(classes)
-        foreground = _first_is_foreground(classes, segments)
-        return {"train": Data(unpadded(points, np.arange(classes), foreground))}
+        return {"train": Data(unpadded(points, np.arange(classes)))}
 
     return Task(
         name="orthogonal-population",
@@ -145,10 +144,6 @@ def _orthogonal_population(classes: int, segments: int) -> Task:
         ),
         solvable=True,
     )
-
-
-def _first_is_foreground(bags: int, segments: int) -> np.ndarray:
-    return np.broadcast_to(np.arange(segments) == 0, (bags, segments)).copy()
 
 
 @functools.lru_cache(maxsize=4)

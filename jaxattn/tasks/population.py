@@ -162,7 +162,7 @@ def _gram_population(
         points = np.zeros((classes, segments, classes))
         points[:, 0] = vectors
         weight: Any = np.array(share)
-        bags = unpadded(points, np.arange(classes), _first(classes, segments))
+        bags = unpadded(points, np.arange(classes))
         return {"train": Data(bags._replace(weight=weight))}
 
     return Task(
@@ -189,7 +189,7 @@ def _noisy_population(classes: int, segments: int, noise: float, points: int) ->
         count = classes * 2 * points
         label = np.repeat(np.arange(classes), 2 * points)
         flat = bags.reshape(count, segments, classes)
-        return {"train": Data(unpadded(flat, label, _first(count, segments)))}
+        return {"train": Data(unpadded(flat, label))}
 
     return Task(
         name="noisy-population",
@@ -203,10 +203,6 @@ def _noisy_population(classes: int, segments: int, noise: float, points: int) ->
             f"segments, background N(0, {noise:g}^2) on every coordinate"
         ),
     )
-
-
-def _first(bags: int, segments: int) -> np.ndarray:
-    return np.broadcast_to(np.arange(segments) == 0, (bags, segments)).copy()
 
 
 def _shown(value: Any) -> str:

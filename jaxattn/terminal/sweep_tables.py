@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from jaxattn.engine.cost.estimate import GroupCost, SweepCost
 from jaxattn.engine.cost.memory import in_words
@@ -18,12 +18,10 @@ SHOWN = 40
 
 def cost_table(cost: SweepCost) -> Table:
     """A line for each group of runs that share a program."""
-    table = Table()
     static = list(cost.groups[0].at)
-    for name in ("paradigm", "process", *static):
-        table.add_column(name)
-    for name in ("runs", "tile", "chunks", "memory", "disk", "seconds"):
-        table.add_column(name, justify="right")
+    numbers = ("runs", "tile", "chunks", "memory", "disk", "seconds")
+    right = (Column(name, justify="right") for name in numbers)
+    table = Table("paradigm", "process", *static, *right)
     for group in cost.groups[:SHOWN]:
         seconds = "" if group.seconds is None else f"{group.seconds:.3g}"
         table.add_row(
@@ -64,10 +62,10 @@ def cost_lines(cost: SweepCost) -> list[str]:
     if seconds is None or compiling is None:
         lines.append("Seconds are not known without a probe.")
         return lines
-    of = "" if cost.probed == groups else f" (from {cost.probed} groups of {groups})"
+    probed = "" if cost.probed == groups else f" (from {cost.probed} groups of {groups})"
     lines.append(
         f"About {in_time(seconds)} of running on {devices}{'s' * (cost.devices > 1)} here, after "
-        f"{in_time(compiling)} of compiling{of}."
+        f"{in_time(compiling)} of compiling{probed}."
     )
     return lines
 
@@ -83,8 +81,8 @@ def in_time(seconds: float) -> str:
 def outcome_lines(outcome: Outcome, folder: Path) -> list[str]:
     """How a sweep ended, and where its results are."""
     failed = f", {outcome.failed} failed (diverged or not solved)" if outcome.failed else ""
-    kept = outcome.chunks - outcome.computed
-    before = f" ({kept} of them before)" if kept else ""
+    earlier = outcome.chunks - outcome.computed
+    before = f" ({earlier} of them before)" if earlier else ""
     return [
         f"{outcome.rows} runs{failed}, in {outcome.chunks} chunks{before}, "
         f"{outcome.seconds:.0f} s.",
@@ -92,20 +90,20 @@ def outcome_lines(outcome: Outcome, folder: Path) -> list[str]:
     ]
 
 
-def status_lines(found: Mapping[str, Any]) -> list[str]:
+def status_lines(status: Mapping[str, Any]) -> list[str]:
     """How far a sweep is."""
-    done = found["chunks"]["whole"]
+    done = status["chunks"]["whole"]
     lines = [
-        f"{done} of {found['chunks']['all']} chunks are finished, {found['runs']['done']} of "
-        f"{found['runs']['all']} runs."
+        f"{done} of {status['chunks']['all']} chunks are finished, {status['runs']['done']} of "
+        f"{status['runs']['all']} runs."
     ]
-    for name, count in found["runs"].items():
+    for name, count in status["runs"].items():
         if name not in ("all", "done") and count:
             lines.append(f"{count} runs {name.replace('_', ' ')}.")
-    for state, numbers in found["not_whole"].items():
+    for state, numbers in status["not_whole"].items():
         lines.append(f"{state}: chunks {', '.join(map(str, numbers))}.")
-    if found["holder"]:
-        lines.append(f"{found['holder']} is at work on it.")
-    elif done < found["chunks"]["all"]:
-        lines.append(f"Go on with: jaxattn sweep resume {found['folder']}")
+    if status["holder"]:
+        lines.append(f"{status['holder']} is at work on it.")
+    elif done < status["chunks"]["all"]:
+        lines.append(f"Go on with: jaxattn sweep resume {status['folder']}")
     return lines

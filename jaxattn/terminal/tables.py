@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from jaxattn.analysis.findings import Finding
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 MOST_LINES = 40
-"""Of a table of numbers: what a person still reads."""
+"""A person does not read more lines of a table of numbers."""
 
 
 def _band(row: pd.Series, digits: int) -> str:
@@ -42,23 +42,21 @@ def _band(row: pd.Series, digits: int) -> str:
 def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     """Training at its end: a line per learning rate and paradigm, median [10 %, 90 %]."""
     split = str(ds["split"].values[-1])
+    swept = list(table.columns[2 : list(table.columns).index("split")])
+    columns = terminal_columns(ds)
     shown = Table(
+        *(name.replace("_", " ") for name in (*swept, "paradigm", "seeds")),
+        *(Column(heading, justify="right") for heading, _, _ in columns),
         title=f"after training ({split}): median [10 %, 90 %] over seeds, "
         "each paradigm under its own inference rule",
         title_justify="left",
     )
-    swept = [c for c in table.columns[2 : list(table.columns).index("split")]]
-    for name in (*swept, "paradigm", "seeds"):
-        shown.add_column(name.replace("_", " "))
-    columns = terminal_columns(ds)
-    for heading, _, _ in columns:
-        shown.add_column(heading, justify="right")
     names = list(ds["paradigm"].values)
     table = own_rule(table, ds)
     train = table[(table["process"] == "train") & (table["split"] == split)]
     groups = train.groupby([*swept, "paradigm"], sort=False)
     # Those that are to be compared stand under one another.
-    for at, group in sorted(groups, key=lambda one: (one[0][:-1], names.index(one[0][-1]))):
+    for at, group in sorted(groups, key=lambda pair: (pair[0][:-1], names.index(pair[0][-1]))):
         rows = {row["measure"]: row for _, row in group.iterrows()}
         shown.add_row(
             *map(value_words, at[:-1]),
@@ -72,14 +70,14 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
 def sentences(found: Sequence[Finding]) -> list[str]:
     """What a reader should take away: the questions asked first, setting by setting."""
     lines, last = [], None
-    for one in found:
+    for finding in found:
         # The report says the rest.
-        if one.setting and set(one.measure.split(", ")) <= hidden_on_terminal():
+        if finding.setting and set(finding.measure.split(", ")) <= hidden_on_terminal():
             continue
-        if one.setting != last and one.setting:
-            lines.append(f"{one.setting[0].upper()}{one.setting[1:]}:")
-        last = one.setting
-        lines.append(f"  {one.text}" if one.setting else one.text)
+        if finding.setting != last and finding.setting:
+            lines.append(f"{finding.setting[0].upper()}{finding.setting[1:]}:")
+        last = finding.setting
+        lines.append(f"  {finding.text}" if finding.setting else finding.text)
     return lines
 
 
@@ -99,7 +97,10 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
     """
     sheet = numbers_sheet(lines, ds, MOST_LINES, digits=3)
     hidden = len(lines) - len(sheet.rows)
+    # As it is: to a console that reads markup [nat] is a style.
+    headings = (Column(Text(name)) for name in sheet.columns)
     shown = Table(
+        *headings,
         title=BAND_WORDS if has_bands(lines) else None,
         title_justify="left",
         caption=f"The first {MOST_LINES} of {len(lines)} lines; report.html shows more, and "
@@ -108,18 +109,16 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
         else None,
         caption_justify="left",
     )
-    for name in sheet.columns:
-        shown.add_column(Text(name))  # as it is: to a console that reads markup [nat] is a style
     for row in sheet.rows:
-        shown.add_row(*(Text(one.text) for one in row))
+        shown.add_row(*(Text(cell.text) for cell in row))
     return shown
 
 
 def experiments_table(experiments: Mapping[str, Any]) -> Table:
     """Every experiment by name, and what it is about."""
     shown = Table("name", "what it is about")
-    for name, one in experiments.items():
-        shown.add_row(name, one.summary)
+    for name, experiment in experiments.items():
+        shown.add_row(name, experiment.summary)
     return shown
 
 
@@ -129,16 +128,16 @@ def theory_table(said: Mapping[str, Any]) -> Table:
     The solver's distance from the closed form stands in a column of its own where it is known.
     """
     paths: Mapping[str, Any] = said["paradigms"]
-    shown = Table(title=f"at time {next(iter(paths.values()))['t'][-1]:g}")
-    for name in ("paradigm", "mu", "nu", "attention (alpha)", "right class (beta)", "drift"):
-        shown.add_column(name)
-    gap = "ode_vs_closed_form"
-    further = ["invariant_drift", *([gap] if any(gap in path for path in paths.values()) else [])]
-    if gap in further:
-        shown.add_column("ODE - closed form")
+    errors = {"drift": "invariant_drift", "ODE - closed form": "ode_vs_closed_form"}
+    known = {key for path in paths.values() for key in path}
+    errors = {heading: key for heading, key in errors.items() if key in known}
+    shown = Table(
+        *("paradigm", "mu", "nu", "attention (alpha)", "right class (beta)", *errors),
+        title=f"at time {next(iter(paths.values()))['t'][-1]:g}",
+    )
     for name, path in paths.items():
-        ends = (f"{path[what][-1]:.10g}" for what in ("mu", "nu", "alpha", "beta"))
-        shown.add_row(name, *ends, *(f"{path[what]:.1e}" for what in further))
+        ends = (f"{path[key][-1]:.10g}" for key in ("mu", "nu", "alpha", "beta"))
+        shown.add_row(name, *ends, *(f"{path[key]:.1e}" for key in errors.values()))
     return shown
 
 
@@ -149,7 +148,7 @@ def doctor_table(found: Mapping[str, Any]) -> Table:
     verdict = "passed" if test["passed"] else "FAILED"
     rows: Sequence[tuple[str, str]] = [
         ("python", found["python"]),
-        *((name, number) for name, number in found["versions"].items()),
+        *found["versions"].items(),
         ("devices", ", ".join(found["devices"])),
         ("default precision", found["default_precision"]),
         ("compilation cache", str(found["compilation_cache"])),

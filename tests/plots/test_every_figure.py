@@ -29,7 +29,7 @@ from jaxattn.experiments.schedule.figures import schedule_shares, schedule_switc
 from jaxattn.experiments.switch.figures import switch_curves, switch_scaling
 from jaxattn.experiments.theory.figures import closed_forms, late_focus, panels
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
-from jaxattn.plots.gallery import entries
+from jaxattn.plots.drawing import entries
 
 NOT_FIGURES = {"COLOURS", "Drawing", "Style", "gallery", "save", "style_of"}
 FIXED_FOCUS = {"soft": falls, "hard": rises, "lvml": rises}

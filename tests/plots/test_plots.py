@@ -342,6 +342,21 @@ def test_a_figure_needs_no_description_of_the_run(whole: xr.Dataset) -> None:
     assert plots.overview(bare).get_supxlabel().startswith("learning rate 0.05, test split: median")
 
 
+def test_a_result_of_one_split_without_its_name_is_drawn_and_says_none(whole: xr.Dataset) -> None:
+    figure = plots.overview(whole.sel(split="train", drop=True))
+    assert "split" not in figure.get_supxlabel()
+    drawn, named = (ax.lines[0].get_ydata() for ax in (figure.axes[0], plots.focus(whole)))
+    trained = plots.focus(whole, split="train").lines[0].get_ydata()
+    np.testing.assert_array_equal(drawn, trained)
+    assert not np.array_equal(drawn, named)
+
+
+def test_bars_of_a_result_read_by_one_rule_do_not_claim_another(whole: xr.Dataset) -> None:
+    ax = plots.error_cells(whole.sel(inference="average-output"))
+    assert [label.get_text() for label in ax.get_xticklabels()] == [*whole["paradigm"].values]
+    assert ax.get_xlabel() == "paradigm"
+
+
 def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Path) -> None:
     for draw in (
         lambda: plots.overview(whole),

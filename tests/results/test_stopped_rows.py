@@ -71,7 +71,7 @@ def test_the_end_of_a_run_that_converged_is_its_stop(ds):
     cut, whole = stopped(ds), kept_on(ds)
     pd.testing.assert_frame_equal(summary(cut), summary(whole))
     pd.testing.assert_frame_equal(differences(cut), differences(whole))
-    drawn, expected = (runs(choose(one), "accuracy", "hard", split="test") for one in (cut, whole))
+    drawn, expected = (runs(choose(one), "accuracy", "hard") for one in (cut, whole))
     np.testing.assert_array_equal(drawn.values, expected.values)
     assert drawn.missing == ()
     assert drawn.asked == len(drawn.seeds) == 6

@@ -36,11 +36,13 @@ def optimiser_of(names: Sequence[str]) -> str:
     Raises:
         InputError: an unknown name; limits of different optimisers.
     """
-    found = [resolve("limit", LIMITS, name) for name in names]
-    for family in ("sgd", *(one for limit in found for one in limit.families)):
-        if all(not limit.families or family in limit.families for limit in found):
+    limits = [resolve("limit", LIMITS, name) for name in names]
+    for family in ("sgd", *(name for limit in limits for name in limit.families)):
+        if all(not limit.families or family in limit.families for limit in limits):
             return family
-    each = ", ".join(f"{one.name} of {' or '.join(one.families)}" for one in found if one.families)
+    each = ", ".join(
+        f"{limit.name} of {' or '.join(limit.families)}" for limit in limits if limit.families
+    )
     raise InputError(
         f"against: got limits of different optimisers ({each}), expected those of one; compare "
         "once for each optimiser."
@@ -90,9 +92,9 @@ def _refuse_order(limit: Limit, order: Order) -> None:
             "full batches make no noise, and their limit is modified."
         )
     if order.kind not in limit.batch_orders:
-        others = (one for one in LIMITS.values() if one.batch_orders and one is not limit)
+        others = (other for other in LIMITS.values() if other.batch_orders and other is not limit)
         known = ", ".join(
-            f"{one.name} is of {' or '.join(one.batch_orders or ())}" for one in others
+            f"{other.name} is of {' or '.join(other.batch_orders or ())}" for other in others
         )
         raise InputError(
             f"{limit.name}: got the order {order.kind!r}, expected {expected}; {known}."
