@@ -1,4 +1,4 @@
-"""A problem that looks at what it returns: a person's own may return anything."""
+"""A problem, or a probe, that looks at what it returns: a person's own may return anything."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,9 +7,10 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
 from jaxattn.probes.measured import check_measured
+from jaxattn.probes.probe import Loss, Probe
 from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
 
-__all__ = ["checked"]
+__all__ = ["checked", "checked_probe"]
 
 
 @lru_cache(maxsize=256)
@@ -59,3 +60,20 @@ def checked(problem: Problem) -> Problem:
         return found
 
     return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)
+
+
+def checked_probe(probe: Probe) -> Probe:
+    """The same probe, which refuses by name what its measure must not return, when traced.
+
+    Raises:
+        InputError: when traced, measures that are not as labelled, or whatever it raises itself.
+    """
+    owner = f"probe {probe.name!r}"
+
+    def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
+        with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one loss."):
+            found = probe.measure(loss, params, hyper, scale)
+        check_measured(owner, probe.specs, found)
+        return found
+
+    return probe._replace(measure=measure)
