@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jaxattn.core.errors import InputError
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown
 
 __all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken"]
 

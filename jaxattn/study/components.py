@@ -10,7 +10,7 @@ from jaxattn.core.lookup import resolve
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.paradigms import PARADIGMS
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import OPTIMISERS, SCHEDULES, Optimiser
 

@@ -155,11 +155,11 @@ def _group(
     paradigms = (point["paradigm"],)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
     if padded:
-        alike = [spec.meaning.study_at({**point, "segments": n}, paradigms) for n in padded]
+        alike = [spec.request.study_at({**point, "segments": n}, paradigms) for n in padded]
         lengths = tuple(one.task for one in alike)
         bare = max(alike, key=lambda one: one.task.segments)
     else:
-        bare = spec.meaning.study_at(point, paradigms)
+        bare = spec.request.study_at(point, paradigms)
     known = set(bare.hypers)
     axes = tuple(axis for axis in traced if (known | {"segments"}) & set(axis.names))
     hypers = {**spec.settings.get("hypers", {}), **point}

@@ -8,10 +8,10 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.study.axes import Axis
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import known_keys, shown
 from jaxattn.study.plain_values import plain_table
 from jaxattn.study.spec import Layout, Spec
-from jaxattn.study.values import known_keys, read_axis, read_column
+from jaxattn.study.values import read_axis, read_column
 
 __all__ = ["from_plain", "parse_spec"]
 
@@ -52,15 +52,15 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
     known_keys("output", output, ("processes", "measures", "params"))
     measures = output.get("measures")
     return Spec(
-        task=_table("task", tables.get("task", {})),
+        task=plain_table("task", tables.get("task", {})),
         axes=_axes(tables["axes"]),
-        model=None if tables.get("model") is None else _table("model", tables["model"]),
-        settings=_table("settings", tables.get("settings", {})),
+        model=None if tables.get("model") is None else plain_table("model", tables["model"]),
+        settings=plain_table("settings", tables.get("settings", {})),
         processes=_names("output.processes", output.get("processes", ["train"])),
         measures=None if measures is None else _names("output.measures", measures),
         layout=_layout(tables.get("layout", {})),
         keep_params=output.get("params", False),
-        stop=None if tables.get("stop") is None else _table("stop", tables["stop"]),
+        stop=None if tables.get("stop") is None else plain_table("stop", tables["stop"]),
     )
 
 
@@ -76,7 +76,7 @@ def _axis(given: Any) -> Axis:
     known_keys("axes", given, ("name", "columns"))
     if not isinstance(given.get("name"), str):
         raise InputError(f"axes: got {shown(given)}, expected a name for each axis of a list.")
-    columns = _table("axes.columns", given.get("columns"))
+    columns = plain_table("axes.columns", given.get("columns"))
     # A value may come again with others beside it.
     return Axis(given["name"], tuple(read_column(*column) for column in columns.items()))
 
@@ -108,12 +108,6 @@ def _bytes(given: Any) -> int:
     raise InputError(
         f'layout.memory: got {shown(given)}, expected bytes, as 1073741824, "512 MiB" or "2 GiB".'
     )
-
-
-def _table(name: str, given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InputError(f"{name}: got {shown(given)}, expected a table of names and values.")
-    return given
 
 
 def _names(name: str, given: Any) -> tuple[str, ...]:

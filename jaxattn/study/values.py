@@ -4,28 +4,23 @@ Values are written out in the spec and are part of its hash, so they are compute
 the same file gives the same numbers on every machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.lookup import nearest
 from jaxattn.study.axes import MOST, Axis, Value
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import exactly_held, known_keys, shown, whole_number
 
-__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]
+__all__ = ["SEEDS", "read_axis", "read_column"]
 
 SEEDS = 2**32
 """A seed is below it."""
-
-EXACT = 2**53
-"""A larger integer is not what a float holds."""
 
 LARGEST = 1e300
 """Of the ends of a range."""
@@ -69,35 +64,6 @@ def read_column(name: str, asked: Any) -> tuple[str, tuple[Value, ...]]:
     return name, _seeds(asked) if name == "seed" else _values(name, asked)
 
 
-def whole_number(name: str, value: Any, low: int, high: int) -> int:
-    """`value` if it is an integer from `low` to `high`.
-
-    Raises:
-        InputError: it is not.
-    """
-    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not integer or not low <= value <= high:
-        got = "none" if value is None else shown(value)
-        raise InputError(f"{name}: got {got}, expected an integer from {low} to {high}.")
-    return int(value)
-
-
-def known_keys(table: str, given: Any, known: Sequence[str]) -> None:
-    """Refuse a table that is none, or has an unknown key.
-
-    Raises:
-        InputError: with the nearest known key.
-    """
-    if not isinstance(given, Mapping):
-        raise InputError(f"{table}: got {shown(given)}, expected a table of {', '.join(known)}.")
-    for key in given:
-        if key not in known:
-            raise InputError(
-                f"{table}: got the key {shown(key)}, expected one of {', '.join(known)}; "
-                f"{nearest(str(key), known) or 'drop it.'}"
-            )
-
-
 def _columns(name: str, kind: str, asked: Any) -> Mapping[str, Any]:
     if not isinstance(asked, Mapping) or not asked:
         raise InputError(
@@ -118,10 +84,7 @@ def _value(name: str, value: Any) -> Value:
         value = value.item()
     if not isinstance(value, bool | int | float | str):
         raise InputError(f"axis {name}: got {shown(value)}, expected {FORMS}.")
-    if isinstance(value, float) and not isfinite(value):
-        raise InputError(f"axis {name}: got {value}, expected a finite number.")
-    if isinstance(value, int) and abs(value) > EXACT:
-        raise InputError(f"axis {name}: got {shown(value)}, expected an integer within 2**53.")
+    exactly_held(f"axis {name}", value)
     return value
 
 
