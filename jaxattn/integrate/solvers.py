@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import diffrax
 
+from jaxattn.core.errors import InputError
 from jaxattn.core.lookup import resolve
 
 __all__ = ["SOLVERS", "Method", "method_of"]
@@ -43,9 +44,14 @@ def method_of(solver: Any) -> Method:
     """The solver of this name, or the diffrax solver itself.
 
     Raises:
-        InputError: no such solver.
+        InputError: no such solver, or none of diffrax.
     """
     found = resolve("solver", SOLVERS, solver)
+    if not isinstance(found, diffrax.AbstractSolver):
+        raise InputError(
+            f"solver: got {type(found).__name__}, expected an adaptive solver of diffrax, or one "
+            f"of {', '.join(SOLVERS)}."
+        )
     tableau = getattr(found, "tableau", None)
     fsal = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - fsal

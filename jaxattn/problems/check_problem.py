@@ -33,31 +33,31 @@ def checked(problem: Problem) -> Problem:
     ) -> tuple[Float[Array, ""], PyTree]:
         hint = "a mean over the examples; try it on one batch."
         with in_one_line(f"{owner}, loss", hint):
-            found: Any = problem.loss(params, batch, hyper, time, key, state)
-        if not (isinstance(found, tuple) and len(found) == 2):
+            returned: Any = problem.loss(params, batch, hyper, time, key, state)
+        if not (isinstance(returned, tuple) and len(returned) == 2):
             raise InputError(
-                f"{owner}, loss: got {described(found)}, expected a pair (float scalar, state); "
+                f"{owner}, loss: got {described(returned)}, expected a pair (float scalar, state); "
                 "return the state as it came where there is none."
             )
-        expect(f"{owner}, loss", "a mean over the examples", found[0], (), "reduce it to that.")
-        if not same_kind(state, found[1]):
+        expect(f"{owner}, loss", "a mean over the examples", returned[0], (), "reduce it to that.")
+        if not same_kind(state, returned[1]):
             raise InputError(
                 f"{owner}, loss: got a state of another structure, shape or dtype than before, "
                 "expected (float scalar, state) with the state as it came, or updated."
             )
-        return found
+        return returned
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
         with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
-            found = problem.measure(params, batch, hyper)
-        check_measured(owner, problem.measures, found)
-        return found
+            measures = problem.measure(params, batch, hyper)
+        check_measured(owner, problem.measures, measures)
+        return measures
 
     def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
         with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
-            found = problem.discontinuities(hyper)
-        expect_jumps(owner, found)
-        return found
+            jumps = problem.discontinuities(hyper)
+        expect_jumps(owner, jumps)
+        return jumps
 
     return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)
 
@@ -72,8 +72,8 @@ def checked_probe(probe: Probe) -> Probe:
 
     def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
         with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one loss."):
-            found = probe.measure(loss, params, hyper, scale)
-        check_measured(owner, probe.specs, found)
-        return found
+            measures = probe.measure(loss, params, hyper, scale)
+        check_measured(owner, probe.specs, measures)
+        return measures
 
     return probe._replace(measure=measure)

@@ -76,12 +76,12 @@ def number(name: str, value: Any) -> float:
         InputError: no number, or not a finite one.
     """
     try:
-        found = _as_float(value)
+        plain = _as_float(value)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name}: got {shown(value)}, expected a number.") from None
-    if not isfinite(found):
-        raise InputError(f"{name}: got {found}, expected a finite number.")
-    return found
+    if not isfinite(plain):
+        raise InputError(f"{name}: got {plain}, expected a finite number.")
+    return plain
 
 
 def numbers(name: str, value: Any) -> float | tuple[float, ...]:
@@ -133,8 +133,8 @@ def one_or_several(value: Any) -> tuple[Any, ...]:
 
     A NamedTuple (a `Paradigm`) is one object.
     """
-    one = isinstance(value, str | bytes) or hasattr(value, "_fields") or callable(value)
-    return (value,) if one or not isinstance(value, Iterable) else tuple(value)
+    is_single = isinstance(value, str | bytes) or hasattr(value, "_fields") or callable(value)
+    return (value,) if is_single or not isinstance(value, Iterable) else tuple(value)
 
 
 def is_scalar(value: Any) -> bool:

@@ -88,11 +88,11 @@ def bounded_number(
     def read(name: str, value: Any) -> Any:
         if _is_word(name, value, also, f"a number {words}"):
             return value
-        found = number(name, value)
-        inside = low < found < high if is_open else low <= found <= high
+        plain = number(name, value)
+        inside = low < plain < high if is_open else low <= plain <= high
         if not inside:
-            raise InputError(f"{name}: got {found:g}, expected a number {words}.")
-        return found
+            raise InputError(f"{name}: got {plain:g}, expected a number {words}.")
+        return plain
 
     return Kind(words, float | str if also else float, read)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.study.axes import Axis
 from jaxattn.study.checks import known_keys, shown
 from jaxattn.study.plain_values import plain_table
@@ -33,8 +33,9 @@ def parse_spec(text: str) -> Spec:
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"spec: got what is no TOML: {said}; mend it there.") from error
+        raise InputError(
+            f"spec: got what is no TOML: {in_a_line(error)}; mend it there."
+        ) from error
     return from_plain(tables)
 
 
@@ -66,7 +67,7 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
 
 def _axes(given: Any) -> tuple[Axis, ...]:
     if isinstance(given, Mapping):
-        return tuple(read_axis(name, asked) for name, asked in given.items())
+        return tuple(read_axis(name, written) for name, written in given.items())
     if not isinstance(given, list):
         raise InputError(f"axes: got {shown(given)}, expected a table of names and their values.")
     return tuple(_axis(one) for one in given)
@@ -84,12 +85,12 @@ def _axis(given: Any) -> Axis:
 def _layout(given: Any) -> Layout:
     known = tuple(f.name for f in fields(Layout))
     known_keys("layout", given, known)
-    found = dict(given)
-    if "memory" in found:
-        found["memory"] = _bytes(found["memory"])
-    if found.get("groups") is not None:
-        found["groups"] = _pairs(found["groups"])
-    return Layout(**found)
+    layout = dict(given)
+    if "memory" in layout:
+        layout["memory"] = _bytes(layout["memory"])
+    if layout.get("groups") is not None:
+        layout["groups"] = _pairs(layout["groups"])
+    return Layout(**layout)
 
 
 def _pairs(given: Any) -> tuple[tuple[int, int], ...]:
@@ -101,8 +102,8 @@ def _pairs(given: Any) -> tuple[tuple[int, int], ...]:
 
 def _bytes(given: Any) -> int:
     """A number of bytes, or one with its unit: 512 MiB, 2 GiB, 1.5 GB."""
-    if isinstance(given, str) and (found := _SIZE.fullmatch(given)) and found[2] in _UNITS:
-        return int(float(found[1]) * _UNITS[found[2]])
+    if isinstance(given, str) and (size := _SIZE.fullmatch(given)) and size[2] in _UNITS:
+        return int(float(size[1]) * _UNITS[size[2]])
     if isinstance(given, int) and not isinstance(given, bool):
         return given
     raise InputError(

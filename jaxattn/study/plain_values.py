@@ -72,10 +72,10 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
                 f"settings: got {name!r}, expected one of {', '.join((*known, 'hypers'))}; "
                 f"{nearest(name, known)} (hyperparameters belong in [settings.hypers])"
             )
-    said = [name for name in known if name in given or name not in swept]
+    names = [name for name in known if name in given or name not in swept]
     suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))
-    found = {name: _setting(name, given.get(name, AUTO), suits) for name in said}
-    return {**found, "hypers": _hypers(given.get("hypers", {}))}
+    settings = {name: _setting(name, given.get(name, AUTO), suits) for name in names}
+    return {**settings, "hypers": _hypers(given.get("hypers", {}))}
 
 
 def _suits(against: list[str]) -> Mapping[str, Any]:

@@ -24,12 +24,7 @@ Role: TypeAlias = Literal[
 ]
 """What a name on an axis is. Only a seed and a hyper are traced; the others are static."""
 
-_NAMED: Mapping[str, Role] = {
-    "paradigm": "paradigm",
-    "seed": "seed",
-    "task": "task",
-    "model": "model",
-}
+_NAMED: tuple[Role, ...] = ("paradigm", "seed", "task", "model")
 """Names that say their role themselves."""
 
 _ALWAYS = (*(spec.name for spec in RESULT_MEASURES), "status")
@@ -153,11 +148,9 @@ def _check_needed(request: Request) -> None:
 
 def _roles(request: Request) -> dict[str, Role]:
     """See `Request.roles`."""
-    roles: dict[str, Role] = {}
+    roles: dict[str, Role] = {role: role for role in _NAMED if role in request.columns}
     for name, values in request.columns.items():
-        if name in _NAMED:
-            roles[name] = _NAMED[name]
-        elif name in STATIC:
+        if name in STATIC:
             roles[name] = "setting"
             for value in values:
                 _check_setting(name, value)

@@ -139,7 +139,7 @@ class Spec:
 
 
 def _with_needs(measures: tuple[str, ...]) -> tuple[str, ...]:
-    """With the measures that others are computed from."""
+    """`measures`, and those that some of them are computed from."""
     return tuple(sorted({*measures, *(_NEEDS[name] for name in measures if name in _NEEDS)}))
 
 
@@ -175,11 +175,11 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
             raise InputError(
                 f"output.{name}: got {shown(given)}, expected a list of {', '.join(expected)}."
             )
-        for one in given:
-            if one not in expected:
+        for choice in given:
+            if choice not in expected:
                 raise InputError(
-                    f"output.{name}: got {shown(one)}, expected some of {', '.join(expected)}; "
-                    f"{nearest(str(one), expected) or 'drop it.'}"
+                    f"output.{name}: got {shown(choice)}, expected some of {', '.join(expected)}; "
+                    f"{nearest(str(choice), expected) or 'drop it.'}"
                 )
         if len(set(given)) < len(given):
             raise InputError(f"output.{name}: got {shown(given)}, expected each once.")
@@ -187,8 +187,8 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
         raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
 
 
-def _checked_stop(asked: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
-    stop = plain_table("stop", asked)
+def _checked_stop(given: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
+    stop = plain_table("stop", given)
     level = stop.get("converged")
     if isinstance(level, Mapping) and (name := level.get("measure", measures[0])) not in measures:
         raise InputError(
