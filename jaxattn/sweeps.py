@@ -26,9 +26,10 @@ from typing import Any
 
 from jaxattn.core.contracts import Params
 from jaxattn.engine import checkpoints
+from jaxattn.engine.executors.open import EngineOptions
 from jaxattn.engine.log import read_log
 from jaxattn.engine.progress import Listener
-from jaxattn.engine.run_sweep import EngineOptions, Outcome, resume_sweep, run_sweep
+from jaxattn.engine.run_sweep import Outcome, resume_sweep, run_sweep
 from jaxattn.engine.spec_file import read_spec
 from jaxattn.engine.status import status_of
 from jaxattn.engine.tensorboard import scalars_into
@@ -98,10 +99,10 @@ def run(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    asked, path = as_spec(spec), Path(folder)
+    wanted, path = as_spec(spec), Path(folder)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
-        return run_sweep(asked, path, overwrite=overwrite, where=where, to=to)
+        return run_sweep(wanted, path, overwrite=overwrite, where=where, to=to)
 
 
 def resume(
@@ -117,8 +118,8 @@ def resume(
     """Run the chunks of a sweep that are missing, truncated or damaged, and no others.
 
     Args:
-        folder: of a sweep that was begun.
-        spec: that it should have; None: whatever it has.
+        folder: the directory of a sweep that was begun.
+        spec: what it should have; None takes whatever it has.
         engine: as for `run`; it need not be the one that began.
         workers: processes of this machine (local, dask).
         options: settings of the engine by name, such as SLURM's partition.
@@ -129,10 +130,10 @@ def resume(
         InputError: no sweep there, another spec or other versions, with the difference.
         KeyboardInterrupt: what was finished is kept.
     """
-    asked, path = None if spec is None else as_spec(spec), Path(folder)
+    wanted, path = None if spec is None else as_spec(spec), Path(folder)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
-        return resume_sweep(path, spec=asked, where=where, to=to)
+        return resume_sweep(path, spec=wanted, where=where, to=to)
 
 
 def status(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def final_params(folder: str | os.PathLike[str], **labels: Any) -> Params:
     ``final_params("runs/x", paradigm="soft", learning_rate=0.1, seed=3)``
 
     Args:
-        folder: of a sweep with ``params = true`` under ``[output]``.
+        folder: the directory of a sweep with ``params = true`` under ``[output]``.
         **labels: of each dimension that runs differ by; one of a single label may be left out,
             and of numbers the nearest is taken.
 

@@ -100,29 +100,7 @@ def compare(
         KeyboardInterrupt: after `on_chunk` has seen what was finished, the rest marked
             interrupted.
     """
-    asked = Settings(
-        task=task,
-        model=model,
-        paradigms=paradigms,
-        hypers=hypers or {},
-        seeds=seeds,
-        steps=steps,
-        saves=saves,
-        optimiser=optimiser,
-        schedule=schedule,
-        order=order,
-        batch_size=batch_size,
-        attention=attention,
-        vary=vary,
-        evaluate=evaluate,
-        flow_seeds=flow_seeds,
-        flow_examples=flow_examples,
-        flow_solver=flow_solver,
-        flow_rtol=flow_rtol,
-        precision=precision,
-        against=against,
-        curvature=curvature,
-        focus_level=focus_level,
-        fit_level=fit_level,
-    )
-    return run(resolve_settings(asked), on_chunk=on_chunk, stopwatch=stopwatch)
+    # All arguments but two are fields of `Settings`, by the same names.
+    given = {**locals()}
+    listeners = {name: given.pop(name) for name in ("on_chunk", "stopwatch")}
+    return run(resolve_settings(Settings(**given)), **listeners)

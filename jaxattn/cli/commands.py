@@ -21,13 +21,13 @@ _FLAGS_OF_THEIR_OWN = ("task", "hypers")
 def _flags_of_settings() -> type:
     """A dataclass of the settings of a comparison, from their own table."""
     flags = []
-    for one in fields(Settings):
-        if one.name not in _FLAGS_OF_THEIR_OWN:
-            kind, default = one.metadata["kind"].flag, one.default
+    for setting in fields(Settings):
+        if setting.name not in _FLAGS_OF_THEIR_OWN:
+            kind, default = setting.metadata["kind"].flag, setting.default
             if kind == tuple[str, ...]:
                 default = default or ()
-            words = tyro.conf.arg(help=one.metadata["help"])
-            flags.append((one.name, Annotated[kind, words], field(default=default)))
+            words = tyro.conf.arg(help=setting.metadata["help"])
+            flags.append((setting.name, Annotated[kind, words], field(default=default)))
     return make_dataclass("Flags", flags)
 
 

@@ -29,9 +29,9 @@ def self_test() -> dict[str, Any]:
     errors = {}
     for name, expected in REFERENCE.items():
         path = solve_reduced(name, np.array([0.0, 4e5]), segments=100, classes=1000)
-        found = np.array([path.mu[-1], path.nu[-1]])
+        solution = np.array([path.mu[-1], path.nu[-1]])
         valid = int(path.status) == Status.DONE
-        errors[name] = float(np.abs(found - expected).max()) if valid else float("inf")
+        errors[name] = float(np.abs(solution - expected).max()) if valid else float("inf")
     worst = max(errors.values())
     return {
         "error": worst,

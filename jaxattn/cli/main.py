@@ -17,7 +17,7 @@ import tyro
 from jaxattn.cli.commands import Command, Compare, Doctor, Report, Reproduce, Theory
 from jaxattn.cli.sweep import sweep
 from jaxattn.cli.sweep_commands import Sweep
-from jaxattn.terminal.output import print_json, show
+from jaxattn.terminal.output import answer, print_json, show
 
 __all__ = ["console", "main", "parse"]
 
@@ -109,7 +109,7 @@ def _set_up(cache: bool) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def _compare(asked: Compare) -> int:
+def _compare(command: Compare) -> int:
     from jaxattn.analysis.findings import findings
     from jaxattn.analysis.paired_differences import differences
     from jaxattn.analysis.summary import summary
@@ -120,12 +120,14 @@ def _compare(asked: Compare) -> int:
     from jaxattn.terminal.progress_bar import Reporter
     from jaxattn.terminal.tables import results_table, sentences
 
-    study = resolve_settings(Settings(task=_task(asked), hypers=_hypers(asked), **_flags(asked)))
-    out = asked.out or Path("runs") / study.task.name
+    study = resolve_settings(
+        Settings(task=_task(command), hypers=_hypers(command), **_flags(command))
+    )
+    out = command.out or Path("runs") / study.task.name
     with Reporter() as reporter:
-        ds = compare_into(out, study, asked.overwrite, reporter.on_progress)
+        ds = compare_into(out, study, command.overwrite, reporter.on_progress)
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
-    if asked.json:
+    if command.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
         print_json({**records, **_beside_limits(ds), "failed": failed})
     else:
@@ -134,9 +136,9 @@ def _compare(asked: Compare) -> int:
     return 3 if failed else 0
 
 
-def _flags(asked: Compare) -> dict[str, Any]:
+def _flags(command: Compare) -> dict[str, Any]:
     """The settings that are flags, as Python has them."""
-    given = vars(asked.settings)
+    given = vars(command.settings)
     batch = "all" if given["batch_size"] == 0 else given["batch_size"]
     against = _split(given["against"])
     return {**given, "batch_size": batch, "against": against, "vary": given["vary"] or None}
@@ -153,36 +155,36 @@ def _beside_limits(ds: Any) -> dict[str, Any]:
     from jaxattn.analysis.limit_gaps import limits_in, orders_by_name
 
     orders = orders_by_name(ds)
-    found = {"departures": departure_records(ds)} if limits_in(ds) else {}
-    return {"orders": orders, **found} if orders else found
+    departures = {"departures": departure_records(ds)} if limits_in(ds) else {}
+    return {"orders": orders, **departures} if orders else departures
 
 
-def _task(asked: Compare) -> Any:
+def _task(command: Compare) -> Any:
     """The task with the sizes that were asked for."""
     from jaxattn.core.contracts import InputError
     from jaxattn.core.lookup import resolve
     from jaxattn.tasks import TASKS
 
-    factory = resolve("task", TASKS, asked.task)
-    given = {name: getattr(asked, name) for name in _TASK_FLAGS}
+    factory = resolve("task", TASKS, command.task)
+    given = {name: getattr(command, name) for name in _TASK_FLAGS}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
     for name in given:
         if name not in known:
             raise InputError(
-                f"--{name}: {asked.task} has no such setting, expected one of "
+                f"--{name}: {command.task} has no such setting, expected one of "
                 f"{', '.join('--' + word for word in known)}; drop it."
             )
     return factory(**given)
 
 
-def _hypers(asked: Compare) -> dict[str, Any]:
+def _hypers(command: Compare) -> dict[str, Any]:
     from jaxattn.core.contracts import InputError
 
-    hypers: dict[str, Any] = {"learning_rate": asked.learning_rates}
-    if asked.switch_time is not None:
-        hypers["switch_time"] = asked.switch_time
-    for word in asked.hypers:
+    hypers: dict[str, Any] = {"learning_rate": command.learning_rates}
+    if command.switch_time is not None:
+        hypers["switch_time"] = command.switch_time
+    for word in command.hypers:
         name, equals, text = word.partition("=")
         try:
             values = tuple(float(value) for value in text.split(","))
@@ -201,70 +203,66 @@ def _hypers(asked: Compare) -> dict[str, Any]:
     return hypers
 
 
-def _theory(asked: Theory) -> int:
+def _theory(command: Theory) -> int:
     from jaxattn.core.contracts import Status
     from jaxattn.experiments.theory.command import solve_published, theory_into, theory_json
     from jaxattn.reduced import log_times
     from jaxattn.terminal.tables import theory_table
 
-    times = log_times(asked.t_end, asked.points)
-    size = (asked.segments, asked.classes)
-    ds = solve_published(asked.paradigms, *size, times, asked.switch_time, asked.method)
-    written = [] if asked.out is None else theory_into(asked.out, ds, asked.overwrite)
-    if asked.json:
-        print_json(theory_json(ds))
-    else:
-        show(theory_table(theory_json(ds)), *(f"wrote {path}" for path in written))
+    times = log_times(command.t_end, command.points)
+    size = (command.segments, command.classes)
+    ds = solve_published(command.paradigms, *size, times, command.switch_time, command.method)
+    written = [] if command.out is None else theory_into(command.out, ds, command.overwrite)
+    record = theory_json(ds)
+    answer(command.json, record, theory_table(record), *(f"wrote {path}" for path in written))
     return 3 if (ds["status"] != Status.DONE).any() else 0
 
 
-def _report(asked: Report) -> int:
+def _report(command: Report) -> int:
     from jaxattn.experiments import report
     from jaxattn.terminal.tables import sentences
 
-    made = report(asked.folder)
-    if asked.json:
-        said = {"report": str(made.path), "findings": [one._asdict() for one in made.findings]}
-        print_json({**said, "numbers": made.numbers} if made.numbers else said)
-    else:
-        show(*sentences(made.findings), f"wrote {made.path}")
+    page = report(command.folder)
+    record = {
+        "report": str(page.path),
+        "findings": [finding._asdict() for finding in page.findings],
+    }
+    record |= {"numbers": page.numbers} if page.numbers else {}
+    answer(command.json, record, *sentences(page.findings), f"wrote {page.path}")
     return 0
 
 
-def _reproduce(asked: Reproduce) -> int:
+def _reproduce(command: Reproduce) -> int:
     from jaxattn.experiments import EXPERIMENTS, reproduce
     from jaxattn.terminal.progress_bar import Reporter
     from jaxattn.terminal.tables import ending, experiments_table, numbers_table
 
-    if asked.name is None:
-        if asked.json:
-            print_json({"experiments": {one.name: one.summary for one in EXPERIMENTS.values()}})
-        else:
-            show(experiments_table(EXPERIMENTS))
+    if command.name is None:
+        summaries = {experiment.name: experiment.summary for experiment in EXPERIMENTS.values()}
+        answer(command.json, {"experiments": summaries}, experiments_table(EXPERIMENTS))
         return 0
-    out = asked.out or Path("runs") / asked.name
+    out = command.out or Path("runs") / command.name
     with Reporter() as reporter:
-        found = reproduce(
-            asked.name, asked.scale, out, asked.overwrite, reporter.on_progress, asked.seeds
+        reproduction = reproduce(
+            command.name, command.scale, out, command.overwrite, reporter.on_progress, command.seeds
         )
-    if asked.json:
-        print_json({"numbers": found.numbers, "findings": found.findings, "failed": found.failed})
-    else:
-        table = numbers_table(found.numbers, found.results)
-        show(table, *found.findings, *ending(found.failed, out))
-    return 3 if found.failed else 0
+    record = {
+        "numbers": reproduction.numbers,
+        "findings": reproduction.findings,
+        "failed": reproduction.failed,
+    }
+    table = numbers_table(reproduction.numbers, reproduction.results)
+    answer(command.json, record, table, *reproduction.findings, *ending(reproduction.failed, out))
+    return 3 if reproduction.failed else 0
 
 
-def _doctor(asked: Doctor) -> int:
+def _doctor(command: Doctor) -> int:
     from jaxattn.cli.doctor import examine
     from jaxattn.terminal.tables import doctor_table
 
-    found = examine()
-    if asked.json:
-        print_json(found)
-    else:
-        show(doctor_table(found))
-    return 0 if found["self_test"]["passed"] else 3
+    health = examine()
+    answer(command.json, health, doctor_table(health))
+    return 0 if health["self_test"]["passed"] else 3
 
 
 _RUN: dict[type, Callable[[Any], int]] = {

@@ -16,101 +16,91 @@ from jaxattn.cli.sweep_commands import (
     SweepRun,
     SweepStatus,
 )
-from jaxattn.terminal.output import print_json, show
+from jaxattn.terminal.output import answer
 
 __all__ = ["sweep"]
 
 
-def sweep(asked: Sweep) -> int:
+def sweep(command: Sweep) -> int:
     """Run the command of sweeps that was asked for; its exit code."""
-    return _RUN[type(asked.do)](asked.do)
+    return _RUN[type(command.do)](command.do)
 
 
-def _plan(asked: SweepPlan) -> int:
+def _plan(command: SweepPlan) -> int:
     from jaxattn.engine.cost.estimate import cost_of
     from jaxattn.engine.spec_file import read_spec
     from jaxattn.terminal.sweep_tables import cost_lines, cost_table
 
-    cost = cost_of(read_spec(asked.spec), asked.probe)
-    if asked.json:
-        print_json(cost.plain())
-    else:
-        show(cost_table(cost), *cost_lines(cost))
+    cost = cost_of(read_spec(command.spec), command.probe)
+    answer(command.json, cost.plain(), cost_table(cost), *cost_lines(cost))
     return 0
 
 
-def _run(asked: SweepRun) -> int:
+def _run(command: SweepRun) -> int:
     from jaxattn import sweeps
 
-    outcome = sweeps.run(asked.spec, asked.out, overwrite=asked.overwrite, **_how(asked))
-    return _ended(asked, outcome, asked.out)
+    outcome = sweeps.run(command.spec, command.out, overwrite=command.overwrite, **_how(command))
+    return _ended(command, outcome, command.out)
 
 
-def _resume(asked: SweepResume) -> int:
+def _resume(command: SweepResume) -> int:
     from jaxattn.engine.directory import threads_of
 
     # Before JAX makes its devices: sums on a CPU depend on how many threads share them.
-    if threads := threads_of(asked.folder):
+    if threads := threads_of(command.folder):
         os.environ.setdefault("NPROC", str(threads))
     from jaxattn import sweeps
 
-    outcome = sweeps.resume(asked.folder, spec=asked.spec, **_how(asked))
-    return _ended(asked, outcome, asked.folder)
+    outcome = sweeps.resume(command.folder, spec=command.spec, **_how(command))
+    return _ended(command, outcome, command.folder)
 
 
-def _how(asked: SweepRun | SweepResume) -> dict[str, Any]:
+def _how(command: SweepRun | SweepResume) -> dict[str, Any]:
     return {
-        "engine": asked.engine,
-        "workers": asked.workers,
-        "options": _options(asked.options),
+        "engine": command.engine,
+        "workers": command.workers,
+        "options": _options(command.options),
         "progress": True,
-        "tensorboard": asked.tensorboard,
+        "tensorboard": command.tensorboard,
     }
 
 
-def _ended(asked: SweepRun | SweepResume, outcome: Any, folder: Path) -> int:
+def _ended(command: SweepRun | SweepResume, outcome: Any, folder: Path) -> int:
     from jaxattn.terminal.sweep_tables import outcome_lines
 
-    if asked.json:
-        print_json({**outcome._asdict(), "folder": str(folder)})
-    else:
-        show(*outcome_lines(outcome, folder))
+    record = {**outcome._asdict(), "folder": str(folder)}
+    answer(command.json, record, *outcome_lines(outcome, folder))
     return 3 if outcome.failed else 0
 
 
 def _options(words: tuple[str, ...]) -> Mapping[str, str]:
     from jaxattn.core.contracts import InputError
 
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals or not name or name in found:
+        if not equals or not name or name in options:
             raise InputError(f"--options: got {word!r}, expected NAME=VALUE, each name once.")
-        found[name] = value
-    return found
+        options[name] = value
+    return options
 
 
-def _status(asked: SweepStatus) -> int:
+def _status(command: SweepStatus) -> int:
     from jaxattn.engine.status import status_of
     from jaxattn.terminal.sweep_tables import status_lines
 
-    found = status_of(asked.folder)
-    if asked.json:
-        print_json(found)
-    else:
-        show(*status_lines(found))
+    status = status_of(command.folder)
+    answer(command.json, status, *status_lines(status))
     return 0
 
 
-def _export(asked: SweepExport) -> int:
+def _export(command: SweepExport) -> int:
     from jaxattn.results.export import export
     from jaxattn.results.files import open_run
 
-    export(open_run(asked.folder), asked.to)
-    if asked.json:
-        print_json({"folder": str(asked.folder), "to": str(asked.to)})
-    else:
-        show(f"{asked.to} holds the results of {asked.folder}.")
+    export(open_run(command.folder), command.to)
+    record = {"folder": str(command.folder), "to": str(command.to)}
+    answer(command.json, record, f"{command.to} holds the results of {command.folder}.")
     return 0
 
 

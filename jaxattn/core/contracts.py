@@ -96,11 +96,11 @@ class MeasureWording:
     """How a measure is spoken of where paradigms differ: "soft `leads`: `ahead` hard by 1"."""
 
     leads: str
-    """Of who does best: "ends most accurate"; may hold ``{focus_level:g}``, ``{fit_level:g}``."""
+    """The best one "ends most accurate"; may hold ``{focus_level:g}``, ``{fit_level:g}``."""
     ahead: str
-    """Of one over another: "more than", "sooner than"."""
+    """One is ahead of another by "more than", "sooner than"."""
     noun: str
-    """What there is no difference in: "the final accuracy"."""
+    """The thing in which paradigms do not differ: "the final accuracy"."""
     asked_first: bool = True
     """Whether a terminal says it, and a figure shows it seed by seed; reports say all."""
 

@@ -34,10 +34,11 @@ def merged_hypers(owners: Iterable[tuple[str, Iterable[HyperSpec]]]) -> tuple[Hy
 
 def _conflict(first: str, known: HyperSpec, second: str, other: HyperSpec) -> str:
     name = next(f.name for f in fields(HyperSpec) if _differ(known, other, f.name))
-    one, two = (_shown(getattr(spec, name)) for spec in (known, other))
+    first_value, second_value = (_shown(getattr(spec, name)) for spec in (known, other))
     return (
-        f"hyperparameter {known.name!r}: got {_WORDS.get(name, name)} {one} from {first} and {two} "
-        f"from {second}, expected one meaning of a name; rename one, or declare the same HyperSpec."
+        f"hyperparameter {known.name!r}: got {_WORDS.get(name, name)} {first_value} from {first} "
+        f"and {second_value} from {second}, expected one meaning of a name; rename one, or declare "
+        "the same HyperSpec."
     )
 
 

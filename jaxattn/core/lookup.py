@@ -6,7 +6,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeVar
 
-from jaxattn.core.errors import InputError
+from jaxattn.core.errors import InputError, in_a_line
 
 __all__ = ["discover", "nearest", "refuse_borrowed_name", "resolve"]
 
@@ -55,8 +55,8 @@ def _own(kind: str, table: Mapping[str, Any], component: Any) -> Any:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest of `known` was meant; empty if none is near."""
-    found = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {found[0]!r}?" if found else ""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {matches[0]!r}?" if matches else ""
 
 
 def discover(package: str, attribute: str) -> list[Any]:
@@ -71,7 +71,7 @@ def discover(package: str, attribute: str) -> list[Any]:
     Returns:
         The attribute of each module that defines it, by name of the module.
     """
-    names = sorted(one.name for one in iter_modules(import_module(package).__path__))
+    names = sorted(module.name for module in iter_modules(import_module(package).__path__))
     modules = [import_module(f"{package}.{name}") for name in names if not name.startswith("_")]
     return [getattr(module, attribute) for module in modules if hasattr(module, attribute)]
 
@@ -80,13 +80,12 @@ def _imported(kind: str, path: str) -> Any:
     """What `path` names: ``package.module:attribute``, the attribute possibly dotted."""
     module, _, attributes = path.partition(":")
     try:
-        found = import_module(module)
+        component = import_module(module)
         for attribute in attributes.split("."):
-            found = getattr(found, attribute)
+            component = getattr(component, attribute)
     except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as error:
-        said = " ".join(str(error).split())
         raise InputError(
-            f"{kind}: got {path!r}, which cannot be imported ({said}); expected "
+            f"{kind}: got {path!r}, which cannot be imported ({in_a_line(error)}); expected "
             "package.module:attribute; is its folder on PYTHONPATH?"
         ) from error
-    return found
+    return component

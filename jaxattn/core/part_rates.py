@@ -17,7 +17,7 @@ PART_RATES = {
         "focus_rate", None, low=0.0, doc="multiplies the learning rate of the focus model"
     )
 }
-"""By part of the parameters: what its learning rate is multiplied by, where the `Hyper` has it."""
+"""What multiplies the learning rate of each part of the parameters, where the `Hyper` has it."""
 
 
 def scaled_by_part(tree: PyTree, hyper: Hyper) -> PyTree:
@@ -55,13 +55,13 @@ def rate_scale(params: Params, hyper: Hyper) -> Params:
 
 
 def _rates(tree: PyTree, hyper: Hyper) -> dict[str, Float[Array, ""]]:
-    asked = {part: spec.name for part, spec in PART_RATES.items() if spec.name in hyper}
-    for part, name in asked.items():
-        there = tree if isinstance(tree, dict) else {}
-        if not jax.tree.leaves(there.get(part)):
-            parts = ", ".join(one for one, leaves in there.items() if jax.tree.leaves(leaves))
+    names = {part: spec.name for part, spec in PART_RATES.items() if spec.name in hyper}
+    parts = tree if isinstance(tree, dict) else {}
+    for part, name in names.items():
+        if not jax.tree.leaves(parts.get(part)):
+            others = ", ".join(key for key, leaves in parts.items() if jax.tree.leaves(leaves))
             raise InputError(
-                f"{name}: got parameters without a part {part!r} (there is {parts or 'none'}), "
+                f"{name}: got parameters without a part {part!r} (there is {others or 'none'}), "
                 f"expected one that this rate is of; name it so in the model's init, or drop it."
             )
-    return {part: hyper[name] for part, name in asked.items()}
+    return {part: hyper[name] for part, name in names.items()}

@@ -23,8 +23,8 @@ def write_params(folder: Path, number: int, params: Params) -> None:
     """Keep the parameters of a chunk, ``[row, ...]``; whole or not at all, which orbax sees to.
 
     Args:
-        folder: of the sweep.
-        number: of the chunk.
+        folder: the sweep's directory.
+        number: which chunk.
         params: NumPy arrays.
     """
     place = _place(folder, number)
@@ -39,7 +39,7 @@ def final_params(folder: Path, labels: Mapping[str, Any]) -> Params:
     """The parameters that one run ended with (or stopped with), as NumPy arrays.
 
     Args:
-        folder: of a sweep whose spec says ``params = true`` under ``[output]``.
+        folder: the directory of a sweep whose spec says ``params = true`` under ``[output]``.
         labels: where the run is: a label of each dimension that runs differ by. One of a single
             label may be left out. Numbers need not be exact: the nearest label is taken.
 
@@ -60,8 +60,8 @@ def final_params(folder: Path, labels: Mapping[str, Any]) -> Params:
             f"sweep resume {folder}`."
         )
     with _keeper() as keeper:
-        found: Any = keeper.restore(place)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[row], found)
+        params: Any = keeper.restore(place)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[row], params)
 
 
 def _find(sweep: Sweep, ds: xr.Dataset, labels: Mapping[str, Any]) -> tuple[int, int]:
@@ -75,9 +75,9 @@ def _find(sweep: Sweep, ds: xr.Dataset, labels: Mapping[str, Any]) -> tuple[int,
     if process == THEORY:
         raise InputError("params: got the process theory, which has none; name one that is run.")
     group = next(
-        one
-        for one in sweep.groups
-        if one.process == process and all(at[dim] == place for dim, place in one.at.items())
+        group
+        for group in sweep.groups
+        if group.process == process and all(at[dim] == place for dim, place in group.at.items())
     )
     plan = sweep.plans[group.number]
     index = tuple(at[axis.name] for axis in group.axes)
@@ -113,7 +113,7 @@ def _place(folder: Path, number: int) -> Path:
 
 
 def _keeper() -> ocp.StandardCheckpointer:
-    """Of this process alone: of several hosts, each keeps chunks of its own."""
+    """A checkpointer of this process alone, as each of several hosts keeps its own chunks."""
     me = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(
         primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"host-{me}"

@@ -93,11 +93,11 @@ def _present(folder: Path) -> list[str]:
     """What is in a directory, leaving out what `begin` may have left when it was killed."""
     if not folder.exists():
         return []
-    found = sorted(entry.name for entry in folder.iterdir())
+    entries = sorted(entry.name for entry in folder.iterdir())
     ours = (LOCK, HOLDER, "slurm")
     return [
         name
-        for name in found
+        for name in entries
         if name not in ours
         and not name.endswith(".part")
         and not (name == CHUNKS and not any((folder / name).iterdir()))
@@ -170,11 +170,13 @@ def read_spec_in(folder: Path) -> Spec:
 
 def made_with() -> dict[str, Any]:
     """What the bits of a chunk depend on besides the spec."""
-    here = environment()
-    made: dict[str, Any] = {name: here["versions"][name] for name in ("jaxattn", "jax", "jaxlib")}
-    made |= {"backend": jax.default_backend(), "x64": x64_is_on()}
+    installation = environment()
+    facts: dict[str, Any] = {
+        name: installation["versions"][name] for name in ("jaxattn", "jax", "jaxlib")
+    }
+    facts |= {"backend": jax.default_backend(), "x64": x64_is_on()}
     # On a CPU, the threads that share a long sum.
-    return made | ({"threads": thread_pool()} if made["backend"] == "cpu" else {})
+    return facts | ({"threads": thread_pool()} if facts["backend"] == "cpu" else {})
 
 
 def check_environment(folder: Path, sweep: Sweep) -> None:
@@ -222,8 +224,8 @@ def check_environment(folder: Path, sweep: Sweep) -> None:
 def threads_of(folder: Path) -> int | None:
     """Threads of XLA's pool on the CPU that the sweep was begun on; None where it was no CPU."""
     try:
-        made = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["made_with"]
-        return int(made["threads"])
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["made_with"]
+        return int(facts["threads"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # what is wrong with the manifest is said when it is needed
 

@@ -23,15 +23,15 @@ _INSTANT = 0.5
 
 
 @contextmanager
-def exclusive_lock(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
+def exclusive_lock(folder: Path, on_note: Callable[[str], None]) -> Iterator[None]:
     """Nobody else works in `folder` for as long as a ``with`` lasts.
 
     The system frees the lock of a process that ends, however it ends; who held it is written
     beside it, so that a lock left by a kill can be told.
 
     Args:
-        folder: of the sweep.
-        note: is told of a lock that was left.
+        folder: the sweep's directory.
+        on_note: is told of a lock that was left.
 
     Raises:
         InputError: somebody else works there, or it cannot be written to.
@@ -51,7 +51,7 @@ def exclusive_lock(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
         raise InputError(not_writable(folder, error)) from error
     try:
         if holder.is_file():
-            note(f"{_held_by(holder)} was at work here and was ended; going on from there.")
+            on_note(f"{_held_by(holder)} was at work here and was ended; going on from there.")
         me = {"pid": os.getpid(), "host": socket.gethostname()}
         write_json(holder, {**me, "since": datetime.now(UTC).isoformat(timespec="seconds")})
         try:
@@ -64,8 +64,8 @@ def exclusive_lock(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
 
 def _held_by(holder: Path) -> str:
     try:
-        found = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {found['pid']} on {found['host']} (since {found['since']})"
+        facts = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {facts['pid']} on {facts['host']} (since {facts['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 

@@ -55,7 +55,7 @@ def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Lines that a kill tore are left out.
 
     Args:
-        folder: of the sweep.
+        folder: the sweep's directory.
 
     Returns:
         Columns ``at`` (UTC), ``event``, then those that the events have (see this module); counts
@@ -71,7 +71,7 @@ def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
             f"with {LOG}; is it spelt right?"
         )
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    events = [found for line in lines if (found := _event(line)) is not None]
+    events = [event for line in lines if (event := _event(line)) is not None]
     table = pd.DataFrame(events, columns=list(dict.fromkeys(["at", "event", *_names(events)])))
     counts = {name: "Int64" for name in _COUNTS if name in table}
     return table.assign(at=pd.to_datetime(table["at"], utc=True)).astype(counts)
@@ -83,7 +83,7 @@ def _names(events: list[dict[str, Any]]) -> list[str]:
 
 def _event(line: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        event = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and {"at", "event"} <= set(found) else None
+    return event if isinstance(event, dict) and {"at", "event"} <= set(event) else None

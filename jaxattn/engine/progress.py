@@ -1,7 +1,7 @@
 """What one command does to a sweep, told as it goes: to its listener, and to the log."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from jaxattn.engine.log import log
 from jaxattn.results.checksum import State
 from jaxattn.results.chunk_file import status_in
 from jaxattn.run.compare import Progress
-from jaxattn.study.groups import Group, static_axes
+from jaxattn.study.groups import Group, setting_of
 from jaxattn.study.layout import Sweep
 
 __all__ = ["Listener", "Watch", "Written", "failed_in"]
@@ -52,22 +52,22 @@ class Watch:
         self,
         folder: Path,
         sweep: Sweep,
-        found: Mapping[int, State],
+        file_states: Mapping[int, State],
         engine: Engine,
         to: Listener,
     ) -> None:
         """Begin to count.
 
         Args:
-            folder: of the sweep.
+            folder: the sweep's directory.
             sweep: whose chunks are missing.
-            found: what the file of every chunk is worth.
-            engine: that computes them: of several hosts, each its own share.
+            file_states: what the file of every chunk is worth.
+            engine: computes them; each of several hosts has its own share.
             to: hears of it.
         """
         self._folder, self._sweep, self._to = folder, sweep, to
-        self._found, self._engine = found, engine
-        self.missing = [number for number, state in found.items() if state is not State.WHOLE]
+        self._file_states, self._engine = file_states, engine
+        self.missing = [number for number, state in file_states.items() if state is not State.WHOLE]
         self.share = share_of(self.missing, engine.process, engine.processes)
         self._total = sum(self._rows(number) for number in self.share)
         self._before = sweep.rows - sum(self._rows(number) for number in self.missing)
@@ -80,11 +80,11 @@ class Watch:
         """Say what is missing, and why: of several hosts, the first does."""
         first = self._engine.process == 0
         for number in self.missing if first else ():
-            if self._found[number] is not State.MISSING:
-                state = self._found[number].value
+            if self._file_states[number] is not State.MISSING:
+                state = self._file_states[number].value
                 self._to.on_note(f"chunk {number}: {state}; it is computed again.")
                 log(self._folder, "chunk not whole", chunk=number, state=state)
-        chunks, missing = len(self._found), len(self.missing)
+        chunks, missing = len(self._file_states), len(self.missing)
         if missing < chunks and first:
             self._to.on_note(f"{chunks - missing} of {chunks} chunks are finished already.")
         log(
@@ -96,7 +96,7 @@ class Watch:
             engine=self._engine.name,
             process=self._engine.process,
         )
-        self._tell()
+        self._report()
 
     def add(self, number: int, content: bytes) -> None:
         """A chunk was written."""
@@ -120,9 +120,9 @@ class Watch:
         rate = self._done / max(now - self._began, 1e-9)
         done = self._before + self._done
         self._to.on_chunk(Written(number, group, content, done, self._failed, rate))
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         """Where things stand: what is worked on is the first chunk that is not finished."""
         while self._next < len(self.share) - 1 and self.share[self._next] in self._finished:
             self._next += 1
@@ -135,21 +135,13 @@ class Watch:
                     self._done,
                     self._total,
                     self._failed,
-                    setting=_setting(self._sweep, group),
+                    setting=setting_words(setting_of(self._sweep.spec, group)),
                     compiling=group.number not in self._compiled,
                 )
             )
 
     def _rows(self, number: int) -> int:
         return int(self._sweep.locate(number)[2].real.size)
-
-
-def _setting(sweep: Sweep, group: Group) -> str:
-    """Where a group is on the axes along which programs differ, the paradigm's apart."""
-    axes: Sequence = [axis for axis in static_axes(sweep.spec) if axis.name != "paradigm"]
-    return setting_words(
-        {name: value for axis in axes for name, value in axis.at(group.at[axis.name]).items()}
-    )
 
 
 def failed_in(chunk: bytes | Path) -> int:

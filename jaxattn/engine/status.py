@@ -23,19 +23,19 @@ def status_of(folder: Path) -> dict[str, Any]:
         InputError: no sweep there.
     """
     sweep = Sweep.of(read_spec_in(folder))
-    found = states(folder, sweep)
-    whole = [number for number, state in found.items() if state is State.WHOLE]
+    file_states = states(folder, sweep)
+    whole = [number for number, state in file_states.items() if state is State.WHOLE]
     ended: Counter[int] = Counter()
     for number in whole:
         ended.update(status_in(folder / chunk_name(number)).tolist())
     bad = (State.TRUNCATED, State.DAMAGED, State.FOREIGN)
     not_whole = {
-        one.value: [number for number, state in found.items() if state is one] for one in bad
+        one.value: [number for number, state in file_states.items() if state is one] for one in bad
     }
     runs = {"all": sweep.rows, "done": sum(ended.values())}
     return {
         "folder": str(folder),
-        "chunks": {"all": len(found), "whole": len(whole)},
+        "chunks": {"all": len(file_states), "whole": len(whole)},
         "runs": runs | {one.name.lower(): ended[one] for one in Status if one > Status.DONE},
         "not_whole": {name: numbers for name, numbers in not_whole.items() if numbers},
         "holder": lock_holder(folder),

@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.measures import watched_in
-from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.contracts import Status
+from jaxattn.core.errors import needs_extra
 from jaxattn.engine.progress import Written
 from jaxattn.problems.result_measures import OBJECTIVE
 from jaxattn.results.files import RESULTS
@@ -36,21 +37,16 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
     ``accuracy_test/train_soft`` (in per cent), where the sweep keeps them.
 
     Args:
-        folder: of the sweep. Nothing is written there before the first chunk.
+        folder: the sweep's directory. Nothing is written there before the first chunk.
 
     Raises:
         InputError: the extra ``tensorboard`` is not installed.
     """
-    try:
+    with needs_extra("--tensorboard", "tensorboard"):
         from tensorboardX import SummaryWriter
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"--tensorboard: got no package {error.name!r}, expected jaxattn with its extra "
-            "tensorboard; run pip install 'jaxattn[tensorboard]'."
-        ) from error
     opened: dict[str, Any] = {}
 
-    def chunk(written: Written) -> None:
+    def on_chunk(written: Written) -> None:
         if not opened:
             opened["labels"] = _labels(folder)
             opened["writer"] = SummaryWriter(
@@ -60,7 +56,7 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
             opened["writer"].add_scalar(tag, value, written.done)
 
     try:
-        yield chunk
+        yield on_chunk
     finally:
         if opened:
             opened["writer"].close()
@@ -92,7 +88,7 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
         rules = labels["inference"].values.tolist()
         own = rules.index(labels["natural_inference"].sel(paradigm=group.paradigm).item())
         for name in watched_in(ds):
-            found = ends(name)
-            found = found.isel(inference=own) if "inference" in found.dims else found
-            for split, value in zip(labels["split"].values, found.values, strict=True):
+            at_end = ends(name)
+            at_end = at_end.isel(inference=own) if "inference" in at_end.dims else at_end
+            for split, value in zip(labels["split"].values, at_end.values, strict=True):
                 yield f"{name}_{split}/{whose}", float(value)

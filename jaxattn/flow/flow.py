@@ -35,7 +35,7 @@ from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
-from jaxattn.problems.check_problem import checked
+from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
@@ -108,7 +108,7 @@ def make_flow(
         )
     how = Tolerances(solver, rtol, atol, max_steps, log_time_unit, until)
     problem = checked(problem)
-    probe = make_probe(problem, keep_params, probes)
+    probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
     def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         steps = steps_of(saves, optimiser, hyper)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import diffrax
 
+from jaxattn.core.errors import InputError
 from jaxattn.core.lookup import resolve
 
 __all__ = ["SOLVERS", "Method", "method_of"]
@@ -43,9 +44,14 @@ def method_of(solver: Any) -> Method:
     """The solver of this name, or the diffrax solver itself.
 
     Raises:
-        InputError: no such solver.
+        InputError: no such solver, or none of diffrax.
     """
     method = resolve("solver", SOLVERS, solver)
+    if not isinstance(method, diffrax.AbstractSolver):
+        raise InputError(
+            f"solver: got {type(method).__name__}, expected an adaptive solver of diffrax, or one "
+            f"of {', '.join(SOLVERS)}."
+        )
     tableau = getattr(method, "tableau", None)
     fsal = bool(getattr(tableau, "fsal", False))
     stages = getattr(tableau, "num_stages", 1) - fsal

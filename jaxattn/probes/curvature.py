@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
+from jaxattn.core.errors import needs_extra
 from jaxattn.probes.probe import Loss, Probe
 
 __all__ = ["DEPTH", "sharpness", "top_eigenvalues"]
@@ -132,11 +133,6 @@ def top_eigenvalues(
 
 
 def _lanczos() -> Callable[..., Any]:
-    try:
+    with needs_extra("sharpness", "curvature"):
         from matfree.decomp import tridiag_sym
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"sharpness: got no package {error.name!r}, expected jaxattn with its extra curvature; "
-            "run pip install 'jaxattn[curvature]'."
-        ) from error
     return tridiag_sym

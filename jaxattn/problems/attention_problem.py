@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +21,13 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
-from jaxattn.core.lookup import resolve
 from jaxattn.core.protocols import Attend, PlainLoss
-from jaxattn.models import MODELS
-from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map, name_of
+from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
 from jaxattn.problems.check_data import check_template
+from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
 from jaxattn.problems.measures import MEASURES, View, attention_shown, measure_examples
-from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
-from jaxattn.problems.tracing import in_one_line
 
 __all__ = ["attention_problem"]
 
@@ -69,29 +65,23 @@ def attention_problem(
             f"task: got {type(task).__name__}, expected a Task; call its factory, such as "
             "jaxattn.mosaic(X, y, foreground)."
         )
-    made = resolve("model", MODELS, model)
-    if callable(made) and not isinstance(made, Model):
-        with in_one_line("model", "a Model, or a function from the number of classes to one."):
-            made = made(task.classes)
-    parts = (
-        ("model", made, Model),
-        ("paradigm", resolve("paradigm", PARADIGMS, paradigm), Paradigm),
-        ("attention map", resolve("attention map", ATTENTION_MAPS, attention), AttentionMap),
+    return _attention_problem(
+        task,
+        model_from(model, task),
+        paradigm_from(paradigm),
+        attention_map_from(attention),
+        precision,
     )
-    for kind, part, of in parts:
-        _check_kind(kind, part, of)
-    return _attention_problem(task, *(part for _, part, _ in parts), precision)
 
 
 @lru_cache(maxsize=256)
 def _attention_problem(
     task: Task,
     model: Model,
-    paradigm: Any,
-    attention: Any,
+    paradigm: Paradigm,
+    attention: AttentionMap,
     precision: str,
 ) -> Problem:
-    paradigm, attention = as_paradigm(paradigm), as_attention_map(attention)
     names = (f"attention map {name_of(attention)!r}", f"paradigm {paradigm.name!r}")
     declared = (model.hypers, attention.hypers, paradigm.hypers)
     hypers = merged_hypers(zip(("model", *names), declared, strict=True))
@@ -144,23 +134,6 @@ def _attention_problem(
         stochastic=random,
         verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
     )
-
-
-def _check_kind(kind: str, part: Any, of: type) -> None:
-    """Refuse what is neither a component of this kind nor, but for a model, a function."""
-    if not isinstance(part, of) and (of is Model or not callable(part)):
-        function = "" if of is Model else ", or a function"
-        raise InputError(
-            f"{kind}: got {type(part).__name__}, expected {of.__name__}{function}; see "
-            f"help(jaxattn.{of.__name__})."
-        )
-    try:
-        hash(part)
-    except TypeError as error:
-        raise InputError(
-            f"{kind}: got one with a part that is {error}, expected parts that never change, as "
-            "problems are cached; write hypers as a tuple."
-        ) from error
 
 
 def _blanked(example: Example) -> Example:

@@ -69,12 +69,12 @@ def _evaluate(
     for example in _masked(template):
         for scores in drawn:
             with jax.ensure_compile_time_eval(), in_one_line(name, hint):
-                found = np.asarray(apply(scores, example, hyper))
-            _refuse(name, found, np.asarray(example.mask))
+                log_attention = np.asarray(apply(scores, example, hyper))
+            _refuse(name, log_attention, np.asarray(example.mask))
 
 
-def _refuse(name: str, found: np.ndarray, mask: Bool[np.ndarray, " segment"]) -> None:
-    wide = found.astype(float)
+def _refuse(name: str, log_attention: np.ndarray, mask: Bool[np.ndarray, " segment"]) -> None:
+    wide = log_attention.astype(float)
     if np.isnan(wide).any():
         raise InputError(
             f"{name}: got NaN, expected log attention, -inf where there is none; check what it "
@@ -89,7 +89,7 @@ def _refuse(name: str, found: np.ndarray, mask: Bool[np.ndarray, " segment"]) ->
     total = float(np.sum(np.exp(wide)))
     with np.errstate(divide="ignore"):
         gap = abs(np.log(total))
-    if not gap <= ROUNDING * float(jnp.finfo(found.dtype).eps):
+    if not gap <= ROUNDING * float(jnp.finfo(log_attention.dtype).eps):
         looks = "; it looks like attention itself: take its log" if _sums_to_one(wide) else ""
         raise InputError(
             f"{name}: got log attention whose exponentials sum to {total:.6g}, expected 1"

@@ -133,20 +133,20 @@ def _check_params(params: PyTree) -> None:
 
 def _check_values(model: Model, params: PyTree, example: Example, length: int) -> PyTree:
     hint = f"leaves ({length}, ...), one row a segment; vmap it over the segments."
-    found: PyTree = None
+    values: PyTree = None
     if model.stochastic:
         shapes_of("model.represent", hint, model.represent, params, example, _key())
         without = f"{hint[:-1]}; without a key too, as when it is measured."
-        found = shapes_of("model.represent", without, model.represent, params, example, None)
+        values = shapes_of("model.represent", without, model.represent, params, example, None)
     else:
         with _hint_at_key("model.represent", None, model.represent, params, example, _key()):
-            found = shapes_of("model.represent", hint, model.represent, params, example, None)
-    leaves = jax.tree.leaves(found)
+            values = shapes_of("model.represent", hint, model.represent, params, example, None)
+    leaves = jax.tree.leaves(values)
     wrong = [leaf for leaf in leaves if leaf.shape[:1] != (length,)]
     if wrong or not leaves:
-        got = described(wrong[0]) if wrong else f"{described(found)} without arrays"
+        got = described(wrong[0]) if wrong else f"{described(values)} without arrays"
         raise InputError(f"model.represent: got {got}, expected {hint}")
-    return found
+    return values
 
 
 def _check_classes(task: Task, model: Model, seen: _Sights, log_attention: Any) -> None:
@@ -180,7 +180,7 @@ def _check_loss(
     time = hyper["learning_rate"]
     given = (seen.params, log_attention, seen.values, seen.example.label, time)
     with _hint_at_key(owner, key, loss, hyper, *given, _key(), state):
-        found = _with_hyper(
+        returned = _with_hyper(
             owner,
             "a loss of one example, a float scalar; try it on one.",
             loss,
@@ -189,14 +189,14 @@ def _check_loss(
             key,
             state,
         )
-    if not (isinstance(found, tuple) and len(found) == 2):
+    if not (isinstance(returned, tuple) and len(returned) == 2):
         raise InputError(
-            f"{owner}: got {described(found)} from its loss, expected a pair (float scalar, aux); "
-            "aux is any pytree of arrays, () for none."
+            f"{owner}: got {described(returned)} from its loss, expected a pair (float scalar, "
+            "aux); aux is any pytree of arrays, () for none."
         )
-    expect(owner, "the loss of one example", found[0], (), _LOSS_FIX)
+    expect(owner, "the loss of one example", returned[0], (), _LOSS_FIX)
     # Of a whole batch, whatever its size.
-    aux = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype), found[1])
+    aux = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype), returned[1])
     hint = "its update to give the next state, of the same structure, shapes and dtypes."
     after = shapes_of(owner, hint, paradigm.update, state, aux)
     if not same_kind(state, after):

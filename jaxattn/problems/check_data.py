@@ -36,17 +36,17 @@ def check_template(task: Task) -> None:
         )
 
 
-def check_splits(task: Task, made: Any) -> None:
+def check_splits(task: Task, splits: Any) -> None:
     """Refuse what a task's `make` gave, before anything is compiled; see `check`.
 
     Raises:
         InputError: no dictionary of `Data` with ``"train"``; a set that `check` refuses, or whose
             bags have other shapes or types than the task's template.
     """
-    given = made if isinstance(made, dict) else {}
+    given = splits if isinstance(splits, dict) else {}
     wrong = [type(data).__name__ for data in given.values() if not isinstance(data, Data)]
     if "train" not in given or wrong:
-        got = wrong[0] if wrong else ", ".join(map(str, given)) or type(made).__name__
+        got = wrong[0] if wrong else ", ".join(map(str, given)) or type(splits).__name__
         raise InputError(
             f"task {task.name!r}, make: got {got}, expected Data by name of the split, 'train' "
             "among them; return {'train': Data(...)}."
@@ -72,11 +72,11 @@ def _check_like(data: Data, template: Example, name: str) -> None:
             "change one of them."
         )
     pairs = zip(jax.tree_util.tree_leaves_with_path(first), jax.tree.leaves(template), strict=True)
-    for (path, found), wanted in pairs:
-        kinds = [np.dtype(leaf.dtype).kind.replace("u", "i") for leaf in (found, wanted)]
-        if found.shape[1:] != np.shape(wanted) or kinds[0] != kinds[1]:
+    for (path, leaf), wanted in pairs:
+        kinds = [np.dtype(one.dtype).kind.replace("u", "i") for one in (leaf, wanted)]
+        if leaf.shape[1:] != np.shape(wanted) or kinds[0] != kinds[1]:
             raise InputError(
-                f"{name}: got {jax.tree_util.keystr(path)} of {found.dtype} {found.shape[1:]} a "
+                f"{name}: got {jax.tree_util.keystr(path)} of {leaf.dtype} {leaf.shape[1:]} a "
                 f"bag, expected {wanted.dtype} {np.shape(wanted)} as in the task's template; "
                 "change one of them."
             )

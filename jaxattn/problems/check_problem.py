@@ -1,4 +1,4 @@
-"""A problem that looks at what it returns: a person's own may return anything."""
+"""A problem, or a probe, that looks at what it returns: a person's own may return anything."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,9 +7,10 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
 from jaxattn.probes.measured import check_measured
+from jaxattn.probes.probe import Loss, Probe
 from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
 
-__all__ = ["checked"]
+__all__ = ["checked", "checked_probe"]
 
 
 @lru_cache(maxsize=256)
@@ -32,30 +33,47 @@ def checked(problem: Problem) -> Problem:
     ) -> tuple[Float[Array, ""], PyTree]:
         hint = "a mean over the examples; try it on one batch."
         with in_one_line(f"{owner}, loss", hint):
-            found: Any = problem.loss(params, batch, hyper, time, key, state)
-        if not (isinstance(found, tuple) and len(found) == 2):
+            returned: Any = problem.loss(params, batch, hyper, time, key, state)
+        if not (isinstance(returned, tuple) and len(returned) == 2):
             raise InputError(
-                f"{owner}, loss: got {described(found)}, expected a pair (float scalar, state); "
+                f"{owner}, loss: got {described(returned)}, expected a pair (float scalar, state); "
                 "return the state as it came where there is none."
             )
-        expect(f"{owner}, loss", "a mean over the examples", found[0], (), "reduce it to that.")
-        if not same_kind(state, found[1]):
+        expect(f"{owner}, loss", "a mean over the examples", returned[0], (), "reduce it to that.")
+        if not same_kind(state, returned[1]):
             raise InputError(
                 f"{owner}, loss: got a state of another structure, shape or dtype than before, "
                 "expected (float scalar, state) with the state as it came, or updated."
             )
-        return found
+        return returned
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
         with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
-            found = problem.measure(params, batch, hyper)
-        check_measured(owner, problem.measures, found)
-        return found
+            measures = problem.measure(params, batch, hyper)
+        check_measured(owner, problem.measures, measures)
+        return measures
 
     def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
         with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
-            found = problem.discontinuities(hyper)
-        expect_jumps(owner, found)
-        return found
+            jumps = problem.discontinuities(hyper)
+        expect_jumps(owner, jumps)
+        return jumps
 
     return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)
+
+
+def checked_probe(probe: Probe) -> Probe:
+    """The same probe, which refuses by name what its measure must not return, when traced.
+
+    Raises:
+        InputError: when traced, measures that are not as labelled, or whatever it raises itself.
+    """
+    owner = f"probe {probe.name!r}"
+
+    def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
+        with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one loss."):
+            measures = probe.measure(loss, params, hyper, scale)
+        check_measured(owner, probe.specs, measures)
+        return measures
+
+    return probe._replace(measure=measure)

@@ -191,8 +191,8 @@ def check_shapes(examples: Example, name: str) -> None:
         ("weight", weight, (bags,), "f"),
         *(("segments", leaf, (bags, length), "iuf") for leaf in jax.tree.leaves(segments)),
     ):
-        found = array.shape[:2] if what == "segments" else array.shape
-        if found != shape:
+        compared = array.shape[:2] if what == "segments" else array.shape
+        if compared != shape:
             raise InputError(
                 f"{name}: got {what} of shape {array.shape}, expected {_shown(what, shape)} to fit "
                 f"{bags} bags of {length} segments; reshape or regenerate it"

@@ -34,10 +34,10 @@ CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
 DECILES = tuple(round(0.1 * i, 1) for i in range(1, 10))
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Of the bins of `answer_map`, for the attention and for the answer alike (PAPER 3.5)."""
+"""Edges of the bins of `answer_map`, of the attention and of the answer alike (PAPER 3.5)."""
 
 BINS = tuple(round(low + 0.1, 1) for low in EDGES[:-1])
-"""Their centres. A bin holds its lower edge; the last one holds 1 too."""
+"""Centres of those bins. A bin holds its lower edge; the last one holds 1 too."""
 
 SHOWN = 4
 """Examples of each split, the first ones, whose attention is kept segment by segment."""
@@ -226,8 +226,8 @@ def measure_examples(
         see: one example to its `View`.
         batch: examples with a leading axis; weights may be zero but not all of them.
     """
-    one = jax.vmap(lambda example: _of_one(see(example), example))(batch)
-    shown = _shown(one.pop("attention_shown"), batch.weight)
+    each = jax.vmap(lambda example: _of_one(see(example), example))(batch)
+    shown = _shown(each.pop("attention_shown"), batch.weight)
     known = jnp.any(batch.foreground & batch.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.
     gap = known & jnp.any(~batch.foreground & batch.mask, axis=-1)
@@ -239,8 +239,8 @@ def measure_examples(
         column = weight.reshape(weight.shape + (1,) * (values.ndim - 1))
         return jnp.sum(jnp.where(column > 0, column * values, 0.0), axis=0) / jnp.sum(weight)
 
-    means = {name: mean(name, values) for name, values in one.items()}
-    counted = jnp.where(known & (batch.weight > 0), one["attention_foreground"], jnp.nan)
+    means = {name: mean(name, values) for name, values in each.items()}
+    counted = jnp.where(known & (batch.weight > 0), each["attention_foreground"], jnp.nan)
     levels = jnp.asarray(DECILES, dtype=counted.dtype)
     deciles = jnp.nanquantile(counted, levels)
     return means | {"attention_foreground_decile": deciles, "attention_shown": shown}

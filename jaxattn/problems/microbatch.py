@@ -31,12 +31,12 @@ def in_pieces(problem: Problem, piece: int) -> Problem:
             return problem.loss(params, batch, hyper, time, key, state)
 
         @jax.checkpoint
-        def of(part: Example) -> tuple[Array, Array]:
+        def of_piece(part: Example) -> tuple[Array, Array]:
             mean, _ = problem.loss(params, part, hyper, time, key, state)
             weight = jnp.sum(part.weight)
             return mean * weight, weight
 
-        totals, weights = jax.lax.map(of, _cut(batch, piece))
+        totals, weights = jax.lax.map(of_piece, _cut(batch, piece))
         return jnp.sum(totals) / jnp.sum(weights), state
 
     return problem._replace(loss=loss)

@@ -90,7 +90,7 @@ def make_batches(
         data: what is drawn from.
         steps: steps of the run, or of the piece of it that is asked for.
         key: the seed's order stream; for a shared order the same one for all seeds.
-        dtype: of the examples drawn.
+        dtype: what the floats of the examples drawn have.
         first: the first step of the piece; None: that of the run. It saves shuffling the other
             epochs, and changes no batch.
     """

@@ -96,13 +96,13 @@ _LABELS = ("name", "dims", "coords", "unit", "long_name")
 
 def attributes_of(spec: MeasureSpec) -> dict[str, str]:
     """Attributes of the variable of a measure; those of a known one need not say what it is."""
-    found = {"units": spec.unit, "long_name": spec.long_name}
+    labels = {"units": spec.unit, "long_name": spec.long_name}
     silent = MeasureSpec(spec.name)
     told, *usual = (
-        {key: value for key, value in asdict(one).items() if key not in _LABELS}
-        for one in (spec, silent, KNOWN.get(spec.name, silent))
+        {key: value for key, value in asdict(each).items() if key not in _LABELS}
+        for each in (spec, silent, KNOWN.get(spec.name, silent))
     )
-    return found if told in usual else {**found, ATTRIBUTE: canonical_json(told)}
+    return labels if told in usual else {**labels, ATTRIBUTE: canonical_json(told)}
 
 
 def measure_of(name: str, attributes: Mapping[Any, Any]) -> MeasureSpec:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.models.pair import FlaxError
 
 __all__ = [
@@ -52,7 +52,7 @@ def in_one_line(owner: str, hint: str) -> Iterator[None]:
     except InputError:
         raise
     except RAISED as error:
-        said = " ".join(str(error).split())
+        said = in_a_line(error)
         said = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
         raise InputError(
             f"{owner}: got {type(error).__name__} ({said}), expected {hint}"
@@ -76,25 +76,25 @@ def shaped(leaf: Any, precision: str, *leading: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((*leading, *leaf.shape), dtype)
 
 
-def described(found: Any) -> str:
+def described(value: Any) -> str:
     """A traced value in words: dtype and shape of an array, else its type."""
-    if hasattr(found, "shape") and hasattr(found, "dtype"):
-        return f"{found.dtype} of shape {tuple(found.shape)}"
-    if isinstance(found, tuple | list):
-        return f"{type(found).__name__} of {len(found)}"
-    return type(found).__name__
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {len(value)}"
+    return type(value).__name__
 
 
-def expect(owner: str, what: str, found: Any, shape: tuple[int, ...], fix: str) -> None:
+def expect(owner: str, what: str, value: Any, shape: tuple[int, ...], fix: str) -> None:
     """Refuse what is no float array of this shape.
 
     Raises:
         InputError: with what it is.
     """
-    floating = hasattr(found, "dtype") and jnp.issubdtype(found.dtype, jnp.floating)
-    if not floating or tuple(found.shape) != shape:
+    floating = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.floating)
+    if not floating or tuple(value.shape) != shape:
         raise InputError(
-            f"{owner}: got {described(found)}, expected {what}, floats of shape {shape}; {fix}"
+            f"{owner}: got {described(value)}, expected {what}, floats of shape {shape}; {fix}"
         )
 
 
@@ -113,12 +113,12 @@ def _alike(one: Any, two: Any) -> bool:
     return any(weak) or bool(one.dtype == two.dtype)
 
 
-def expect_jumps(owner: str, found: Any) -> None:
+def expect_jumps(owner: str, jumps: Any) -> None:
     """Refuse what is no list of the times at which a loss jumps.
 
     Raises:
         InputError: with what it is.
     """
-    shape = getattr(found, "shape", ())
+    shape = getattr(jumps, "shape", ())
     fix = "return one time a jump, an empty array for none."
-    expect(owner, "discontinuities", found, tuple(shape) if len(shape) == 1 else (1,), fix)
+    expect(owner, "discontinuities", jumps, tuple(shape) if len(shape) == 1 else (1,), fix)

@@ -40,6 +40,7 @@ __all__ = [
     "probes_of",
     "refuse_without_x64",
     "tiles_at_once",
+    "usual_tile",
 ]
 
 ATOL = 1e-2
@@ -117,12 +118,12 @@ def _plan(group: Group) -> Plan:
         group.axes,
         group.seeds,
         group.constants,
-        tile=_tile(group),
+        tile=usual_tile(group),
         at_once=tiles_at_once(tuple(jax.local_devices())),
     )
 
 
-def _tile(group: Group) -> int:
+def usual_tile(group: Group) -> int:
     """Rows vmapped together: those of one learning rate, where rates differ in their steps."""
     most = group.problem.tile if group.process == "train" else FLOW_TILE
     if not group.study.settings.against:

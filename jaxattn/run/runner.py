@@ -163,7 +163,7 @@ class Runner:
             stop.rule(problem, data.names, self.group.process),
             seeds[0],
             {name: values[0] for name, values in hypers.items()},
-            self._each(data, lambda leaf: leaf[0]),
+            self.each(data, lambda leaf: leaf[0]),
             tile=self.plan.tile,
             devices=jax.local_devices(),
             vary_data=self.sources.vary,
@@ -172,7 +172,7 @@ class Runner:
         kept = set(self.outputs.measures)
         return out._replace(measures={k: v for k, v in out.measures.items() if k in kept})
 
-    def _each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
+    def each(self, data: Splits, function: Callable[[Any], Any]) -> Splits:
         """`function` of every leaf that has axes of rows; the pool never has."""
         if not self.sources.vary:
             return data
@@ -187,7 +187,7 @@ class Runner:
     @cached_property
     def outputs(self) -> Trajectory:
         """Shapes and types of what one row gives; found without compiling anything."""
-        return jax.eval_shape(self.job.row, *self._one_row())
+        return jax.eval_shape(self.job.row, *self.one_row())
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -195,10 +195,10 @@ class Runner:
         zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), self.outputs)
         return self._labelled(zeros, np.zeros(1, dtype=int))
 
-    def _one_row(self) -> tuple[PyTree, PyTree, Splits]:
+    def one_row(self) -> tuple[PyTree, PyTree, Splits]:
         """Shapes and types of what one row is given."""
         seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
-        alone = self._each(data, lambda leaf: leaf[0, 0])
+        alone = self.each(data, lambda leaf: leaf[0, 0])
         first = jax.tree.map(lambda leaf: leaf[0, 0], (seed, hypers))
         return jax.tree.map(shape_of, (*first, alone))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jaxattn.core.errors import InputError
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown
 
 __all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken"]
 
@@ -102,31 +102,31 @@ def refuse_clashes(axes: tuple[Axis, ...], fixed: Mapping[str, str]) -> None:
     """Each name varies along one axis, and does not hold for all runs as well.
 
     Args:
-        axes: of a sweep.
+        axes: all axes of a sweep.
         fixed: where else a name is given, by name.
 
     Raises:
         InputError: two axes of a name, or a name given twice.
     """
     dims: set[str] = set()
-    found: dict[str, str] = {}
+    axis_of: dict[str, str] = {}
     for axis in axes:
         if axis.name in dims:
             raise InputError(f"axes: got {axis.name!r} twice, expected each name once; drop one.")
         dims.add(axis.name)
         for name in axis.names:
-            if name in found:
+            if name in axis_of:
                 raise InputError(
-                    f"axes: got {name!r} on the axes {found[name]} and {axis.name}, expected it on "
-                    "one; drop it from the other."
+                    f"axes: got {name!r} on the axes {axis_of[name]} and {axis.name}, expected it "
+                    "on one; drop it from the other."
                 )
-            found[name] = axis.name
+            axis_of[name] = axis.name
             if name in fixed:
                 raise InputError(
                     f"axes: got {name!r} on the axis {axis.name} and in {fixed[name]}, expected it "
                     "in one place; drop one."
                 )
-    refuse_taken(axes, {*found, *fixed})
+    refuse_taken(axes, {*axis_of, *fixed})
 
 
 def refuse_taken(axes: tuple[Axis, ...], taken: Iterable[str]) -> None:

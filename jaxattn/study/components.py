@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.core.errors import in_a_line
 from jaxattn.core.lookup import resolve
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.paradigms import PARADIGMS
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import OPTIMISERS, SCHEDULES, Optimiser
 
@@ -36,12 +37,12 @@ def component(kind: str, name: Any) -> Any:
     words, table, ready = KINDS[kind]
     if not isinstance(name, str):
         raise InputError(f"{kind}: got {shown(name)}, expected a name in quotes.")
-    found = resolve(words, table, name)
-    if not callable(found) and not isinstance(found, ready):
+    resolved = resolve(words, table, name)
+    if not callable(resolved) and not isinstance(resolved, ready):
         raise InputError(
-            f"{kind}: got {name!r}, which is {type(found).__name__}, expected a function."
+            f"{kind}: got {name!r}, which is {type(resolved).__name__}, expected a function."
         )
-    return found
+    return resolved
 
 
 def arguments(kind: str, name: Any) -> tuple[tuple[str, ...], bool]:
@@ -68,8 +69,8 @@ def make_task(described: Mapping[str, Any]) -> Task:
     Raises:
         InputError: it cannot be made of them.
     """
-    found = component("task", described["name"])
-    return found if isinstance(found, Task) else _made("task", found, described)
+    factory = component("task", described["name"])
+    return factory if isinstance(factory, Task) else _made("task", factory, described)
 
 
 def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
@@ -79,30 +80,29 @@ def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
         InputError: it cannot be made of them.
     """
     described = {"name": task.default_model, **(described or {})}
-    found = component("model", described["name"])
-    if isinstance(found, Model):
-        return found
-    return _made("model", partial(found, task.classes), described)
+    factory = component("model", described["name"])
+    if isinstance(factory, Model):
+        return factory
+    return _made("model", partial(factory, task.classes), described)
 
 
 def _made(kind: str, factory: Callable[..., Any], described: Mapping[str, Any]) -> Any:
     name = described["name"]
     given = {key: _hashable(value) for key, value in described.items() if key != "name"}
     try:
-        made = factory(**given)
+        component = factory(**given)
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError, MemoryError) as error:
         got = ", ".join(f"{key} = {shown(value)}" for key, value in given.items())
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = in_a_line(error) or type(error).__name__
         raise InputError(
             f"{kind} {name}: got {got or 'no arguments'}, which it refuses ({said}); change them."
         ) from error
-    if not isinstance(made, KINDS[kind][2]):
-        raise InputError(
-            f"{kind}: got {name!r}, which makes {type(made).__name__}, expected a jaxattn {kind}."
-        )
-    return made
+    if not isinstance(component, KINDS[kind][2]):
+        got = type(component).__name__
+        raise InputError(f"{kind}: got {name!r}, which makes {got}, expected a jaxattn {kind}.")
+    return component
 
 
 def _hashable(value: Any) -> Any:

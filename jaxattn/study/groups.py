@@ -16,7 +16,15 @@ from jaxattn.study.study import Study, resolve_settings
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.saves import AtTimes
 
-__all__ = ["THEORY", "Group", "groups_of", "make_groups", "static_axes", "traced_axes"]
+__all__ = [
+    "THEORY",
+    "Group",
+    "groups_of",
+    "make_groups",
+    "setting_of",
+    "static_axes",
+    "traced_axes",
+]
 
 THEORY = "theory"
 """The process of exact rows: nothing is run of them, they are solved."""
@@ -28,7 +36,7 @@ class Group:
 
     number: int
     at: Mapping[str, int]
-    """Where on each static axis, ``paradigm`` among them."""
+    """Its place on each static axis, ``paradigm`` among them."""
     paradigm: str
     process: str
     study: Study
@@ -59,7 +67,7 @@ class Group:
 
 def groups_of(study: Study) -> tuple[Group, ...]:
     """The groups of one comparison: paradigms in training, in each limit beside it, and exact."""
-    found: list[Group] = []
+    groups: list[Group] = []
     for process in study.processes:
         for place, paradigm in enumerate(study.names):
             read = {spec.name for spec in study.problem(paradigm, process).hypers}
@@ -74,24 +82,20 @@ def groups_of(study: Study) -> tuple[Group, ...]:
             if process == "flow" and not study.settings.against:
                 seeds = seeds[: study.settings.flow_seeds]
             at = {"paradigm": place}
-            found.append(Group(len(found), at, paradigm, process, study, traced, constants, seeds))
-    for group in [g for g in found if g.process == "train" and g.paradigm in study.exact]:
-        found.append(_exact(group, len(found), study.traced, study.constants))
-    return tuple(found)
+            groups.append(
+                Group(len(groups), at, paradigm, process, study, traced, constants, seeds)
+            )
+    for group in [g for g in groups if g.process == "train" and g.paradigm in study.exact]:
+        groups.append(_exact(group, len(groups), study.traced, study.constants))
+    return tuple(groups)
 
 
 def _exact(
     group: Group, number: int, axes: tuple[Axis, ...], constants: Mapping[str, float]
 ) -> Group:
     """The exact rows beside those of a group; they know no seed."""
-    return replace(
-        group,
-        number=number,
-        process=THEORY,
-        axes=axes,
-        constants=constants,
-        seeds=group.seeds[:1],
-    )
+    exact = replace(group, number=number, process=THEORY, axes=axes, constants=constants)
+    return replace(exact, seeds=group.seeds[:1])
 
 
 def _share_one_clock(study: Study) -> bool:
@@ -109,17 +113,27 @@ def static_axes(spec: Spec) -> tuple[Axis, ...]:
     return tuple(axis for axis in spec.axes if _is_static(spec, axis))
 
 
+def setting_of(spec: Spec, group: Group) -> dict[str, Value]:
+    """The values of a group on the static axes, but for the paradigm."""
+    return {
+        name: value
+        for axis in static_axes(spec)
+        for name, value in axis.at(group.at[axis.name]).items()
+        if name != "paradigm"
+    }
+
+
 def traced_axes(spec: Spec) -> tuple[Axis, ...]:
     """Axes that one compiled program runs along, the seed's apart.
 
     Some axis always has the learning rate: if none was asked for, one of a single value.
     """
-    found = tuple(a for a in spec.axes if not _is_static(spec, a) and a.name != "seed")
+    traced = tuple(a for a in spec.axes if not _is_static(spec, a) and a.name != "seed")
     if any("learning_rate" in axis.names for axis in spec.axes):
-        return found
-    default = {one.name: one.default for one in as_optimiser("sgd").hypers}["learning_rate"]
+        return traced
+    default = {each.name: each.default for each in as_optimiser("sgd").hypers}["learning_rate"]
     rate = spec.settings.get("hypers", {}).get("learning_rate", default)
-    return (Axis("learning_rate", (("learning_rate", (rate,)),)), *found)
+    return (Axis("learning_rate", (("learning_rate", (rate,)),)), *traced)
 
 
 def _is_static(spec: Spec, axis: Axis) -> bool:
@@ -130,15 +144,13 @@ def _is_static(spec: Spec, axis: Axis) -> bool:
 def make_groups(spec: Spec) -> tuple[Group, ...]:
     """Every static point of the sweep under each process, in the order of the axes."""
     static = static_axes(spec)
+    against = tuple(spec.settings.get("against", ()))
     groups: list[Group] = []
     for index in product(*(range(len(axis)) for axis in static)):
         at = {axis.name: place for axis, place in zip(static, index, strict=True)}
-        point = {
-            name: value
-            for axis, place in zip(static, index, strict=True)
-            for name, value in axis.at(place).items()
-        }
-        against = tuple(spec.settings.get("against", ()))
+        point: dict[str, Value] = {}
+        for axis, place in zip(static, index, strict=True):
+            point |= axis.at(place)
         for process in ("train", *against) if against else spec.processes:
             groups.append(_group(spec, len(groups), at, point, process))
         last = groups[-1]
@@ -151,15 +163,11 @@ def _group(
     spec: Spec, number: int, at: Mapping[str, int], point: Mapping[str, Value], process: str
 ) -> Group:
     traced = traced_axes(spec)
-    lengths: tuple[Task, ...] = ()
-    paradigms = (point["paradigm"],)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
-    if padded:
-        alike = [spec.meaning.study_at({**point, "segments": n}, paradigms) for n in padded]
-        lengths = tuple(one.task for one in alike)
-        bare = max(alike, key=lambda one: one.task.segments)
-    else:
-        bare = spec.meaning.study_at(point, paradigms)
+    points = [{**point, "segments": length} for length in padded] or [dict(point)]
+    alike = [spec.request.study_at(each, (point["paradigm"],)) for each in points]
+    lengths = tuple(each.task for each in alike) if padded else ()
+    bare = max(alike, key=lambda each: each.task.segments)
     known = set(bare.hypers)
     axes = tuple(axis for axis in traced if (known | {"segments"}) & set(axis.names))
     hypers = {**spec.settings.get("hypers", {}), **point}

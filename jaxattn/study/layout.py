@@ -40,7 +40,7 @@ class Sweep:
 
     @classmethod
     def of(cls, spec: Spec) -> "Sweep":
-        """From a spec that has been laid out."""
+        """The sweep of a spec that has been laid out."""
         return cls(spec, make_groups(spec))
 
     @cached_property
@@ -64,9 +64,9 @@ class Sweep:
     @cached_property
     def processes(self) -> tuple[str, ...]:
         """What its rows are of: training first, then flows or limits, exact theory last."""
-        found = dict.fromkeys(group.process for group in self.groups if group.process != THEORY)
+        run = dict.fromkeys(group.process for group in self.groups if group.process != THEORY)
         exact = any(group.process == THEORY for group in self.groups)
-        return (*found, *((THEORY,) if exact else ()))
+        return (*run, *((THEORY,) if exact else ()))
 
     @property
     def rows(self) -> int:

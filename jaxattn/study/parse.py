@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.study.axes import Axis
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import known_keys, shown
 from jaxattn.study.plain_values import plain_table
 from jaxattn.study.spec import Layout, Spec
-from jaxattn.study.values import known_keys, read_axis, read_column
+from jaxattn.study.values import read_axis, read_column
 
 __all__ = ["from_plain", "parse_spec"]
 
@@ -33,8 +33,9 @@ def parse_spec(text: str) -> Spec:
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"spec: got what is no TOML: {said}; mend it there.") from error
+        raise InputError(
+            f"spec: got what is no TOML: {in_a_line(error)}; mend it there."
+        ) from error
     return from_plain(tables)
 
 
@@ -52,21 +53,21 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
     known_keys("output", output, ("processes", "measures", "params"))
     measures = output.get("measures")
     return Spec(
-        task=_table("task", tables.get("task", {})),
+        task=plain_table("task", tables.get("task", {})),
         axes=_axes(tables["axes"]),
-        model=None if tables.get("model") is None else _table("model", tables["model"]),
-        settings=_table("settings", tables.get("settings", {})),
+        model=None if tables.get("model") is None else plain_table("model", tables["model"]),
+        settings=plain_table("settings", tables.get("settings", {})),
         processes=_names("output.processes", output.get("processes", ["train"])),
         measures=None if measures is None else _names("output.measures", measures),
         layout=_layout(tables.get("layout", {})),
         keep_params=output.get("params", False),
-        stop=None if tables.get("stop") is None else _table("stop", tables["stop"]),
+        stop=None if tables.get("stop") is None else plain_table("stop", tables["stop"]),
     )
 
 
 def _axes(given: Any) -> tuple[Axis, ...]:
     if isinstance(given, Mapping):
-        return tuple(read_axis(name, asked) for name, asked in given.items())
+        return tuple(read_axis(name, written) for name, written in given.items())
     if not isinstance(given, list):
         raise InputError(f"axes: got {shown(given)}, expected a table of names and their values.")
     return tuple(_axis(one) for one in given)
@@ -76,7 +77,7 @@ def _axis(given: Any) -> Axis:
     known_keys("axes", given, ("name", "columns"))
     if not isinstance(given.get("name"), str):
         raise InputError(f"axes: got {shown(given)}, expected a name for each axis of a list.")
-    columns = _table("axes.columns", given.get("columns"))
+    columns = plain_table("axes.columns", given.get("columns"))
     # A value may come again with others beside it.
     return Axis(given["name"], tuple(read_column(*column) for column in columns.items()))
 
@@ -84,12 +85,12 @@ def _axis(given: Any) -> Axis:
 def _layout(given: Any) -> Layout:
     known = tuple(f.name for f in fields(Layout))
     known_keys("layout", given, known)
-    found = dict(given)
-    if "memory" in found:
-        found["memory"] = _bytes(found["memory"])
-    if found.get("groups") is not None:
-        found["groups"] = _pairs(found["groups"])
-    return Layout(**found)
+    layout = dict(given)
+    if "memory" in layout:
+        layout["memory"] = _bytes(layout["memory"])
+    if layout.get("groups") is not None:
+        layout["groups"] = _pairs(layout["groups"])
+    return Layout(**layout)
 
 
 def _pairs(given: Any) -> tuple[tuple[int, int], ...]:
@@ -101,19 +102,13 @@ def _pairs(given: Any) -> tuple[tuple[int, int], ...]:
 
 def _bytes(given: Any) -> int:
     """A number of bytes, or one with its unit: 512 MiB, 2 GiB, 1.5 GB."""
-    if isinstance(given, str) and (found := _SIZE.fullmatch(given)) and found[2] in _UNITS:
-        return int(float(found[1]) * _UNITS[found[2]])
+    if isinstance(given, str) and (size := _SIZE.fullmatch(given)) and size[2] in _UNITS:
+        return int(float(size[1]) * _UNITS[size[2]])
     if isinstance(given, int) and not isinstance(given, bool):
         return given
     raise InputError(
         f'layout.memory: got {shown(given)}, expected bytes, as 1073741824, "512 MiB" or "2 GiB".'
     )
-
-
-def _table(name: str, given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise InputError(f"{name}: got {shown(given)}, expected a table of names and values.")
-    return given
 
 
 def _names(name: str, given: Any) -> tuple[str, ...]:

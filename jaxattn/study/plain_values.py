@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
 from jaxattn.flow import optimiser_of
-from jaxattn.study.fields import AUTO, Component, number, shown
+from jaxattn.study.checks import exactly_held, number, shown
+from jaxattn.study.fields import AUTO
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, Settings
-from jaxattn.study.values import EXACT
 
 __all__ = ["checked_settings", "plain_table"]
 
@@ -50,10 +49,7 @@ def _plain(name: str, value: Any) -> Any:
             f"{name}: got {shown(value)}, expected a number, text, or a list of them; name a "
             "component of your own by its import path, package.module:attribute."
         )
-    if isinstance(value, float) and not isfinite(value):
-        raise InputError(f"{name}: got {value}, expected a finite number.")
-    if isinstance(value, int) and abs(value) > EXACT:
-        raise InputError(f"{name}: got {shown(value)}, expected an integer within 2**53.")
+    exactly_held(name, value)
     return value
 
 
@@ -76,10 +72,10 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
                 f"settings: got {name!r}, expected one of {', '.join((*known, 'hypers'))}; "
                 f"{nearest(name, known)} (hyperparameters belong in [settings.hypers])"
             )
-    said = [name for name in known if name in given or name not in swept]
+    names = [name for name in known if name in given or name not in swept]
     suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))
-    found = {name: _setting(name, given.get(name, AUTO), suits) for name in said}
-    return {**found, "hypers": _hypers(given.get("hypers", {}))}
+    settings = {name: _setting(name, given.get(name, AUTO), suits) for name in names}
+    return {**settings, "hypers": _hypers(given.get("hypers", {}))}
 
 
 def _suits(against: list[str]) -> Mapping[str, Any]:
@@ -95,7 +91,7 @@ def _setting(name: str, value: Any, suits: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value == AUTO:
         return suits[name] if name in suits else _plain(name, _TABLE[name].default)
     kind, called = _TABLE[name].metadata["kind"], f"settings.{name}"
-    if isinstance(kind, Component) and not isinstance(value, str):
+    if kind.is_component and not isinstance(value, str):
         raise InputError(f"{called}: got {shown(value)}, expected a name in quotes.")
     if name == "batch_size" and value is None:
         return None

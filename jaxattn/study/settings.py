@@ -6,20 +6,20 @@ names are looked up where a request is resolved, once: `jaxattn.study.study.reso
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from jaxattn.study.fields import (
     AUTO,
-    Choice,
-    Choices,
-    Component,
-    Integer,
-    Number,
-    SaveSteps,
-    Seeds,
-    Table,
-    asked,
+    NUMBERS_BY_NAME,
+    SAVE_STEPS,
+    SEED_NUMBERS,
+    bounded_number,
+    choice,
+    choices,
+    component,
+    count,
+    setting,
 )
 
 __all__ = [
@@ -70,171 +70,121 @@ class Settings:
         InputError: on construction, for a value of a wrong kind or out of its bounds.
     """
 
-    task: Any = field(
-        default="digits",
-        metadata=asked(
-            Component("task"),
-            "What is learnt: digits, orthogonal, orthogonal-population, or a Task of your own.",
-            varies=True,
-        ),
+    task: Any = setting(
+        "digits",
+        component("task"),
+        "What is learnt: digits, orthogonal, orthogonal-population, or a Task of your own.",
+        varies=True,
     )
-    model: Any = field(
-        default=None,
-        metadata=asked(
-            Component("model", optional=True),
-            "linear or mlp, a factory taking the number of classes, or a Model; by default the "
-            "task's "
-            "own.",
-            varies=True,
-        ),
+    model: Any = setting(
+        None,
+        component("model", optional=True),
+        "linear or mlp, a factory taking the number of classes, or a Model; by default the task's "
+        "own.",
+        varies=True,
     )
-    paradigms: Sequence[Any] = field(
-        default=("soft", "hard", "lvml", "hybrid"),
-        metadata=asked(
-            Choices(some=True, hint=" of soft, hard, lvml, hybrid, em"),
-            "Which of soft, hard, lvml, hybrid, em; or Paradigm objects, or losses of one example.",
-        ),
+    paradigms: Sequence[Any] = setting(
+        ("soft", "hard", "lvml", "hybrid"),
+        choices(some=True, hint=" of soft, hard, lvml, hybrid, em"),
+        "Which of soft, hard, lvml, hybrid, em; or Paradigm objects, or losses of one example.",
     )
-    hypers: Any = field(
-        default=None,
-        metadata=asked(
-            Table(),
-            "Hyperparameters by name: a number holds for all rows, several are an axis.",
-        ),
+    hypers: Any = setting(
+        None,
+        NUMBERS_BY_NAME,
+        "Hyperparameters by name: a number holds for all rows, several are an axis.",
     )
-    seeds: Any = field(default=8, metadata=asked(Seeds(), "How many seeds (0, 1, ...), or which."))
-    steps: int = field(default=800, metadata=asked(Integer(1), "Training steps."))
-    saves: Any = field(
-        default=41,
-        metadata=asked(
-            SaveSteps(),
-            "Points at which everything is measured, equally spaced from step 0 to the last; or "
-            "the "
-            "steps themselves.",
-        ),
+    seeds: Any = setting(8, SEED_NUMBERS, "How many seeds (0, 1, ...), or which.")
+    steps: int = setting(800, count(1), "Training steps.")
+    saves: Any = setting(
+        41,
+        SAVE_STEPS,
+        "Points at which everything is measured, equally spaced from step 0 to the last; or the "
+        "steps themselves.",
     )
-    optimiser: Any = field(
-        default=AUTO,
-        metadata=asked(
-            Component("optimiser"),
-            "sgd, momentum, adam, adamw, rmsprop or normalised; auto: sgd, or that of the limits "
-            "beside.",
-            varies=True,
-        ),
+    optimiser: Any = setting(
+        AUTO,
+        component("optimiser"),
+        "sgd, momentum, adam, adamw, rmsprop or normalised; auto: sgd, or that of the limits "
+        "beside.",
+        varies=True,
     )
-    schedule: Any = field(
-        default="constant",
-        metadata=asked(
-            Component("schedule"),
-            "Learning rate over the run: constant, cosine, linear or exponential.",
-            varies=True,
-        ),
+    schedule: Any = setting(
+        "constant",
+        component("schedule"),
+        "Learning rate over the run: constant, cosine, linear or exponential.",
+        varies=True,
     )
-    order: str = field(
-        default="shuffled",
-        metadata=asked(
-            Component("minibatch order"),
-            "fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement.",
-            varies=True,
-        ),
+    order: str = setting(
+        "shuffled",
+        component("minibatch order"),
+        "fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement.",
+        varies=True,
     )
-    batch_size: Any = field(
-        default=AUTO,
-        metadata=asked(
-            Integer(1, also=(AUTO, "all")),
-            "Examples a step; all takes the whole learning set; auto: 256, or all beside limits.",
-            varies=True,
-        ),
+    batch_size: Any = setting(
+        AUTO,
+        count(1, also=(AUTO, "all")),
+        "Examples a step; all takes the whole learning set; auto: 256, or all beside limits.",
+        varies=True,
     )
-    attention: Any = field(
-        default="softmax",
-        metadata=asked(
-            Component("attention map"),
-            "softmax, or imposed (fixed focus: alpha on the foreground).",
-            varies=True,
-        ),
+    attention: Any = setting(
+        "softmax",
+        component("attention map"),
+        "softmax, or imposed (fixed focus: alpha on the foreground).",
+        varies=True,
     )
-    vary: Any = field(
-        default=None,
-        metadata=asked(
-            Choices(VARIED, optional=True, hint="; the order varies by order = shuffled-per-seed"),
-            "What a seed changes: init, data. By default init, or data where the start is not "
-            "random.",
-        ),
+    vary: Any = setting(
+        None,
+        choices(VARIED, optional=True, hint="; the order varies by order = shuffled-per-seed"),
+        "What a seed changes: init, data. By default init, or data where the start is not random.",
     )
-    evaluate: int = field(
-        default=512,
-        metadata=asked(Integer(1), "At most so many examples of each split are measured."),
+    evaluate: int = setting(512, count(1), "At most so many examples of each split are measured.")
+    flow_seeds: int = setting(
+        0, count(0), "Integrate the gradient flow beside the first so many seeds."
     )
-    flow_seeds: int = field(
-        default=0,
-        metadata=asked(Integer(0), "Integrate the gradient flow beside the first so many seeds."),
+    flow_examples: int = setting(
+        512,
+        count(1),
+        "Flows, and training beside limits, learn from the first so many training examples.",
     )
-    flow_examples: int = field(
-        default=512,
-        metadata=asked(
-            Integer(1),
-            "Flows, and training beside limits, learn from the first so many training examples.",
-        ),
+    flow_solver: Any = setting(
+        AUTO,
+        component("solver"),
+        "Of flows; auto: bosh3, or dopri8 beside limits of a model without kinks.",
     )
-    flow_solver: Any = field(
-        default=AUTO,
-        metadata=asked(
-            Component("solver"),
-            "Of flows; auto: bosh3, or dopri8 beside limits of a model without kinks.",
-        ),
+    flow_rtol: Any = setting(
+        AUTO,
+        bounded_number(0.0, 1.0, is_open=True, also=(AUTO,)),
+        "Relative error of one step of a flow; auto: 1e-4, and beside limits 1e-10, or 1e-5 of a "
+        "model with kinks.",
     )
-    flow_rtol: Any = field(
-        default=AUTO,
-        metadata=asked(
-            Number(0.0, 1.0, is_open=True, also=(AUTO,)),
-            "Relative error of one step of a flow; auto: 1e-4, and beside limits 1e-10, or 1e-5 "
-            "of a "
-            "model with kinks.",
-        ),
+    precision: str = setting(
+        AUTO,
+        choice((AUTO, *PRECISIONS)),
+        "Of training: auto is float32, or float64 beside limits; flows and theory are in float64.",
+        varies=True,
     )
-    precision: str = field(
-        default=AUTO,
-        metadata=asked(
-            Choice((AUTO, *PRECISIONS)),
-            "Of training: auto is float32, or float64 beside limits; flows and theory are in "
-            "float64.",
-            varies=True,
-        ),
+    against: Any = setting(
+        (),
+        choices(),
+        "Continuous limits beside every run, and how far apart: flow modified heavy-ball adam sde "
+        "... All runs then learn from the same examples and reach the same times: steps are those "
+        "at the largest learning rate.",
     )
-    against: Any = field(
-        default=(),
-        metadata=asked(
-            Choices(),
-            "Continuous limits beside every run, and how far apart: flow modified heavy-ball adam "
-            "sde ... All runs then learn from the same examples and reach the same times: steps "
-            "are "
-            "those at the largest learning rate.",
-        ),
+    curvature: Any = setting(
+        AUTO,
+        count(0, also=(AUTO,)),
+        "Largest eigenvalues of the Hessian to measure at every save; auto: 0, or 1 beside limits.",
     )
-    curvature: Any = field(
-        default=AUTO,
-        metadata=asked(
-            Integer(0, also=(AUTO,)),
-            "Largest eigenvalues of the Hessian to measure at every save; auto: 0, or 1 beside "
-            "limits.",
-        ),
+    focus_level: float = setting(
+        0.5,
+        bounded_number(0.0, 1.0),
+        "time_to_focus is when the mean attention on the foreground reaches this.",
     )
-    focus_level: float = field(
-        default=0.5,
-        metadata=asked(
-            Number(0.0, 1.0),
-            "time_to_focus is when the mean attention on the foreground reaches this.",
-        ),
-    )
-    fit_level: float = field(
-        default=90.0,
-        metadata=asked(
-            Number(0.0, 100.0, unit="%"),
-            "time_to_fit is when the accuracy in %, under the paradigm's own inference rule, "
-            "reaches "
-            "this.",
-        ),
+    fit_level: float = setting(
+        90.0,
+        bounded_number(0.0, 100.0, unit="%"),
+        "time_to_fit is when the accuracy in %, under the paradigm's own inference rule, reaches "
+        "this.",
     )
 
     def __post_init__(self) -> None:

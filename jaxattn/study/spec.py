@@ -8,11 +8,10 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.axes import Axis
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown, whole_number
 from jaxattn.study.plain_values import checked_settings, plain_table
-from jaxattn.study.resolve import Meaning, Role, understand
+from jaxattn.study.resolve import Request, Role, measures_of
 from jaxattn.study.stop_rule import Stop
-from jaxattn.study.values import whole_number
 
 __all__ = ["PROCESSES", "Layout", "Spec"]
 
@@ -90,8 +89,8 @@ class Spec:
     """Keep the parameters at the end of every run."""
     stop: Mapping[str, Any] | None = None
     """When a row may end before its last step; None: never."""
-    meaning: Meaning = field(init=False, repr=False, compare=False)
-    """What the names on its axes mean."""
+    request: Request = field(init=False, repr=False, compare=False)
+    """What is run of it, for the names of which it knows the meaning."""
 
     def __post_init__(self) -> None:
         """Check all of it, and put it in one form."""
@@ -105,14 +104,15 @@ class Spec:
                 f"{shown(settings['against'])}, expected train alone: the limits are run beside "
                 "it; leave processes out."
             )
-        found = understand(task, model, settings, self.axes)
-        _check_output(self.processes, self.measures, self.keep_params, found.measures)
-        stop = None if self.stop is None else _checked_stop(self.stop, found.measures)
+        request = Request(task, model or {}, settings, self.axes)
+        measures = measures_of(request)
+        _check_output(self.processes, self.measures, self.keep_params, measures)
+        stop = None if self.stop is None else _checked_stop(self.stop, measures)
         if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
             raise InputError(
                 "layout.pad_segments: got true, expected an axis of segments alone; drop it."
             )
-        axes = tuple(_in_form(axis, found.roles) for axis in self.axes)
+        axes = tuple(_in_form(axis, request.roles) for axis in self.axes)
         ends = {"paradigm": 0, "seed": 2}
         axes = tuple(sorted(axes, key=lambda axis: ends.get(axis.name, 1)))
         _check_size(axes, self.processes)
@@ -124,7 +124,7 @@ class Spec:
             "processes": tuple(name for name in PROCESSES if name in self.processes),
             "measures": None if self.measures is None else _with_needs(self.measures),
             "stop": stop,
-            "meaning": found,
+            "request": request,
         }.items():
             object.__setattr__(self, name, value)
 
@@ -135,11 +135,11 @@ class Spec:
     @property
     def roles(self) -> Mapping[str, Role]:
         """What each name on an axis is."""
-        return self.meaning.roles
+        return self.request.roles
 
 
 def _with_needs(measures: tuple[str, ...]) -> tuple[str, ...]:
-    """With the measures that others are computed from."""
+    """`measures`, and those that some of them are computed from."""
     return tuple(sorted({*measures, *(_NEEDS[name] for name in measures if name in _NEEDS)}))
 
 
@@ -175,11 +175,11 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
             raise InputError(
                 f"output.{name}: got {shown(given)}, expected a list of {', '.join(expected)}."
             )
-        for one in given:
-            if one not in expected:
+        for choice in given:
+            if choice not in expected:
                 raise InputError(
-                    f"output.{name}: got {shown(one)}, expected some of {', '.join(expected)}; "
-                    f"{nearest(str(one), expected) or 'drop it.'}"
+                    f"output.{name}: got {shown(choice)}, expected some of {', '.join(expected)}; "
+                    f"{nearest(str(choice), expected) or 'drop it.'}"
                 )
         if len(set(given)) < len(given):
             raise InputError(f"output.{name}: got {shown(given)}, expected each once.")
@@ -187,8 +187,8 @@ def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[
         raise InputError(f"output.params: got {shown(keep_params)}, expected true or false.")
 
 
-def _checked_stop(asked: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
-    stop = plain_table("stop", asked)
+def _checked_stop(given: Mapping[str, Any], measures: tuple[str, ...]) -> dict[str, Any]:
+    stop = plain_table("stop", given)
     level = stop.get("converged")
     if isinstance(level, Mapping) and (name := level.get("measure", measures[0])) not in measures:
         raise InputError(

@@ -63,13 +63,13 @@ def difference(a: Spec, b: Spec) -> list[str]:
 def _leaves(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Values by dotted name; ``axes`` are their names in order, each column by its own name."""
     axes = tables["axes"]
-    found = {"axes": [axis["name"] for axis in axes]}
+    leaves = {"axes": [axis["name"] for axis in axes]}
     for axis in axes:
         for name, values in axis["columns"].items():
             joint = "" if name == axis["name"] else f".{name}"
-            found[f"axes.{axis['name']}{joint}"] = values
+            leaves[f"axes.{axis['name']}{joint}"] = values
     rest = {name: table for name, table in tables.items() if name != "axes"}
-    return found | dict(_dotted("", rest))
+    return leaves | dict(_dotted("", rest))
 
 
 def _dotted(start: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -71,7 +71,7 @@ class Stop:
 
     @classmethod
     def from_plain(cls, table: Mapping[str, Any]) -> "Stop":
-        """From a table as TOML gives it.
+        """The rule of a table as TOML gives it.
 
         ``{every = 2, converged = {measure = "objective", below = 1e-3}, diverged = true}``;
         `converged` may name a ``split`` too.
@@ -116,8 +116,8 @@ class Stop:
             if read is not None:
                 # Sides are written out, as NaN is on neither.
                 last = read(measures)
-                there = last <= level if self.above is None else last >= level
-                ends[there & ~diverged] = Status.CONVERGED
+                reached = last <= level if self.above is None else last >= level
+                ends[reached & ~diverged] = Status.CONVERGED
             if self.diverged:
                 ends[diverged] = Status.DIVERGED
             return ends

@@ -22,22 +22,18 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
-from jaxattn.core.lookup import resolve
 from jaxattn.core.part_rates import PART_RATES
 from jaxattn.flow import limit_for, optimiser_of
-from jaxattn.integrate import SOLVERS
-from jaxattn.models import MODELS
-from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.integrate.solvers import method_of
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.components import attention_map_from, model_from, paradigm_from, task_from
 from jaxattn.problems.minibatches import Order
-from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
 from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import refuse_taken_names, split_hypers
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
-from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import Optimiser, as_optimiser
 from jaxattn.training.saves import AtTimes, Saves, clocks, steps_of
 
@@ -49,7 +45,7 @@ class Study:
     """Rows that one call of `jaxattn.compare`, or one group of a sweep, is made of."""
 
     settings: Settings
-    """As they were asked for, nothing left to decide."""
+    """What was asked for, nothing left to decide."""
     task: Task
     model: Model
     paradigms: Mapping[str, Paradigm]
@@ -86,8 +82,8 @@ class Study:
     @property
     def processes(self) -> tuple[str, ...]:
         """What is run: training, then flows."""
-        asked = self.settings
-        return ("train", *(("flow",) if asked.flow_seeds else ()), *asked.against)
+        settings = self.settings
+        return ("train", *(("flow",) if settings.flow_seeds else ()), *settings.against)
 
     def problem(self, paradigm: str, process: str = "train") -> Problem:
         """What is learnt; flows in float64 always. Equal arguments give the same object."""
@@ -100,12 +96,12 @@ class Study:
     def grid(self) -> dict[str, np.ndarray]:
         """Hyperparameters at every point of the swept axes, constants included."""
         shape = tuple(len(axis) for axis in self.traced)
-        found = {name: np.full(shape, value) for name, value in self.constants.items()}
+        hypers = {name: np.full(shape, value) for name, value in self.constants.items()}
         for axis, index in zip(self.traced, np.indices(shape), strict=True):
             for name, values in axis.columns:
                 if name in self.hypers:
-                    found[name] = np.asarray(values, dtype=float)[index]
-        return found
+                    hypers[name] = np.asarray(values, dtype=float)[index]
+        return hypers
 
     @cached_property
     def saves(self) -> Saves:
@@ -139,7 +135,7 @@ class Study:
             hypers: what each row has, of any one shape.
             specs: what is read; see `HyperSpec.of_run`.
         """
-        shares = {one.name: one.of_run for one in specs if one.of_run is not None}
+        shares = {spec.name: spec.of_run for spec in specs if spec.of_run is not None}
         shares = {name: share for name, share in shares.items() if name not in hypers}
         if not shares:
             return dict(hypers)
@@ -160,11 +156,11 @@ class Study:
             and not {"temperature", *rates} & swept
             and not rates & set(self.constants)
         )
-        found = {
-            name: theory_of(self.task, self.model, self.attention, one)
-            for name, one in self.paradigms.items()
+        theories = {
+            name: theory_of(self.task, self.model, self.attention, paradigm)
+            for name, paradigm in self.paradigms.items()
         }
-        return {name: whose for name, whose in found.items() if plain and whose in SOLVED}
+        return {name: whose for name, whose in theories.items() if plain and whose in SOLVED}
 
     def refuse_decays(self) -> None:
         """Refuse moving averages that forget nothing, or less than nothing.
@@ -186,16 +182,16 @@ class Study:
 
     def describe(self) -> dict[str, Any]:
         """All of it as plain values, objects by their names: the spec that a result carries."""
-        asked = self.settings
-        plain = {one.name: getattr(asked, one.name) for one in fields(asked)}
+        settings = self.settings
+        plain = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
         return plain | {
             "task": self.task.name,
-            "model": _name(asked.model or self.task.default_model),
+            "model": _name(settings.model or self.task.default_model),
             "smooth": self.model.smooth,
             "paradigms": list(self.names),
             "optimiser": self.optimiser.name,
-            "schedule": _name(asked.schedule),
-            "attention": _name(asked.attention),
+            "schedule": _name(settings.schedule),
+            "attention": _name(settings.attention),
             "batch_size": self.order.batch_size,
             "vary": list(self.vary),
             "saves": list(self.save_steps),
@@ -213,15 +209,13 @@ def resolve_settings(settings: Settings) -> Study:
     Raises:
         InputError: an unknown name, or parts that do not go together.
     """
-    task = resolve("task", TASKS, settings.task)
-    task = task if isinstance(task, Task) else task()
-    model = resolve("model", MODELS, settings.model or task.default_model)
-    model = model if isinstance(model, Model) else model(task.classes)
+    task = task_from(settings.task)
+    model = model_from(settings.model or task.default_model, task)
     settings = _decided(settings, model)
     paradigms = _paradigms(settings)
-    attention = as_attention_map(resolve("attention map", ATTENTION_MAPS, settings.attention))
+    attention = attention_map_from(settings.attention)
     optimiser = as_optimiser(settings.optimiser, settings.schedule)
-    resolve("solver", SOLVERS, settings.flow_solver)
+    method_of(settings.flow_solver)
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
     declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
     measured: dict[str, None] = {}
@@ -260,25 +254,27 @@ def resolve_settings(settings: Settings) -> Study:
 
 
 def _decided(settings: Settings, model: Model) -> Settings:
-    """With what auto stands for."""
+    """`settings` with what auto stands for."""
     suits = dict(DEFAULTS)
     if settings.against:
         suits |= {**AGAINST_DEFAULTS, "optimiser": optimiser_of(settings.against)}
         suits |= {} if model.smooth else NONSMOOTH_DEFAULTS
     auto = {
-        one.name: suits[one.name]
-        for one in fields(settings)
-        if one.name in suits and isinstance(at := getattr(settings, one.name), str) and at == AUTO
+        setting.name: suits[setting.name]
+        for setting in fields(settings)
+        if setting.name in suits
+        and isinstance(at := getattr(settings, setting.name), str)
+        and at == AUTO
     }
     return replace(settings, **auto)
 
 
 def _paradigms(settings: Settings) -> dict[str, Paradigm]:
-    found = [as_paradigm(resolve("paradigm", PARADIGMS, one)) for one in settings.paradigms]
-    named = {one.name: one for one in found}
-    if len(named) < len(found):
+    paradigms = [paradigm_from(given) for given in settings.paradigms]
+    named = {paradigm.name: paradigm for paradigm in paradigms}
+    if len(named) < len(paradigms):
         raise InputError(
-            f"paradigms: got {[one.name for one in found]}, expected each once; rename one."
+            f"paradigms: got {[each.name for each in paradigms]}, expected each once; rename one."
         )
     return named
 

@@ -1,40 +1,35 @@
-"""From what is written for an axis to its values: lists, ranges, values that move together, draws.
+"""The values of an axis, read from what is written for it: lists, ranges, zips, draws.
 
 Values are written out in the spec and are part of its hash, so they are computed exactly rounded:
 the same file gives the same numbers on every machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.lookup import nearest
 from jaxattn.study.axes import MOST, Axis, Value
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import exactly_held, known_keys, shown, whole_number
 
-__all__ = ["EXACT", "SEEDS", "known_keys", "read_axis", "read_column", "whole_number"]
+__all__ = ["SEEDS", "read_axis", "read_column"]
 
 SEEDS = 2**32
 """A seed is below it."""
 
-EXACT = 2**53
-"""A larger integer is not what a float holds."""
-
 LARGEST = 1e300
-"""Of the ends of a range."""
+"""The largest end of a range."""
 
 _DIGITS = Context(prec=40)
 FORMS = "a value, a list, {range = [low, high], count = n} or {log = [low, high], count = n}"
 
 
-def read_axis(name: str, asked: Any) -> Axis:
+def read_axis(name: str, given: Any) -> Axis:
     """One axis from what is written for it.
 
     - a list, or one value; seeds also as ``{count = n, first = s}``
@@ -47,69 +42,40 @@ def read_axis(name: str, asked: Any) -> Axis:
     Raises:
         InputError: neither a value, a list, a range, a log range, a zip nor a draw.
     """
-    if isinstance(asked, Mapping) and name != "seed":
-        known_keys(f"axis {name}", asked, ("range", "log", "count", "zip", "random", "seed"))
-    if isinstance(asked, Mapping) and "zip" in asked:
-        known_keys(f"axis {name}", asked, ("zip",))
-        columns = _columns(name, "zip", asked["zip"])
+    if isinstance(given, Mapping) and name != "seed":
+        known_keys(f"axis {name}", given, ("range", "log", "count", "zip", "random", "seed"))
+    if isinstance(given, Mapping) and "zip" in given:
+        known_keys(f"axis {name}", given, ("zip",))
+        columns = _columns(name, "zip", given["zip"])
         return Axis(name, tuple((key, _values(key, one)) for key, one in columns.items()))
-    if isinstance(asked, Mapping) and "random" in asked:
-        known_keys(f"axis {name}", asked, ("random", "count", "seed"))
-        columns = _columns(name, "random", asked["random"])
-        count = whole_number(f"axis {name}: count", asked.get("count"), 1, MOST)
-        seed = whole_number(f"axis {name}: seed", asked.get("seed", 0), 0, SEEDS - 1)
+    if isinstance(given, Mapping) and "random" in given:
+        known_keys(f"axis {name}", given, ("random", "count", "seed"))
+        columns = _columns(name, "random", given["random"])
+        count = whole_number(f"axis {name}: count", given.get("count"), 1, MOST)
+        seed = whole_number(f"axis {name}: seed", given.get("seed", 0), 0, SEEDS - 1)
         return Axis(
             name, tuple((key, _drawn(key, one, count, seed)) for key, one in columns.items())
         )
-    return Axis(name, (read_column(name, asked),))
+    return Axis(name, (read_column(name, given),))
 
 
-def read_column(name: str, asked: Any) -> tuple[str, tuple[Value, ...]]:
+def read_column(name: str, given: Any) -> tuple[str, tuple[Value, ...]]:
     """One column of an axis from what is written for it; its values may repeat."""
-    return name, _seeds(asked) if name == "seed" else _values(name, asked)
+    return name, _seeds(given) if name == "seed" else _values(name, given)
 
 
-def whole_number(name: str, value: Any, low: int, high: int) -> int:
-    """`value` if it is an integer from `low` to `high`.
-
-    Raises:
-        InputError: it is not.
-    """
-    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not integer or not low <= value <= high:
-        got = "none" if value is None else shown(value)
-        raise InputError(f"{name}: got {got}, expected an integer from {low} to {high}.")
-    return int(value)
-
-
-def known_keys(table: str, given: Any, known: Sequence[str]) -> None:
-    """Refuse a table that is none, or has an unknown key.
-
-    Raises:
-        InputError: with the nearest known key.
-    """
-    if not isinstance(given, Mapping):
-        raise InputError(f"{table}: got {shown(given)}, expected a table of {', '.join(known)}.")
-    for key in given:
-        if key not in known:
-            raise InputError(
-                f"{table}: got the key {shown(key)}, expected one of {', '.join(known)}; "
-                f"{nearest(str(key), known) or 'drop it.'}"
-            )
-
-
-def _columns(name: str, kind: str, asked: Any) -> Mapping[str, Any]:
-    if not isinstance(asked, Mapping) or not asked:
+def _columns(name: str, kind: str, given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping) or not given:
         raise InputError(
-            f"axis {name}: got {kind} = {shown(asked)}, expected a table of names and their values."
+            f"axis {name}: got {kind} = {shown(given)}, expected a table of names and their values."
         )
-    return asked
+    return given
 
 
-def _values(name: str, asked: Any) -> tuple[Value, ...]:
-    if isinstance(asked, Mapping):
-        return _spaced(name, asked)
-    listed = list(asked) if isinstance(asked, list | tuple | np.ndarray) else [asked]
+def _values(name: str, given: Any) -> tuple[Value, ...]:
+    if isinstance(given, Mapping):
+        return _spaced(name, given)
+    listed = list(given) if isinstance(given, list | tuple | np.ndarray) else [given]
     return tuple(_value(name, value) for value in listed)
 
 
@@ -118,30 +84,27 @@ def _value(name: str, value: Any) -> Value:
         value = value.item()
     if not isinstance(value, bool | int | float | str):
         raise InputError(f"axis {name}: got {shown(value)}, expected {FORMS}.")
-    if isinstance(value, float) and not isfinite(value):
-        raise InputError(f"axis {name}: got {value}, expected a finite number.")
-    if isinstance(value, int) and abs(value) > EXACT:
-        raise InputError(f"axis {name}: got {shown(value)}, expected an integer within 2**53.")
+    exactly_held(f"axis {name}", value)
     return value
 
 
-def _seeds(asked: Any) -> tuple[Value, ...]:
-    if isinstance(asked, list | tuple | np.ndarray):
-        return _values("seed", asked)
-    if not isinstance(asked, Mapping):
+def _seeds(given: Any) -> tuple[Value, ...]:
+    if isinstance(given, list | tuple | np.ndarray):
+        return _values("seed", given)
+    if not isinstance(given, Mapping):
         raise InputError(
-            f"axis seed: got {shown(asked)}, expected a list of seeds or {{count = n}}."
+            f"axis seed: got {shown(given)}, expected a list of seeds or {{count = n}}."
         )
-    known_keys("axis seed", asked, ("count", "first"))
-    count = whole_number("axis seed: count", asked.get("count"), 1, MOST)
-    first = whole_number("axis seed: first", asked.get("first", 0), 0, SEEDS - count)
+    known_keys("axis seed", given, ("count", "first"))
+    count = whole_number("axis seed: count", given.get("count"), 1, MOST)
+    first = whole_number("axis seed: first", given.get("first", 0), 0, SEEDS - count)
     return tuple(range(first, first + count))
 
 
-def _spaced(name: str, asked: Mapping[str, Any]) -> tuple[Value, ...]:
+def _spaced(name: str, given: Mapping[str, Any]) -> tuple[Value, ...]:
     """Both ends of a range and what is equally spaced between them; integers where all are."""
-    low, high, is_log = _ends(name, asked, ("count",))
-    count = whole_number(f"axis {name}: count", asked.get("count"), 1, MOST)
+    low, high, is_log = _ends(name, given, ("count",))
+    count = whole_number(f"axis {name}: count", given.get("count"), 1, MOST)
     if count == 1 and low != high:
         raise InputError(
             f"axis {name}: got count = 1, expected at least 2 as both ends of a range belong to "
@@ -153,31 +116,31 @@ def _spaced(name: str, asked: Mapping[str, Any]) -> tuple[Value, ...]:
     )
 
 
-def _drawn(name: str, asked: Any, count: int, seed: int) -> tuple[Value, ...]:
+def _drawn(name: str, given: Any, count: int, seed: int) -> tuple[Value, ...]:
     """Draws of a stream that is the name's own: other names and larger counts change none."""
     digest = np.frombuffer(sha256(name.encode()).digest(), dtype="<u4")
     # The raw stream, which NumPy promises never to change, as Generator.random makes shares of it.
     raw = np.random.PCG64([seed, *digest.tolist()]).random_raw(count)
     shares = ((raw >> np.uint64(11)) * 2.0**-53).tolist()
-    if isinstance(asked, Mapping):
-        low, high, is_log = _ends(name, asked, ())
+    if isinstance(given, Mapping):
+        low, high, is_log = _ends(name, given, ())
         return tuple(_between(low, high, Fraction(share), is_log) for share in shares)
-    choices = _values(name, asked)
+    choices = _values(name, given)
     if not choices:
         raise InputError(f"axis {name}: got no values, expected at least one to draw from.")
     return tuple(choices[int(share * len(choices))] for share in shares)
 
 
 def _ends(
-    name: str, asked: Mapping[str, Any], more: tuple[str, ...]
+    name: str, given: Mapping[str, Any], more: tuple[str, ...]
 ) -> tuple[int | float, int | float, bool]:
     """Both ends of a range, and whether it is one of logarithms."""
-    known_keys(f"axis {name}", asked, ("range", "log", *more))
-    if ("range" in asked) == ("log" in asked):
-        raise InputError(f"axis {name}: got {shown(asked)}, expected one of range and log.")
-    is_log = "log" in asked
+    known_keys(f"axis {name}", given, ("range", "log", *more))
+    if ("range" in given) == ("log" in given):
+        raise InputError(f"axis {name}: got {shown(given)}, expected one of range and log.")
+    is_log = "log" in given
     kind = "log" if is_log else "range"
-    ends = asked[kind]
+    ends = given[kind]
     numbers = isinstance(ends, list | tuple) and all(
         isinstance(end, int | float) and not isinstance(end, bool) for end in ends
     )

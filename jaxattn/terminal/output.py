@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-__all__ = ["print_json", "show"]
+__all__ = ["answer", "print_json", "show"]
 
 # Imported by the command line before it knows what is asked for: nothing heavy up here.
 
@@ -17,6 +17,14 @@ def show(*parts: Any) -> None:
     console = Console(width=width, markup=False, emoji=False)
     for part in parts:
         console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def answer(as_json: bool, value: Any, *parts: Any) -> None:
+    """Print `value` as `print_json` does for a program, or `parts` as `show` does for a person."""
+    if as_json:
+        print_json(value)
+    else:
+        show(*parts)
 
 
 def print_json(value: Any) -> None:

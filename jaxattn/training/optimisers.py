@@ -71,9 +71,15 @@ class Optimiser:
         )
 
     def rates(self, hyper: Hyper, steps: int) -> Float[Array, " step"]:
-        """The learning rate of each step of a run of `steps` steps."""
-        # The widest integers: optax divides the count, which makes float32 of an int32.
-        rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps))
+        """The learning rate of each step of a run of `steps` steps.
+
+        Raises:
+            InputError: a schedule of one's own raises.
+        """
+        hint = "a function of hyper and the number of steps that gives one from step to rate."
+        with in_one_line("schedule", hint):
+            # The widest integers: optax divides the count, which makes float32 of an int32.
+            rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps))
         return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
 
     def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from jaxattn.core.contracts import Example, Hyper, Keys, Params, Problem, Splits
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
-from jaxattn.problems.check_problem import checked
+from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything, size
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.optimisers import Optimiser
@@ -65,7 +65,7 @@ def make_train_loop(
     `jaxattn.training.legs`.
     """
     problem = checked(problem)
-    probe = make_probe(problem, keep_params, probes)
+    probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
     def loop(
         hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None

@@ -104,6 +104,30 @@ def test_a_probe_of_ones_own_is_held_to_its_labels():
         run(MINE, probes=(Probe("wide", wide, (MeasureSpec("width"),)),))
 
 
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        (lambda loss, params, hyper, scale: params["nope"], "got KeyError .'nope'."),
+        (lambda loss: {}, "got TypeError .*positional argument"),
+        (lambda loss, *_: {"width": loss({})}, "problem 'mine', loss: got KeyError .'at'."),
+        (lambda *_: {"width": jnp.ones(2) @ jnp.ones(3)}, "got TypeError"),
+        (lambda *_: 1, "probe 'mine': got int from its measure"),
+    ],
+    ids=["a key", "too few", "the loss", "shapes", "a number"],
+)
+def test_what_a_probe_raises_is_said_in_one_line(measure, words):
+    with pytest.raises(InputError, match=words) as refusal:
+        run(MINE, probes=(Probe("mine", measure, (MeasureSpec("width"),)),))
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.needs_x64
+def test_a_flow_says_so_too():
+    with pytest.raises(InputError, match=r"probe 'mine', measure: got ZeroDivisionError"):
+        run(MINE, make_flow, probes=(Probe("mine", lambda *_: 1 / 0, ()),))
+
+
 def test_what_only_computing_shows_is_verified_when_a_run_is_made():
     problem = attention_problem(
         task_of(BATCH), "linear", "soft", lambda scores, example, hyper: scores, PRECISION

@@ -7,7 +7,7 @@ import pytest
 
 from jaxattn.core.contracts import InputError
 from jaxattn.study.axes import MOST, Axis
-from jaxattn.study.fields import shown
+from jaxattn.study.checks import shown
 from jaxattn.study.values import read_axis
 
 

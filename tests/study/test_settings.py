@@ -77,6 +77,19 @@ REFUSALS = {
     "an empty batch": ({"batch_size": 0}, "batch_size: got 0"),
     "an unknown solver": ({"flow_solver": "tsit6"}, "did you mean 'tsit5'"),
     "a tolerance of one": ({"flow_rtol": 1.0}, "between 0 and 1"),
+    "a task that is a number": ({"task": 5}, "task: got int, expected Task"),
+    "a task of other arguments": ({"task": lambda size: size}, "task: got TypeError"),
+    "a factory of no task": ({"task": lambda: 5}, "task: got int, expected Task"),
+    "a model that is a number": ({"model": 5}, "model: got int, expected Model"),
+    "a model that raises": ({"model": lambda classes: {}[classes]}, "model: got KeyError ("),
+    "a factory of no model": ({"model": lambda classes: 5}, "model: got int, expected Model"),
+    "a paradigm that is a table": ({"paradigms": [{}]}, "paradigm: got dict, expected Paradigm"),
+    "a paradigm that may change": (
+        {"paradigms": hard._replace(hypers=[])},
+        "paradigm: got one with a part that is unhashable type: 'list'",
+    ),
+    "a map that is a number": ({"attention": 5}, "attention map: got int, expected AttentionMap"),
+    "a solver that is a number": ({"flow_solver": 5}, "solver: got int, expected an adaptive"),
 }
 
 
@@ -114,6 +127,14 @@ def test_a_number_is_a_constant_and_a_sequence_an_axis() -> None:
     # Without a word on it the switch follows each run's own length.
     assert "switch_time" not in study.constants
     assert study_of(hypers={"switch_time": 3.0}).constants["switch_time"] == 3.0
+
+
+@pytest.mark.usefixtures("as_people_run_it")
+@pytest.mark.parametrize("schedule", [5, lambda hyper: hyper["nope"]], ids=["number", "raises"])
+def test_a_schedule_that_is_none_is_refused_when_it_is_first_read(schedule) -> None:
+    study = study_of(task="orthogonal", schedule=schedule)
+    with pytest.raises(InputError, match=r"^schedule: got TypeError .*, expected a function of h"):
+        study.clock(study.grid)
 
 
 @pytest.mark.parametrize("kind", [float, np.float32, np.float64, np.array, jnp.asarray])

@@ -24,7 +24,7 @@ from jaxattn.run.chunk import runners_of
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.labels import pieces_of, variables_of
 from jaxattn.run.runner import Runner, Solver
-from jaxattn.study.groups import static_axes
+from jaxattn.study.groups import setting_of
 from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_hash, spec_json
@@ -50,7 +50,7 @@ class GroupCost:
     tile: int
     chunks: int
     memory: ChunkBytes
-    """Of a whole chunk."""
+    """What a whole chunk needs."""
     is_least: bool
     """Whether `memory` leaves out what programs work in, which only a compiled one tells."""
     file: int
@@ -75,16 +75,16 @@ class SweepCost:
     index: int
     """Bytes of ``results.nc``, about."""
     budget: int
-    """Of memory, that the spec allows."""
+    """Bytes of memory that the spec allows."""
 
     @property
     def runs(self) -> int:
-        """Of all groups."""
+        """Runs of all groups."""
         return sum(group.runs for group in self.groups)
 
     @property
     def chunks(self) -> int:
-        """Of all groups."""
+        """Chunks of all groups."""
         return sum(group.chunks for group in self.groups)
 
     @property
@@ -94,7 +94,7 @@ class SweepCost:
 
     @property
     def memory(self) -> ChunkBytes:
-        """Of the chunks that need most."""
+        """What the chunks need that need most."""
         each = [group.memory for group in self.groups]
         return ChunkBytes(*(max(sizes) for sizes in zip(*map(astuple, each), strict=True)))
 
@@ -105,16 +105,16 @@ class SweepCost:
 
     def seconds(self) -> float | None:
         """All of it on this machine; a group that was not probed is like the mean of the others."""
-        paces = [one.seconds / one.runs for one in self.groups if one.seconds is not None]
+        paces = [group.seconds / group.runs for group in self.groups if group.seconds is not None]
         if not paces:
             return None
-        rest = sum(one.runs for one in self.groups if one.seconds is None)
-        return sum(one.seconds or 0.0 for one in self.groups) + rest * fmean(paces)
+        rest = sum(group.runs for group in self.groups if group.seconds is None)
+        return sum(group.seconds or 0.0 for group in self.groups) + rest * fmean(paces)
 
     def compiling(self) -> float | None:
         """Seconds until all programs are made."""
-        found = [one.compiling for one in self.groups if one.compiling is not None]
-        return fmean(found) * len(self.groups) if found else None
+        seconds = [group.compiling for group in self.groups if group.compiling is not None]
+        return fmean(seconds) * len(self.groups) if seconds else None
 
     def plain(self) -> dict[str, Any]:
         """All of it, for a program."""
@@ -149,10 +149,10 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
     """
     sweep = choose_layout(spec)
     runners = runners_of(sweep)
-    found = _probed(sweep, runners) if probe else {}
+    probes = _probed(sweep, runners) if probe else {}
     devices = jax.local_devices()
     groups = tuple(
-        _cost(sweep, runner, *found.get(number, (None, 0)))
+        _cost(sweep, runner, *probes.get(number, (None, 0)))
         for number, runner in enumerate(runners)
         if isinstance(runner, Runner)  # exact rows cost next to nothing
     )
@@ -170,24 +170,24 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
 def _probed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[int, tuple[Pace, int]]:
     """Pace, and bytes that a tile works in, of some groups by number: of all kinds first."""
     kinds: dict[tuple[str, str], int] = {}
-    run = {number: one for number, one in enumerate(runners) if isinstance(one, Runner)}
+    run = {number: runner for number, runner in enumerate(runners) if isinstance(runner, Runner)}
     for number, runner in run.items():
         kinds.setdefault((runner.group.paradigm, runner.group.process), number)
     rest = set(run) - set(kinds.values())
-    found: dict[int, tuple[Pace, int]] = {}
-    started, longest = time.perf_counter(), 0.0
+    probes: dict[int, tuple[Pace, int]] = {}
+    started, longest_probe = time.perf_counter(), 0.0
     for number in (*kinds.values(), *sorted(rest)):
-        if (begun := time.perf_counter()) - started + longest > PATIENCE:
+        if (start := time.perf_counter()) - started + longest_probe > PATIENCE:
             break
         runner = run[number]
         compiled = compile_tile(runner, runner.plan.tile)
-        compiling = time.perf_counter() - begun
+        compiling = time.perf_counter() - start
         pace = pace_of(sweep.spec, runner.group, runner.plan.tile)
         analysis = compiled.memory_analysis()
         working = 0 if analysis is None else analysis.temp_size_in_bytes
-        found[number] = pace._replace(compiling=compiling), working
-        longest = max(longest, time.perf_counter() - begun)
-    return found
+        probes[number] = pace._replace(compiling=compiling), working
+        longest_probe = max(longest_probe, time.perf_counter() - start)
+    return probes
 
 
 def _index(sweep: Sweep, runners: Sequence[Runner | Solver]) -> int:
@@ -215,26 +215,21 @@ def _cost(sweep: Sweep, runner: Runner, pace: Pace | None, working: int) -> Grou
         at_once=tiles_at_once(devices),
         on_host=on_host(),
     )
-    whole = min(plan.tile * plan.tiles_per_chunk, plan.size)
-    one, whole_file = bytes_of_file(runner, 1), bytes_of_file(runner, whole)
-    each = (whole_file - one) / max(whole - 1, 1)
+    rows = min(plan.tile * plan.tiles_per_chunk, plan.size)
+    one_row, chunk_file = bytes_of_file(runner, 1), bytes_of_file(runner, rows)
+    each = (chunk_file - one_row) / max(rows - 1, 1)
     params = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs.params))
     return GroupCost(
         paradigm=group.paradigm,
         process=group.process,
-        at={
-            name: value
-            for axis in static_axes(sweep.spec)
-            for name, value in axis.at(group.at[axis.name]).items()
-            if name != "paradigm"
-        },
+        at=setting_of(sweep.spec, group),
         runs=plan.size,
         tile=plan.tile,
         chunks=plan.chunk_count,
         memory=memory,
         is_least=pace is None,
-        file=whole_file,
-        disk=round(plan.chunk_count * (one - each) + plan.size * (each + params)),
+        file=chunk_file,
+        disk=round(plan.chunk_count * (one_row - each) + plan.size * (each + params)),
         seconds=None if pace is None else _rounds(plan.size, plan.tile, pace) * pace.seconds,
         compiling=None if pace is None else pace.compiling,
     )

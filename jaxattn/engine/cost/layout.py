@@ -4,14 +4,16 @@ A layout follows from the spec and the kind of the devices, and not from how man
 busy they are. Only a tile that is to be measured depends on that; the layout then says which it is.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 import jax
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.cost.memory import bytes_of_chunk, in_words, row_bytes
 from jaxattn.engine.cost.timing import TILES_TO_TRY, fastest_tile
-from jaxattn.run.job import FLOW_TILE
+from jaxattn.run.job import usual_tile
 from jaxattn.run.runner import Runner
 from jaxattn.study.groups import THEORY, Group, make_groups
 from jaxattn.study.layout import Sweep, lay_out, plan_of
@@ -78,10 +80,9 @@ def _needed(spec: Spec, group: Group) -> Needed:
 
 def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
     """Rows vmapped together."""
-    asked, chunk = spec.layout.tile, spec.layout.chunk
-    if asked == "measure":
-        made = group.study.model
-        if (key := (group.process, made)) not in measured:
+    wanted, chunk = spec.layout.tile, spec.layout.chunk
+    if wanted == "measure":
+        if (key := (group.process, group.study.model)) not in measured:
             tiles = [
                 tile
                 for tile in TILES_TO_TRY
@@ -89,13 +90,10 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
             ]
             measured[key] = fastest_tile(spec, group, tiles) if tiles else 1
         return measured[key]
-    if asked is not None:
-        return int(asked)
-    own = group.study.model.tile if group.process == "train" else FLOW_TILE
-    if group.study.settings.against:
-        # A tile lasts as long as its slowest row, and seeds are next to each other.
-        own = max(tile for tile in range(1, own + 1) if len(group.seeds) % tile == 0)
-    return min(own, chunk or own)
+    if wanted is not None:
+        return int(wanted)
+    usual = usual_tile(group)
+    return min(usual, chunk or usual)
 
 
 def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
@@ -117,10 +115,7 @@ def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
         )
     # Half the budget is for what programs work in: that is known when they are compiled.
     allowed = memory if chunk else memory // 2
-    fits, fails = 1, most + 1
-    while fails - fits > 1:
-        middle = (fits + fails) // 2
-        fits, fails = (middle, fails) if needed(tile, middle) <= allowed else (fits, middle)
+    fits = max(1, bisect_right(range(1, most + 1), allowed, key=partial(needed, tile)))
     if chunk and fits < most:
         raise InputError(
             f"layout.chunk: got {chunk} runs ({group.paradigm}, {group.process}), which need "

@@ -19,7 +19,6 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from jaxattn.core.contracts import Data, Splits
 from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.run.runner import Runner
 from jaxattn.run.tiles import make_tile
@@ -60,11 +59,11 @@ class ChunkBytes:
     """The most that a chunk needs at once."""
 
     device: int
-    """On the device that has most of it."""
+    """Bytes on the device that has most of it."""
     host: int
-    """Beside what is on devices."""
+    """Bytes of the host, beside what is on devices."""
     process: int
-    """Of the process: both, where devices have no memory of their own."""
+    """Bytes of the process: both, where devices have no memory of their own."""
 
 
 def row_bytes(runner: Runner) -> RowBytes:
@@ -89,7 +88,7 @@ def row_bytes(runner: Runner) -> RowBytes:
         # Of a limit, those of the training beside it too.
         outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs))
         * (1 if runner.beside is None else 2),
-        labelled=sum(one.nbytes for one in variables.values()),
+        labelled=sum(variable.nbytes for variable in variables.values()),
         labelling=8 * _CROSSING * max(crossed, default=0),
         kept=pools + min(kept, runner.sources.most + examples),
     )
@@ -110,9 +109,9 @@ def bytes_of_chunk(
     Args:
         row: what a row brings.
         tile: rows of a tile.
-        tiles: of the chunk.
+        tiles: how many the chunk has.
         temporary: bytes that one tile works in; 0: not known yet, and what comes out is the least.
-        devices: that take turns.
+        devices: how many take turns.
         at_once: tiles that are worked on at once; None: all.
         on_host: whether devices have no memory of their own.
     """
@@ -138,30 +137,24 @@ def bytes_of_chunk(
 def bytes_of_file(runner: Runner, rows: int) -> int:
     """Bytes of the file of a chunk of so many rows."""
     labels = [name for name in runner.template.coords if name != "row"]
-    one = runner.template.drop_vars(labels).assign_attrs(spec_hash="0" * 64, chunk=0, group=0)
-    variables = one.data_vars.values()
-    return len(chunk_bytes(one)) + (rows - 1) * sum(variable.nbytes for variable in variables)
+    row = runner.template.drop_vars(labels).assign_attrs(spec_hash="0" * 64, chunk=0, group=0)
+    variables = row.data_vars.values()
+    return len(chunk_bytes(row)) + (rows - 1) * sum(variable.nbytes for variable in variables)
 
 
 def compile_tile(runner: Runner, tile: int) -> Any:
     """The program of a tile of so many rows on the first device, as a chunk calls it."""
     device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    seeds, hypers, data = runner.arguments(np.zeros((1, 1), dtype=int))
 
-    def shape(leaf: np.ndarray, *lead: int) -> jax.ShapeDtypeStruct:
-        dtype = jax.dtypes.canonicalize_dtype(leaf.dtype)
-        return jax.ShapeDtypeStruct((*lead, *leaf.shape[2 * len(lead) :]), dtype, sharding=device)
+    def placed(leaf: jax.ShapeDtypeStruct, *lead: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=device)
 
-    def of_rows(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda leaf: shape(leaf, tile), tree)
+    def of_rows(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return placed(leaf, tile)
 
-    def part(given: Data) -> Data:
-        own = of_rows if runner.sources.vary else lambda tree: jax.tree.map(shape, tree)
-        return Data(own(given.examples), jax.tree.map(shape, given.pool))
-
-    shapes = Splits(part(data.learn), {name: part(one) for name, one in data.evaluate.items()})
-    program = make_tile(runner.job.row, runner.sources.vary)
-    return program.lower(of_rows(seeds), of_rows(hypers), shapes).compile()
+    seed, hypers, data = jax.tree.map(placed, runner.one_row())
+    rows = (*jax.tree.map(of_rows, (seed, hypers)), runner.each(data, of_rows))
+    return make_tile(runner.job.row, runner.sources.vary).lower(*rows).compile()
 
 
 def in_words(count: int) -> str:

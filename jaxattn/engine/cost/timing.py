@@ -27,12 +27,12 @@ _STEPS = 500
 
 
 class Pace(NamedTuple):
-    """Of the rows of a group, as many tiles at once as this machine works on."""
+    """How fast the rows of a group run, as many tiles at once as this machine works on."""
 
     seconds: float
-    """For one round of tiles."""
+    """Seconds of one round of tiles."""
     rows: int
-    """Of a round."""
+    """Rows of a round."""
     compiling: float
     """Seconds that the short run's program took to be made."""
 
@@ -67,15 +67,15 @@ def fastest_tile(spec: Spec, group: Group, tiles: Sequence[int]) -> int:
 
     A larger one than two that were no faster is not tried.
     """
-    best, found, slower = float("inf"), tiles[0], 0
+    best, fastest, slower = float("inf"), tiles[0], 0
     for tile in tiles:
         pace = pace_of(spec, group, tile)
         slower += 1
         if (each := pace.seconds / pace.rows) < best:
-            best, found, slower = each, tile, 0
+            best, fastest, slower = each, tile, 0
         if slower == 2:
             break
-    return found
+    return fastest
 
 
 def _shortened(study: Study) -> tuple[Study, float]:

@@ -89,8 +89,8 @@ def keep_busy(
 
     Args:
         executor: computes ``work(number)``.
-        work: of one chunk.
-        numbers: of the chunks.
+        work: what one chunk comes to.
+        numbers: which chunks.
         at_once: how many may be submitted and not yet yielded; asked each time.
         lost: what to say when the executor breaks or cancels a chunk.
         losses: how it tells so.

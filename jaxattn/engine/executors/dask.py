@@ -33,7 +33,7 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
     """A cluster's workers.
 
     Args:
-        address: of the scheduler; None starts a cluster of one-threaded processes here.
+        address: where the scheduler is; None starts a cluster of one-threaded processes here.
         workers: so many of them; one a core unless told.
 
     Raises:

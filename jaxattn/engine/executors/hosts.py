@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.engine.executors.base import Engine
 from jaxattn.engine.executors.local import in_this_process
 from jaxattn.engine.executors.worker_setup import thread_pool
@@ -96,7 +96,7 @@ def _join(options: Mapping[str, str]) -> None:
         jax.distributed.initialize(**told, shutdown_timeout_seconds=SHUTDOWN)
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"engine hosts: got {' '.join(str(error).split())!r} from JAX, expected to be started "
+            f"engine hosts: got {in_a_line(error)!r} from JAX, expected to be started "
             "once on every host by srun, mpirun or a pod; or tell it "
             f"{', '.join(_TOLD)}."
         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.engine.executors.base import Engine, LostWork, Results, Work
 from jaxattn.engine.executors.slurm_worker import Batch
 from jaxattn.engine.executors.worker_setup import setup_here
@@ -128,7 +128,7 @@ def _submit(
             jobs += [executor.submit(batch) for batch in batches]
     except FailedJobError as error:
         raise InputError(
-            f"--options: got {' '.join(str(error).split())!r} from sbatch, expected a job array to "
+            f"--options: got {in_a_line(error)!r} from sbatch, expected a job array to "
             "be accepted; mend the settings it names."
         ) from error
     return jobs

@@ -85,8 +85,8 @@ def thread_pool() -> int:
     """Threads of XLA's pool for CPU devices in this process."""
     import jax
 
-    asked = next((os.environ[name] for name in _POOL if os.environ.get(name)), "")
-    threads = int(asked) if asked.isdigit() else _cores()
+    setting = next((os.environ[name] for name in _POOL if os.environ.get(name)), "")
+    threads = int(setting) if setting.isdigit() else _cores()
     return max(threads, len(jax.local_devices(backend="cpu")))
 
 

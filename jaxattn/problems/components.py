@@ -1,0 +1,80 @@
+"""The components of a problem, from names, factories or objects; what is none is refused."""
+
+from typing import Any
+
+from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.core.lookup import resolve
+from jaxattn.models import MODELS
+from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
+from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
+from jaxattn.problems.tracing import in_one_line
+from jaxattn.tasks import TASKS
+
+__all__ = ["attention_map_from", "model_from", "paradigm_from", "task_from"]
+
+
+def task_from(given: Any) -> Task:
+    """A task from its name, a factory without arguments, or the `Task` itself.
+
+    Raises:
+        InputError: an unknown name, a factory that raises, or no `Task`.
+    """
+    task = resolve("task", TASKS, given)
+    if callable(task) and not isinstance(task, Task):
+        with in_one_line("task", "a Task, or a function that makes one without arguments."):
+            task = task()
+    _check_kind("task", task, Task)
+    return task
+
+
+def model_from(given: Any, task: Task) -> Model:
+    """A model of a task from its name, a factory taking the classes, or the `Model` itself.
+
+    Raises:
+        InputError: an unknown name, a factory that raises, or no `Model`.
+    """
+    model = resolve("model", MODELS, given)
+    if callable(model) and not isinstance(model, Model):
+        with in_one_line("model", "a Model, or a function from the number of classes to one."):
+            model = model(task.classes)
+    _check_kind("model", model, Model)
+    return model
+
+
+def paradigm_from(given: Any) -> Paradigm:
+    """A paradigm from its name, the plain loss of one example, or the `Paradigm` itself.
+
+    Raises:
+        InputError: an unknown name, or neither a function nor a `Paradigm`.
+    """
+    paradigm = resolve("paradigm", PARADIGMS, given)
+    _check_kind("paradigm", paradigm, Paradigm, or_function=True)
+    return as_paradigm(paradigm)
+
+
+def attention_map_from(given: Any) -> AttentionMap:
+    """A map from its name, a plain ``(scores, example, hyper)``, or the `AttentionMap` itself.
+
+    Raises:
+        InputError: an unknown name, or neither a function nor an `AttentionMap`.
+    """
+    attention = resolve("attention map", ATTENTION_MAPS, given)
+    _check_kind("attention map", attention, AttentionMap, or_function=True)
+    return as_attention_map(attention)
+
+
+def _check_kind(kind: str, component: Any, of: type, *, or_function: bool = False) -> None:
+    """Refuse what is no component of this kind, or may change and so cannot be cached."""
+    if not isinstance(component, of) and not (or_function and callable(component)):
+        function = ", or a function" if or_function else ""
+        raise InputError(
+            f"{kind}: got {type(component).__name__}, expected {of.__name__}{function}; see "
+            f"help(jaxattn.{of.__name__})."
+        )
+    try:
+        hash(component)
+    except TypeError as error:
+        raise InputError(
+            f"{kind}: got one with a part that is {error}, expected parts that never change, as "
+            "problems are cached; write hypers as a tuple."
+        ) from error
