@@ -18,9 +18,9 @@ from jaxattn.plots.selection import choose, moment
 from jaxattn.plots.style import SMALL
 from jaxattn.problems.measures import EDGES
 
-__all__ = ["DRAWINGS", "PUBLISHED", "answer_map", "answer_maps"]
+__all__ = ["DRAWINGS", "answer_map", "answer_maps"]
 
-PUBLISHED = "average-input"
+_PUBLISHED = "average-input"
 """The reading of s_y that PAPER 3.5 draws for every paradigm."""
 
 _X = r"$a_z$: attention on the foreground"
@@ -98,7 +98,7 @@ def answer_maps(
     figure, axes = new_grid(len(drawn), 2, height=0.9 + 2.0 * len(drawn))
     for row, name in zip(axes, setting.paradigms, strict=True):
         own = setting.rule(name)
-        read = {f"{PUBLISHED} (published)": PUBLISHED, f"{own} (own rule)": own}
+        read = {f"{_PUBLISHED} (published)": _PUBLISHED, f"{own} (own rule)": own}
         for ax, (words, rule) in zip(row, read.items(), strict=True):
             answer_map(setting.ds, ax, name, rule, axis, at, split)
             set_title(ax, f"{name}: {words}", colour=setting.style(name).colour)
@@ -141,7 +141,7 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             "Attention on the foreground against the answer",
             "Per cent of the examples by attention on the foreground (across) and chance given to "
             "the right class (up), in steps of 0.2, at the end of training, a row of panels a "
-            f"paradigm: left by {PUBLISHED}, as published, right by its own inference rule; "
+            f"paradigm: left by {_PUBLISHED}, as published, right by its own inference rule; "
             f"{story.where}, mean over {story.over}. Above 0.8 in both, by its own rule: {corner}.",
             answer_maps,
         )

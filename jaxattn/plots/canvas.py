@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 __all__ = [
-    "COLUMN",
     "LETTER",
     "Panel",
     "inches_of",
@@ -20,15 +19,15 @@ __all__ = [
     "wrapped",
 ]
 
-COLUMN = (6.4, 4.0)
+_COLUMN = (6.4, 4.0)
 """Inches of a figure that is to be read at the width of a column."""
 LETTER = 0.52
 """Width of a letter of DejaVu Sans, as a share of its size."""
 
 
-def new_axes(height: float = COLUMN[1]) -> Axes:
+def new_axes(height: float = _COLUMN[1]) -> Axes:
     """Axes of a new pyplot figure, which a notebook shows by itself."""
-    return plt.subplots(figsize=(COLUMN[0], height), layout="constrained")[1]
+    return plt.subplots(figsize=(_COLUMN[0], height), layout="constrained")[1]
 
 
 def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -40,7 +39,7 @@ def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
     """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes."""
-    figure = Figure(figsize=(COLUMN[0], height), layout="constrained")
+    figure = Figure(figsize=(_COLUMN[0], height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -15,7 +15,7 @@ from jaxattn.analysis.measures import title_of, watched_in
 from jaxattn.analysis.wording import capital
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_panels
-from jaxattn.plots.drawing import Drawing, Entry, Story, medians_words
+from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
 from jaxattn.plots.finished_rows import Curves, curves, left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import clauses, finish_axes, set_title
 from jaxattn.plots.legends import one_legend
@@ -197,7 +197,8 @@ class _CurveWords(NamedTuple):
 
     def ends_words(self, drawn: Iterable[Curves]) -> str:
         """Where the medians end."""
-        return self.ends.format(medians_words(drawn, self.form))
+        ends = ((curve.paradigm, curve.quantile(0.5)[-1]) for curve in drawn)
+        return self.ends.format(named_words((name, format(end, self.form)) for name, end in ends))
 
 
 _WORDS: Mapping[str, _CurveWords] = {

@@ -25,9 +25,7 @@ __all__ = [
     "Story",
     "entries",
     "gallery",
-    "medians_words",
     "named_words",
-    "own_figure",
 ]
 
 
@@ -71,7 +69,7 @@ class Story:
         self, name: str, title: str, caption: str, draw: Callable[[xr.Dataset], Axes | Figure]
     ) -> Drawing:
         """A figure of the result, new each time it is drawn."""
-        return Drawing(name, title, caption, partial(own_figure, draw, self.ds))
+        return Drawing(name, title, caption, partial(_own_figure, draw, self.ds))
 
     def finished(self, process: str) -> bool:
         """Whether some run of a process ended well."""
@@ -129,7 +127,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
     return drawings
 
 
-def own_figure(draw: Callable[[xr.Dataset], Axes | Figure], ds: xr.Dataset) -> Figure:
+def _own_figure(draw: Callable[[xr.Dataset], Axes | Figure], ds: xr.Dataset) -> Figure:
     """The new figure that `draw` makes, unknown to pyplot: who asked for it holds it."""
     drawn = draw(ds)
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
@@ -141,9 +139,3 @@ def own_figure(draw: Callable[[xr.Dataset], Axes | Figure], ds: xr.Dataset) -> F
 def named_words(words: Iterable[tuple[str, str]]) -> str:
     """``soft 0.91, hard 0.82``."""
     return ", ".join(f"{name} {value}" for name, value in words)
-
-
-def medians_words(drawn: Iterable[Curves], form: str) -> str:
-    """The median of each paradigm at the end, in this format."""
-    ends = ((curve.paradigm, curve.quantile(0.5)[-1]) for curve in drawn)
-    return named_words((name, format(end, form)) for name, end in ends)

@@ -17,32 +17,27 @@ from jaxattn.plots.selection import choose, moment, name_paradigms
 from jaxattn.plots.style import SMALL
 from jaxattn.problems.measures import CELLS
 
-__all__ = ["CELL_WORDS", "DRAWINGS", "error_cells"]
+__all__ = ["DRAWINGS", "error_cells"]
 
-CELL_WORDS = dict(
-    zip(
-        CELLS,
-        (
-            "focus and answer true",
-            "focus false, answer true",
-            "focus true, answer false",
-            "focus and answer false",
-        ),
-        strict=True,
-    )
+_WORDS = (
+    "focus and answer true",
+    "focus false, answer true",
+    "focus true, answer false",
+    "focus and answer false",
 )
+"""What each of `CELLS` is."""
 
 _STRENGTH = (1.0, 0.55, 0.3, 0.12)
 """The share of the paradigm's colour: strong where the answer is true."""
 _HATCH = ("", "////", "", "////")
 """Cells are hatched where the focus is false."""
 _LOOKS = {
-    f"{cell}: {CELL_WORDS[cell]}": {
+    f"{cell}: {words}": {
         "facecolor": str(1 - 0.65 * strength),
         "hatch": hatch,
         "edgecolor": "white",
     }
-    for cell, strength, hatch in zip(CELLS, _STRENGTH, _HATCH, strict=True)
+    for cell, words, strength, hatch in zip(CELLS, _WORDS, _STRENGTH, _HATCH, strict=True)
 }
 """How the patches of the legend look, in grey."""
 _WIDTH = 0.56
@@ -143,8 +138,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
 
 
 def _shares_words(run: Curves) -> str:
-    shares = zip(CELLS, run.values[:, -1].mean(axis=0), strict=True)
-    return ", ".join(f"{share:.0f} % {CELL_WORDS[cell]}" for cell, share in shares)
+    shares = zip(run.values[:, -1].mean(axis=0), _WORDS, strict=True)
+    return ", ".join(f"{share:.0f} % {words}" for share, words in shares)
 
 
 DRAWINGS = (Entry(80, _drawings),)

@@ -20,9 +20,9 @@ from jaxattn.plots.selection import Setting, choose, names_of
 from jaxattn.plots.style import SYMBOLS
 from jaxattn.plots.train_beside_flow import DASHES, MARKS, paradigm_handles
 
-__all__ = ["DRAWINGS", "QUANTITIES", "mu_nu", "population"]
+__all__ = ["DRAWINGS", "mu_nu", "population"]
 
-QUANTITIES = tuple(SYMBOLS)
+_QUANTITIES = tuple(SYMBOLS)
 """The state of the reduced system, and the attention that follows from nu."""
 
 _PROCESSES: dict[str, tuple[dict[str, Any], str]] = {
@@ -59,7 +59,7 @@ def mu_nu(
     Raises:
         InputError: a name or a learning rate that the result does not have.
     """
-    resolve("quantity", dict.fromkeys(QUANTITIES), quantity)
+    resolve("quantity", dict.fromkeys(_QUANTITIES), quantity)
     setting = choose(ds, learning_rate, paradigms, split, first="train")
     drawn = _reduced_curves(setting, quantity)
     ax = new_axes() if ax is None else ax
@@ -93,8 +93,8 @@ def population(
         InputError: as for `mu_nu`.
     """
     setting = choose(ds, learning_rate, split=split, first="train")
-    figure, axes = new_panels(len(QUANTITIES), height=3.9)
-    for ax, quantity in zip(axes, QUANTITIES, strict=True):
+    figure, axes = new_panels(len(_QUANTITIES), height=3.9)
+    for ax, quantity in zip(axes, _QUANTITIES, strict=True):
         mu_nu(ds, ax, quantity, learning_rate, split, log)
         set_title(ax)
         ax.set_xlabel("time")  # what it is, the caption says once
@@ -129,7 +129,7 @@ def _handles(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
-    if {*QUANTITIES} <= set(story.ds.data_vars):
+    if {*_QUANTITIES} <= set(story.ds.data_vars):
         yield story.drawing(
             "population",
             "The solvable setting: training, flow and theory",

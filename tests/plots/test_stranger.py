@@ -7,10 +7,9 @@ from stranger import Copy
 MINE = '''"""A figure of one's own."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from jaxattn.plots.curves import learning
-from jaxattn.plots.drawing import Drawing, Entry, Story, own_figure
+from jaxattn.plots.drawing import Drawing, Entry, Story
 
 __all__ = ["DRAWINGS"]
 
@@ -18,7 +17,7 @@ __all__ = ["DRAWINGS"]
 def _drawings(story: Story) -> Iterator[Drawing]:
     if story.runs("objective"):
         caption = f"The training loss of {story.over}; {story.where}."
-        yield Drawing("mine", "The loss", caption, partial(own_figure, learning, story.ds))
+        yield story.drawing("mine", "The loss", caption, learning)
 
 
 DRAWINGS = (Entry(65, _drawings),)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import Hyper, Params
 from jaxattn.problems.minibatches import Order
 
-__all__ = ["Limit", "LimitODE", "RunContext", "of_params", "tree_add_scaled"]
+__all__ = ["Limit", "LimitODE", "RunContext", "tree_add_scaled"]
 
 State: TypeAlias = PyTree
 """What an equation moves: the parameters, or more (velocities, moments)."""
@@ -41,19 +41,26 @@ class RunContext(NamedTuple):
     examples: int
 
 
+def _state_itself(time: Float[Array, ""], state: Any) -> Params:
+    """Reads an equation that moves the parameters themselves."""
+    del time
+    return state
+
+
 class LimitODE(NamedTuple):
     """An initial value problem in time on the optimiser's clock.
 
     - `start`: the state where the run starts, or starts anew;
     - ``field(time, state) -> state'``: the drift, where there is noise;
-    - ``read(time, state) -> Params``: what stands beside the parameters of training;
+    - ``read(time, state) -> Params``: what stands beside the parameters of training; by default
+      the state itself;
     - ``noise(time, state, dw [draws]) -> State``: linear in the increments `dw` of as many
       independent Brownian motions (Ito); None: there is none.
     """
 
     start: State
     field: Callable[[Float[Array, ""], State], State]
-    read: Callable[[Float[Array, ""], State], Params]
+    read: Callable[[Float[Array, ""], State], Params] = _state_itself
     noise: Callable[[Float[Array, ""], State, Float[Array, " draw"]], State] | None = None
     draws: int = 0
 
@@ -87,12 +94,6 @@ class Limit(NamedTuple):
     stochastic: bool = False
     place: int = 1000
     """Where it stands in lists, small numbers first."""
-
-
-def of_params(time: Float[Array, ""], state: Any) -> Params:
-    """`LimitODE.read` of an equation that moves the parameters themselves."""
-    del time
-    return state
 
 
 def tree_add_scaled(tree: PyTree, factor: Any, other: PyTree) -> PyTree:

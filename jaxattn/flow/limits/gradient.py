@@ -3,14 +3,14 @@
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 
 __all__ = ["LIMIT"]
 
 
 def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
     del origin
-    return LimitODE(params, context.descent_direction, of_params)
+    return LimitODE(params, context.descent_direction)
 
 
 LIMIT = Limit(

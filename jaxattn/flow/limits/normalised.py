@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
 from jaxattn.training.optimisers import unit
 
 __all__ = ["LIMIT"]
@@ -18,7 +18,7 @@ def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> 
         direction = unit(context.gradient(time, params))
         return context.scale(jax.tree.map(jnp.negative, direction))
 
-    return LimitODE(params, field, of_params)
+    return LimitODE(params, field)
 
 
 LIMIT = Limit(

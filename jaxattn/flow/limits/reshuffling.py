@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Params
-from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params, tree_add_scaled
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, tree_add_scaled
 from jaxattn.flow.limits.sde import batch_spread, refuse_clipping
 
 __all__ = ["LIMIT"]
@@ -34,7 +34,7 @@ def _reshuffling(context: RunContext, params: Params, origin: Float[Array, ""]) 
         bend = context.scale(jax.grad(roughness, argnums=1)(time, params))
         return tree_add_scaled(context.descent_direction(time, params), -rate / 2, bend)
 
-    return LimitODE(params, field, of_params)
+    return LimitODE(params, field)
 
 
 def _product(a: Params, b: Params) -> Float[Array, ""]:

@@ -4,7 +4,7 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Params
-from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, of_params, tree_add_scaled
+from jaxattn.flow.limits.base import Limit, LimitODE, RunContext, tree_add_scaled
 from jaxattn.flow.limits.modified import with_derivative
 
 __all__ = ["LIMIT"]
@@ -27,7 +27,7 @@ def _equation(context: RunContext, params: Params, origin: Float[Array, ""]) -> 
         bend = tree_add_scaled(along_first, 3.0, again)
         return tree_add_scaled(tree_add_scaled(first, -rate / 2, second), rate**2 / 12, bend)
 
-    return LimitODE(params, field, of_params)
+    return LimitODE(params, field)
 
 
 LIMIT = Limit(
