@@ -148,7 +148,7 @@ def make_flow(
             measures=measures,
             status=_ended(solution, measures["objective"], known),
             time_reached=solution.time_reached,
-            work=solution.work,
+            work=solution.stats,
             params=kept,
         )
 

@@ -122,6 +122,6 @@ def _joined(before: Solution, after: Solution, later: Array) -> Solution:
         values=jax.tree.map(take, before.values, after.values),
         status=jnp.where(whole, after.status, before.status),
         time_reached=jnp.where(whole, after.time_reached, before.time_reached),
-        work=jax.tree.map(jnp.add, before.work, after.work),
+        stats=jax.tree.map(jnp.add, before.stats, after.stats),
         event_occurred=before.event_occurred | (whole & after.event_occurred),
     )

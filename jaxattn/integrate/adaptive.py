@@ -48,7 +48,7 @@ class Run(NamedTuple):
     end: Float[Array, ""]
     event_occurred: Bool[Array, ""]
     reached: Bool[Array, ""]
-    work: dict[str, Int[Array, ""]]
+    stats: dict[str, Int[Array, ""]]
 
 
 def _event(until: Function) -> diffrax.Event:
@@ -153,7 +153,7 @@ def run(
         end=end,
         event_occurred=event_occurred,
         reached=event_occurred | (diffrax.is_successful(solution.result) & (end == span.end)),
-        work={
+        stats={
             "gradients": evaluations,
             "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),
             "rejected": jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32),

@@ -73,7 +73,7 @@ def integrate(
         The saved values and how the run ended: ``Status.DONE`` where the solver succeeded *and*
         reached ``times[-1]``, or the event, *and* every value saved until then is finite; else
         ``Status.SOLVER_FAILED``. NaN or infinity in `y0` or `times`, decreasing times, a field that
-        gives NaN and a singularity end early in that way. `work` counts every evaluation of the
+        gives NaN and a singularity end early in that way. `stats` counts every evaluation of the
         field; for an implicit solver, at least two a stage and one a number of `y0` for the
         Jacobian of every step, no more of which diffrax tells.
 
@@ -123,6 +123,6 @@ def integrate(
         values=values,
         status=status_of(valid & done.reached & all_finite(due)),
         time_reached=jnp.where(valid, end, times[0]),
-        work={**done.work, "gradients": done.work["gradients"] + 2},  # two chose the first step
+        stats={**done.stats, "gradients": done.stats["gradients"] + 2},  # two chose the first step
         event_occurred=valid & done.event_occurred,
     )

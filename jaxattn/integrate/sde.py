@@ -102,7 +102,7 @@ class _SmallNoise(diffrax.AbstractItoSolver):
 class _EvenSteps(diffrax.AbstractStepSizeController):
     """Between two marks, equal steps of at most a given length; a step ends at every mark."""
 
-    longest: Float[Array, ""]
+    dtmax: Float[Array, ""]
     marks: Float[Array, " mark"]
 
     def wrap(self, direction: Any) -> "_EvenSteps":
@@ -113,13 +113,13 @@ class _EvenSteps(diffrax.AbstractStepSizeController):
         place = jnp.searchsorted(self.marks, time, side="right")
         mark = self.marks[jnp.minimum(place, self.marks.size - 1)]
         # Rounding must not make 11 steps of 10: what is left may be longer by a millionth.
-        steps = jnp.ceil((mark - time) / self.longest - 1e-6)
+        steps = jnp.ceil((mark - time) / self.dtmax - 1e-6)
         return jnp.where(steps > 1, time + (mark - time) / steps, mark)
 
     def shortest(self) -> Array:
         """The shortest step; infinite if there is none."""
         gaps = jnp.diff(self.marks)
-        steps = gaps / jnp.maximum(jnp.ceil(gaps / self.longest - 1e-6), 1.0)
+        steps = gaps / jnp.maximum(jnp.ceil(gaps / self.dtmax - 1e-6), 1.0)
         return jnp.min(jnp.where(steps > 0, steps, jnp.inf), initial=jnp.inf)
 
     def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, None]:
@@ -181,7 +181,7 @@ def integrate_sde(
 
     Returns:
         The saved values and how the run ended, as `integrate`: a run ends before the first step
-        whose result is not finite. `work` counts as ``gradients`` four evaluations of the drift
+        whose result is not finite. `stats` counts as ``gradients`` four evaluations of the drift
         and two of the noise a step, and the step that ended it as ``rejected``.
 
     Raises:
@@ -249,6 +249,6 @@ def integrate_sde(
         values=values,
         status=status_of(done),
         time_reached=jnp.where(valid, reached, times[0]),
-        work={"gradients": 6 * (taken + rejected), "steps": taken, "rejected": rejected},
+        stats={"gradients": 6 * (taken + rejected), "steps": taken, "rejected": rejected},
         event_occurred=jnp.asarray(False),
     )

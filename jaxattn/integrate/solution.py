@@ -29,14 +29,14 @@ class Solution(NamedTuple):
     """A solved initial value problem.
 
     `values` holds NaN in place of what was not reached. `event_occurred` says whether the run ended
-    at the event it was to run until. `work` counts ``gradients`` (evaluations of the field),
+    at the event it was to run until. `stats` counts ``gradients`` (evaluations of the field),
     ``steps`` (accepted) and ``rejected``.
     """
 
     values: PyTree[Shaped[Array, "save ..."]]
     status: Int[Array, ""]
     time_reached: Float[Array, ""]
-    work: dict[str, Int[Array, ""]]
+    stats: dict[str, Int[Array, ""]]
     event_occurred: Bool[Array, ""]
 
 

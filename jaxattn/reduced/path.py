@@ -107,5 +107,5 @@ def made_path(
         invariant_drift=drift,
         status=solution.status,
         time_reached=solution.time_reached,
-        work=solution.work,
+        work=solution.stats,
     )

@@ -38,7 +38,7 @@ def test_the_error_falls_with_the_step_at_the_order_of_the_solver(solver, order,
     # Steps are about equal, as a rotation has one scale, so the error goes as steps ** -order; a
     # rotation is linear, which may cancel the leading term (dopri8 measures 9).
     runs = [run(10.0**-power) for power in range(least, least + 4)]
-    steps = np.array([int(run.work["steps"]) for run in runs])
+    steps = np.array([int(run.stats["steps"]) for run in runs])
     exact = np.array([np.sin(40.0), np.cos(40.0)])
     errors = np.array([np.linalg.norm(run.values[-1] - exact) for run in runs])
     slopes = -np.diff(np.log(errors)) / np.diff(np.log(steps))
@@ -57,7 +57,7 @@ def test_where_one_saves_changes_neither_the_steps_nor_the_end(solver):
 
     many = at(jnp.linspace(0.0, 3.0, 40))
     few = at(jnp.where(jnp.arange(40) > 0, 3.0, 0.0))
-    assert few.work == many.work
+    assert few.stats == many.stats
     assert np.array_equal(few.values[-1], many.values[-1])
     assert np.array_equal(many.values[0], START)
     assert few.status == many.status == Status.DONE
@@ -72,7 +72,7 @@ def test_the_unit_of_time_changes_no_step():
     second = run(1.0)
     for unit in (2.0**-30, 2.0**30):
         other = run(unit)
-        assert other.work == second.work
+        assert other.stats == second.stats
         assert np.max(np.abs(other.values - second.values)) < 1e-12
 
 
@@ -96,9 +96,9 @@ def test_a_step_ends_exactly_at_a_jump_and_a_save_may_lie_on_it():
     run = fall(times, jumps, jumps)
     assert run.status == Status.DONE
     assert np.max(np.abs(run.values[:, 0] - exact)) < 20 * EPS * 2.0
-    assert run.work["rejected"] == 0
+    assert run.stats["rejected"] == 0
     blind = fall(times, jumps, np.full(2, INF))
-    assert blind.work["rejected"] > 10
+    assert blind.stats["rejected"] > 10
     assert np.max(np.abs(blind.values[:, 0] - exact)) > 1e-12
 
 
@@ -139,7 +139,7 @@ def test_a_jump_at_the_end_of_a_run_of_a_single_step_loses_no_save():
     end = 1e-11
     run = fall(np.linspace(0.0, end, 6), np.array([end, INF]), np.array([end, INF]))
     assert run.status == Status.DONE
-    assert run.work["steps"] == 1
+    assert run.stats["steps"] == 1
 
 
 # Every way to fail, each in a row of one batch beside sound ones.
@@ -213,14 +213,14 @@ def test_what_was_reached_before_a_failure_is_kept_and_the_rest_is_nan():
     assert run.time_reached < 1.5
     capped = _all_rows()["too few steps allowed"]
     assert 0 < capped.time_reached < 2.0
-    assert capped.work["steps"] + capped.work["rejected"] == MAX_STEPS
+    assert capped.stats["steps"] + capped.stats["rejected"] == MAX_STEPS
 
 
 @pytest.mark.parametrize(
     "name", [name for name in ROWS if name.startswith(("NaN", "an inf", "decr", "a sing"))]
 )
 def test_a_hopeless_row_ends_long_before_its_step_limit(name):
-    work = _all_rows()[name].work
+    work = _all_rows()[name].stats
     # A step shrinks by at least 0.9 and at most 0.2 when rejected: from 1 to 16 EPS takes 22 to
     # 315 rejections; towards a singularity steps are accepted as well.
     assert work["steps"] + work["rejected"] < 700
@@ -228,7 +228,7 @@ def test_a_hopeless_row_ends_long_before_its_step_limit(name):
 
 @pytest.mark.parametrize("name", list(ROWS)[2:10])
 def test_a_row_that_cannot_be_solved_takes_no_step(name):
-    work = _all_rows()[name].work
+    work = _all_rows()[name].stats
     assert work["steps"] + work["rejected"] == 0
 
 
@@ -258,7 +258,7 @@ def test_a_batch_gives_what_a_loop_gives():
     rows = _all_rows()
     for name in ("sound", "sound, another rate"):
         alone = _row(_solve([ROWS[name]]), 0)
-        assert alone.work == rows[name].work
+        assert alone.stats == rows[name].stats
         assert np.max(np.abs(alone.values["y"] - rows[name].values["y"])) < 1e-12
         rate = ROWS[name].get("rate", 1.0)
         exact = np.exp(-rate * np.array(SOUND["times"]))
@@ -303,8 +303,8 @@ def test_work_counts_every_evaluation_of_the_field(solver):
     jax.block_until_ready(run)
     jax.effects_barrier()
     assert run.status == Status.DONE
-    assert run.work["rejected"] > 3
-    assert run.work["gradients"] == len(calls)
+    assert run.stats["rejected"] > 3
+    assert run.stats["gradients"] == len(calls)
 
 
 def test_everything_runs_in_the_dtype_of_the_start():

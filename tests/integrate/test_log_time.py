@@ -88,7 +88,7 @@ def test_a_jump_in_log_time_costs_no_more_than_a_few_rejections():
     # It is met exactly, though the last reading before it is turned back to a time not before it:
     # a miss by one unit in the last place takes dozens.
     assert is_turned_back_late(TURN)
-    assert rows()["plain"].work["rejected"] < 10
+    assert rows()["plain"].stats["rejected"] < 10
 
 
 def test_an_event_in_log_time_is_found_and_told_in_t():
@@ -104,7 +104,7 @@ def test_an_event_in_log_time_is_found_and_told_in_t():
 def test_a_unit_that_makes_no_sense_fails_without_a_step(name):
     run = rows()[name]
     assert run.status == Status.SOLVER_FAILED
-    assert run.work["steps"] + run.work["rejected"] == 0
+    assert run.stats["steps"] + run.stats["rejected"] == 0
     assert np.isnan(run.values["y"]).all()
 
 
@@ -142,7 +142,7 @@ def test_the_implicit_solver_steps_over_what_is_fast_and_over():
         assert done.status == Status.DONE
         np.testing.assert_allclose(done.values["y"][:, 0], np.cos(np.arange(6)), atol=1e-5)
         # On the real axis an explicit step of order 5 is stable up to about 3.3 / rate.
-        assert done.work["steps"] < 200 < 5 * rate / 3.3 / 50
+        assert done.stats["steps"] < 200 < 5 * rate / 3.3 / 50
 
 
 def test_a_tolerance_below_the_reach_of_the_dtype_is_refused_in_one_line():

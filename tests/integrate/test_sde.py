@@ -80,8 +80,8 @@ def test_a_linear_equation_follows_its_exact_recursion_on_the_path_it_drew():
     for number, length in enumerate(np.diff(ends)):
         x = amplification(-2.0 * length) * (x + first[:, number]) + second[:, number]
         np.testing.assert_allclose(done.values["x"][:, number + 1], x, atol=50 * EPS)
-    assert np.all(done.work["steps"] == 5)
-    assert np.all(done.work["gradients"] == 30)
+    assert np.all(done.stats["steps"] == 5)
+    assert np.all(done.stats["gradients"] == 30)
 
 
 def test_the_paths_are_brownian():
@@ -122,7 +122,7 @@ def test_a_jump_of_the_drift_is_met_exactly():
 
 
 def test_no_step_is_longer_than_asked():
-    steps = np.asarray(run(np.arange(256), step=np.tile([0.05, 0.1, 0.2, 1.0], 64)).work["steps"])
+    steps = np.asarray(run(np.arange(256), step=np.tile([0.05, 0.1, 0.2, 1.0], 64)).stats["steps"])
     # Lengths between ends: 0.1, 0.2, 0.05, 0.05, 0.6.
     assert steps[:4].tolist() == [2 + 4 + 1 + 1 + 12, 1 + 2 + 1 + 1 + 6, 1 + 1 + 1 + 1 + 3, 5]
 
@@ -140,7 +140,7 @@ def test_a_row_that_fails_fails_alone():
     assert np.array_equal(done.status == Status.DONE, good)
     assert np.all(np.asarray(done.status)[~good] == Status.SOLVER_FAILED)
     assert np.isnan(done.values["x"][1:7, -1]).all()
-    assert np.all(np.asarray(done.work["steps"])[1:7] == 0)
+    assert np.all(np.asarray(done.stats["steps"])[1:7] == 0)
 
     def keep(tree):
         return jax.tree.map(lambda leaf: leaf[good], tree)
