@@ -140,9 +140,9 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
     looks = np.tile(np.geomspace(*_LOOKED, _LOOKS), (cells, 1))
     passes = {}
     with to.watch.running("who leads when"):
-        for one, other in PAIRS:
-            at = last_pass(curve(one), curve(other), looks)
-            passes[one, other] = at.reshape(config.points, config.points)
+        for ahead, behind in PAIRS:
+            at = last_pass(curve(ahead), curve(behind), looks)
+            passes[ahead, behind] = at.reshape(config.points, config.points)
     return dataset_of(config, solved, passes)
 
 
@@ -195,7 +195,7 @@ def dataset_of(
     if passes:
         words = "time at which the first takes the lead in nu"
         ds["takes_lead"] = labelled(f"pair {_PLANE}", list(passes.values()), "m C", words)
-        ds = ds.assign_coords(pair=[f"{one} over {other}" for one, other in passes])
+        ds = ds.assign_coords(pair=[" over ".join(pair) for pair in passes])
     return ds
 
 
