@@ -179,11 +179,12 @@ def departing_classes(ds: xr.Dataset) -> Figure:
         panel.ax.sharey(panels[0].ax)
     for (ax, left, bottom), name in zip(panels, names, strict=True):
         ax.tick_params(labelbottom=bottom, labelleft=left)
-        one, colour = at.sel(paradigm=name), style_of(name, names).colour
+        paths, colour = at.sel(paradigm=name), style_of(name, names).colour
         for label in np.argsort(share):
             shade = _shade(colour, (share[label] - share.min()) / np.ptp(share))
-            ax.plot(time[shown], one["nu"].values[shown, label], color=shade, lw=1.6)
-        ax.plot(time[shown], one["reduced_nu"].values[shown], color="black", lw=1.2, ls=(0, (4, 2)))
+            ax.plot(time[shown], paths["nu"].values[shown, label], color=shade, lw=1.6)
+        reduced = paths["reduced_nu"].values[shown]
+        ax.plot(time[shown], reduced, color="black", lw=1.2, ls=(0, (4, 2)))
         ax.set_xscale("log")
         format_axes(
             ax,

@@ -122,10 +122,10 @@ def losses_of(problem: Problem, params: Params, batch: Example, hyper: Hyper) ->
 
 
 @lru_cache(maxsize=32)
-def problem_of(task: Task, paradigm: str, precision: str = PRECISION) -> Problem:
+def problem_of(task: Task, paradigm: str) -> Problem:
     """Linear classification with bias, started as PyTorch does, under an imposed attention."""
     model = linear(task.classes, bias=True, start="uniform")
-    problem = in_pieces(attention_problem(task, model, paradigm, "imposed", precision), PIECE)
+    problem = in_pieces(attention_problem(task, model, paradigm, "imposed", PRECISION), PIECE)
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
         return losses_of(problem, params, batch, hyper)

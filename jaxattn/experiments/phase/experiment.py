@@ -140,9 +140,9 @@ def run(config: Phase, to: Listeners) -> xr.Dataset:
     looks = np.tile(np.geomspace(*_LOOKED, _LOOKS), (cells, 1))
     passes = {}
     with to.watch.running("who leads when"):
-        for one, other in PAIRS:
-            at = last_pass(curve(one), curve(other), looks)
-            passes[one, other] = at.reshape(config.points, config.points)
+        for ahead, behind in PAIRS:
+            at = last_pass(curve(ahead), curve(behind), looks)
+            passes[ahead, behind] = at.reshape(config.points, config.points)
     return dataset_of(config, solved, passes)
 
 
@@ -195,7 +195,7 @@ def dataset_of(
     if passes:
         words = "time at which the first takes the lead in nu"
         ds["takes_lead"] = labelled(f"pair {_PLANE}", list(passes.values()), "m C", words)
-        ds = ds.assign_coords(pair=[f"{one} over {other}" for one, other in passes])
+        ds = ds.assign_coords(pair=[" over ".join(pair) for pair in passes])
     return ds
 
 
@@ -229,7 +229,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "Closed forms of the solvable setting from zero."
     )
     hybrid = f"The hybrid goes over from soft to hard at {float(ds['switch_time']):g} m C."
-    leading = [
+    every = [
         plots.Drawing(
             "leaders",
             "Who has the largest attention",
@@ -244,8 +244,6 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
             f"above each map; grey: all are there from the start. {hybrid} {plane}",
             partial(leader_maps, ds, "threshold"),
         ),
-    ]
-    changing = [
         plots.Drawing(
             "lead_times",
             "When the lead changes hands",
@@ -254,7 +252,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
             partial(lead_time_maps, ds),
         ),
     ]
-    times = [
+    every += [
         plots.Drawing(
             f"time_to_focus_{threshold:g}",
             f"Time to an attention of {threshold:g}",
@@ -264,11 +262,12 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         )
         for threshold in map(float, ds["threshold"].values)
     ]
-    return [
-        *(leading if "largest_attention" in ds else []),
-        *(changing if "takes_lead" in ds else []),
-        *times,
-    ]
+    needs = {
+        "leaders": "largest_attention",
+        "first_to_focus": "first_to_focus",
+        "lead_times": "takes_lead",
+    }
+    return [drawing for drawing in every if needs.get(drawing.name, "time_to_focus") in ds]
 
 
 PHASE = Experiment(

@@ -108,7 +108,7 @@ def leader_maps(ds: xr.Dataset, by: str = "horizon") -> Figure:
     name, words = resolve("by", _BY, by)
     require(ds, "leader_maps", "phase", *_SIZES, name)
     names = [str(paradigm) for paradigm in ds["paradigm"].values]
-    colours = [_TIE, *(style_of(one, names).colour for one in names)]
+    colours = [_TIE, *(style_of(paradigm, names).colour for paradigm in names)]
     norm = BoundaryNorm(np.arange(-1.5, len(names)), len(colours))
     codes = ds[name]
     among, at = [str(value) for value in ds["among"].values], codes[by].values

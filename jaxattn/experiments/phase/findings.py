@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.experiments.wording import Line
+
 __all__ = ["findings", "numbers"]
 
 _WHO = {"three": "soft, hard and lvml", "all": "these and the hybrid"}
 _COLUMNS = ("what", "at", "paradigm", "low", "median", "high", "leads_three", "leads_all")
 
 
-def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
+def numbers(ds: xr.Dataset) -> list[Line]:
     """One line for each paradigm and threshold, paradigm and horizon, and pair of paradigms.
 
     - ``time to focus`` [m C] at a threshold, ``attention`` at a horizon, and ``takes the lead``
@@ -34,9 +36,7 @@ def numbers(ds: xr.Dataset) -> list[dict[str, Any]]:
     return lines
 
 
-def _of_paradigms(
-    ds: xr.Dataset, what: str, name: str, axis: str, winners: str
-) -> list[dict[str, Any]]:
+def _of_paradigms(ds: xr.Dataset, what: str, name: str, axis: str, winners: str) -> list[Line]:
     lines = []
     for at in map(float, ds[axis].values):
         for code, paradigm in enumerate(map(str, ds["paradigm"].values)):
@@ -74,11 +74,11 @@ def findings(ds: xr.Dataset) -> list[str]:
     return said + [_takes_long(line) for line in lines if line["what"] == "time to focus"]
 
 
-def _select(lines: Sequence[dict[str, Any]], what: str, at: float) -> list[dict[str, Any]]:
+def _select(lines: Sequence[Line], what: str, at: float) -> list[Line]:
     return [line for line in lines if line["what"] == what and line["at"] == at]
 
 
-def _leads(lines: Sequence[dict[str, Any]], what: str, at: float, among: str) -> str:
+def _leads(lines: Sequence[Line], what: str, at: float, among: str) -> str:
     shares = {line["paradigm"]: line[f"leads_{among}"] for line in lines}
     shares = {name: share for name, share in shares.items() if share}
     if not shares:
@@ -95,7 +95,7 @@ def _leads(lines: Sequence[dict[str, Any]], what: str, at: float, among: str) ->
     return f"{words}, among {_WHO[among]}: {', '.join(parts)} of the map."
 
 
-def _takes(line: dict[str, Any]) -> str:
+def _takes(line: Line) -> str:
     one, other = line["paradigm"].split(" over ")
     if line["median"] is None:
         return f"{one} never takes the lead from {other} on the map."
@@ -109,11 +109,11 @@ def _where(share: float) -> str:
     return ", everywhere on the map" if share == 1.0 else f", on {_percent(share)} of the map"
 
 
-def _takes_long(line: dict[str, Any]) -> str:
+def _takes_long(line: Line) -> str:
     return f"{line['paradigm']}: an attention of {line['at']:g} takes {_band(line)} m C."
 
 
-def _band(line: dict[str, Any]) -> str:
+def _band(line: Line) -> str:
     if line["median"] is None:
         return "an unknown number of"
     return f"{line['low']:.3g} to {line['high']:.3g} (median {line['median']:.3g})"

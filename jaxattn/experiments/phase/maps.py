@@ -5,7 +5,7 @@ segments and all classes, in one program a paradigm. The hybrid has none of its 
 attention up to the switch, and hard attention from the state that this has reached.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -95,8 +95,7 @@ def states(paradigm: str, times: At, sizes: Sizes, turn: Turn) -> State:
         return _over(_state, paradigm, times, sizes)
     before = _over(_state, "soft", times, sizes)
     after = _over(_state, "hard", np.maximum(times - turn.time, 0.0), sizes, turn.state)
-    first = times < turn.time
-    return State(*(np.where(first, one, other) for one, other in zip(before, after, strict=True)))
+    return jax.tree.map(partial(np.where, times < turn.time), before, after)
 
 
 def focus_times(paradigm: str, alphas: tuple[float, ...], sizes: Sizes, turn: Turn) -> At:

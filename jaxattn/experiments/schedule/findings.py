@@ -1,5 +1,6 @@
 """The schedule experiment in numbers and in sentences, both made from its Dataset alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,12 +94,10 @@ def _bang_bang(lines: Sequence[Line]) -> str:
 
 
 def _forms(lines: Sequence[Line]) -> str:
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line["switches"]] = counts.get(line["switches"], 0) + 1
+    counts = Counter(line["switches"] for line in lines)
     each = [
         f"{'soft to the end' if form == 'soft' else form.replace(', ', ', then ')} in {count}"
-        for form, count in sorted(counts.items(), key=lambda one: -one[1])
+        for form, count in counts.most_common()
     ]
     return f"Of {len(lines)} best schedules the order is {'; '.join(each)}."
 

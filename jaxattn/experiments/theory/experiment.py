@@ -123,17 +123,17 @@ def _events(config: Published) -> dict[str, Any]:
         return at
 
     focus = np.full((len(PARADIGMS), len(THRESHOLDS)), np.nan)
-    for one, threshold in np.ndindex(focus.shape):
-        alpha = THRESHOLDS[threshold]
+    for who, at in np.ndindex(focus.shape):
+        alpha = THRESHOLDS[at]
         goal = np.log(alpha / (1 - alpha)) + np.log(config.segments - 1.0)
         constant = partial(np.full_like, fill_value=goal)
-        focus[one, threshold] = last_pass(curve(PARADIGMS[one], "nu"), constant, times)[0]
+        focus[who, at] = last_pass(curve(PARADIGMS[who], "nu"), constant, times)[0]
     quantities = ("mu", "nu")
     passes = np.full((len(quantities), len(PARADIGMS), len(PARADIGMS)), np.nan)
-    for which, one, other in np.ndindex(passes.shape):
-        ahead, behind = (curve(PARADIGMS[who], quantities[which]) for who in (one, other))
-        if one != other:
-            passes[which, one, other] = last_pass(ahead, behind, times)[0]
+    for which, first, second in np.ndindex(passes.shape):
+        ahead, behind = (curve(PARADIGMS[who], quantities[which]) for who in (first, second))
+        if first != second:
+            passes[which, first, second] = last_pass(ahead, behind, times)[0]
     words = "time at which alpha passes the threshold"
     lead = "last time it takes the lead from the other"
     return {
