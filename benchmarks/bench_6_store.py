@@ -17,10 +17,10 @@ from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.results.files import RESULTS, open_run
 from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, write_virtual
 
-LEAD = {"paradigm": 3, "process": 1, "learning_rate": 100, "seed": 334}
+LEAD = {"paradigm": 3, "dynamics": 1, "learning_rate": 100, "seed": 334}
 OWN = {"save": 11, "split": 2}
 ROUNDS, SPEC_HASH = 5, "ab" * 32
-ONE_ROW = {"paradigm": 1, "process": 0, "learning_rate": 50, "seed": 7}
+ONE_ROW = {"paradigm": 1, "dynamics": 0, "learning_rate": 50, "seed": 7}
 
 
 def variables():
@@ -40,7 +40,7 @@ def variables():
 def labels():
     coords = {
         "paradigm": ["soft", "hard", "lvml"],
-        "process": ["train"],
+        "dynamics": ["train"],
         "learning_rate": np.linspace(0.1, 10, LEAD["learning_rate"]),
         "seed": np.arange(LEAD["seed"]),
         "split": ["train", "test"],
@@ -58,7 +58,7 @@ def pieces(at_once):
     number = 0
     for paradigm in range(LEAD["paradigm"]):
         for start in range(0, rows, at_once):
-            at = {"paradigm": paradigm, "process": 0}
+            at = {"paradigm": paradigm, "dynamics": 0}
             yield Piece(number, at, axes, np.arange(start, min(start + at_once, rows)), shapes)
             number += 1
 

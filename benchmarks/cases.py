@@ -88,8 +88,8 @@ def training(
     """A sweep as `jaxattn.compare` runs it: chunk by chunk, the next begun while one works."""
     data, problem = case.data(), case.problem(paradigm)
     splits = Splits(data, {"train": head(data, evaluated)})
-    process = make_train(problem, as_optimiser("sgd"), saves, case.order())
-    run = make_runner(make_row(problem, process, True, True), False, tuple(jax.devices()[:1]))
+    dynamics = make_train(problem, as_optimiser("sgd"), saves, case.order())
+    run = make_runner(make_row(problem, dynamics, True, True), False, tuple(jax.devices()[:1]))
     axes: dict[str, tuple[float, ...]] = {"learning_rate": (rate,)}
     if case.alphas:
         axes["alpha"] = case.alphas

@@ -31,19 +31,19 @@ DEVICES = tuple(jax.local_devices()[:1])
 def trainings(case: Case, paradigm: str) -> Callable[[], Trajectory]:
     """All seeds at all rates, for a part of their steps; measured as in `cases.training`."""
     problem, data = case.problem(paradigm), case.data()
-    process = make_train(problem, as_optimiser("sgd"), (0, STEPS), case.order())
+    dynamics = make_train(problem, as_optimiser("sgd"), (0, STEPS), case.order())
     plan = plan_of(RATES, SEEDS, case.model.tile)
-    return sweep(problem, process, plan, Splits(data, {"train": head(data, 16)}))
+    return sweep(problem, dynamics, plan, Splits(data, {"train": head(data, 16)}))
 
 
 def flows(case: Case, paradigm: str) -> Callable[[], Trajectory]:
     """The flows of some seeds, with their parameters at all saves."""
     problem = flow_problem(case, paradigm)
-    process = make_flow(
+    dynamics = make_flow(
         problem, as_optimiser("sgd"), SAVES, True, solver=SOLVER, rtol=RTOL, atol=1e-2 * RTOL
     )
     plan = plan_of(RATES[:1], FLOWS, FLOW_TILE)
-    return sweep(problem, process, plan, Splits(LEARNT, {"train": head(LEARNT, 16)}))
+    return sweep(problem, dynamics, plan, Splits(LEARNT, {"train": head(LEARNT, 16)}))
 
 
 def flow_problem(case: Case, paradigm: str) -> Problem:
@@ -61,10 +61,10 @@ def plan_of(rates: tuple[float, ...], seeds: int, tile: int) -> Plan:
     return make_plan(axes, range(seeds), constants, tile=tile, at_once=at_once)
 
 
-def sweep(problem: Problem, process: Any, plan: Plan, splits: Splits) -> Callable[[], Trajectory]:
+def sweep(problem: Problem, dynamics: Any, plan: Plan, splits: Splits) -> Callable[[], Trajectory]:
     """Chunk by chunk, the next begun while one works; all rows on one leading axis."""
     run = make_runner(
-        make_row(problem, process, True, True), False, DEVICES, tiles_at_once(DEVICES)
+        make_row(problem, dynamics, True, True), False, DEVICES, tiles_at_once(DEVICES)
     )
 
     def begin(rows: np.ndarray) -> list[Trajectory]:

@@ -46,7 +46,7 @@ ds
 # of images that were never trained on?
 
 # %%
-final = ds.sel(process="train", split="test").isel(save=-1)
+final = ds.sel(dynamics="train", split="test").isel(save=-1)
 final["attention_foreground"].median("seed").to_pandas().round(3)
 
 # %%
@@ -88,7 +88,7 @@ plt.show()
 
 # %%
 mu = solved["mu"].sel(split="train").isel(seed=0, learning_rate=0)
-gap = abs(mu.sel(process="flow") - mu.sel(process="theory")).max("save")
+gap = abs(mu.sel(dynamics="flow") - mu.sel(dynamics="theory")).max("save")
 gap.to_pandas()
 
 # %% [markdown]

@@ -81,7 +81,7 @@ figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 jaxattn.plots.sharpness(found, ax)
 plt.show()
 
-start = found["sharpness"].sel(process="train").isel(save=0).mean(["seed", "paradigm"])
+start = found["sharpness"].sel(dynamics="train").isel(save=0).mean(["seed", "paradigm"])
 print((start * found["learning_rate"]).round(2).to_series())
 
 # %% [markdown]
@@ -93,7 +93,7 @@ print((start * found["learning_rate"]).round(2).to_series())
 
 # %%
 below = found.sel(learning_rate=[10.0, 5.0, 2.5])
-print(orders(below)[["process", "slope", "low", "high", "local"]])
+print(orders(below)[["dynamics", "slope", "low", "high", "local"]])
 print(departures(below, "flow").mean("seed").squeeze().to_series())
 
 # %% [markdown]
@@ -130,8 +130,8 @@ own = make_flow(problem, adam, saves, True, "dopri8", 1e-9, 1e-12, limit="adam")
 plain = make_flow(problem, adam, saves, True, limit="flow")
 
 
-def at_all_rates(process):
-    return jax.jit(jax.vmap(process, in_axes=(None, 0, None, None)))(params, hypers, data, keys)
+def at_all_rates(dynamics):
+    return jax.jit(jax.vmap(dynamics, in_axes=(None, 0, None, None)))(params, hypers, data, keys)
 
 
 trained = at_all_rates(train)

@@ -33,16 +33,16 @@ def example_limits(
     """
     powers = POWERS if powers is None else powers
     made = example_result(paradigms, rates, seeds, flow_seeds=seeds, saves=saves, picture=())
-    train, flow = made.sel(process=["train"]), made.sel(process=["flow"])
-    parts = [train, *(flow.assign_coords(process=[name]) for name in powers)]
-    ds = xr.concat(parts, "process", data_vars="minimal", coords="minimal", join="outer")
+    train, flow = made.sel(dynamics=["train"]), made.sel(dynamics=["flow"])
+    parts = [train, *(flow.assign_coords(dynamics=[name]) for name in powers)]
+    ds = xr.concat(parts, "dynamics", data_vars="minimal", coords="minimal", join="outer")
     time = np.linspace(0, END, saves)
     steps = np.round(np.divide.outer(time, rates).T).astype(int)
     ds = ds.assign_coords(
         time=(("learning_rate", "save"), np.tile(time, (len(rates), 1)), {"long_name": "time"}),
         step=(("learning_rate", "save"), steps, {"units": "step", "long_name": "training step"}),
     )
-    dims = ("paradigm", "process", "learning_rate", "seed", "save")
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "save")
     shape = tuple(ds.sizes[dim] for dim in dims)
     share, rate = time / END, np.asarray(rates)[:, None, None]
     by_seed = 1 + 0.1 * np.arange(seeds)[:, None]

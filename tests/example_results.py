@@ -82,7 +82,7 @@ def example_result(
 def end(ds: xr.Dataset, status: Status, **at: object) -> xr.Dataset:
     """A copy in which the training rows `at` these labels ended so, their measures NaN."""
     ds = ds.copy(deep=True)
-    where = {"process": "train", **at}
+    where = {"dynamics": "train", **at}
     ds["status"].loc[where] = int(status)
     for name, values in ds.data_vars.items():
         if "save" in values.dims:

@@ -14,7 +14,7 @@ from jaxattn.results.virtual import Piece, VirtualVariable, status_variable, wri
 
 SPEC_HASH = "0123456789abcdef" * 4
 RATES, SEEDS, SAVES = (0.1, 0.2, 0.5), (3, 1, 4, 1_000_000), 2
-LEAD = {"paradigm": 2, "process": 2, "segments": 2, "learning_rate": 3, "seed": 4}
+LEAD = {"paradigm": 2, "dynamics": 2, "segments": 2, "learning_rate": 3, "seed": 4}
 
 
 class Group(NamedTuple):
@@ -27,16 +27,16 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group({"paradigm": 0, "process": 0, "segments": 0}, {"learning_rate": range(3)}, 2),
+    Group({"paradigm": 0, "dynamics": 0, "segments": 0}, {"learning_rate": range(3)}, 2),
     Group(
-        {"paradigm": 1, "process": 0, "segments": 1},
+        {"paradigm": 1, "dynamics": 0, "segments": 1},
         {"learning_rate": range(3)},
         3,
         "float32",
         (8, 9, 10, 11, 0, 1, 2, 3, 7, 6, 5, 4),
     ),
     # A flow knows no learning rate, and has the last two seeds only.
-    Group({"paradigm": 0, "process": 1, "segments": 1}, {}, 3),
+    Group({"paradigm": 0, "dynamics": 1, "segments": 1}, {}, 3),
 )
 
 
@@ -44,7 +44,7 @@ def labels() -> xr.Dataset:
     return xr.Dataset(
         coords={
             "paradigm": ["soft", "hard"],
-            "process": ["train", "flow"],
+            "dynamics": ["train", "flow"],
             "segments": [2, 3],
             "learning_rate": ("learning_rate", list(RATES), {"units": "1"}),
             "seed": np.asarray(SEEDS, np.int64),

@@ -47,7 +47,7 @@ def example_theory(
     status = np.full((3, 2), int(Status.DONE), np.int8)
     for name, which in (failed or {}).items():
         status[NAMES.index(name), which] = Status.SOLVER_FAILED
-    curves = ("paradigm", "process", "save")
+    curves = ("paradigm", "dynamics", "save")
     plane = ("paradigm", "at_nu", "at_mu")
 
     def words(name: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ def example_theory(
             "beta": (curves, alpha / 2, words("beta: probability")),
             "loss": (curves, 1 - alpha, {"units": "nat", "long_name": "loss"}),
             "late_law": (("paradigm", "save"), np.tile(0.5 / np.maximum(s, 0.001), (3, 1))),
-            "status": (("paradigm", "process"), status),
+            "status": (("paradigm", "dynamics"), status),
             "time_to_focus": (
                 ("paradigm", "threshold"),
                 UNIT * np.array([[2.0, np.nan], [2.5, 9.0], [1.5, np.nan]]),
@@ -77,7 +77,7 @@ def example_theory(
         },
         {
             "paradigm": list(NAMES),
-            "process": ["closed-form", "ode"],
+            "dynamics": ["closed-form", "ode"],
             "time": ("save", time, words("time")),
             "threshold": [0.5, 0.95],
             "quantity": ["mu", "nu"],

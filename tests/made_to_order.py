@@ -27,7 +27,7 @@ def result(
     dims = axes if len(shape) == 4 else [axes[0], axes[1], axes[3]]
     coords = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
     coords |= {"paradigm": list(NAMES[: shape[0]]), "learning_rate": list(rates)}
-    spread = {"process": ["train"], "split": ["train", "test"]}
+    spread = {"dynamics": ["train"], "split": ["train", "test"]}
     variables = {"status": xr.DataArray(np.full(shape, int(Status.DONE)), coords, dims)}
     for name, values in final.items():
         variables[name] = xr.DataArray(values, coords, dims).expand_dims(split=spread["split"])
@@ -40,7 +40,7 @@ def result(
             variables[measure] = xr.zeros_like(variables[time]).fillna(0).expand_dims(save=2)
     clock = xr.DataArray(np.multiply.outer(last, [0, 1]), dims=["learning_rate", "save"])
     ds = xr.Dataset(variables, attrs={"spec": json.dumps({"precision": precision})})
-    ds = ds.expand_dims(process=["train"]) if "save" in ds.dims else ds.expand_dims(save=2)
+    ds = ds.expand_dims(dynamics=["train"]) if "save" in ds.dims else ds.expand_dims(save=2)
     ds = ds.map(lambda values: values.copy())
     natural = [INFERENCE_RULES[i % 3] for i in range(shape[0])]
     return ds.assign_coords(time=clock, natural_inference=("paradigm", natural))

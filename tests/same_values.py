@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-RENAMED: dict[str, str] = {}
+RENAMED = {"process": "dynamics"}
 """What is called otherwise now: old name -> new name, of dims, coordinates and variables."""
 
 SMALL = {"seeds": 2, "steps": 20, "saves": 5, "evaluate": 64}
@@ -29,7 +29,7 @@ SWEEP = {
         "learning_rate": [0.1, 0.3],
         "seed": {"count": 3},
     },
-    "output": {"processes": ["train", "flow"]},
+    "output": {"processes": ["train", "flow"]},  # by its name before, which both know
 }
 
 

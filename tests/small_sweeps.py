@@ -32,7 +32,7 @@ seed = {{ count = {seeds} }}
 [layout]
 {layout}
 [output]
-processes = {processes}
+dynamics = {dynamics}
 {output}
 """
 """Its rows take a millisecond each; what takes time is compiling and writing."""
@@ -45,7 +45,7 @@ def tiny(
     seeds: int = 3,
     axes: str = "",
     layout: str = "tile = 2\nchunk = 2",
-    processes: str = '["train"]',
+    dynamics: str = '["train"]',
     output: str = 'measures = ["accuracy", "time_to_fit"]',
 ) -> str:
     """A spec as TOML."""

@@ -63,12 +63,12 @@ def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
     level, product = edge_in(ds), products(ds)
     if level is None or product is None:
         return None
-    product = product.sel(process="train", drop=True).transpose(..., "save")
+    product = product.sel(dynamics="train", drop=True).transpose(..., "save")
     first = product.isel(save=0, drop=True)
     level = level.broadcast_like(first).transpose(*first.dims)
     time = ds["time"].broadcast_like(product).transpose(*product.dims)
     when = first.copy(data=first_past(time.values, product.values, level.values))
-    status = ds["status"].sel(process="train", drop=True)
+    status = ds["status"].sel(dynamics="train", drop=True)
     ended = Status.ended_well(status) | (status == Status.DIVERGED)
     return when.where(ended).assign_attrs(
         units="time", long_name="when learning rate times sharpness reaches the edge of stability"

@@ -16,9 +16,9 @@ def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
     Raises:
         InputError: not a result of training, no such split, or no such confidence.
     """
-    wanted = {"paradigm", "process", "seed", "save", "split"}
+    wanted = {"paradigm", "dynamics", "seed", "save", "split"}
     known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
-    if not known or "train" not in ds["process"]:
+    if not known or "train" not in ds["dynamics"]:
         raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
     splits = [str(name) for name in ds["split"].values]
     split = split or ("test" if "test" in splits else "train")
@@ -32,7 +32,7 @@ def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
 def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray | None:
     """``[paradigm, swept..., seed]``; NaN: the row did not finish, infinite: time not reached."""
     rule = ds["natural_inference"].drop_vars("natural_inference")
-    at = {"process": "train", "split": split, "inference": rule, **measure.part}
+    at = {"dynamics": "train", "split": split, "inference": rule, **measure.part}
 
     def final(name: str) -> xr.DataArray:
         values = hold_last(ds[name], ds)
@@ -55,5 +55,5 @@ def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray 
 
 def end_times(ds: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
     """When the rows of `values` ended, ``[paradigm, swept..., seed]``."""
-    ends = known_until(ds.sel(process="train")).reset_coords(drop=True)
+    ends = known_until(ds.sel(dynamics="train")).reset_coords(drop=True)
     return ends.broadcast_like(values).transpose(*values.dims)

@@ -62,7 +62,7 @@ def findings(
     """
     table = differences(ds, split) if table is None else table
     beside, lost = gap_findings(ds), failures(ds)
-    done = Status.ended_well(ds["status"].sel(process="train"))
+    done = Status.ended_well(ds["status"].sel(dynamics="train"))
     seeds = int(done.any([dim for dim in done.dims if dim != "seed"]).sum())
     if seeds < 2:
         return [*beside, *[Finding("", "seeds", _FEW)] * seeds, *lost]
@@ -116,7 +116,7 @@ def _known(ds: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
         return table
     split = str(table["split"].iloc[0])
     lines = own_rule(summary(ds), ds)
-    lines = lines[(lines["process"] == "train") & (lines["split"] == split)]
+    lines = lines[(lines["dynamics"] == "train") & (lines["split"] == split)]
     values = lines[~lines["measure"].isin(spec.name for spec in measures_in(ds) if spec.of)]
     return pd.concat([values, times(ds, split)], ignore_index=True)
 
@@ -157,7 +157,7 @@ def _of_best_rates(ds: xr.Dataset) -> list[Finding]:
 
 def _stopped(ds: xr.Dataset) -> list[Finding]:
     """How many runs ended early because they were good enough; nothing where none did."""
-    status = ds["status"].sel(process="train")
+    status = ds["status"].sel(dynamics="train")
     stopped, asked = int((status == Status.CONVERGED).sum()), int((status >= 0).sum())
     if not stopped:
         return []
@@ -167,13 +167,13 @@ def _stopped(ds: xr.Dataset) -> list[Finding]:
 
 
 def failures(ds: xr.Dataset) -> list[Finding]:
-    """Runs that did not end well, by process, paradigm and setting; none where all did."""
+    """Runs that did not end well, by dynamics, paradigm and setting; none where all did."""
     said = []
-    for process in map(str, ds["process"].values):
-        status = ds["status"].sel(process=process).transpose("paradigm", ..., "seed").load()
+    for dynamics in map(str, ds["dynamics"].values):
+        status = ds["status"].sel(dynamics=dynamics).transpose("paradigm", ..., "seed").load()
         asked, waiting = int((status >= 0).sum()), int((status == Status.RUNNING).sum())
         ended, done = asked - waiting, int(Status.ended_well(status).sum())
-        called = "training" if process == "train" else process
+        called = "training" if dynamics == "train" else dynamics
         if waiting:
             text = f"{waiting} of {asked} {called} runs were not run yet and are left out."
             said.append(Finding("", "status", text))

@@ -55,8 +55,8 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         - finite steps: none of these; what is left is the error of steps of this size.
     """
     level, reached, records = edge_in(ds), edge_times(ds), []
-    slopes = {(line["process"], run_name(line)): line["slope"] for line in order_records(ds)}
-    lost = ds["status"].sel(process="train", drop=True) == Status.DIVERGED
+    slopes = {(line["dynamics"], run_name(line)): line["slope"] for line in order_records(ds)}
+    lost = ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED
     for limit in limits_in(ds):
         left, known = departures(ds, limit, tolerance), watched(ds, limit)
         for labels, at in places(left, "seed"):

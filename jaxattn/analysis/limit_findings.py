@@ -73,7 +73,7 @@ def gap_findings(ds: xr.Dataset) -> list[Finding]:
     records, lines = departure_records(ds), order_records(ds)
     said: list[str] = []
     for limit in limits:
-        said += _of_orders(ds, limit, [line for line in lines if line["process"] == limit])
+        said += _of_orders(ds, limit, [line for line in lines if line["dynamics"] == limit])
         said += _of_departures([record for record in records if record["limit"] == limit], lines)
     if not spec_of(ds).get("smooth", True):
         said.append(_KINKS)
@@ -197,7 +197,7 @@ def _reasons(
             mine = (
                 line
                 for line in lines
-                if line["process"] == group[0]["limit"] and run_name(line) == run_name(group[0])
+                if line["dynamics"] == group[0]["limit"] and run_name(line) == run_name(group[0])
             )
             slope = next((line["slope"] for line in mine if _is_settled(line)), np.nan)
             edge = "no edge of stability is passed before; " if group[0]["edge"] > 0 else ""
@@ -225,6 +225,6 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
             ]
             yield _REACHES.format(name=name, edge=largest["edge"], each=listed(each))
     if len(below) == len(first):
-        most = float(product.sel(process="train").max())
+        most = float(product.sel(dynamics="train").max())
         edges = sorted({float(f"{record['edge']:.3g}") for record in first})
         yield _BELOW.format(edges=listed(f"{edge:g}" for edge in edges), most=most)

@@ -137,14 +137,14 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
 
 def limits_in(ds: xr.Dataset) -> list[str]:
     """The continuous limits that a result holds training against."""
-    names = [str(name) for name in ds["process"].values] if "distance" in ds else []
+    names = [str(name) for name in ds["dynamics"].values] if "distance" in ds else []
     return [name for name in names if name not in ("train", "theory")]
 
 
 def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
     """Whether it is known of a row if it left a limit: both ended well, or training diverged."""
-    status = ds["status"].sel(process="train", drop=True)
-    ended = Status.ended_well(ds["status"].sel(process=limit, drop=True))
+    status = ds["status"].sel(dynamics="train", drop=True)
+    ended = Status.ended_well(ds["status"].sel(dynamics=limit, drop=True))
     return ended & (Status.ended_well(status) | (status == Status.DIVERGED))
 
 
@@ -156,7 +156,7 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
     stochastic limit, whose paths have noise of their own: there is no line of it.
 
     Returns:
-        A line for each limit, paradigm and point of the other swept axes: ``process``,
+        A line for each limit, paradigm and point of the other swept axes: ``dynamics``,
         ``paradigm``, those axes, ``slope``, ``low``, ``high`` (95 %), ``local`` (a list),
         ``seeds`` and ``rates`` that were fitted. Empty with fewer than two learning rates.
     """
@@ -168,11 +168,11 @@ def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
     if ds.sizes.get("learning_rate", 0) < 2:
         return []
     records, reached = [], edge_times(ds)
-    trained = Status.ended_well(ds["status"].sel(process="train", drop=True))
+    trained = Status.ended_well(ds["status"].sel(dynamics="train", drop=True))
     for limit in limits_in(ds):
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
-        largest = ds["distance"].sel(process=limit).max("save", skipna=False)
+        largest = ds["distance"].sel(dynamics=limit).max("save", skipna=False)
         largest = largest.where(watched(ds, limit) & trained)
         largest = largest if reached is None else largest.where(~np.isfinite(reached))
         largest = largest.transpose("paradigm", ..., "seed", "learning_rate")
@@ -180,7 +180,7 @@ def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
             order = fit_order(ds["learning_rate"].values, largest[at].values)
             records.append(
                 {
-                    "process": limit,
+                    "dynamics": limit,
                     **labels,
                     "slope": float(order.fit.mean),
                     "low": float(order.fit.low),
@@ -198,7 +198,7 @@ def orders_by_name(ds: xr.Dataset) -> dict[str, dict[str, dict[str, Any]]]:
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for line in order_records(ds):
         shown = {key: line.pop(key) for key in ("slope", "low", "high", "local", "seeds", "rates")}
-        limit, paradigm = line.pop("process"), line.pop("paradigm")
+        limit, paradigm = line.pop("dynamics"), line.pop("paradigm")
         where = ", ".join(f"{name} {value:g}" for name, value in line.items())
         by_name.setdefault(limit, {})[f"{paradigm}, {where}" if where else paradigm] = shown
     return by_name
@@ -223,11 +223,11 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
             f"departures: got {limit!r}, expected one of {', '.join(limits_in(ds)) or 'none'}; "
             "compare with against=(...)."
         )
-    distance = ds["distance"].sel(process=limit, drop=True).transpose(..., "save")
-    lost = (ds["status"].sel(process="train", drop=True) == Status.DIVERGED) & distance.isnull()
+    distance = ds["distance"].sel(dynamics=limit, drop=True).transpose(..., "save")
+    lost = (ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED) & distance.isnull()
     # What is no number any more is as far away as can be.
     distance = distance.where(~lost, np.inf).transpose(..., "save")
-    way = ds["moved"].sel(process=limit, drop=True).max("save")
+    way = ds["moved"].sel(dynamics=limit, drop=True).max("save")
     way = way.broadcast_like(distance.isel(save=0)).transpose(*distance.dims[:-1])
     time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
     left = _departure(time.values, distance.values, way.values, tolerance)

@@ -11,7 +11,7 @@ from jaxattn.flow import LIMITS
 __all__ = ["grouped", "limit_words", "run_name", "slope_words"]
 
 _NOT_SWEPT = {
-    *("limit", "process", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
+    *("limit", "dynamics", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
     *("time", "step", "edge", "edge_time", "why", "slope", "low", "high", "local", "rates"),
 }
 

@@ -25,7 +25,7 @@ __all__ = [
     "wording_of",
 ]
 
-_AXES = {"paradigm", "process", "seed", "save", "split", "inference"}
+_AXES = {"paradigm", "dynamics", "seed", "save", "split", "inference"}
 """Axes of a measure that leave one number a run once its end, split and rule are chosen."""
 
 

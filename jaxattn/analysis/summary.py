@@ -19,7 +19,7 @@ __all__ = ["own_rule", "summary"]
 
 
 def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame:
-    """One line per paradigm, process, swept value, split, inference rule and measure.
+    """One line per paradigm, dynamics, swept value, split, inference rule and measure.
 
     Args:
         ds: a result of `jaxattn.compare` or `jaxattn.open`.
@@ -27,7 +27,7 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         high: quantile at its upper end.
 
     Returns:
-        Columns ``paradigm``, ``process``, the swept hyperparameters, ``split``, ``inference``
+        Columns ``paradigm``, ``dynamics``, the swept hyperparameters, ``split``, ``inference``
         (None where a measure has none), ``measure``, ``median``, ``low``, ``high`` (the band),
         ``mean``, ``mean_low``, ``mean_high`` (95 % interval of the mean, see
         `jaxattn.analysis.intervals.interval`; NaN below 2 seeds), ``seeds`` (rows that finished)
@@ -37,7 +37,7 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
     Raises:
         InputError: not a result, or quantiles out of order.
     """
-    if not {"paradigm", "process", "seed", "save"} <= set(ds.dims):
+    if not {"paradigm", "dynamics", "seed", "save"} <= set(ds.dims):
         raise InputError("summary: expected a result of jaxattn.compare or jaxattn.open.")
     if not 0 <= low <= high <= 1:
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
@@ -48,8 +48,8 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         # Read at once: of a sweep, each look at a part would read its chunk's file again.
         axes = further_axes(ds, spec.name)
         rows += _rows(spec, values.compute(), ds["status"], (low, high), axes)
-    swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "process", "seed")]
-    columns = ["paradigm", "process", *swept, "split", "inference", "measure"]
+    swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "dynamics", "seed")]
+    columns = ["paradigm", "dynamics", *swept, "split", "inference", "measure"]
     numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]
     return pd.DataFrame(_with_means(rows), columns=[*columns, *numbers])
 
@@ -80,8 +80,8 @@ def _rows(
         further = [str(label.pop(axis)) for axis in axes]
         # Parts have names of their own.
         measure = " ".join(further if spec.parts else [spec.name, *further])
-        # A measure that this process does not have (theory) is absent, not censored.
-        has_it = bool(spec.of) and label.get("process") != "theory"
+        # A measure that this kind of dynamics does not have (theory) is absent, not censored.
+        has_it = bool(spec.of) and label.get("dynamics") != "theory"
         if ended.size == 0 or (not has_it and np.isnan(ended).all()):
             continue
         line = {"inference": None, **label, "measure": measure, "ended": ended}

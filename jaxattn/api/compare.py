@@ -92,7 +92,7 @@ def compare(
         stopwatch: collects compile and run seconds.
 
     Returns:
-        A Dataset with dims paradigm, process (train, flows where asked for, and theory where
+        A Dataset with dims paradigm, dynamics (train, flows where asked for, and theory where
         exact), the swept hyperparameters, seed, save, split, inference, and those of the measures.
 
     Raises:

@@ -71,13 +71,13 @@ def _find(sweep: Sweep, ds: xr.Dataset, labels: Mapping[str, Any]) -> tuple[int,
         if name not in dims:
             raise InputError(f"params: got {name!r}, expected some of {', '.join(dims)}.")
     at = {dim: _index(ds, dim, labels) for dim in dims}
-    process = sweep.processes[at["process"]]
-    if process == THEORY:
-        raise InputError("params: got the process theory, which has none; name one that is run.")
+    dynamics = sweep.dynamics[at["dynamics"]]
+    if dynamics == THEORY:
+        raise InputError("params: got the dynamics theory, which has none; name one that is run.")
     group = next(
         group
         for group in sweep.groups
-        if group.process == process and all(at[dim] == place for dim, place in group.at.items())
+        if group.dynamics == dynamics and all(at[dim] == place for dim, place in group.at.items())
     )
     plan = sweep.plans[group.number]
     index = tuple(at[axis.name] for axis in group.axes)

@@ -6,6 +6,7 @@ Finished is what has a whole file: there is no second record that could disagree
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,11 @@ __all__ = [
     "MANIFEST",
     "PARAMS",
     "begin",
+    "begun_otherwise",
     "check_environment",
     "check_free",
     "clear",
+    "identity",
     "made_with",
     "read_spec_in",
     "remove_partial_files",
@@ -144,8 +147,14 @@ def read_spec_in(folder: Path) -> Spec:
     """The spec of the sweep in a directory, laid out.
 
     Raises:
-        InputError: no sweep there, or its spec cannot be read.
+        InputError: no sweep there, one that another version began, or its spec cannot be read.
     """
+    if before := begun_otherwise(folder):
+        raise InputError(
+            f"{folder}: got a sweep that another version of jaxattn began (schema "
+            f"{before['schema_version']}, here {SCHEMA_VERSION}), expected one of this version: go "
+            "on with it by that one, or begin anew. Its results open here all the same."
+        )
     file = folder / SPEC
     if not file.is_file():
         raise InputError(
@@ -168,6 +177,16 @@ def read_spec_in(folder: Path) -> Spec:
     return spec
 
 
+def begun_otherwise(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a sweep whose files are of another schema; None of all others."""
+    try:
+        manifest = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None  # what is wrong with the manifest is said when it is needed
+    known = {"schema_version", "spec_hash", "chunks", "rows"} <= set(manifest)
+    return manifest if known and manifest["schema_version"] != SCHEMA_VERSION else None
+
+
 def made_with() -> dict[str, Any]:
     """What the bits of a chunk depend on besides the spec."""
     installation = environment()
@@ -179,6 +198,16 @@ def made_with() -> dict[str, Any]:
     return facts | ({"threads": thread_pool()} if facts["backend"] == "cpu" else {})
 
 
+def identity(sweep: Sweep) -> dict[str, Any]:
+    """What a manifest says of the sweep itself."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "spec_hash": spec_hash(sweep.spec),
+        "chunks": sweep.chunk_count,
+        "rows": sweep.rows,
+    }
+
+
 def check_environment(folder: Path, sweep: Sweep) -> None:
     """Refuse to go on with a sweep as it was not begun; write the manifest if there is none yet.
 
@@ -186,12 +215,7 @@ def check_environment(folder: Path, sweep: Sweep) -> None:
         InputError: the manifest is of another spec, or of other versions, with the difference.
     """
     file, here = folder / MANIFEST, made_with()
-    expected = {
-        "schema_version": SCHEMA_VERSION,
-        "spec_hash": spec_hash(sweep.spec),
-        "chunks": sweep.chunk_count,
-        "rows": sweep.rows,
-    }
+    expected = identity(sweep)
     if not file.is_file():
         write_json(file, {**expected, "made_with": here})
         return
@@ -242,12 +266,11 @@ def results_are_whole(folder: Path, sweep: Sweep) -> bool:
         return bool(opened.attrs.get("spec_hash") == spec_hash(sweep.spec))
 
 
-def states(folder: Path, sweep: Sweep) -> dict[int, State]:
-    """What the file of every chunk is worth, its whole content hashed."""
-    of = spec_hash(sweep.spec)
+def states(folder: Path, sweep: Mapping[str, Any]) -> dict[int, State]:
+    """What the file of every chunk is worth, its whole content hashed; `sweep` by `identity`."""
     return {
-        number: examine(folder / chunk_name(number), of, number)
-        for number in range(sweep.chunk_count)
+        number: examine(folder / chunk_name(number), sweep["spec_hash"], number)
+        for number in range(sweep["chunks"])
     }
 
 

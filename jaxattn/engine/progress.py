@@ -131,7 +131,7 @@ class Watch:
             self._to.on_progress(
                 Progress(
                     group.paradigm,
-                    group.process,
+                    group.dynamics,
                     self._done,
                     self._total,
                     self._failed,

@@ -15,6 +15,7 @@ from jaxattn.engine.directory import (
     check_environment,
     check_free,
     clear,
+    identity,
     read_spec_in,
     remove_partial_files,
     results_are_whole,
@@ -163,7 +164,7 @@ def _work(
                 write_virtual(
                     folder, labels_of(sweep, runners), variables_of(sweep, runners), pieces
                 )
-        file_states = states(folder, sweep)
+        file_states = states(folder, identity(sweep))
         # Nobody may write before all have seen what is missing.
         engine.barrier("seen")
         watch = Watch(folder, sweep, file_states, engine, to)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.contracts import Status
-from jaxattn.engine.directory import read_spec_in, states
+from jaxattn.engine.directory import begun_otherwise, identity, read_spec_in, states
 from jaxattn.engine.lock import lock_holder
 from jaxattn.results.checksum import State, chunk_name
 from jaxattn.results.chunk_file import status_in
@@ -22,7 +22,8 @@ def status_of(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: no sweep there.
     """
-    sweep = Sweep.of(read_spec_in(folder))
+    # What an earlier version began is told of, though none but that version can go on with it.
+    sweep = begun_otherwise(folder) or identity(Sweep.of(read_spec_in(folder)))
     file_states = states(folder, sweep)
     whole = [number for number, state in file_states.items() if state is State.WHOLE]
     ended: Counter[int] = Counter()
@@ -32,7 +33,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     not_whole = {
         one.value: [number for number, state in file_states.items() if state is one] for one in bad
     }
-    runs = {"all": sweep.rows, "done": sum(ended.values())}
+    runs = {"all": sweep["rows"], "done": sum(ended.values())}
     return {
         "folder": str(folder),
         "chunks": {"all": len(file_states), "whole": len(whole)},

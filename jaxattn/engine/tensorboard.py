@@ -31,7 +31,7 @@ def scalars_into(folder: Path) -> Iterator[Callable[[Written], None]]:
     """A listener that writes scalars of each chunk to ``tensorboard/`` in a sweep's directory.
 
     Against the runs that are done: ``sweep/done``, ``sweep/failed``, ``sweep/runs_per_second`` of
-    this command, and by process and paradigm the means over the finished runs of the chunk, at
+    this command, and by dynamics and paradigm the means over the finished runs of the chunk, at
     their end: ``objective/train_soft``, and each measure that a reader asks for first, of each
     split, under the paradigm's own inference rule: ``attention_foreground_test/train_soft`` and
     ``accuracy_test/train_soft`` (in per cent), where the sweep keeps them.
@@ -73,7 +73,7 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
     yield "sweep/failed", written.failed
     yield "sweep/runs_per_second", written.rate
     group = written.group
-    whose = f"{group.process}_{group.paradigm}"
+    whose = f"{group.dynamics}_{group.paradigm}"
     with xr.open_dataset(io.BytesIO(written.content), engine="h5netcdf") as chunk:
         ds = chunk.assign_coords(step=labels["step"])
         well = np.flatnonzero(Status.ended_well(ds["status"].values))

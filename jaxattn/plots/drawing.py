@@ -71,11 +71,11 @@ class Story:
         """A figure of the result, new each time it is drawn."""
         return Drawing(name, title, caption, partial(_own_figure, draw, self.ds))
 
-    def finished(self, process: str) -> bool:
-        """Whether some run of a process ended well."""
+    def finished(self, dynamics: str) -> bool:
+        """Whether some run of a kind of dynamics ended well."""
         ds = self.setting.ds
-        present = process in names_of(ds, "process")
-        return present and bool(Status.ended_well(ds["status"].sel(process=process)).any())
+        present = dynamics in names_of(ds, "dynamics")
+        return present and bool(Status.ended_well(ds["status"].sel(dynamics=dynamics)).any())
 
     def runs(self, measure: str) -> list[Curves]:
         """Training of each paradigm that has a finished run; [] where nothing of it is known."""
@@ -92,7 +92,7 @@ class Entry(NamedTuple):
     place: int
     """Where they stand, small numbers first."""
     drawings: Callable[[Story], Iterator[Drawing]]
-    process: str = "train"
+    dynamics: str = "train"
     """Some run of this one has to have ended well."""
     solvable: bool = False
     """Whether they are of the companion in the solvable setting, where there is one."""
@@ -122,7 +122,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
     drawings: list[Drawing] = []
     for entry in entries():
         source = beside if entry.solvable else story
-        if source.finished(entry.process):
+        if source.finished(entry.dynamics):
             drawings += entry.drawings(source)
     return drawings
 

@@ -16,15 +16,15 @@ from jaxattn.results.stopped_rows import hold_last
 
 __all__ = ["Curves", "curves", "left_out", "paired", "runs", "seeds_words", "unknown_words"]
 
-_CURVE = ("paradigm", "process", "seed", "save", "split", "inference")
+_CURVE = ("paradigm", "dynamics", "seed", "save", "split", "inference")
 """Axes that leave one curve a seed once the paradigm, the split and so on are chosen."""
 
 
 class Curves(NamedTuple):
-    """One measure of one paradigm under one process, of the seeds that are done."""
+    """One measure of one paradigm under one kind of dynamics, of the seeds that are done."""
 
     paradigm: str
-    process: str
+    dynamics: str
     seeds: Int[np.ndarray, " seed"]
     values: Float[np.ndarray, "seed save ..."]
     asked: int
@@ -37,13 +37,13 @@ class Curves(NamedTuple):
         return np.quantile(self.values, share, axis=0)
 
 
-def curves(setting: Setting, measure: str, paradigm: str, process: str = "train") -> Curves:
+def curves(setting: Setting, measure: str, paradigm: str, dynamics: str = "train") -> Curves:
     """`runs` of a measure that has one value a seed and save.
 
     Raises:
         InputError: as for `runs`, or a measure with a further axis.
     """
-    rows = runs(setting, measure, paradigm, process)
+    rows = runs(setting, measure, paradigm, dynamics)
     ds = setting.ds
     if further := [str(dim) for dim in ds[measure].dims if dim not in _CURVE]:
         label = ds[further[0]].values.tolist()[0] if further[0] in ds.coords else 0
@@ -54,24 +54,24 @@ def curves(setting: Setting, measure: str, paradigm: str, process: str = "train"
     return rows
 
 
-def runs(setting: Setting, measure: str, paradigm: str, process: str = "train") -> Curves:
-    """One measure of the seeds of one paradigm and process, ``[seed, save, ...]``.
+def runs(setting: Setting, measure: str, paradigm: str, dynamics: str = "train") -> Curves:
+    """One measure of the seeds of one paradigm and dynamics, ``[seed, save, ...]``.
 
     Args:
         setting: from `choose`; its split and inference rule are taken, where the measure has any.
         measure: a variable of the result along ``save``.
         paradigm: one of the setting's.
-        process: train, flow, theory. Theory has no seeds: its one row, repeated along them in a
+        dynamics: train, flow, theory. Theory has no seeds: its one row, repeated along them in a
             result, is taken once.
 
     Raises:
-        InputError: no such measure, process or inference rule.
+        InputError: no such measure, dynamics or inference rule.
     """
     ds = setting.ds
     along = {str(name): None for name in ds.data_vars if "save" in ds[name].dims}
     resolve("measure", along, measure)
-    resolve("process", dict.fromkeys(names_of(ds, "process")), process)
-    rows = ds.sel(paradigm=paradigm, process=process)
+    resolve("dynamics", dict.fromkeys(names_of(ds, "dynamics")), dynamics)
+    rows = ds.sel(paradigm=paradigm, dynamics=dynamics)
     values = hold_last(rows[measure], rows)
     if "split" in values.dims:
         values = values.sel(split=setting.split)
@@ -80,12 +80,12 @@ def runs(setting: Setting, measure: str, paradigm: str, process: str = "train") 
         resolve("inference rule", dict.fromkeys(names_of(ds, "inference")), rule)
         values = values.sel(inference=rule)
     status = rows["status"].values.astype(int)
-    asked = np.flatnonzero(status != ABSENT)[: 1 if process == "theory" else None]
+    asked = np.flatnonzero(status != ABSENT)[: 1 if dynamics == "theory" else None]
     done = asked[Status.ended_well(status[asked])]
     words = _endings(ds)
     return Curves(
         paradigm,
-        process,
+        dynamics,
         np.asarray(ds["seed"].values[done]),
         values.transpose("seed", "save", ...).values[done].astype(float),
         asked.size,

@@ -93,7 +93,7 @@ def _fitted(ds: xr.Dataset) -> dict[tuple[str, str], str]:
     words: dict[tuple[str, str], str] = {}
     for line in order_records(ds):
         if np.isfinite(line["slope"]):
-            words.setdefault((line["process"], line["paradigm"]), f": {slope_words(line)}")
+            words.setdefault((line["dynamics"], line["paradigm"]), f": {slope_words(line)}")
     return words
 
 

@@ -25,7 +25,7 @@ __all__ = ["DRAWINGS", "mu_nu", "population"]
 _QUANTITIES = tuple(SYMBOLS)
 """The state of the reduced system, and the attention that follows from nu."""
 
-_PROCESSES: dict[str, tuple[dict[str, Any], str]] = {
+_DYNAMICS: dict[str, tuple[dict[str, Any], str]] = {
     "theory": ({"lw": 6.0, "alpha": 0.3, "solid_capstyle": "butt"}, "theory"),
     "flow": ({"lw": 1.5, "linestyle": DASHES}, "gradient flow"),
     "train": ({"linestyle": "none", "markersize": 5.0, "mfc": "white", "mew": 1.2}, "training"),
@@ -67,11 +67,11 @@ def mu_nu(
     shown = time > 0 if log else np.ones(time.shape, bool)
     if log:
         ax.set_xscale("log")
-    # In the order of the processes: theory lies below, the markers of training on top.
+    # In the order of the all_dynamics: theory lies below, the markers of training on top.
     for curve in drawn:
         if len(curve.seeds):
-            style, look = setting.style(curve.paradigm), dict(_PROCESSES[curve.process][0])
-            if curve.process == "train":
+            style, look = setting.style(curve.paradigm), dict(_DYNAMICS[curve.dynamics][0])
+            if curve.dynamics == "train":
                 look |= {"marker": style.marker, "markevery": MARKS}
             ax.plot(time[shown], curve.quantile(0.5)[shown], color=style.colour, **look)
     labels = setting.label("time"), f"{SYMBOLS[quantity]}: {setting.label(quantity)}"
@@ -105,11 +105,11 @@ def population(
 
 
 def _reduced_curves(setting: Setting, quantity: str) -> list[Curves]:
-    present = names_of(setting.ds, "process")
+    present = names_of(setting.ds, "dynamics")
     return [
-        curves(setting, quantity, paradigm, process)
-        for process in _PROCESSES
-        if process in present
+        curves(setting, quantity, paradigm, dynamics)
+        for dynamics in _DYNAMICS
+        if dynamics in present
         for paradigm in setting.paradigms
     ]
 
@@ -118,11 +118,11 @@ def _handles(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
     """What the colours and what the kinds of line say."""
     shown = [curve for curve in drawn if len(curve.seeds)]
     finished = {curve.paradigm for curve in shown}
-    processes = {curve.process for curve in shown}
+    all_dynamics = {curve.dynamics for curve in shown}
     kinds = {
-        words: {"color": "0.35", "marker": "o" if process == "train" else "", **look}
-        for process, (look, words) in _PROCESSES.items()
-        if process in processes
+        words: {"color": "0.35", "marker": "o" if dynamics == "train" else "", **look}
+        for dynamics, (look, words) in _DYNAMICS.items()
+        if dynamics in all_dynamics
     }
     paradigms = [name for name in setting.paradigms if name in finished]
     return paradigm_handles(setting, paradigms) + legend_handles(kinds)
@@ -141,4 +141,4 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         )
 
 
-DRAWINGS = (Entry(140, _drawings, process="theory", solvable=True),)
+DRAWINGS = (Entry(140, _drawings, dynamics="theory", solvable=True),)

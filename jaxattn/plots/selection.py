@@ -28,7 +28,7 @@ __all__ = [
 AXES = ("step", "time", "gradients")
 """What training can be drawn against."""
 
-_ROW = ("paradigm", "process", "seed")
+_ROW = ("paradigm", "dynamics", "seed")
 
 
 class Setting(NamedTuple):
@@ -188,9 +188,9 @@ def _rate_index(ds: xr.Dataset, learning_rate: float | None) -> int:
     if learning_rate is not None:
         return _index_of(rates, learning_rate)
     order = np.argsort(rates)[::-1]
-    if "train" not in names_of(ds, "process"):
+    if "train" not in names_of(ds, "dynamics"):
         return int(order[0])
-    done = Status.ended_well(ds["status"].sel(process="train"))
+    done = Status.ended_well(ds["status"].sel(dynamics="train"))
     usable = done.any("seed").sum("paradigm").values
     return int(next(index for index in order if usable[index] == usable.max()))
 

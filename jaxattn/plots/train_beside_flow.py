@@ -53,14 +53,14 @@ def beside_flow(
     Raises:
         InputError: no flow in the result, or a name or learning rate that it does not have.
     """
-    if "flow" not in names_of(ds, "process"):
+    if "flow" not in names_of(ds, "dynamics"):
         raise InputError(
             "beside_flow: got a result without a gradient flow, expected one; compare with "
             "flow_seeds=2."
         )
     setting = choose(ds, learning_rate, paradigms, split)
     pairs = [
-        paired(*(curves(setting, measure, name, process) for process in _PAIR))
+        paired(*(curves(setting, measure, name, dynamics) for dynamics in _PAIR))
         for name in setting.paradigms
     ]
     drawn = [flow for _, flow in pairs]
@@ -106,7 +106,7 @@ def _learnt_from(ds: xr.Dataset) -> str:
     """What the flow learns from, where that is not what training learns from."""
     if "learning_examples" not in ds.coords:
         return ""
-    train, flow = (int(ds["learning_examples"].sel(process=name)) for name in _PAIR)
+    train, flow = (int(ds["learning_examples"].sel(dynamics=name)) for name in _PAIR)
     return "" if train == flow else f"the flow learns from the first {flow} of {train} examples"
 
 

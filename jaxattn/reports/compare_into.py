@@ -79,7 +79,7 @@ def _run_and_write(
     written = [0.0]
 
     def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
-        interrupted = progress.process == "interrupted"
+        interrupted = progress.dynamics == "interrupted"
         if interrupted or time.perf_counter() - written[0] > WRITE_EVERY:
             write_results(so_far(), folder)
             written[0] = time.perf_counter()

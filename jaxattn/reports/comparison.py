@@ -86,8 +86,8 @@ def _page(
 
 
 def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
-    rows = int((ds["status"].sel(process="train") >= 0).sum())
-    counts = {str(dim): ds.sizes[dim] for dim in ds["status"].dims if dim != "process"}
+    rows = int((ds["status"].sel(dynamics="train") >= 0).sum())
+    counts = {str(dim): ds.sizes[dim] for dim in ds["status"].dims if dim != "dynamics"}
     words = [f"{rows} training runs: {grid_words(counts)}"]
     if "steps" in spec:
         size = spec.get("batch_size")
@@ -97,7 +97,7 @@ def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
         varied = {"init": "initial parameters", "data": "data"}
         what = listed(varied.get(name, name) for name in spec["vary"])
         words.append(f"seeds vary the {what} and are shared by all paradigms")
-    others = [str(name) for name in ds["process"].values if name != "train"]
+    others = [str(name) for name in ds["dynamics"].values if name != "train"]
     if others:
         beside = ("the exact theory" if name == "theory" else limit_words(name) for name in others)
         words.append(f"beside them {listed(beside)}")
@@ -129,7 +129,7 @@ def _collapsibles(said: Sequence[Finding]) -> Iterator[Collapsible]:
 def _ends(ds: xr.Dataset) -> Table:
     """Training at its end, a line a paradigm, setting and split."""
     lines = own_rule(summary(ds), ds)
-    lines = lines[lines["process"] == "train"]
+    lines = lines[lines["dynamics"] == "train"]
     swept = list(lines.columns[2 : list(lines.columns).index("split")])
     at = ["paradigm", *swept, "split"]
     measures = [spec for spec in in_columns(ds) if spec.name in set(lines["measure"])]

@@ -33,7 +33,7 @@ class Tally:
     """How many rows of a running experiment are done and failed, told of as they end."""
 
     to: Listeners
-    process: str
+    dynamics: str
     total: int
     done: int = 0
     failed: int = 0
@@ -42,7 +42,7 @@ class Tally:
         """Count rows that ended, by the `Status` of each."""
         self.done += np.size(status)
         self.failed += int(np.sum(np.asarray(status) != Status.DONE))
-        self.to.on_progress(Progress(paradigm, self.process, self.done, self.total, self.failed))
+        self.to.on_progress(Progress(paradigm, self.dynamics, self.done, self.total, self.failed))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,20 @@ import xarray as xr
 from jaxattn.core.contracts import MeasureSpec, Status, Trajectory
 from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, attributes_of
 
-__all__ = ["ABSENT", "SCHEMA_VERSION", "assemble", "block", "spec_of", "status_attributes"]
+__all__ = [
+    "ABSENT",
+    "SCHEMA_VERSION",
+    "as_current",
+    "assemble",
+    "block",
+    "spec_of",
+    "status_attributes",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+_RENAMED = {1: {"process": "dynamics"}}
+"""By schema: what the next one calls otherwise."""
 
 ABSENT = -1
 """Status of a row that was not asked for, such as the flow of a seed that only trains."""
@@ -25,7 +36,7 @@ def block(
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
 ) -> xr.Dataset:
-    """One process of one paradigm as a Dataset.
+    """One dynamics of one paradigm as a Dataset.
 
     Args:
         trajectory: NumPy arrays with the lengths of `axes` in front.
@@ -72,10 +83,10 @@ def assemble(
     axes: Mapping[str, Sequence[Any]],
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    """All blocks as one Dataset: dims paradigm, process, the axes, then those of the measures.
+    """All blocks as one Dataset: dims paradigm, dynamics, the axes, then those of the measures.
 
     Args:
-        blocks: by (paradigm, process). A block may lack a swept axis that it does not depend
+        blocks: by (paradigm, dynamics). A block may lack a swept axis that it does not depend
             on (it is repeated along it) and rows (they become NaN, with status absent).
         axes: the swept hyperparameters and ``seed``, in order, whole.
         attributes: of the Dataset; ``schema_version`` is added.
@@ -84,16 +95,16 @@ def assemble(
     variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
     filler = {name: absent.get(name, np.nan) for name in variables}
     paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
-    processes = list(dict.fromkeys(process for _, process in blocks))
+    all_dynamics = list(dict.fromkeys(dynamics for _, dynamics in blocks))
 
     def whole(part: xr.Dataset) -> xr.Dataset:
         for name in [name for name in axes if name not in part.dims]:
             part = part.expand_dims({name: np.asarray(axes[name])})
         return part.reindex({name: np.asarray(at) for name, at in axes.items()}, fill_value=filler)
 
-    by_process = []
-    for process in processes:
-        parts = {p: whole(blocks[p, process]) for p in paradigms if (p, process) in blocks}
+    by_dynamics = []
+    for dynamics in all_dynamics:
+        parts = {p: whole(blocks[p, dynamics]) for p in paradigms if (p, dynamics) in blocks}
         joined = xr.concat(
             list(parts.values()),
             dim=xr.Variable("paradigm", list(parts)),
@@ -104,10 +115,10 @@ def assemble(
             compat="override",
             combine_attrs="drop_conflicts",
         )
-        by_process.append(joined.reindex(paradigm=paradigms, fill_value=filler))
+        by_dynamics.append(joined.reindex(paradigm=paradigms, fill_value=filler))
     ds = xr.concat(
-        by_process,
-        dim=xr.Variable("process", processes),
+        by_dynamics,
+        dim=xr.Variable("dynamics", all_dynamics),
         join="outer",
         fill_value=filler,
         data_vars="all",
@@ -116,9 +127,17 @@ def assemble(
         combine_attrs="drop_conflicts",
     )
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
-    ds = ds.transpose("paradigm", "process", *axes, "save", "split", ...)
+    ds = ds.transpose("paradigm", "dynamics", *axes, "save", "split", ...)
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def as_current(ds: xr.Dataset) -> xr.Dataset:
+    """A result of an earlier schema in the words of this one; nothing else of it changes."""
+    for version in range(int(ds.attrs["schema_version"]), SCHEMA_VERSION):
+        known = {*map(str, ds.dims), *map(str, ds.variables)}
+        ds = ds.rename({old: new for old, new in _RENAMED[version].items() if old in known})
+    return ds.assign_attrs(schema_version=SCHEMA_VERSION)
 
 
 def spec_of(ds: xr.Dataset) -> dict[str, Any]:

@@ -46,10 +46,10 @@ def with_distances(ds: xr.Dataset) -> xr.Dataset:
     """`ds` with how far each limit is from training, and what came how far, without positions.
 
     Args:
-        ds: with ``position [paradigm, process, ..., save, coordinate]``.
+        ds: with ``position [paradigm, dynamics, ..., save, coordinate]``.
     """
     at = ds["position"]
-    distances = distances_of(at, at.sel(process="train", drop=True))
+    distances = distances_of(at, at.sel(dynamics="train", drop=True))
     return ds.drop_vars("position").assign(distances)
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 from jaxattn.core.canonical_json import canonical_json, plain
 from jaxattn.core.contracts import InputError
 from jaxattn.results.checksum import is_broken, seal, write_bytes
-from jaxattn.results.dataset import SCHEMA_VERSION
+from jaxattn.results.dataset import SCHEMA_VERSION, as_current
 
 __all__ = [
     "RESULTS",
@@ -75,7 +75,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     """The results of a run, by its directory or its ``results.nc``, checked against their hash.
 
     Those of a sweep, finished or not, are read lazily: a chunk's length and owner are checked now,
-    its hash when it is first read. Rows that were not run yet are NaN, with status running.
+    its hash when it is first read. Rows that were not run yet are NaN, with status running. What
+    an earlier version wrote has the names of this one.
 
     Raises:
         InputError: nothing there, a damaged file or chunk, or one of a newer schema.
@@ -100,7 +101,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
                     raise InputError(f"{damaged} (its end is missing).")
                 from jaxattn.results.lazy import lazily
 
-                return lazily(file.parent, whole, unread)
+                return as_current(lazily(file.parent, whole, unread))
             ds = unread.load()
     except InputError:
         raise
@@ -108,7 +109,7 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
         raise InputError(f"{damaged} ({type(error).__name__}).") from error
     if content_hash(ds) != ds.attrs["content_hash"]:
         raise InputError(f"{damaged} (its hash does not match its content).")
-    return ds
+    return as_current(ds)
 
 
 def _require_known(file: Path, attributes: Mapping[Hashable, Any]) -> None:

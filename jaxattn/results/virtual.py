@@ -34,7 +34,7 @@ class VirtualVariable:
     """A data variable of the whole sweep.
 
     Attributes:
-        dims: first those that rows differ by (paradigm, process, static axes, traced ones, seed),
+        dims: first those that rows differ by (paradigm, dynamics, static axes, traced ones, seed),
             then the measure's own.
         dtype: of real numbers. Integers become float64 where `fill` is NaN, which they lack, as
             they do in a comparison with absent rows.

@@ -35,7 +35,7 @@ class Progress(NamedTuple):
     """Where a comparison stands after a chunk; counts are rows."""
 
     paradigm: str
-    process: str
+    dynamics: str
     done: int
     total: int
     failed: int
@@ -58,7 +58,7 @@ def run(
     exact = {
         (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
         for group in groups
-        if group.process == THEORY
+        if group.dynamics == THEORY
     }
     coords = coordinates_of_study(study)
     axes = {**study.axes, "seed": study.seeds}
@@ -70,11 +70,11 @@ def run(
         ds = assemble(blocks, axes, {"spec": canonical_json(study.describe())})
         ds = ds.reindex(
             paradigm=list(study.names),
-            process=list(dict.fromkeys(group.process for group in groups)),
+            dynamics=list(dict.fromkeys(group.dynamics for group in groups)),
             fill_value={"status": np.int8(ABSENT)},
         )
         for group in [job.group for job in jobs if job not in results]:
-            at = {"paradigm": group.paradigm, "process": group.process, "seed": list(group.seeds)}
+            at = {"paradigm": group.paradigm, "dynamics": group.dynamics, "seed": list(group.seeds)}
             ds["status"].loc[at] = int(pending)
         ds = ds.assign_coords(coords)
         # What has run has checked its data.
@@ -87,7 +87,7 @@ def run(
     def start() -> Iterator[tuple[Job, Chunk, Future]]:
         for job in jobs:
             for chunk in job.plan.chunks():
-                with watch.compiling(job.group.process):
+                with watch.compiling(job.group.dynamics):
                     hypers = job.hypers_of(chunk.rows)
                     seeds, data = job.plan.seed_of(chunk.rows), sources.of(job, chunk.rows)
                     begun = job.run(seeds, hypers, data)
@@ -96,12 +96,12 @@ def run(
     try:
         for job, chunk, future in _one_behind(start()):
             out, began, ended = future.result()
-            watch.ran(job.group.process, began, ended)
+            watch.ran(job.group.dynamics, began, ended)
             _collect(results, job, chunk.rows, out)
             done += chunk.real.size
             failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
             if on_chunk:
-                progress = Progress(job.group.paradigm, job.group.process, done, total, failed)
+                progress = Progress(job.group.paradigm, job.group.dynamics, done, total, failed)
                 on_chunk(progress, partial(labelled, Status.RUNNING))
         return labelled(Status.DONE)
     except KeyboardInterrupt:
@@ -159,7 +159,7 @@ def _blocks(
         axes = {**job.plan.coordinates, "seed": job.plan.seeds}
         ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts)
         ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
-        blocks[job.group.paradigm, job.group.process] = ds
+        blocks[job.group.paradigm, job.group.dynamics] = ds
     return blocks
 
 

@@ -25,20 +25,20 @@ _WORDS = {
 
 
 def coordinates_of(
-    axes: Sequence[Axis], groups: Sequence[Group], processes: Sequence[str]
+    axes: Sequence[Axis], groups: Sequence[Group], all_dynamics: Sequence[str]
 ) -> dict[str, Any]:
     """Coordinates that follow from what is asked for alone, before anything is run.
 
     Args:
         axes: of the result, ``paradigm`` first, the seed's apart.
         groups: all of them.
-        processes: of the result, training first.
+        all_dynamics: of the result, training first.
 
     Returns:
         ``step``, ``time`` and ``gradients`` of each save, hyperparameters that depend on the run
         and are on no axis (`HyperSpec.of_run`), ``natural_inference`` and ``learning_examples``.
     """
-    trained = [group for group in groups if group.process == processes[0]]
+    trained = [group for group in groups if group.dynamics == all_dynamics[0]]
     names = tuple(axis.name for axis in axes)
     saves = (len(trained[0].study.save_steps),)
     hypers = {group.number: _hypers(group) for group in trained}
@@ -58,7 +58,7 @@ def coordinates_of(
         trained,
         lambda group: np.full(
             group.points,
-            group.study.order.examples(learnt[group.number][group.process]),
+            group.study.order.examples(learnt[group.number][group.dynamics]),
             dtype=float,
         ),
     )
@@ -80,10 +80,10 @@ def coordinates_of(
     natural = {group.at["paradigm"]: group.problem.natural_inference for group in groups}
     rules = [natural[place] for place in sorted(natural)]
     coords["natural_inference"] = ("paradigm", rules, _WORDS["natural_inference"])
-    counts = {p: {learnt[g.number][p] for g in groups if g.process == p} for p in processes}
+    counts = {p: {learnt[g.number][p] for g in groups if g.dynamics == p} for p in all_dynamics}
     if all(len(count) == 1 for count in counts.values()):
-        sizes = [counts[process].pop() for process in processes]
-        coords["learning_examples"] = ("process", sizes, _WORDS["learning_examples"])
+        sizes = [counts[dynamics].pop() for dynamics in all_dynamics]
+        coords["learning_examples"] = ("dynamics", sizes, _WORDS["learning_examples"])
     return coords
 
 
@@ -91,8 +91,8 @@ def coordinates_of_study(study: Study) -> dict[str, Any]:
     """`coordinates_of` one comparison."""
     groups = groups_of(study)
     paradigm = Axis("paradigm", (("paradigm", study.names),))
-    processes = tuple(dict.fromkeys(group.process for group in groups))
-    return coordinates_of((paradigm, *study.traced), groups, processes)
+    all_dynamics = tuple(dict.fromkeys(group.dynamics for group in groups))
+    return coordinates_of((paradigm, *study.traced), groups, all_dynamics)
 
 
 def _hypers(group: Group) -> dict[str, np.ndarray]:
@@ -116,11 +116,11 @@ def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ..
 
 
 def learning_examples(study: Study) -> dict[str, int]:
-    """Examples that each process learns from."""
+    """Examples that each kind of dynamics learns from."""
     whole = size(study.task.make(0)["train"])
     few = min(whole, study.settings.flow_examples)
     train = few if study.settings.against else whole
-    return {**dict.fromkeys(study.processes, few), "train": train, "theory": whole}
+    return {**dict.fromkeys(study.dynamics, few), "train": train, "theory": whole}
 
 
 def drop_constant_axes(

@@ -97,7 +97,7 @@ class Sources:
 
     def _few(self, job: Job) -> bool:
         """Whether the first examples of the learning set are enough."""
-        return job.group.process != "train" or bool(self._study.settings.against)
+        return job.group.dynamics != "train" or bool(self._study.settings.against)
 
     def _pool(self, leaf: Any, precision: str) -> np.ndarray:
         """The same array for the same pool: splits and seeds share it."""

@@ -75,7 +75,7 @@ class Job:
             splits: what the problem's own are measured on, in order.
         """
         own = (spec.over_splits(splits) for spec in self.problem.measures)
-        probes = probes_of(self.group.study, self.group.process)
+        probes = probes_of(self.group.study, self.group.dynamics)
         return (*own, *(spec for probe in probes for spec in probe.specs))
 
     def hypers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -99,7 +99,7 @@ def plan_jobs(study: Study) -> list[Job]:
     study.refuse_decays()
     groups = groups_of(study)
     refuse_without_x64(groups)
-    return [make_job(group, _plan(group)) for group in groups if group.process != THEORY]
+    return [make_job(group, _plan(group)) for group in groups if group.dynamics != THEORY]
 
 
 def refuse_without_x64(groups: Sequence[Group]) -> None:
@@ -108,7 +108,7 @@ def refuse_without_x64(groups: Sequence[Group]) -> None:
     Raises:
         InputError: with how to switch it on.
     """
-    flows = any(group.process not in ("train", THEORY) for group in groups)
+    flows = any(group.dynamics not in ("train", THEORY) for group in groups)
     if flows or any(group.study.settings.precision == "float64" for group in groups):
         needs_x64("a flow" if flows else "precision float64")
 
@@ -125,7 +125,7 @@ def _plan(group: Group) -> Plan:
 
 def usual_tile(group: Group) -> int:
     """Rows vmapped together: those of one learning rate, where rates differ in their steps."""
-    most = group.problem.tile if group.process == "train" else FLOW_TILE
+    most = group.problem.tile if group.dynamics == "train" else FLOW_TILE
     if not group.study.settings.against:
         return most
     # A tile lasts as long as its slowest row, and seeds are next to each other.
@@ -154,12 +154,12 @@ def make_job(
     """
     study, problem = group.study, group.problem
     asked, order = study.settings, study.order
-    devices, probes = tuple(jax.local_devices()), probes_of(study, group.process)
+    devices, probes = tuple(jax.local_devices()), probes_of(study, group.dynamics)
     made = (
         make_train(
             problem, study.optimiser, study.saves, order, keep_params=keep_params, probes=probes
         )
-        if group.process == "train"
+        if group.dynamics == "train"
         else make_flow(
             problem,
             study.optimiser,
@@ -171,7 +171,7 @@ def make_job(
             max_steps=_most_steps(study),
             order=order,
             probes=probes,
-            limit=group.process,
+            limit=group.dynamics,
         )
     )
     shapes = jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))
@@ -201,13 +201,13 @@ def _most_steps(study: Study) -> int:
     return 4 * study.saves.most + 1000 if isinstance(study.saves, AtTimes) else 100_000
 
 
-def probes_of(study: Study, process: str) -> tuple[Probe, ...]:
+def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
     """What is measured besides the problem's own measures; curvature of training and its flow.
 
     Not of the flow beside an optimiser that scales its steps itself: the flow has no such scale.
     """
     scaled, asked = study.optimiser.denominator is not None, study.settings
-    curves = asked.curvature and process in ("train", *(() if scaled else ("flow",)))
+    curves = asked.curvature and dynamics in ("train", *(() if scaled else ("flow",)))
     curved = (sharpness(asked.curvature, _LANCZOS + asked.curvature),) if curves else ()
     return (*((position(),) if asked.against else ()), *curved)
 

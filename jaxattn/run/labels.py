@@ -35,7 +35,7 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
     spec = sweep.spec
     coords: dict[str, Any] = {
         "paradigm": ("paradigm", _paradigms(sweep)),
-        "process": ("process", list(sweep.processes)),
+        "dynamics": ("dynamics", list(sweep.dynamics)),
     }
     for axis in (*static_axes(spec), *traced_axes(spec)):
         if axis.name != "paradigm":
@@ -49,7 +49,7 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
         "resolved": canonical_json(_resolved(sweep)),
     }
     axes = (*static_axes(spec), *traced_axes(spec))
-    computed = coordinates_of(axes, sweep.groups, sweep.processes)
+    computed = coordinates_of(axes, sweep.groups, sweep.dynamics)
     labels = xr.Dataset(coords=coords, attrs=attributes).assign_coords(computed)
     return labels.assign(_pictures(sweep, runners).data_vars)
 
@@ -111,7 +111,7 @@ def _lead(sweep: Sweep) -> dict[str, int]:
     static = {axis.name: len(axis) for axis in static_axes(spec)}
     traced = {axis.name: len(axis) for axis in traced_axes(spec)}
     seeds = len(sweep.groups[0].seeds)
-    head = {"paradigm": static.pop("paradigm"), "process": len(sweep.processes)}
+    head = {"paradigm": static.pop("paradigm"), "dynamics": len(sweep.dynamics)}
     return {**head, **static, **traced, "seed": seeds}
 
 
@@ -140,16 +140,16 @@ def variables_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[str, 
 
 def pieces_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> Iterator[Piece]:
     """Where the rows of each chunk go."""
-    processes = sweep.processes
+    all_dynamics = sweep.dynamics
     for number in range(sweep.chunk_count):
         group, plan, chunk = sweep.locate(number)
         axes = {axis.name: range(len(axis)) for axis in group.axes}
         template = runners[group.number].template
         yield Piece(
             number=number,
-            at={**group.at, "process": processes.index(group.process)},
+            at={**group.at, "dynamics": all_dynamics.index(group.dynamics)},
             # Exact rows know no seed: they are repeated along its axis.
-            axes=axes if group.process == THEORY else {**axes, "seed": range(len(plan.seeds))},
+            axes=axes if group.dynamics == THEORY else {**axes, "seed": range(len(plan.seeds))},
             rows=chunk.real,
             shapes={str(name): one.shape[1:] for name, one in template.data_vars.items()},
         )

@@ -81,9 +81,9 @@ class Runner:
     @cached_property
     def beside(self) -> Job | None:
         """Training of the same rows, from which those of a limit are to have a distance."""
-        if self.group.process == "train" or not self.study.settings.against:
+        if self.group.dynamics == "train" or not self.study.settings.against:
             return None
-        return self._job(replace(self.group, process="train"), False)
+        return self._job(replace(self.group, dynamics="train"), False)
 
     def _job(self, group: Group, keep: Keep) -> Job:
         kept = self._spec.measures
@@ -144,7 +144,7 @@ class Runner:
                         "measured at edges alone; leave one out."
                     )
             stop = Stop.from_plain(self._spec.stop)
-            stop.rule(self.job.problem, self.sources.names(self.job), self.group.process)
+            stop.rule(self.job.problem, self.sources.names(self.job), self.group.dynamics)
 
     def _run_with_stops(self, rows: np.ndarray) -> Trajectory:
         study, problem = self.study, self.job.problem
@@ -160,7 +160,7 @@ class Runner:
         seeds, hypers, data = self.arguments(rows[None])
         out = run_with_stops(
             make_leg_row(problem, legs, order.shared, "init" in study.vary),
-            stop.rule(problem, data.names, self.group.process),
+            stop.rule(problem, data.names, self.group.dynamics),
             seeds[0],
             {name: values[0] for name, values in hypers.items()},
             self.each(data, lambda leaf: leaf[0]),
@@ -225,4 +225,4 @@ def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
 
 def make_runner_of(group: Group, plan: Plan, spec: Spec) -> Runner | Solver:
     """How the rows of a group come about."""
-    return Solver(group, plan) if group.process == THEORY else Runner(group, plan, spec)
+    return Solver(group, plan) if group.dynamics == THEORY else Runner(group, plan, spec)

@@ -40,24 +40,24 @@ __all__ = [
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
 """One run: seed, hyperparameters, data -> Trajectory."""
 
-Process = Callable[[Params, Hyper, Splits, Keys], Trajectory]
+Dynamics = Callable[[Params, Hyper, Splits, Keys], Trajectory]
 """What `make_train` and `make_flow` return."""
 
 
 @lru_cache(maxsize=256)
-def make_row(problem: Problem, process: Process, shared_order: bool, vary_init: bool) -> Row:
+def make_row(problem: Problem, dynamics: Dynamics, shared_order: bool, vary_init: bool) -> Row:
     """One run from a seed: initialise, then train or flow.
 
     Args:
         problem: what is learnt.
-        process: `make_train` or `make_flow` of the same problem.
+        dynamics: `make_train` or `make_flow` of the same problem.
         shared_order: minibatches of seed 0's order stream for every seed.
         vary_init: whether the seed varies the initial parameters; otherwise all start as seed 0.
     """
 
     def row(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
         keys, start = start_of(seed, shared_order, vary_init)
-        return process(problem.init(start, hyper), hyper, data, keys)
+        return dynamics(problem.init(start, hyper), hyper, data, keys)
 
     return row
 

@@ -27,18 +27,18 @@ __all__ = [
 ]
 
 THEORY = "theory"
-"""The process of exact rows: nothing is run of them, they are solved."""
+"""The dynamics of exact rows: nothing is run of them, they are solved."""
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """All runs of one paradigm, process and static setting."""
+    """All runs of one paradigm, dynamics and static setting."""
 
     number: int
     at: Mapping[str, int]
     """Its place on each static axis, ``paradigm`` among them."""
     paradigm: str
-    process: str
+    dynamics: str
     study: Study
     axes: tuple[Axis, ...]
     """The traced axes that these runs read."""
@@ -51,7 +51,7 @@ class Group:
     @cached_property
     def problem(self) -> Problem:
         """What is learnt."""
-        return self.study.problem(self.paradigm, self.process)
+        return self.study.problem(self.paradigm, self.dynamics)
 
     @cached_property
     def points(self) -> int:
@@ -68,24 +68,24 @@ class Group:
 def groups_of(study: Study) -> tuple[Group, ...]:
     """The groups of one comparison: paradigms in training, in each limit beside it, and exact."""
     groups: list[Group] = []
-    for process in study.processes:
+    for dynamics in study.dynamics:
         for place, paradigm in enumerate(study.names):
-            read = {spec.name for spec in study.problem(paradigm, process).hypers}
+            read = {spec.name for spec in study.problem(paradigm, dynamics).hypers}
             read |= {spec.name for spec in study.optimiser.hypers}
             traced = tuple(axis for axis in study.traced if axis.name in read)
             constants = {name: at for name, at in study.constants.items() if name in read}
-            if process == "flow" and _share_one_clock(study):
+            if dynamics == "flow" and _share_one_clock(study):
                 # Gradient flow itself knows no rate: one solution serves them all.
                 constants["learning_rate"] = max(study.axes["learning_rate"])
                 traced = tuple(axis for axis in traced if axis.name != "learning_rate")
             seeds = study.seeds
-            if process == "flow" and not study.settings.against:
+            if dynamics == "flow" and not study.settings.against:
                 seeds = seeds[: study.settings.flow_seeds]
             at = {"paradigm": place}
             groups.append(
-                Group(len(groups), at, paradigm, process, study, traced, constants, seeds)
+                Group(len(groups), at, paradigm, dynamics, study, traced, constants, seeds)
             )
-    for group in [g for g in groups if g.process == "train" and g.paradigm in study.exact]:
+    for group in [g for g in groups if g.dynamics == "train" and g.paradigm in study.exact]:
         groups.append(_exact(group, len(groups), study.traced, study.constants))
     return tuple(groups)
 
@@ -94,7 +94,7 @@ def _exact(
     group: Group, number: int, axes: tuple[Axis, ...], constants: Mapping[str, float]
 ) -> Group:
     """The exact rows beside those of a group; they know no seed."""
-    exact = replace(group, number=number, process=THEORY, axes=axes, constants=constants)
+    exact = replace(group, number=number, dynamics=THEORY, axes=axes, constants=constants)
     return replace(exact, seeds=group.seeds[:1])
 
 
@@ -142,7 +142,7 @@ def _is_static(spec: Spec, axis: Axis) -> bool:
 
 
 def make_groups(spec: Spec) -> tuple[Group, ...]:
-    """Every static point of the sweep under each process, in the order of the axes."""
+    """Every static point of the sweep under each kind of dynamics, in the order of the axes."""
     static = static_axes(spec)
     against = tuple(spec.settings.get("against", ()))
     groups: list[Group] = []
@@ -151,8 +151,8 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
         point: dict[str, Value] = {}
         for axis, place in zip(static, index, strict=True):
             point |= axis.at(place)
-        for process in ("train", *against) if against else spec.processes:
-            groups.append(_group(spec, len(groups), at, point, process))
+        for dynamics in ("train", *against) if against else spec.dynamics:
+            groups.append(_group(spec, len(groups), at, point, dynamics))
         last = groups[-1]
         if last.study.exact and not last.lengths:
             groups.append(_exact(last, len(groups), last.axes, last.constants))
@@ -160,7 +160,7 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
 
 
 def _group(
-    spec: Spec, number: int, at: Mapping[str, int], point: Mapping[str, Value], process: str
+    spec: Spec, number: int, at: Mapping[str, int], point: Mapping[str, Value], dynamics: str
 ) -> Group:
     traced = traced_axes(spec)
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
@@ -179,11 +179,11 @@ def _group(
             bare.settings,
             hypers={name: value for name, value in hypers.items() if name in known},
             seeds=tuple(int(seed) for seed in seeds),
-            flow_seeds=len(seeds) if process == "flow" and not bare.settings.against else 0,
+            flow_seeds=len(seeds) if dynamics == "flow" and not bare.settings.against else 0,
         )
     )
     # Values that move together stay together: the largest step is that of a run there is.
     study = replace(study, traced=axes)
     moving = {name for axis in axes for name in axis.names}
     constants = {name: value for name, value in study.constants.items() if name not in moving}
-    return Group(number, at, study.names[0], process, study, axes, constants, study.seeds, lengths)
+    return Group(number, at, study.names[0], dynamics, study, axes, constants, study.seeds, lengths)

@@ -14,7 +14,7 @@ from jaxattn.study.settings import Settings
 __all__ = ["RESERVED", "refuse_out_of_range", "refuse_taken_names", "split_hypers"]
 
 RESERVED = (
-    *("paradigm", "process", "seed", "save", "split", "part", "row", "status"),
+    *("paradigm", "dynamics", "seed", "save", "split", "part", "row", "status"),
     *("step", "time", "gradients", "natural_inference", "learning_examples"),
     *("picture", "picture_foreground", "picture_seen", "distance", "moved"),
 )

@@ -62,10 +62,10 @@ class Sweep:
         return self._ends[-1]
 
     @cached_property
-    def processes(self) -> tuple[str, ...]:
+    def dynamics(self) -> tuple[str, ...]:
         """What its rows are of: training first, then flows or limits, exact theory last."""
-        run = dict.fromkeys(group.process for group in self.groups if group.process != THEORY)
-        exact = any(group.process == THEORY for group in self.groups)
+        run = dict.fromkeys(group.dynamics for group in self.groups if group.dynamics != THEORY)
+        exact = any(group.dynamics == THEORY for group in self.groups)
         return (*run, *((THEORY,) if exact else ()))
 
     @property
@@ -92,7 +92,7 @@ def plan_of(group: Group, tile: int, tiles: int, *, by_cost: bool = True) -> Pla
 
     Flows are in the order of their cost, unless nobody asks for the order (`by_cost` False).
     """
-    cost = _horizon(group) if by_cost and group.process == "flow" else None
+    cost = _horizon(group) if by_cost and group.dynamics == "flow" else None
     return make_plan(group.axes, group.seeds, group.constants, tile=tile, at_once=tiles, cost=cost)
 
 

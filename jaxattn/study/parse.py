@@ -50,14 +50,17 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
     if "axes" not in tables:
         raise InputError("spec: got no [axes], expected what varies; add it.")
     output = tables.get("output", {})
-    known_keys("output", output, ("processes", "measures", "params"))
+    if isinstance(output, Mapping) and "processes" in output and "dynamics" not in output:
+        # As specs called them before.
+        output = {"dynamics" if key == "processes" else key: at for key, at in output.items()}
+    known_keys("output", output, ("dynamics", "measures", "params"))
     measures = output.get("measures")
     return Spec(
         task=plain_table("task", tables.get("task", {})),
         axes=_axes(tables["axes"]),
         model=None if tables.get("model") is None else plain_table("model", tables["model"]),
         settings=plain_table("settings", tables.get("settings", {})),
-        processes=_names("output.processes", output.get("processes", ["train"])),
+        dynamics=_names("output.dynamics", output.get("dynamics", ["train"])),
         measures=None if measures is None else _names("output.measures", measures),
         layout=_layout(tables.get("layout", {})),
         keep_params=output.get("params", False),

@@ -15,7 +15,7 @@ from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, Se
 
 __all__ = ["checked_settings", "plain_table"]
 
-_ELSEWHERE = {"flow_seeds": "flows to be asked for by processes in [output]"}
+_ELSEWHERE = {"flow_seeds": "flows to be asked for by dynamics in [output]"}
 _TABLE = {one.name: one for one in fields(Settings)}
 
 

@@ -13,9 +13,9 @@ from jaxattn.study.plain_values import checked_settings, plain_table
 from jaxattn.study.resolve import Request, Role, measures_of
 from jaxattn.study.stop_rule import Stop
 
-__all__ = ["PROCESSES", "Layout", "Spec"]
+__all__ = ["DYNAMICS", "Layout", "Spec"]
 
-PROCESSES = ("train", "flow")
+DYNAMICS = ("train", "flow")
 ROWS = 2**31
 """A sweep has fewer: row numbers are kept in files."""
 _NEEDS = {spec.name: spec.of for spec in TIMES}
@@ -80,7 +80,7 @@ class Spec:
     """``name`` and arguments of its factory; None: the task's own."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `jaxattn.study.settings.Settings`, and ``hypers`` that do not vary."""
-    processes: tuple[str, ...] = ("train",)
+    dynamics: tuple[str, ...] = ("train",)
     """train, flow, or both."""
     measures: tuple[str, ...] | None = None
     """Variables to keep, with what they are computed from; None: all."""
@@ -98,15 +98,15 @@ class Spec:
         model = None if self.model is None else plain_table("model", self.model)
         columns = {name for axis in self.axes for name in axis.names}
         settings = checked_settings(plain_table("settings", self.settings), columns)
-        if settings["against"] and tuple(self.processes) != ("train",):
+        if settings["against"] and tuple(self.dynamics) != ("train",):
             raise InputError(
-                f"output.processes: got {', '.join(map(str, self.processes))} beside against = "
+                f"output.dynamics: got {', '.join(map(str, self.dynamics))} beside against = "
                 f"{shown(settings['against'])}, expected train alone: the limits are run beside "
-                "it; leave processes out."
+                "it; leave dynamics out."
             )
         request = Request(task, model or {}, settings, self.axes)
         measures = measures_of(request)
-        _check_output(self.processes, self.measures, self.keep_params, measures)
+        _check_output(self.dynamics, self.measures, self.keep_params, measures)
         stop = None if self.stop is None else _checked_stop(self.stop, measures)
         if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:
             raise InputError(
@@ -115,13 +115,13 @@ class Spec:
         axes = tuple(_in_form(axis, request.roles) for axis in self.axes)
         ends = {"paradigm": 0, "seed": 2}
         axes = tuple(sorted(axes, key=lambda axis: ends.get(axis.name, 1)))
-        _check_size(axes, self.processes)
+        _check_size(axes, self.dynamics)
         for name, value in {
             "task": task,
             "model": model,
             "settings": settings,
             "axes": axes,
-            "processes": tuple(name for name in PROCESSES if name in self.processes),
+            "dynamics": tuple(name for name in DYNAMICS if name in self.dynamics),
             "measures": None if self.measures is None else _with_needs(self.measures),
             "stop": stop,
             "request": request,
@@ -130,7 +130,7 @@ class Spec:
 
     def __hash__(self) -> int:
         """Equal specs have equal hashes, so that what is made of one can be remembered."""
-        return hash((self.axes, self.processes, self.layout))
+        return hash((self.axes, self.dynamics, self.layout))
 
     @property
     def roles(self) -> Mapping[str, Role]:
@@ -155,8 +155,8 @@ def _in_form(axis: Axis, roles: Mapping[str, Role]) -> Axis:
     return Axis(axis.name, columns)
 
 
-def _check_size(axes: tuple[Axis, ...], processes: tuple[str, ...]) -> None:
-    rows = len(processes)
+def _check_size(axes: tuple[Axis, ...], dynamics: tuple[str, ...]) -> None:
+    rows = len(dynamics)
     for axis in axes:
         rows *= len(axis)
     if rows >= ROWS:
@@ -166,9 +166,9 @@ def _check_size(axes: tuple[Axis, ...], processes: tuple[str, ...]) -> None:
             raise InputError(f"axes: got {name} along another axis, expected one of its own.")
 
 
-def _check_output(processes: Any, measures: Any, keep_params: Any, known: tuple[str, ...]) -> None:
+def _check_output(dynamics: Any, measures: Any, keep_params: Any, known: tuple[str, ...]) -> None:
     for name, given, expected in (
-        ("processes", processes, PROCESSES),
+        ("dynamics", dynamics, DYNAMICS),
         ("measures", measures if measures is not None else known, known),
     ):
         if not isinstance(given, list | tuple) or not given:

@@ -28,7 +28,7 @@ def to_plain(spec: Spec) -> dict[str, Any]:
             "axes": [{"name": axis.name, "columns": dict(axis.columns)} for axis in spec.axes],
             "layout": asdict(spec.layout),
             "output": {
-                "processes": spec.processes,
+                "dynamics": spec.dynamics,
                 "measures": spec.measures,
                 "params": spec.keep_params,
             },

@@ -90,7 +90,7 @@ class Stop:
         _checked(_LEVEL_KEYS, "key of stop.converged", level)
         return cls(**rest, **level)
 
-    def rule(self, problem: Problem, splits: Sequence[str], process: str = "train") -> Rule:
+    def rule(self, problem: Problem, splits: Sequence[str], dynamics: str = "train") -> Rule:
         """The decision for rows of a problem, as a pure function of NumPy arrays.
 
         Divergence goes before convergence; a row that diverged and may go on never converges.
@@ -98,14 +98,14 @@ class Stop:
         Args:
             problem: gives the names of the measures, and the paradigm's own inference rule.
             splits: those it is measured on, in the order of the measures' axis.
-            process: stopping is for training; a flow's steps are its solver's.
+            dynamics: stopping is for training; a flow's steps are its solver's.
 
         Raises:
-            InputError: no such measure or split, one that is not one number, or another process.
+            InputError: no such measure or split, one that is not one number, or another dynamics.
         """
-        if process != "train":
+        if dynamics != "train":
             raise InputError(
-                f"stop: got the process {process!r}, expected train: `stop` is for training; "
+                f"stop: got the dynamics {dynamics!r}, expected train: `stop` is for training; "
                 "leave it out, or sweep the two apart."
             )
         read = None if self.measure is None else self._reader(problem, splits)

@@ -80,14 +80,14 @@ class Study:
         return self.settings.seeds
 
     @property
-    def processes(self) -> tuple[str, ...]:
+    def dynamics(self) -> tuple[str, ...]:
         """What is run: training, then flows."""
         settings = self.settings
         return ("train", *(("flow",) if settings.flow_seeds else ()), *settings.against)
 
-    def problem(self, paradigm: str, process: str = "train") -> Problem:
+    def problem(self, paradigm: str, dynamics: str = "train") -> Problem:
         """What is learnt; flows in float64 always. Equal arguments give the same object."""
-        precision = self.settings.precision if process == "train" else "float64"
+        precision = self.settings.precision if dynamics == "train" else "float64"
         return attention_problem(
             self.task, self.model, self.paradigms[paradigm], self.attention, precision
         )

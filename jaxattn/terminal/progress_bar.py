@@ -103,7 +103,7 @@ class Reporter:
         rate = f"{progress.done / elapsed:.1f} runs/s" if paced else ""
         left = elapsed / progress.done * (progress.total - progress.done) if paced else None
         failed = f", {progress.failed} failed" if progress.failed else ""
-        words = (f"{progress.process} {progress.paradigm}".strip(), progress.setting)
+        words = (f"{progress.dynamics} {progress.paradigm}".strip(), progress.setting)
         label = ", ".join(filter(None, words))
         if progress.compiling:
             label = f"compiling {label}"

@@ -21,12 +21,12 @@ def cost_table(cost: SweepCost) -> Table:
     static = list(cost.groups[0].at)
     numbers = ("runs", "tile", "chunks", "memory", "disk", "seconds")
     right = (Column(name, justify="right") for name in numbers)
-    table = Table("paradigm", "process", *static, *right)
+    table = Table("paradigm", "dynamics", *static, *right)
     for group in cost.groups[:SHOWN]:
         seconds = "" if group.seconds is None else f"{group.seconds:.3g}"
         table.add_row(
             group.paradigm,
-            group.process,
+            group.dynamics,
             *(str(group.at[name]) for name in static),
             *(f"{number:,}" for number in (group.runs, group.tile, group.chunks)),
             _needed(group),

@@ -53,7 +53,7 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     )
     names = list(ds["paradigm"].values)
     table = own_rule(table, ds)
-    train = table[(table["process"] == "train") & (table["split"] == split)]
+    train = table[(table["dynamics"] == "train") & (table["split"] == split)]
     groups = train.groupby([*swept, "paradigm"], sort=False)
     # Those that are to be compared stand under one another.
     for at, group in sorted(groups, key=lambda pair: (pair[0][:-1], names.index(pair[0][-1]))):

@@ -100,7 +100,7 @@ def test_rates_past_the_edge_or_diverged_are_named_as_left_out_of_the_order():
 
 def test_runs_that_diverge_have_left_and_why_is_said():
     ds = end(example_limits(), Status.DIVERGED, paradigm="soft", learning_rate=0.4)
-    at = {"paradigm": "soft", "learning_rate": 0.4, "process": "flow", "save": slice(4, None)}
+    at = {"paradigm": "soft", "learning_rate": 0.4, "dynamics": "flow", "save": slice(4, None)}
     ds["distance"].loc[at] = np.nan
     assert said(ds, "soft leaves the gradient flow").endswith("Why: its runs diverge.")
     first = departure_records(ds)[0]

@@ -196,9 +196,9 @@ def test_departures_are_where_the_distance_is_one_per_cent_of_the_way():
 
 def test_training_that_diverges_has_left_its_limit_and_an_unsolved_limit_tells_nothing():
     ds = end(example_limits(), Status.DIVERGED, paradigm="soft", learning_rate=0.2)
-    last = {"paradigm": "soft", "learning_rate": 0.2, "process": "flow", "save": slice(8, None)}
+    last = {"paradigm": "soft", "learning_rate": 0.2, "dynamics": "flow", "save": slice(8, None)}
     ds["distance"].loc[last] = np.nan
-    ds["status"].loc[{"process": "flow", "seed": 0}] = int(Status.SOLVER_FAILED)
+    ds["status"].loc[{"dynamics": "flow", "seed": 0}] = int(Status.SOLVER_FAILED)
     found = departures(ds, "flow").sel(paradigm="soft", learning_rate=0.2)
     time = ds["time"].sel(learning_rate=0.2).values
     # Between the last number and the first that is none.

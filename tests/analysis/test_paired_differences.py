@@ -354,7 +354,7 @@ def test_every_paradigm_is_judged_by_its_own_inference_rule_on_the_split_asked_f
             )
             values = (
                 ds["error_cell" if cell else measure]
-                .sel(process="train", split=split, learning_rate=0.02, seed=[0, 1, 2, 4], **cell)
+                .sel(dynamics="train", split=split, learning_rate=0.02, seed=[0, 1, 2, 4], **cell)
                 .isel(save=-1)
             )
             soft = values.sel(paradigm="soft", inference="average-input")
@@ -385,7 +385,7 @@ def test_swept_hyperparameters_are_compared_where_they_are_equal():
     values = (
         ds["loss"]
         .sel(
-            process="train",
+            dynamics="train",
             split="test",
             temperature=2.0,
             learning_rate=0.05,
@@ -426,7 +426,7 @@ def test_tables_are_made_of_plain_python_values(rng):
 def test_a_request_that_cannot_be_met_says_what_would_do():
     ds = example_result(seeds=2)
     with pytest.raises(InputError, match="expected a result of"):
-        differences(ds.isel(process=0))
+        differences(ds.isel(dynamics=0))
     with pytest.raises(InputError, match="got 'tset', expected one of train, test"):
         differences(ds, "tset")
     with pytest.raises(InputError, match=r"got 95.0, .* between 0 and 1"):

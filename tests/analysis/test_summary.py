@@ -25,7 +25,7 @@ def _line(ds: xr.Dataset, **at: object) -> dict:
 
 def test_median_and_band_are_quantiles_over_the_seeds_at_the_last_save(ds: xr.Dataset) -> None:
     rate = float(ds["learning_rate"][0])
-    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    at = {"paradigm": "soft", "dynamics": "train", "learning_rate": rate, "split": "test"}
     values = ds["attention_foreground"].sel(at).isel(save=-1).values
     line = _line(ds, **at, measure="attention_foreground")
     expected = np.quantile(values, [0.5, 0.1, 0.9])
@@ -37,7 +37,7 @@ def test_rows_that_failed_are_left_out(ds: xr.Dataset) -> None:
     rate = float(ds["learning_rate"][0])
     seeds = ds["seed"].values
     failed = end(ds, Status.DIVERGED, paradigm="soft", seed=seeds[0])
-    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    at = {"paradigm": "soft", "dynamics": "train", "learning_rate": rate, "split": "test"}
     values = failed["attention_foreground"].sel(at).isel(save=-1, seed=slice(1, None)).values
     line = _line(failed, **at, measure="attention_foreground")
     assert line["seeds"] == len(seeds) - 1
@@ -46,11 +46,11 @@ def test_rows_that_failed_are_left_out(ds: xr.Dataset) -> None:
 
 def test_a_time_that_most_seeds_never_reach_has_no_median_but_a_count(ds: xr.Dataset) -> None:
     rate = float(ds["learning_rate"][0])
-    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    at = {"paradigm": "soft", "dynamics": "train", "learning_rate": rate, "split": "test"}
     ds = ds.copy(deep=True)
     times = np.full(ds.sizes["seed"], np.nan)
     times[0] = 3.0
-    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "split")
     if "time_to_focus" not in ds:
         ds["time_to_focus"] = (dims, np.ones([ds.sizes[dim] for dim in dims]))
     ds["time_to_focus"].loc[at] = times
@@ -62,8 +62,8 @@ def test_a_time_that_most_seeds_never_reach_has_no_median_but_a_count(ds: xr.Dat
 def _times(ds: xr.Dataset, *times: float) -> dict:
     """The line of time_to_focus when the seeds of one row of the table focus at these times."""
     rate = float(ds["learning_rate"][0])
-    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
-    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    at = {"paradigm": "soft", "dynamics": "train", "learning_rate": rate, "split": "test"}
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "split")
     made = ds.assign(time_to_focus=(dims, np.ones([ds.sizes[dim] for dim in dims])))
     made["time_to_focus"].loc[at] = list(times)
     return _line(made, **at, measure="time_to_focus")
@@ -104,10 +104,10 @@ def test_a_paradigm_without_a_single_finished_row_has_no_lines() -> None:
 
 def test_rows_that_were_not_asked_for_do_not_count() -> None:
     table = summary(example_result(seeds=6, flow_seeds=2, theory=True))
-    by_process = table.groupby("process")["seeds"].unique()
-    assert by_process["train"].tolist() == [6]
-    assert by_process["flow"].tolist() == [2]
-    theory = table[table["process"] == "theory"]
+    by_dynamics = table.groupby("dynamics")["seeds"].unique()
+    assert by_dynamics["train"].tolist() == [6]
+    assert by_dynamics["flow"].tolist() == [2]
+    theory = table[table["dynamics"] == "theory"]
     assert set(theory["measure"]) == {"attention_foreground"}
 
 
@@ -122,7 +122,7 @@ def test_error_cells_are_lines_of_their_own_under_each_inference_rule(ds: xr.Dat
 
 def test_every_swept_hyperparameter_is_a_column_and_has_lines_of_its_own() -> None:
     table = summary(example_result(temperatures=(0.5, 1.0)))
-    at = ["paradigm", "process", "learning_rate", "temperature", "split", "inference", "measure"]
+    at = ["paradigm", "dynamics", "learning_rate", "temperature", "split", "inference", "measure"]
     assert list(table.columns[: len(at)]) == at
     assert not table.duplicated(at).any()
     assert set(table["temperature"]) == {0.5, 1.0}
@@ -138,7 +138,7 @@ def test_quantiles_out_of_order_and_other_datasets_are_refused(ds: xr.Dataset) -
 def test_means_and_their_intervals_are_those_of_the_seeds_that_finished(ds: xr.Dataset) -> None:
     rate = float(ds["learning_rate"][0])
     failed = end(ds, Status.DIVERGED, paradigm="soft", seed=[1])
-    at = {"paradigm": "soft", "process": "train", "learning_rate": rate, "split": "test"}
+    at = {"paradigm": "soft", "dynamics": "train", "learning_rate": rate, "split": "test"}
     values = np.delete(failed["attention_foreground"].sel(at).isel(save=-1).values, 1)
     line = _line(failed, **at, measure="attention_foreground")
     shown = [line[name] for name in ("mean", "mean_low", "mean_high")]
@@ -146,7 +146,7 @@ def test_means_and_their_intervals_are_those_of_the_seeds_that_finished(ds: xr.D
 
 
 def test_where_one_seed_never_got_there_no_mean_is_known(ds: xr.Dataset) -> None:
-    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "split")
     times = np.ones([ds.sizes[dim] for dim in dims])
     times[0, :, :, 0] = np.nan
     table = summary(ds.assign(time_to_focus=(dims, times)))
@@ -161,5 +161,5 @@ def test_under_its_own_rule_a_paradigm_has_one_line_a_measure() -> None:
     rules = dict(zip(ds["paradigm"].values, ds["natural_inference"].values, strict=True))
     by_rule = table.dropna(subset="inference")
     assert (by_rule["inference"] == by_rule["paradigm"].map(rules)).all()
-    assert not table.duplicated(["paradigm", "process", "split", "measure"]).any()
+    assert not table.duplicated(["paradigm", "dynamics", "split", "measure"]).any()
     assert set(table["measure"]) == set(summary(ds)["measure"])

@@ -75,7 +75,7 @@ def test_the_rows_are_those_of_a_comparison_bit_for_bit(all_of_it: xr.Dataset) -
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_flows_beside_training_are_those_of_a_comparison_bit_for_bit(tmp_path: Path) -> None:
-    text = tiny(paradigms='["soft"]', layout="chunk = 2", processes='["train", "flow"]', output="")
+    text = tiny(paradigms='["soft"]', layout="chunk = 2", dynamics='["train", "flow"]', output="")
     run(text, tmp_path / "sweep")
     rates = {"learning_rate": (0.1, 0.5)}
     ds = compared(paradigms="soft", hypers=rates, seeds=3, flow_seeds=3)
@@ -84,7 +84,7 @@ def test_flows_beside_training_are_those_of_a_comparison_bit_for_bit(tmp_path: P
 
 def is_that_of(sweep: xr.Dataset, comparison: xr.Dataset) -> None:
     """Every variable and coordinate of a sweep has the bits that it has in a comparison."""
-    known = comparison.sel(process=sweep["process"].values)
+    known = comparison.sel(dynamics=sweep["dynamics"].values)
     for name, variable in sweep.variables.items():
         expected = known[name].transpose(*variable.dims)
         if str(name).startswith("time"):
@@ -162,8 +162,8 @@ def test_only_what_is_missing_is_computed(
 def test_the_measures_asked_for_are_those_of_the_whole_to_rounding(
     some: tuple[Path, Outcome, list[str]], all_of_it: xr.Dataset
 ) -> None:
-    ds = jaxattn.open(some[0]).isel(seed=slice(3)).squeeze("process")
-    whole = all_of_it.sel(paradigm=["soft"], process="train").isel(switch_time=0)
+    ds = jaxattn.open(some[0]).isel(seed=slice(3)).squeeze("dynamics")
+    whole = all_of_it.sel(paradigm=["soft"], dynamics="train").isel(switch_time=0)
     assert {"accuracy", "objective", "status", "time_to_fit"} <= set(ds.data_vars)
     assert "attention_foreground" not in ds
     for name in ds.data_vars:
@@ -226,5 +226,5 @@ def test_one_value_makes_an_axis_of_length_one(tmp_path: Path) -> None:
     ds = jaxattn.open(tmp_path / "sweep")
     assert outcome.rows == 2
     assert ds["learning_rate"].values.tolist() == [0.1]
-    assert ds["objective"].dims == ("paradigm", "process", "learning_rate", "seed", "save")
+    assert ds["objective"].dims == ("paradigm", "dynamics", "learning_rate", "seed", "save")
     assert (ds["status"] == int(Status.DONE)).all()

@@ -43,7 +43,7 @@ def folders(tmp_path_factory):
 
 
 def test_rows_end_where_they_converge_or_diverge_and_say_so(folders):
-    ds = jaxattn.open(folders["stopped"]).isel(paradigm=0, process=0).load()
+    ds = jaxattn.open(folders["stopped"]).isel(paradigm=0, dynamics=0).load()
     status = ds["status"].transpose("learning_rate", "seed").values
     assert (status[0] == Status.CONVERGED).all()
     assert (status[1] == Status.DONE).all()
@@ -92,7 +92,7 @@ def test_the_parameters_of_a_stopped_row_are_those_of_its_stop(folders):
 
 @pytest.mark.needs_x64
 def test_a_rule_that_flows_cannot_follow_is_refused_before_anything_is_written(tmp_path):
-    output = {"processes": ["train", "flow"]}
+    output = {"dynamics": ["train", "flow"]}
     with pytest.raises(InputError, match="stop") as refused:
         jaxattn.sweeps.run(spec(stop=STOP, output=output), tmp_path / "none")
     assert "\n" not in str(refused.value)
@@ -102,7 +102,7 @@ def test_a_rule_that_flows_cannot_follow_is_refused_before_anything_is_written(t
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"output": {"processes": ["flow"]}}, "a flow runs in float64"),
+        ({"output": {"dynamics": ["flow"]}}, "a flow runs in float64"),
         ({"settings": {"steps": 2, "precision": "float64"}}, "precision float64 runs in float64"),
     ],
 )

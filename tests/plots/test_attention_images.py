@@ -41,7 +41,7 @@ def frames(ax: Axes) -> list[tuple[float, float]]:
 def attention(
     ds: xr.Dataset, paradigm: str, seed: int, shown: int, split: str = "test"
 ) -> np.ndarray:
-    at = {"paradigm": paradigm, "process": "train", "learning_rate": RATE, "split": split}
+    at = {"paradigm": paradigm, "dynamics": "train", "learning_rate": RATE, "split": split}
     return ds["attention_shown"].sel(at).sel(seed=seed, shown=shown).values
 
 

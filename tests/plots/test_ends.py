@@ -40,7 +40,7 @@ def final(
     ds: xr.Dataset, name: str, paradigm: str, save: int = -1, rate: float = RATE
 ) -> np.ndarray:
     """Of the test split, by the paradigm's own rule: seeds first."""
-    found = ds[name].sel(paradigm=paradigm, process="train", learning_rate=rate, split="test")
+    found = ds[name].sel(paradigm=paradigm, dynamics="train", learning_rate=rate, split="test")
     if "inference" in found.dims:
         rule = ds["natural_inference"].sel(paradigm=paradigm).item()
         found = found.sel(inference=rule)
@@ -198,7 +198,7 @@ def test_a_map_shows_the_mean_share_of_each_cell_between_the_fixed_edges(whole: 
     for rule in (None, "average-input"):
         ax = plots.answer_map(whole, paradigm="hard", inference=rule)
         (mesh,) = [one for one in ax.collections if isinstance(one, QuadMesh)]
-        at = {"inference": rule or "argmax-segment", "split": "test", "process": "train"}
+        at = {"inference": rule or "argmax-segment", "split": "test", "dynamics": "train"}
         shares = whole["answer_map"].sel(paradigm="hard", learning_rate=RATE, **at).isel(save=-1)
         expected = shares.mean("seed").transpose("answer_bin", "attention_bin").values
         np.testing.assert_allclose(mesh.get_array(), expected)

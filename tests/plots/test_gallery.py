@@ -73,7 +73,7 @@ def test_a_result_of_which_every_run_failed_has_no_figures() -> None:
     ds = example_result(flow_seeds=2, theory=True)
     ds["status"][:] = int(Status.SOLVER_FAILED)
     assert names(ds) == []
-    assert names(ds.sel(process=["flow"])) == []
+    assert names(ds.sel(dynamics=["flow"])) == []
 
 
 def test_every_figure_is_drawn_whole_and_known_to_nobody_else(
@@ -97,7 +97,7 @@ def test_captions_say_what_is_shown_and_its_numbers(whole: xr.Dataset) -> None:
         assert "nan" not in caption.split()
         if name not in ("population", "rate_sensitivity"):
             assert "digits, learning rate 0.05, test split" in caption
-    at = {"process": "train", "learning_rate": 0.05, "split": "test", "paradigm": "lvml"}
+    at = {"dynamics": "train", "learning_rate": 0.05, "split": "test", "paradigm": "lvml"}
     median = float(ds["attention_foreground"].sel(at).isel(save=-1).median("seed"))
     assert f"lvml {median:.2f}" in captions["focus"]
     assert "5 to 6 seeds (left out 1 of 24 runs: 1 diverged)" in captions["accuracy"]

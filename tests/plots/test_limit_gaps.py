@@ -36,7 +36,7 @@ def test_distance_has_a_line_a_rate_in_shares_of_the_limits_way():
     assert ax.get_yscale() == "log"
     lines = named(ax)
     assert list(lines) == ["rate 0.4", "0.2", "0.1", "0.05", "0.025", "1 % of its way"]
-    one = ds.sel(paradigm="hard", process="modified", learning_rate=0.2)
+    one = ds.sel(paradigm="hard", dynamics="modified", learning_rate=0.2)
     expected = one["distance"].median("seed") / one["moved"].isel(seed=0, save=-1)
     np.testing.assert_allclose(lines["0.2"].get_ydata(), expected[1:], rtol=1e-12)
     np.testing.assert_array_equal(lines["0.2"].get_xdata(), one["time"][1:])
@@ -100,7 +100,7 @@ def test_sharpness_has_the_edge_as_a_line_and_a_ring_where_training_reaches_it()
     assert words(ax.get_legend())[-2:] == ["flow", "edge: 2"]
     np.testing.assert_allclose(
         named(ax)["0.1"].get_ydata(),
-        0.1 * ds["sharpness"].isel(paradigm=0, process=0, learning_rate=2, seed=0),
+        0.1 * ds["sharpness"].isel(paradigm=0, dynamics=0, learning_rate=2, seed=0),
     )
     (ring,) = rings(ax)
     assert ring == pytest.approx((END * 4 / 7, 2.0))

@@ -51,8 +51,8 @@ def band(ax: Axes, colour: str) -> np.ndarray:
     return found.get_paths()[0].vertices
 
 
-def measured(ds: xr.Dataset, name: str, paradigm: str, process: str = "train") -> xr.DataArray:
-    at = {"paradigm": paradigm, "process": process, "learning_rate": LAST_RATE, "split": "test"}
+def measured(ds: xr.Dataset, name: str, paradigm: str, dynamics: str = "train") -> xr.DataArray:
+    at = {"paradigm": paradigm, "dynamics": dynamics, "learning_rate": LAST_RATE, "split": "test"}
     return ds[name].sel(at)
 
 
@@ -151,7 +151,7 @@ def test_values_of_a_failed_row_are_not_drawn_even_where_they_are_finite() -> No
 
 
 def test_rows_that_nobody_asked_for_are_not_counted_as_left_out(whole: xr.Dataset) -> None:
-    assert (whole["status"].sel(process="flow") == -1).any()
+    assert (whole["status"].sel(dynamics="flow") == -1).any()
     for ax in (plots.focus(whole), plots.beside_flow(whole), plots.mu_nu(whole)):
         assert "left out" not in said(ax)
 
@@ -200,7 +200,7 @@ def test_the_largest_learning_rate_at_which_every_paradigm_has_a_seed_is_drawn_u
     ax = plots.focus(ds, learning_rate=0.02)
     assert "learning rate 0.02" in said(ax)
     values = ds["attention_foreground"].sel(
-        paradigm="soft", process="train", learning_rate=0.02, split="test"
+        paradigm="soft", dynamics="train", learning_rate=0.02, split="test"
     )
     np.testing.assert_allclose(line(ax, "soft").get_ydata(), values.median("seed"))
 
@@ -221,7 +221,7 @@ def test_a_selection_of_a_result_is_drawn_like_the_whole(whole: xr.Dataset) -> N
     np.testing.assert_array_equal(
         line(plots.focus(part), "hard").get_ydata(), line(plots.focus(whole), "hard").get_ydata()
     )
-    one = whole.sel(seed=3, process="train")
+    one = whole.sel(seed=3, dynamics="train")
     np.testing.assert_allclose(
         line(plots.focus(one), "hard").get_ydata(),
         measured(whole, "attention_foreground", "hard").sel(seed=3),
@@ -291,8 +291,8 @@ def test_theory_flow_and_training_are_drawn_over_one_another(
     ax = plots.mu_nu(whole, quantity=quantity, paradigms=["lvml"])
     at = {"paradigm": "lvml", "learning_rate": LAST_RATE, "split": "train"}
     seeds = {"theory": 1, "flow": 2, "train": 6}
-    for drawn, (process, count) in zip(ax.lines, seeds.items(), strict=True):
-        values = whole[quantity].sel(process=process, seed=range(count), **at)
+    for drawn, (dynamics, count) in zip(ax.lines, seeds.items(), strict=True):
+        values = whole[quantity].sel(dynamics=dynamics, seed=range(count), **at)
         np.testing.assert_allclose(drawn.get_ydata(), values.median("seed"))
     assert legend(ax) == ["lvml", "theory", "gradient flow", "training"]
 
@@ -391,8 +391,8 @@ def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Pat
             r"has the axis 'cell'.*ds.sel\(cell='FTPT'\)",
         ),
         (lambda ds: plots.mu_nu(ds, quantity="xi"), "unknown quantity: got 'xi'"),
-        (lambda ds: plots.focus(ds.sel(process=["flow"])), "unknown process: got 'train'"),
-        (lambda ds: plots.beside_flow(ds.sel(process=["train"])), "flow_seeds=2"),
+        (lambda ds: plots.focus(ds.sel(dynamics=["flow"])), "unknown dynamics: got 'train'"),
+        (lambda ds: plots.beside_flow(ds.sel(dynamics=["train"])), "flow_seeds=2"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_would_do(

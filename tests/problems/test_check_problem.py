@@ -68,11 +68,11 @@ REFUSED = {
 
 def run(problem, make=make_train, **more):
     order = () if make is make_flow else (Order("fixed", 2),)
-    process = make(problem, SGD, (0, 2), *order, **more)
+    dynamics = make(problem, SGD, (0, 2), *order, **more)
     settings = {name: value for name, value in hyper().items() if name == "learning_rate"}
     params = problem.init(streams(0).init, settings)
     # Shapes alone: what is refused is refused before anything is compiled.
-    return jax.eval_shape(process, params, settings, splits(BATCH), streams(0))
+    return jax.eval_shape(dynamics, params, settings, splits(BATCH), streams(0))
 
 
 @pytest.mark.parametrize(("parts", "words"), REFUSED.values(), ids=REFUSED)

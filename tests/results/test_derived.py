@@ -62,12 +62,12 @@ def test_positions_become_distances_from_training_and_from_the_start():
     ds = example_limits(("soft",), (0.4,), seeds=1)
     at = ds["distance"].expand_dims(coordinate=3, axis=-1).copy()
     at[:] = 0.0
-    at.loc[{"process": "train"}] = 1.0
-    at.loc[{"process": "flow", "save": 16}] = 2.0
+    at.loc[{"dynamics": "train"}] = 1.0
+    at.loc[{"dynamics": "flow", "save": 16}] = 2.0
     found = with_distances(ds.drop_vars(["distance", "moved"]).assign(position=at))
     assert "position" not in found
     root = np.sqrt(3)
-    np.testing.assert_allclose(found["distance"].sel(process="flow").max("save"), root)
-    assert (found["distance"].sel(process="train") == 0).all()
-    np.testing.assert_allclose(found["moved"].sel(process="flow").isel(save=16), 2 * root)
-    assert (found["moved"].sel(process="train") == 0).all()
+    np.testing.assert_allclose(found["distance"].sel(dynamics="flow").max("save"), root)
+    assert (found["distance"].sel(dynamics="train") == 0).all()
+    np.testing.assert_allclose(found["moved"].sel(dynamics="flow").isel(save=16), 2 * root)
+    assert (found["moved"].sel(dynamics="train") == 0).all()

@@ -13,7 +13,7 @@ from example_sweeps import SPEC_HASH, expected, write_sweep
 import jaxattn
 from jaxattn.cli import main as cli
 from jaxattn.core.contracts import InputError
-from jaxattn.results.dataset import ABSENT
+from jaxattn.results.dataset import ABSENT, SCHEMA_VERSION
 from jaxattn.results.export import export, slabs, to_parquet, to_zarr
 
 SMALL = 2000
@@ -71,7 +71,7 @@ def test_a_parquet_table_has_a_line_for_each_run_and_save(
                 )
     assert frame["status"].dtype == np.int8
     assert table.schema.metadata[b"spec_hash"].decode() == SPEC_HASH
-    assert json.loads(table.schema.metadata[b"schema_version"]) == 1
+    assert json.loads(table.schema.metadata[b"schema_version"]) == SCHEMA_VERSION
     assert table.schema.field("objective").metadata == {b"units": b"nat", b"long_name": b"loss"}
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
 

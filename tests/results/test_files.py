@@ -201,7 +201,7 @@ def test_a_run_that_is_killed_leaves_the_results_it_had(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
-    status = open_run(tmp_path)["status"].sel(process="train")
+    status = open_run(tmp_path)["status"].sel(dynamics="train")
     assert (status.sel(paradigm="soft") == Status.DONE).all()
     # The second chunk is written only if it took longer than a blink.
     assert status.sel(paradigm="hard").isin([Status.DONE, Status.RUNNING]).all()

@@ -32,12 +32,12 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_old_comparison_opens_with_its_values(old: Path) -> None:
     ds = jaxattn.open(old / "comparison")
-    assert ds["process"].values.tolist() == ["train", "flow", "theory"]
-    assert (ds["status"].sel(process="train") == Status.DONE).all()
+    assert ds["dynamics"].values.tolist() == ["train", "flow", "theory"]
+    assert (ds["status"].sel(dynamics="train") == Status.DONE).all()
     assert spec_of(ds)["hypers"]["learning_rate"] == [1.0, 2.0]
     mu = ds["mu"].sel(split="train", paradigm="soft", seed=0, learning_rate=1.0).isel(save=-1)
     # The flow was solved to 1e-4 a step.
-    np.testing.assert_allclose(mu.sel(process="flow"), mu.sel(process="theory"), rtol=1e-3)
+    np.testing.assert_allclose(mu.sel(dynamics="flow"), mu.sel(dynamics="theory"), rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["comparison", "sweep"])
@@ -54,5 +54,12 @@ def test_an_old_sweep_opens_chunk_by_chunk_and_has_a_report(old: Path) -> None:
     ds = jaxattn.open(old / "sweep")
     assert (ds["status"] == Status.DONE).all()
     assert np.isfinite(ds["objective"].values).all()
-    assert jaxattn.sweeps.status(old / "sweep")["chunks"]
+    chunks = jaxattn.sweeps.status(old / "sweep")["chunks"]
+    assert chunks["whole"] == chunks["all"] > 0
     assert "Findings" in report(old / "sweep").path.read_text()
+
+
+def test_what_another_version_began_is_not_gone_on_with(old: Path) -> None:
+    for go_on in (jaxattn.sweeps.resume, jaxattn.sweeps.final_params):
+        with pytest.raises(jaxattn.InputError, match=r"another version .* \(schema 1, here 2\)"):
+            go_on(old / "sweep")

@@ -15,7 +15,7 @@ from jaxattn.plots.selection import choose
 from jaxattn.results.stopped_rows import hold_last, known_until
 
 PLACE = 7
-STOPPED = {"process": "train", "paradigm": "hard", "seed": [1, 4]}
+STOPPED = {"dynamics": "train", "paradigm": "hard", "seed": [1, 4]}
 
 
 def stopped(ds: xr.Dataset, place: int = PLACE) -> xr.Dataset:
@@ -61,7 +61,7 @@ def test_a_value_that_is_nan_at_the_stop_stays_nan(ds):
 
 
 def test_a_row_is_known_until_its_stop(ds):
-    until = known_until(stopped(ds)).sel(process="train", learning_rate=0.05)
+    until = known_until(stopped(ds)).sel(dynamics="train", learning_rate=0.05)
     assert (until.sel(paradigm="hard", seed=[1, 4]) == 0.05 * STEPS * PLACE / 10).all()
     assert (until.sel(paradigm="hard", seed=[0, 2, 3, 5]) == 0.05 * STEPS).all()
     assert (until.sel(paradigm="soft") == 0.05 * STEPS).all()
@@ -88,7 +88,7 @@ def test_it_is_said_that_runs_were_stopped_and_it_is_no_failure(ds):
 
 def test_a_time_not_reached_before_the_stop_is_censored_there(ds):
     """Of one pair whose order the end of the run would tell, and an earlier stop does not."""
-    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "split")
     times = xr.DataArray(np.ones([ds.sizes[dim] for dim in dims]), dims=dims)
     ds = ds.assign(time_to_focus=times.assign_attrs(units="time"))
     rate = float(ds["learning_rate"][0])

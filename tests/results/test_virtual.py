@@ -65,7 +65,7 @@ KEYS = [
     {"seed": -1},
     {"seed": slice(None, None, -2), "save": 1},
     {"learning_rate": [2, 0], "segments": [1, 1, 0]},
-    {"paradigm": 0, "process": 1, "position": slice(0, 2)},
+    {"paradigm": 0, "dynamics": 1, "position": slice(0, 2)},
     {"seed": slice(2, 2)},
     {"seed": xr.DataArray([0, 3], dims="one"), "learning_rate": xr.DataArray([1, 2], dims="one")},
 ]
@@ -81,7 +81,7 @@ def test_rows_are_absent_where_no_chunk_goes_and_running_where_one_is_missing(
 ) -> None:
     write_sweep(tmp_path / "sweep", without=tuple(range(7)))
     ds = jaxattn.open(tmp_path / "sweep")
-    flows = ds["status"].sel(paradigm="soft", process="flow", segments=3)
+    flows = ds["status"].sel(paradigm="soft", dynamics="flow", segments=3)
     assert (flows.isel(seed=slice(2)) == ABSENT).all()
     assert (flows.isel(seed=slice(2, None)) == Status.RUNNING).all()
     assert ds["objective"].isnull().all()
@@ -134,7 +134,7 @@ def test_only_what_is_asked_for_is_read(sweep: Path, monkeypatch: pytest.MonkeyP
 
     ds = jaxattn.open(sweep)
     monkeypatch.setattr(h5py, "File", seen)
-    ds["objective"].isel(paradigm=0, process=0, segments=0, learning_rate=0).load()
+    ds["objective"].isel(paradigm=0, dynamics=0, segments=0, learning_rate=0).load()
     assert read == ["0000000.nc"]
 
 

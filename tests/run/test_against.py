@@ -48,18 +48,18 @@ def held() -> Iterator[xr.Dataset]:
 
 
 def test_all_rows_end_well_and_say_how_far_they_are_from_training(held: xr.Dataset) -> None:
-    assert held["process"].values.tolist() == ["train", "flow", "modified"]
+    assert held["dynamics"].values.tolist() == ["train", "flow", "modified"]
     assert limits_in(held) == ["flow", "modified"]
     assert (held["status"] == Status.DONE).all()
     assert "position" not in held
     for name in ("distance", "moved"):
         assert np.isfinite(held[name]).all(), name
     assert (held["distance"].isel(save=0) == 0).all()
-    assert (held["distance"].sel(process="train") == 0).all()
-    assert (held["distance"].sel(process=["flow", "modified"]).isel(save=-1) > 0).all()
+    assert (held["distance"].sel(dynamics="train") == 0).all()
+    assert (held["distance"].sel(dynamics=["flow", "modified"]).isel(save=-1) > 0).all()
     # Measured along training and its flow.
-    assert (held["sharpness"].sel(process=["train", "flow"]) > 0).all()
-    assert held["sharpness"].sel(process="modified").isnull().all()
+    assert (held["sharpness"].sel(dynamics=["train", "flow"]) > 0).all()
+    assert held["sharpness"].sel(dynamics="modified").isnull().all()
 
 
 def test_every_rate_reaches_the_same_times_in_steps_of_its_own(held: xr.Dataset) -> None:
@@ -89,9 +89,9 @@ def test_training_follows_its_flow_to_order_one_and_the_modified_flow_to_order_t
 
 
 def test_the_flow_that_all_rates_share_is_the_same_at_each_of_them(held: xr.Dataset) -> None:
-    flow = held["objective"].sel(process="flow")
+    flow = held["objective"].sel(dynamics="flow")
     assert (flow == flow.isel(learning_rate=0)).all()
-    modified = held["objective"].sel(process="modified")
+    modified = held["objective"].sel(dynamics="modified")
     assert (modified != modified.isel(learning_rate=0)).isel(save=-1, learning_rate=-1).all()
 
 
@@ -109,7 +109,7 @@ def test_rates_that_meet_at_no_common_time_have_a_flow_each_at_times_of_their_ow
     assert 0 < np.abs(times[1] - times[0]).max() <= 1.1 / 2 + 1e-12
     # Shared or solved for this rate alone, it is the same solution, to the solver's tolerance.
     one, shared = (
-        one["objective"].sel(process="flow", learning_rate=RATES[0]) for one in (ds, held)
+        one["objective"].sel(dynamics="flow", learning_rate=RATES[0]) for one in (ds, held)
     )
     np.testing.assert_allclose(one, shared, rtol=1e-9)
     # Its own flow is at its own times: off them by d, a distance would be off by d times the speed.
@@ -118,8 +118,8 @@ def test_rates_that_meet_at_no_common_time_have_a_flow_each_at_times_of_their_ow
 
 
 def test_departures_say_when_and_a_smaller_rate_leaves_later_or_never(held: xr.Dataset) -> None:
-    far = held["distance"].sel(process="flow", seed=0, paradigm="soft").max("save")
-    way = held["moved"].sel(process="flow", seed=0, paradigm="soft").max("save")
+    far = held["distance"].sel(dynamics="flow", seed=0, paradigm="soft").max("save")
+    way = held["moved"].sel(dynamics="flow", seed=0, paradigm="soft").max("save")
     share = float((far / way).sel(learning_rate=0.8))
     found = departures(held, "flow", tolerance=0.9 * share).sel(paradigm="soft", seed=0)
     assert float(found.sel(learning_rate=1.6)) < float(found.sel(learning_rate=0.8))
@@ -251,7 +251,7 @@ def test_a_hybrid_switches_at_one_time_at_every_rate_which_is_the_start_of_a_ste
         hypers = job.hypers_of(rows)
         switch = hypers["switch_time"]
         np.testing.assert_allclose(switch, RATES[0] * STEPS / 4, rtol=1e-13)
-        if job.group.process == "train":
+        if job.group.dynamics == "train":
             # Of one step's start or the next one's, a rounding would decide.
             per_step = switch / hypers["learning_rate"]
             assert (jnp.round(per_step) == per_step).all()

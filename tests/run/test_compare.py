@@ -60,9 +60,9 @@ def assert_same_rows(wide, narrow):
 
 
 def test_a_result_has_the_dimensions_of_what_was_asked(base):
-    expected = {"paradigm": 3, "process": 1, "learning_rate": 2, "seed": 4, "save": 3, "split": 3}
+    expected = {"paradigm": 3, "dynamics": 1, "learning_rate": 2, "seed": 4, "save": 3, "split": 3}
     assert {dim: base.sizes[dim] for dim in expected} == expected
-    assert base["process"].values.tolist() == ["train"]
+    assert base["dynamics"].values.tolist() == ["train"]
     assert base["split"].values.tolist() == ["train", "validation", "test"]
     assert base["step"].values.tolist() == [0, 4, 8]
     assert base["gradients"].values.tolist() == [0, 64, 128]
@@ -74,13 +74,13 @@ def test_a_result_has_the_dimensions_of_what_was_asked(base):
 
 
 def test_losses_fall_and_time_is_the_sum_of_learning_rates(base):
-    objective = base["objective"].sel(process="train", learning_rate=0.5).mean("seed")
+    objective = base["objective"].sel(dynamics="train", learning_rate=0.5).mean("seed")
     assert (objective.isel(save=-1) < objective.isel(save=0)).all()
     expected = np.multiply.outer(RATES, [0, 4, 8])
     # A sum of eight float32 numbers.
     np.testing.assert_allclose(base["time"].values, expected, rtol=8 * EPS32)
     for seed in base["seed"]:
-        reached = base["time_reached"].sel(process="train", paradigm="soft", seed=seed)
+        reached = base["time_reached"].sel(dynamics="train", paradigm="soft", seed=seed)
         np.testing.assert_allclose(reached, expected[:, -1], rtol=8 * EPS32)
 
 
@@ -88,7 +88,7 @@ def test_losses_fall_and_time_is_the_sum_of_learning_rates(base):
 
 
 def test_paradigms_share_data_and_start_and_seeds_do_not(base):
-    first = base.isel(save=0, process=0, learning_rate=0)
+    first = base.isel(save=0, dynamics=0, learning_rate=0)
     for name in ("attention_foreground", "attention_entropy", "loss", "accuracy", "mu"):
         soft = first[name].sel(paradigm="soft", drop=True)
         for paradigm in ("hard", "hybrid"):
@@ -101,7 +101,7 @@ def test_paradigms_share_data_and_start_and_seeds_do_not(base):
 
 def test_a_hybrid_that_never_switches_is_soft_and_one_that_switches_at_once_is_hard():
     # Hence paradigms share the order of minibatches as well.
-    ds = small(hypers={"learning_rate": 0.5, "switch_time": (0.0, 1e9)}).isel(process=0)
+    ds = small(hypers={"learning_rate": 0.5, "switch_time": (0.0, 1e9)}).isel(dynamics=0)
     for at, twin in ((0.0, "hard"), (1e9, "soft")):
         for name in ("objective", "gradient_norm", "attention_foreground"):
             both = ds[name].sel(switch_time=at)
@@ -116,7 +116,7 @@ def test_a_hybrid_that_never_switches_is_soft_and_one_that_switches_at_once_is_h
 @pytest.mark.slow
 @pytest.mark.default_xla
 def test_a_hybrid_is_soft_to_the_last_bit_until_it_switches(base):
-    soft, hybrid = (base["mu"].sel(paradigm=name, process="train") for name in ("soft", "hybrid"))
+    soft, hybrid = (base["mu"].sel(paradigm=name, dynamics="train") for name in ("soft", "hybrid"))
     before = base["time"].isel(learning_rate=0) <= base["switch_time"].isel(learning_rate=0)
     assert 1 <= before.sum() < before.size
     np.testing.assert_array_equal(soft.isel(save=before.values), hybrid.isel(save=before.values))
@@ -184,7 +184,7 @@ def failing():
 
 def test_rows_with_nan_and_rows_that_diverge_are_marked_and_counted(failing):
     ds, seen = failing
-    status = ds["status"].sel(paradigm="growing", process="train")
+    status = ds["status"].sel(paradigm="growing", dynamics="train")
     assert (status.sel(temperature=1.0, learning_rate=0.01) == Status.DONE).all()
     assert (status.sel(temperature=2.0) == Status.DIVERGED).all()
     assert (status.sel(learning_rate=[UNSTABLE, OVERFLOWING]) == Status.DIVERGED).all()
@@ -233,7 +233,7 @@ def test_after_each_chunk_one_hears_where_things_stand_and_may_have_the_dataset(
     for (progress, so_far), finished in zip(seen, (1, 2, 3), strict=True):
         assert progress.total == 24
         assert progress.failed == 0
-        status = so_far["status"].isel(process=0)
+        status = so_far["status"].isel(dynamics=0)
         assert (status.isel(paradigm=slice(finished)) == Status.DONE).all()
         assert (status.isel(paradigm=slice(finished, None)) == Status.RUNNING).all()
         done = {"paradigm": slice(finished)}
@@ -256,10 +256,10 @@ def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
         small(seeds=12, on_chunk=on_chunk)
     assert len(seen) == 5
     progress, so_far = seen[-1]
-    assert progress.process == "interrupted"
+    assert progress.dynamics == "interrupted"
     assert (progress.done, progress.total) == (32, 72)
     ds = so_far()
-    status = ds["status"].isel(process=0)
+    status = ds["status"].isel(dynamics=0)
     assert (status.sel(paradigm="soft") == Status.DONE).all()
     hard = status.sel(paradigm="hard").stack(row=ROW).values
     assert hard.tolist() == [Status.DONE] * 8 + [Status.INTERRUPTED] * 16
@@ -284,7 +284,7 @@ def test_an_interrupt_when_all_is_run_keeps_all_of_it(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         small(seeds=1, on_chunk=lambda progress, so_far: seen.append((progress, so_far)))
     progress, so_far = seen[-1]
-    assert progress.process == "interrupted"
+    assert progress.dynamics == "interrupted"
     assert progress.done == progress.total
     assert (so_far()["status"] == Status.DONE).all()
 
@@ -328,26 +328,26 @@ def beside():
 
 @pytest.mark.needs_x64
 def test_flow_and_theory_stand_beside_training_on_one_time_axis(beside):
-    assert beside["process"].values.tolist() == ["train", "flow", "theory"]
+    assert beside["dynamics"].values.tolist() == ["train", "flow", "theory"]
     assert beside["split"].values.tolist() == ["train"]
     for name in ("mu", "nu"):
-        flow = beside[name].sel(process="flow", seed=0)
-        theory = beside[name].sel(process="theory", seed=0)
+        flow = beside[name].sel(dynamics="flow", seed=0)
+        theory = beside[name].sel(dynamics="theory", seed=0)
         # Both solve to 1e-8 or better on a path of order 1 (times up to 6).
         np.testing.assert_allclose(flow, theory, atol=1e-6)
-        train = beside[name].sel(process="train", seed=0)
+        train = beside[name].sel(dynamics="train", seed=0)
         assert 1e-6 < abs(train - flow).max() < 0.5
-    assert (beside["evaluations"].sel(process="train") == 6).all()
+    assert (beside["evaluations"].sel(dynamics="train") == 6).all()
 
 
 @pytest.mark.needs_x64
 def test_rows_that_were_not_asked_for_are_absent(beside):
     status = beside["status"]
-    assert (status.sel(process="train") == Status.DONE).all()
-    assert (status.sel(process="flow", seed=0) == Status.DONE).all()
-    assert (status.sel(process="flow", seed=1) == ABSENT).all()
-    assert (status.sel(process="theory") == Status.DONE).all()
-    assert np.isnan(beside["mu"].sel(process="flow", seed=1)).all()
+    assert (status.sel(dynamics="train") == Status.DONE).all()
+    assert (status.sel(dynamics="flow", seed=0) == Status.DONE).all()
+    assert (status.sel(dynamics="flow", seed=1) == ABSENT).all()
+    assert (status.sel(dynamics="theory") == Status.DONE).all()
+    assert np.isnan(beside["mu"].sel(dynamics="flow", seed=1)).all()
     assert count_failed(beside) == 0
     flags = dict(
         zip(status.attrs["flag_meanings"].split(), status.attrs["flag_values"], strict=True)
@@ -365,7 +365,7 @@ def test_adding_rates_and_seeds_changes_no_row_of_training_flow_or_theory(beside
     again = wider.sel(learning_rate=beside["learning_rate"], seed=beside["seed"])
     again = again.where(beside["status"] != ABSENT)
     xr.testing.assert_equal(again, there)
-    assert (wider["status"].sel(process="flow", seed=1) == Status.DONE).all()
+    assert (wider["status"].sel(dynamics="flow", seed=1) == Status.DONE).all()
 
 
 @pytest.mark.needs_x64
@@ -374,17 +374,17 @@ def test_an_interrupt_during_training_leaves_room_for_the_flow_that_was_asked_fo
 
     def on_chunk(progress, so_far):
         last[:] = [so_far]
-        if progress.process == "train":
+        if progress.dynamics == "train":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         solved(on_chunk=on_chunk)
     ds = last[0]()
-    assert set(ds["process"].values) == {"train", "flow", "theory"}
+    assert set(ds["dynamics"].values) == {"train", "flow", "theory"}
     status = ds["status"]
-    assert (status.sel(process="train") == Status.DONE).all()
-    assert (status.sel(process="flow", seed=0) == Status.INTERRUPTED).all()
-    assert (status.sel(process="flow", seed=1) == ABSENT).all()
+    assert (status.sel(dynamics="train") == Status.DONE).all()
+    assert (status.sel(dynamics="flow", seed=0) == Status.INTERRUPTED).all()
+    assert (status.sel(dynamics="flow", seed=1) == ABSENT).all()
 
 
 # ---- coordinates and theory, from the settings alone
@@ -451,7 +451,7 @@ def test_time_varies_only_along_what_moves_the_clock():
 def test_theory_is_there_exactly_where_it_is_exact(settings, found):
     settings = {"task": orthogonal_population(3, 4), "steps": 4, "saves": 2, **settings}
     groups = groups_of(study_of(**settings))
-    assert {group.paradigm for group in groups if group.process == THEORY} == found
+    assert {group.paradigm for group in groups if group.dynamics == THEORY} == found
 
 
 # ---- components of one's own

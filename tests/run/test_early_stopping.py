@@ -157,7 +157,7 @@ def test_a_measure_that_a_problem_lacks_is_refused_and_the_nearest_named(stop, w
 
 
 def test_a_flow_is_not_stopped():
-    with pytest.raises(InputError, match=r"got the process 'flow', .*`stop` is for training"):
+    with pytest.raises(InputError, match=r"got the dynamics 'flow', .*`stop` is for training"):
         Stop().rule(described(), ("train",), "flow")
 
 

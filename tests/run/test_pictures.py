@@ -91,7 +91,7 @@ def test_images_are_pictures_where_they_are_grey_or_of_three_colours(rng, shape,
 def test_a_result_holds_the_attention_on_its_pictures() -> None:
     ds = compare(TASK, paradigms=("soft",), seeds=2, steps=2, saves=2, batch_size=4)
     assert ds["picture"].dims == ("split", "shown", "segment", "height", "width")
-    attention = ds["attention_shown"].squeeze(["paradigm", "process", "learning_rate"])
+    attention = ds["attention_shown"].squeeze(["paradigm", "dynamics", "learning_rate"])
     sums = attention.sum("segment", skipna=False).transpose(..., "shown")
     # Of float32 shares; and the test split has three examples.
     np.testing.assert_allclose(sums.sel(split=["train", "validation"]), 1, atol=1e-6)

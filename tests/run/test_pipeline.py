@@ -42,7 +42,7 @@ def test_limits_beside_a_sweep_are_those_beside_a_comparison(tmp_path: Path) -> 
             orthogonal(**BAGS), None, "soft", hypers, 2, against="modified", **SMALL
         )
     assert {"distance", "moved", "sharpness"} <= set(found)
-    assert (found["distance"].sel(process="modified").isel(save=-1) > 0).all()
+    assert (found["distance"].sel(dynamics="modified").isel(save=-1) > 0).all()
     assert_same(found, asked)
     page = report(tmp_path / "sweep").path.read_text()
     assert "When training leaves its limits" in page
@@ -59,7 +59,7 @@ def test_a_sweep_of_the_solvable_setting_has_theory_and_curvature(tmp_path: Path
         asked = jaxattn.compare(
             orthogonal_population(3, 4), None, ("soft", "hybrid"), hypers, 1, **settings
         )
-    assert found["process"].values.tolist() == ["train", "theory"]
+    assert found["dynamics"].values.tolist() == ["train", "theory"]
     assert_same(found, asked)
 
 
@@ -79,7 +79,7 @@ def test_limits_beside_a_sweep_are_refused_where_they_cannot_be() -> None:
         "axes": {"paradigm": ["soft"], "seed": [0]},
     }
     with pytest.raises(InputError, match="expected train alone"):
-        jaxattn.sweeps.as_spec({**spec, "output": {"processes": ["train", "flow"]}})
+        jaxattn.sweeps.as_spec({**spec, "output": {"dynamics": ["train", "flow"]}})
     with pytest.raises(InputError, match="limits of different optimisers"):
         jaxattn.sweeps.as_spec({**spec, "settings": {"against": ["adam", "heavy-ball"]}})
     with pytest.raises(InputError, match="did you mean 'flow'"):

@@ -116,19 +116,19 @@ def test_the_same_row_on_the_same_devices_is_one_runner(row):
 
 
 def what_is_given(data, shared_order, vary_init, seed):
-    """Start and keys of a row whose process does nothing but hand them over."""
+    """Start and keys of a row whose dynamics does nothing but hand them over."""
     problem = attention_problem(
         task_of(data.learn.examples), mlp(CLASSES, width=6), "soft", precision=PRECISION
     )
 
     given = []
 
-    def process(params, hyper, data, keys):
+    def dynamics(params, hyper, data, keys):
         given.append((params, keys))
         save, one = jnp.zeros((1,)), jnp.asarray(1)
         return Trajectory(save, save, {}, one, save[0], {})
 
-    make_row(problem, process, shared_order, vary_init)(jnp.asarray(seed, jnp.uint32), {}, data)
+    make_row(problem, dynamics, shared_order, vary_init)(jnp.asarray(seed, jnp.uint32), {}, data)
     return given[0]
 
 
@@ -189,7 +189,7 @@ HASHES = """
     jax.config.update("jax_enable_x64", True)
     tiles, cases = json.loads(sys.argv[1])
     answers = {"devices": len(jax.devices())}
-    for process, model, vary in cases:
+    for dynamics, model, vary in cases:
         asked = dict(
             task=digits(train=64, test=32),
             model={"mlp": mlp(3), "linear": linear(3, start="normal")}[model],
@@ -199,7 +199,7 @@ HASHES = """
             saves=3,
             batch_size=16,
             vary=tuple(vary),
-            flow_seeds=int(process == "flow"),
+            flow_seeds=int(dynamics == "flow"),
         )
         # The seeds of the tiles asked for, but for one row of padding.
         tile = plan_jobs(resolve_settings(Settings(**asked)))[-1].plan.tile
@@ -218,7 +218,7 @@ HASHES = """
         for path, leaf in jax.tree.leaves_with_path(whole):
             digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
             digest.update(np.ascontiguousarray(leaf).tobytes())
-        answers[" ".join([process, model, *vary])] = digest.hexdigest()
+        answers[" ".join([dynamics, model, *vary])] = digest.hexdigest()
     print(json.dumps(answers))
 """
 

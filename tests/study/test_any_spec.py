@@ -134,7 +134,7 @@ SPECS = st.fixed_dictionaries(
                 {},
                 optional={
                     "measures": _often(_some("loss", "accuracy", "objective")),
-                    "processes": _often(_some("train", "flow")),
+                    "dynamics": _often(_some("train", "flow")),
                     "params": _often(st.booleans()),
                 },
             )
@@ -175,7 +175,7 @@ def _rows_laid_out(spec: Spec) -> int:
         assert said.startswith("layout.")
         assert "\n" not in said
         return 0
-    assert sweep.rows == prod(map(len, spec.axes)) * len(spec.processes)
+    assert sweep.rows == prod(map(len, spec.axes)) * len(spec.dynamics)
     assert sum(chunk.real.size for plan in sweep.plans for chunk in plan.chunks()) == sweep.rows
     return sweep.rows
 

@@ -50,7 +50,7 @@ tile = 4
 chunk = 8
 [output]
 measures = ["objective", "accuracy"]
-processes = ["flow", "train"]
+dynamics = ["flow", "train"]
 params = true
 [stop]
 converged = { measure = "objective", below = 1e-3 }
@@ -94,7 +94,7 @@ def test_a_file_says_all_that_a_spec_holds():
     assert spec.settings["hypers"] == {"focus_rate": 2.0}
     assert spec.layout == Layout(tile=4, chunk=8, memory=2 << 30)
     assert spec.measures == ("accuracy", "objective")
-    assert spec.processes == ("train", "flow")
+    assert spec.dynamics == ("train", "flow")
     assert spec.keep_params
     assert spec.stop is not None
     assert spec.stop["converged"] == {"measure": "objective", "below": 1e-3}
@@ -193,8 +193,10 @@ def test_the_hash_is_of_what_is_asked_and_not_of_how_it_is_written():
     zipped = turned["axes"]["size"]["zip"]
     turned["axes"]["size"]["zip"] = dict(reversed(zipped.items()))
     turned["axes"]["learning_rate"] = [0.01, 0.1, 1]
-    turned["output"] = {**tables["output"], "processes": ["train", "flow"]}
+    turned["output"] = {**tables["output"], "dynamics": ["train", "flow"]}
     turned["settings"]["order"] = "shuffled"
+    assert spec_hash(from_plain(turned)) == spec_hash(from_plain(tables))
+    turned["output"]["processes"] = turned["output"].pop("dynamics")  # as specs said before
     assert spec_hash(from_plain(turned)) == spec_hash(from_plain(tables))
 
 
@@ -321,7 +323,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a number": (changed(settings={"fit_level": "high"}), "expected a number"),
     "a number for a word": (changed(settings={"order": 3}), "expected a name in quotes"),
     "a date": (changed(settings={"steps": tomllib.loads("d = 2020-01-01")["d"]}), "got datetime"),
-    "flows by number": (changed(settings={"flow_seeds": 2}), "processes in [output]"),
+    "flows by number": (changed(settings={"flow_seeds": 2}), "dynamics in [output]"),
     "something seeds cannot vary": (changed(settings={"vary": ["weather"]}), "init, data"),
     "saves beyond the end": (changed(settings={"saves": [0, 30]}), "from 0 to 20"),
     "an unknown axis": (changed(axes={"segmants": [3]}), "did you mean 'segments'"),
@@ -407,7 +409,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "no measures": (changed(output={"measures": []}), "expected a list"),
     "a measure twice": (changed(output={"measures": ["loss", "loss"]}), "each once"),
     "measures that are text": (changed(output={"measures": "loss"}), "expected a list"),
-    "an unknown process": (changed(output={"processes": ["fly"]}), "expected some of train, flow"),
+    "dynamics by both names": (
+        changed(output={"dynamics": ["train"], "processes": ["train"]}),
+        "got the key 'processes', expected one of dynamics",
+    ),
+    "an unknown dynamics": (changed(output={"dynamics": ["fly"]}), "expected some of train, flow"),
     "parameters that are a word": (changed(output={"params": "yes"}), "output.params: got 'yes'"),
     "an unknown key of the output": (changed(output={"measure": []}), "did you mean 'measures'"),
     "an unknown key of the stop": (changed(stop={"divergd": True}), "did you mean 'diverged'"),

@@ -42,7 +42,7 @@ def result(times: dict[str, float], end_focus: dict[str, float]) -> xr.Dataset:
     """A result at one rate in which each paradigm has these times to focus, NaN for never."""
     names = tuple(times)
     ds = example_result(paradigms=names, learning_rates=(0.05,), seeds=3)
-    dims = ("paradigm", "process", "learning_rate", "seed", "split")
+    dims = ("paradigm", "dynamics", "learning_rate", "seed", "split")
     by_paradigm = np.asarray(list(times.values())).reshape(-1, 1, 1, 1, 1)
     shape = tuple(ds.sizes[dim] for dim in dims)
     ds["time_to_focus"] = (dims, np.broadcast_to(by_paradigm, shape).copy())

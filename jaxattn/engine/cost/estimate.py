@@ -43,7 +43,7 @@ class GroupCost:
     """What one group would cost."""
 
     paradigm: str
-    process: str
+    dynamics: str
     at: dict[str, Any]
     """Its values of the static axes, the paradigm's apart."""
     runs: int
@@ -172,7 +172,7 @@ def _probed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[int, tuple
     kinds: dict[tuple[str, str], int] = {}
     run = {number: runner for number, runner in enumerate(runners) if isinstance(runner, Runner)}
     for number, runner in run.items():
-        kinds.setdefault((runner.group.paradigm, runner.group.process), number)
+        kinds.setdefault((runner.group.paradigm, runner.group.dynamics), number)
     rest = set(run) - set(kinds.values())
     probes: dict[int, tuple[Pace, int]] = {}
     started, longest_probe = time.perf_counter(), 0.0
@@ -221,7 +221,7 @@ def _cost(sweep: Sweep, runner: Runner, pace: Pace | None, working: int) -> Grou
     params = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs.params))
     return GroupCost(
         paradigm=group.paradigm,
-        process=group.process,
+        dynamics=group.dynamics,
         at=setting_of(sweep.spec, group),
         runs=plan.size,
         tile=plan.tile,

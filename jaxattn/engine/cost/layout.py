@@ -50,11 +50,11 @@ def choose_layout(spec: Spec) -> Sweep:
     known: dict = {}
     measured: dict = {}
     for group in groups:
-        if group.process == THEORY:
+        if group.dynamics == THEORY:
             laid.append((1, min(group.points, SOLVED)))
             continue
         # What rows bring does not depend on the paradigm.
-        kind = (group.process, *(at for name, at in group.at.items() if name != "paradigm"))
+        kind = (group.dynamics, *(at for name, at in group.at.items() if name != "paradigm"))
         if kind not in known:
             known[kind] = _needed(spec, group)
         needed = known[kind]
@@ -82,7 +82,7 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
     """Rows vmapped together."""
     wanted, chunk = spec.layout.tile, spec.layout.chunk
     if wanted == "measure":
-        if (key := (group.process, group.study.model)) not in measured:
+        if (key := (group.dynamics, group.study.model)) not in measured:
             tiles = [
                 tile
                 for tile in TILES_TO_TRY
@@ -99,7 +99,7 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
 def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
     """Tiles of a chunk."""
     memory, chunk = spec.layout.memory, spec.layout.chunk
-    runs = f"of {tile} runs ({group.paradigm}, {group.process})"
+    runs = f"of {tile} runs ({group.paradigm}, {group.dynamics})"
     if (one := needed(tile, 1)) > memory:
         smaller = "" if tile == 1 else " or lower layout.tile"
         raise InputError(
@@ -118,7 +118,7 @@ def _tiles(spec: Spec, group: Group, tile: int, needed: Needed) -> int:
     fits = max(1, bisect_right(range(1, most + 1), allowed, key=partial(needed, tile)))
     if chunk and fits < most:
         raise InputError(
-            f"layout.chunk: got {chunk} runs ({group.paradigm}, {group.process}), which need "
+            f"layout.chunk: got {chunk} runs ({group.paradigm}, {group.dynamics}), which need "
             f"{in_words(needed(tile, most))} or more, expected at most layout.memory = "
             f"{in_words(memory)}; use {fits * tile}, or raise layout.memory."
         )

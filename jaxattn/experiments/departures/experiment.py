@@ -232,7 +232,7 @@ def dataset_of(
     }
     spec = spec_json("departures", config, paradigms=list(solved))
     ds = assemble(blocks, axes, {"spec": spec})
-    ds = ds[["status", *_NAMES]].sel(split="train", drop=True).squeeze("process", drop=True)
+    ds = ds[["status", *_NAMES]].sel(split="train", drop=True).squeeze("dynamics", drop=True)
     for kind, dims in (("reduced", "save"), ("planar", "departure size save")):
         for name in _NAMES:
             values = [beside[f"{kind}_{name}"] for _, beside in solved.values()]

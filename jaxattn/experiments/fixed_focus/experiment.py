@@ -143,8 +143,8 @@ def _runner(config: FixedFocus, problem: Problem, devices: tuple[jax.Device, ...
 
     order = Order("fixed", config.batch_size)
     optimiser = as_optimiser("momentum")
-    process = make_train(problem, optimiser, config.saves, order, batch_metrics=batch_metrics)
-    return make_runner(make_row(problem, process, order.shared, True), False, devices)
+    dynamics = make_train(problem, optimiser, config.saves, order, batch_metrics=batch_metrics)
+    return make_runner(make_row(problem, dynamics, order.shared, True), False, devices)
 
 
 def _plan(config: FixedFocus, paradigm: str, tile: int) -> Plan:
@@ -202,7 +202,7 @@ def run(config: FixedFocus, to: Listeners) -> xr.Dataset:
     """Train every paradigm; the result so far is heard of after each.
 
     Returns:
-        A Dataset with the dims of a comparison (paradigm, process, alpha, seed, save, split). The
+        A Dataset with the dims of a comparison (paradigm, dynamics, alpha, seed, save, split). The
         split "minibatch" is as published: the unweighted mean over an epoch's minibatches of the
         loss on the minibatch just used, after its step; "train" is all bags at the epoch's end.
     """

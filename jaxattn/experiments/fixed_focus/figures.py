@@ -37,7 +37,7 @@ def finished_rows(ds: xr.Dataset, name: str, split: str) -> Float[np.ndarray, "s
         name: loss, loss_ahead or gap.
         split: minibatch or train.
     """
-    trained = ds.sel(process="train")
+    trained = ds.sel(dynamics="train")
     done = (trained["status"] == Status.DONE).values
     return trained[name].sel(split=split).transpose("seed", "save").values[done]
 
@@ -114,7 +114,7 @@ def _label_limits(
 
 
 def _caption(ds: xr.Dataset) -> str:
-    spec, status = spec_of(ds), ds["status"].sel(process="train")
+    spec, status = spec_of(ds), ds["status"].sel(dynamics="train")
     lost = int(((status >= 0) & (status != Status.DONE)).sum())
     parts = [
         f"{ds.sizes['seed']} seeds, which vary the initial parameters: {BAND_WORDS} of the mean "

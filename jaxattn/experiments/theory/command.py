@@ -11,15 +11,15 @@ from jaxattn import plots
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.theory.figures import panels
-from jaxattn.experiments.theory.paths import PROCESSES, of_paradigms, solve_paths
+from jaxattn.experiments.theory.paths import DYNAMICS, of_paradigms, solve_paths
 from jaxattn.reduced import PARADIGMS
 from jaxattn.results.files import prepare, write_json
 from jaxattn.theory.checks import LARGEST_TIME
 
 __all__ = ["METHODS", "solve_published", "theory_into", "theory_json"]
 
-METHODS = {"ode": ("ode",), "closed-form": ("closed-form",), "both": PROCESSES}
-"""The processes that solve, by the name of a method; the first one is shown.
+METHODS = {"ode": ("ode",), "closed-form": ("closed-form",), "both": DYNAMICS}
+"""The all_dynamics that solve, by the name of a method; the first one is shown.
 
 The solver is the default: it has a status, while the closed form has a domain (sizes to 1e9, times
 to 1e15).
@@ -48,7 +48,7 @@ def solve_published(
         InputError: fewer than 2 segments or classes, no or an unknown paradigm, an unknown method,
             a switch outside the horizon; for a closed form, what is outside its domain.
     """
-    processes = resolve("method", METHODS, method)
+    all_dynamics = resolve("method", METHODS, method)
     if not paradigms:
         raise InputError(f"paradigms: got none, expected at least one of {', '.join(PARADIGMS)}.")
     size = {"segments": segments, "classes": classes}
@@ -67,7 +67,8 @@ def solve_published(
     for name in paradigms:
         resolve("paradigm", PARADIGMS, name)
     return of_paradigms(
-        {name: solve_paths(name, times, size, switch_time, processes) for name in paradigms}, size
+        {name: solve_paths(name, times, size, switch_time, all_dynamics) for name in paradigms},
+        size,
     )
 
 
@@ -76,20 +77,20 @@ def theory_json(ds: xr.Dataset) -> dict[str, Any]:
 
     ``ode_vs_closed_form`` is the largest difference of mu or of nu at any of the times.
     """
-    processes = tuple(ds["process"].values)
+    all_dynamics = tuple(ds["dynamics"].values)
     paths: dict[str, dict[str, Any]] = {}
     for name in ds["paradigm"].values:
         both = ds.sel(paradigm=name)
-        shown = both.isel(process=0)
+        shown = both.isel(dynamics=0)
         paths[str(name)] = {
             "t": ds["time"].values.tolist(),
             **{what: shown[what].values.tolist() for what in ("mu", "nu", "alpha", "beta")},
             "invariant_drift": float(shown["invariant_drift"]),
         }
-        if processes == PROCESSES:
+        if all_dynamics == DYNAMICS:
             gaps = [np.abs(np.subtract(*both[what].values)) for what in ("mu", "nu")]
             paths[str(name)]["ode_vs_closed_form"] = float(np.max(gaps))
-    method = next(name for name, those in METHODS.items() if those == processes)
+    method = next(name for name, those in METHODS.items() if those == all_dynamics)
     size = {name: ds.attrs[name] for name in ("segments", "classes")}
     return {**size, "method": method, "paradigms": paths}
 

@@ -18,7 +18,7 @@ from jaxattn.core.precision import needs_x64
 from jaxattn.experiments.labels import labelled, spec_json
 from jaxattn.experiments.theory.figures import closed_forms, late_focus
 from jaxattn.experiments.theory.findings import findings, numbers
-from jaxattn.experiments.theory.paths import PROCESSES, of_paradigms, solve_paths
+from jaxattn.experiments.theory.paths import DYNAMICS, of_paradigms, solve_paths
 from jaxattn.experiments.theory.phase_portrait import phase_portrait
 from jaxattn.reduced import log_times
 from jaxattn.reports.experiment import Experiment, Listeners, Tally
@@ -71,7 +71,7 @@ def run(config: Published, to: Listeners) -> xr.Dataset:
     """
     needs_x64("the theory figure")
     solved: dict[str, xr.Dataset] = {}
-    tally = Tally(to, "theory", len(PROCESSES) * len(PARADIGMS))
+    tally = Tally(to, "theory", len(DYNAMICS) * len(PARADIGMS))
     for name in PARADIGMS:
         with to.watch.compiling(name):
             solved[name] = _in_time(name, config)
@@ -99,12 +99,12 @@ def _in_time(paradigm: str, config: Published) -> xr.Dataset:
     how: dict[str, Any] = {"rtol": _RTOL, "atol": _RTOL, "solver": _SOLVER}
     ds = solve_paths(paradigm, config.times, config.size, **how)
     size = (float(config.segments), float(config.classes))
-    states = (ds[["mu", "nu"]].sel(process=process) for process in PROCESSES)
+    states = (ds[["mu", "nu"]].sel(dynamics=dynamics) for dynamics in DYNAMICS)
     losses = [theory.LOSSES[paradigm](at["mu"].values, at["nu"].values, *size) for at in states]
     # Traced, so that times before the law means anything give NaN and are not refused.
     law = jax.jit(partial(theory.leading_background, paradigm, **config.size))(config.times)
     return ds.assign(
-        loss=labelled("process save", losses, "nat", "population loss of the paradigm"),
+        loss=labelled("dynamics save", losses, "nat", "population loss of the paradigm"),
         late_law=labelled("save", law, "1", "leading law of 1 - alpha at late times"),
     )
 
@@ -147,7 +147,7 @@ def _events(config: Published) -> dict[str, Any]:
 
 def _corner(ds: xr.Dataset) -> tuple[float, float]:
     """A little beyond where the trajectories end, in mu and nu."""
-    ends = ds[["mu", "nu"]].sel(process="closed-form").isel(save=-1).max()
+    ends = ds[["mu", "nu"]].sel(dynamics="closed-form").isel(save=-1).max()
     return 1.15 * float(ends["mu"]), 1.15 * float(ends["nu"])
 
 

@@ -27,7 +27,7 @@ _DOT: dict[str, Any] = {"color": "0.3", "marker": "o", "mfc": "white", "ls": "no
 
 
 def panels(ds: xr.Dataset) -> Figure:
-    """mu, nu and alpha side by side, by the first process of a result, of what was solved.
+    """mu, nu and alpha side by side, by the first dynamics of a result, of what was solved.
 
     Time is drawn on a logarithmic axis where the horizon is so long that all of the rise would lie
     at its left end.
@@ -40,7 +40,7 @@ def panels(ds: xr.Dataset) -> Figure:
     """
     require(ds, "panels", "theory", "mu", "nu", "alpha")
     names = [str(name) for name in ds["paradigm"].values]
-    done = (ds["status"] == Status.DONE).all("process").values
+    done = (ds["status"] == Status.DONE).all("dynamics").values
     failed = [name for name, well in zip(names, done, strict=True) if not well]
     log = float(ds["time"][-1]) > 100.0 * _unit(ds)
     shown = ds.sel(save=ds["time"].values > 0) if log else ds
@@ -142,14 +142,14 @@ def late_focus(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def _solved(ds: xr.Dataset, name: str, paradigm: str) -> Float[np.ndarray, "process save"]:
-    """A quantity by each process; NaN where the process did not solve it."""
+def _solved(ds: xr.Dataset, name: str, paradigm: str) -> Float[np.ndarray, "dynamics save"]:
+    """A quantity by each kind of dynamics; NaN where the dynamics did not solve it."""
     paths = ds.sel(paradigm=paradigm)
-    return paths[name].where(paths["status"] == Status.DONE).transpose("process", "save").values
+    return paths[name].where(paths["status"] == Status.DONE).transpose("dynamics", "save").values
 
 
 def _draw_line(ax: Axes, ds: xr.Dataset, name: str, paradigm: str, names: list[str]) -> None:
-    """Draw what the first process gave."""
+    """Draw what the first dynamics gave."""
     values = _solved(ds, name, paradigm)[0]
     ax.plot(ds["time"].values, values, lw=2.0, label=paradigm, **line_of(paradigm, names))
 

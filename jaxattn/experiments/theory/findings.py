@@ -35,7 +35,7 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     An interrupted run gives what it got to.
     """
     unit = float(ds.attrs["segments"]) * float(ds.attrs["classes"])
-    status = ds["status"].sel(process="closed-form")
+    status = ds["status"].sel(dynamics="closed-form")
     lines = []
     for name in map(str, ds["paradigm"].values):
         if int(status.sel(paradigm=name)) == Status.DONE:
@@ -44,7 +44,7 @@ def numbers(ds: xr.Dataset) -> list[Line]:
 
 
 def _of_one(paths: xr.Dataset, name: str, unit: float) -> list[Line]:
-    exact, solved = (paths.sel(process=way) for way in ("closed-form", "ode"))
+    exact, solved = (paths.sel(dynamics=way) for way in ("closed-form", "ode"))
     time = paths["time"].values
     lines: list[Line] = []
 

@@ -12,9 +12,9 @@ from jaxattn.reduced import solve_reduced
 from jaxattn.results.dataset import status_attributes
 from jaxattn.theory.closed_form_path import exact_path
 
-__all__ = ["PROCESSES", "of_paradigms", "solve_paths"]
+__all__ = ["DYNAMICS", "of_paradigms", "solve_paths"]
 
-PROCESSES = ("closed-form", "ode")
+DYNAMICS = ("closed-form", "ode")
 
 _WORDS = {
     "mu": "mu: logit of the right class above the others'",
@@ -32,17 +32,17 @@ def solve_paths(
     times: Float[np.ndarray, " save"],
     size: Mapping[str, int],
     switch_time: float | None = None,
-    processes: Sequence[str] = PROCESSES,
+    all_dynamics: Sequence[str] = DYNAMICS,
     **how: Any,
 ) -> xr.Dataset:
-    """mu, nu, alpha and beta ``[process, save]``, drift of the invariant and status ``[process]``.
+    """mu, nu, alpha and beta ``[dynamics, save]``; drift of the invariant and status of each.
 
     Args:
         paradigm: soft, hard, lvml, hybrid; by ODE alone also em.
         times: see `jaxattn.reduced.log_times`.
         size: ``segments`` and ``classes``.
         switch_time: when a hybrid turns hard; others ignore it.
-        processes: some of `PROCESSES`.
+        all_dynamics: some of `DYNAMICS`.
         how: ``rtol``, ``atol``, ``solver`` of `jaxattn.reduced.solve_reduced`.
 
     Raises:
@@ -51,9 +51,9 @@ def solve_paths(
     turn = switch_time if paradigm == "hybrid" else None
     paths: list[Any] = [
         solve_reduced(paradigm, times, **size, switch_time=turn, **how)
-        if process == "ode"
+        if dynamics == "ode"
         else exact_path(paradigm, times, **size, switch_time=turn)
-        for process in processes
+        for dynamics in all_dynamics
     ]
 
     def stacked(name: str) -> np.ndarray:
@@ -63,11 +63,11 @@ def solve_paths(
     for name, words in _WORDS.items():
         values = stacked(_NAMES.get(name, name))
         variables[name] = labelled(
-            "process save" if values.ndim > 1 else "process", values, "1", words
+            "dynamics save" if values.ndim > 1 else "dynamics", values, "1", words
         )
-    variables["status"] = ("process", stacked("status").astype(np.int8), status_attributes())
+    variables["status"] = ("dynamics", stacked("status").astype(np.int8), status_attributes())
     time = labelled("save", times, "time", "step times learning rate")
-    return xr.Dataset(variables, {"process": list(processes), "time": time})
+    return xr.Dataset(variables, {"dynamics": list(all_dynamics), "time": time})
 
 
 def of_paradigms(paths: Mapping[str, xr.Dataset], size: Mapping[str, int]) -> xr.Dataset:

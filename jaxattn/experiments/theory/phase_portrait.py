@@ -111,7 +111,7 @@ def _draw_from_zero(ax: Axes, ds: xr.Dataset, names: list[str]) -> None:
     for at in (at for at in _TIMES if at * unit <= time[-1]):
         states = []
         for name in names:
-            exact = ds.sel(paradigm=name, process="closed-form")
+            exact = ds.sel(paradigm=name, dynamics="closed-form")
             mu, nu = (np.interp(at * unit, time, exact[what].values) for what in ("mu", "nu"))
             style = style_of(name, names)
             look: dict[str, Any] = {"color": style.colour, "marker": style.marker}

@@ -76,7 +76,7 @@ def test_the_result_has_the_dims_of_a_comparison_and_units_on_everything(trained
     ds = fixed_focus.dataset_of(config, {"lvml": rows})
     assert dict(ds["gap"].sizes) == {
         "paradigm": 1,
-        "process": 1,
+        "dynamics": 1,
         "alpha": 5,
         "seed": 4,
         "save": 4,

@@ -31,7 +31,7 @@ def lines(ax, style):
 def test_solid_is_the_median_after_the_steps_and_dashed_the_median_on_all_bags(result, panels):
     for row, name in enumerate(("loss", "gap")):
         for column, paradigm in enumerate(COURSES):
-            one = result[name].sel(paradigm=paradigm, process="train").isel(seed=slice(1, None))
+            one = result[name].sel(paradigm=paradigm, dynamics="train").isel(seed=slice(1, None))
             middle = one.median("seed")
             for style, split in (("-", "minibatch"), ("--", "train")):
                 drawn = lines(panels[1][row, column], style)
@@ -44,7 +44,7 @@ def test_solid_is_the_median_after_the_steps_and_dashed_the_median_on_all_bags(r
 
 def test_the_band_is_from_the_tenth_to_the_ninetieth_percent_of_the_finished_seeds(result, panels):
     band = panels[1][0, 1].collections[0].get_paths()[0].vertices[:, 1]
-    one = result["loss"].sel(paradigm="hard", process="train", split="minibatch", alpha=0.2)
+    one = result["loss"].sel(paradigm="hard", dynamics="train", split="minibatch", alpha=0.2)
     low, high = np.quantile(one.values[1:], (0.1, 0.9), axis=0)
     assert band.min() == pytest.approx(low.min())
     assert band.max() == pytest.approx(high.max())

@@ -32,7 +32,7 @@ def solved():
 @pytest.mark.needs_x64
 def test_closed_forms_and_ode_agree_to_the_ode_s_tolerance(solved):
     ds, _, _ = solved
-    exact, ode = ds.sel(process="closed-form"), ds.sel(process="ode")
+    exact, ode = ds.sel(dynamics="closed-form"), ds.sel(dynamics="ode")
     for name in ("mu", "nu", "alpha", "beta", "loss"):
         # 1e-12 a step and a few thousand steps, amplified by the take-off's slope.
         np.testing.assert_allclose(ode[name], exact[name], rtol=1e-8, atol=1e-9)
@@ -41,7 +41,7 @@ def test_closed_forms_and_ode_agree_to_the_ode_s_tolerance(solved):
 @pytest.mark.needs_x64
 def test_alpha_beta_and_loss_are_those_of_mu_and_nu(solved):
     ds, _, _ = solved
-    one = ds.sel(process="closed-form")
+    one = ds.sel(dynamics="closed-form")
     e_mu, e_nu = np.exp(one["mu"]), np.exp(one["nu"])
     alpha, beta = e_nu / (e_nu + 4), e_mu / (e_mu + 3)
     np.testing.assert_allclose(one["alpha"], alpha, rtol=1e-13)
@@ -63,7 +63,7 @@ def test_at_a_threshold_s_time_alpha_is_there_and_at_a_crossing_both_are_equal(s
 
     def at(name, quantity, when):
         """By a fourth of a power law between saves: rough, but of another kind."""
-        values = ds[quantity].sel(paradigm=name, process="closed-form").values
+        values = ds[quantity].sel(paradigm=name, dynamics="closed-form").values
         return np.interp(np.log(when), np.log(time[1:]), values[1:])
 
     for name in ds["paradigm"].values:
@@ -72,7 +72,7 @@ def test_at_a_threshold_s_time_alpha_is_there_and_at_a_crossing_both_are_equal(s
             if np.isfinite(when):
                 assert at(name, "alpha", when) == pytest.approx(threshold, abs=0.01)
             else:
-                assert ds["alpha"].sel(paradigm=name, process="closed-form")[-1] < threshold
+                assert ds["alpha"].sel(paradigm=name, dynamics="closed-form")[-1] < threshold
     hard = ds["takes_lead"].sel(quantity="nu", paradigm="hard")
     for other in ("soft", "lvml"):
         when = float(hard.sel(other=other))

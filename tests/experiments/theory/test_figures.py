@@ -31,15 +31,15 @@ def test_lines_are_the_closed_forms_and_markers_the_ode(result):
         for name in NAMES:
             one = result[quantity].sel(paradigm=name)
             (line,) = of_colour(ax, name, marked=False)
-            np.testing.assert_array_equal(line.get_ydata(), one.sel(process="closed-form"))
+            np.testing.assert_array_equal(line.get_ydata(), one.sel(dynamics="closed-form"))
             (marks,) = of_colour(ax, name, marked=True)
             places = np.searchsorted(result["time"].values, marks.get_xdata())
-            np.testing.assert_array_equal(marks.get_ydata(), one.sel(process="ode")[places])
+            np.testing.assert_array_equal(marks.get_ydata(), one.sel(dynamics="ode")[places])
             assert 5 < len(places) < 25
 
 
 def test_panels_are_mu_nu_and_alpha_of_the_first_process_under_one_legend(result):
-    for ds, first in ((result, "closed-form"), (result.isel(process=[1]), "ode")):
+    for ds, first in ((result, "closed-form"), (result.isel(dynamics=[1]), "ode")):
         figure = panels(ds)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == list(NAMES)
         assert not any(ax.get_legend() for ax in figure.axes)
@@ -49,7 +49,7 @@ def test_panels_are_mu_nu_and_alpha_of_the_first_process_under_one_legend(result
             assert ax.get_ylabel().startswith(quantity)
             for name in NAMES:
                 (line,) = of_colour(ax, name, marked=False)
-                values = result[quantity].sel(paradigm=name, process=first)
+                values = result[quantity].sel(paradigm=name, dynamics=first)
                 np.testing.assert_array_equal(line.get_ydata(), values)
                 np.testing.assert_array_equal(line.get_xdata(), result["time"])
 
@@ -118,6 +118,6 @@ def test_the_last_panel_joins_the_states_of_equal_time(result):
     assert [text.get_text() for text in ax.texts] == ["1", "1.5", "3"]
     joints = [line for line in ax.lines if line.get_color() == "0.4"]
     assert len(joints) == 3
-    one = result.sel(paradigm="soft", process="closed-form")
+    one = result.sel(paradigm="soft", dynamics="closed-form")
     expected = np.interp(3 * UNIT, one["time"], one["mu"])
     assert np.isclose(joints[-1].get_xdata(), expected).any()
