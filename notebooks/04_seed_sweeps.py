@@ -101,7 +101,7 @@ plt.show()
 # cancels.
 
 # %%
-when = ds["time_to_focus"].sel(process="train", split="test").isel(learning_rate=0)
+when = ds["time_to_focus"].sel(dynamics="train", split="test").isel(learning_rate=0)
 later = when.sel(paradigm="hard") - when.sel(paradigm="soft")
 apart = (when.sel(paradigm="hard").values[:, None] < when.sel(paradigm="soft").values).mean()
 print(f"any hard run against any soft one: hard focuses first in {float(apart):.1%}")

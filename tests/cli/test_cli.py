@@ -306,7 +306,7 @@ def test_stored_results_open_in_plain_xarray_with_labels(
     with xr.open_dataset(folder / "results.nc") as ds:
         sizes = dict(ds.sizes)
         assert sizes["paradigm"] == sizes["seed"] == 2
-        assert (sizes["learning_rate"], sizes["save"], sizes["process"]) == (1, 3, 1)
+        assert (sizes["learning_rate"], sizes["save"], sizes["dynamics"]) == (1, 3, 1)
         assert list(ds["paradigm"].values) == ["soft", "hybrid"]
         assert list(ds["step"].values) == [0, 10, 20]
         np.testing.assert_allclose(ds["time"].values, [[0, 0.5, 1]], rtol=1e-6)
@@ -354,7 +354,7 @@ def test_the_companion_in_the_solvable_setting_is_written_beside(
     compared: tuple[Path, Answer, Answer],
 ) -> None:
     solved = jaxattn.open(compared[0] / "population")
-    assert list(solved["process"].values) == ["train", "flow", "theory"]
+    assert list(solved["dynamics"].values) == ["train", "flow", "theory"]
     assert list(solved["paradigm"].values) == ["soft", "hybrid"]
     assert json.loads(solved.attrs["spec"])["task"] == "orthogonal-population"
 
@@ -401,7 +401,7 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
     said = strict_json(out)
     assert said["failed"] == 2
     assert {row["learning_rate"] for row in said["summary"]} == {0.1}
-    status = jaxattn.open(tmp_path / "diverging")["status"].sel(process="train", paradigm="soft")
+    status = jaxattn.open(tmp_path / "diverging")["status"].sel(dynamics="train", paradigm="soft")
     assert np.all(status.sel(learning_rate=0.1) == Status.DONE)
     assert np.all(status.sel(learning_rate=1e30) == Status.DIVERGED)
     assert strict_json((tmp_path / "diverging" / "run.json").read_text())["failed"] == 2
@@ -431,11 +431,11 @@ def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> 
     assert err.endswith("jaxattn: interrupted.\n")
     assert out == ""
     ds = jaxattn.open(tmp_path / "run")
-    status = ds["status"].sel(process="train", learning_rate=0.05)
+    status = ds["status"].sel(dynamics="train", learning_rate=0.05)
     assert np.all(status.sel(paradigm="soft") == Status.DONE)
     # When soft is done hard has begun, and lvml is compiled before hard is asked for.
     assert np.all(status.sel(paradigm=["hard", "lvml"]) == Status.INTERRUPTED)
-    loss = ds["loss"].sel(process="train", split="train")
+    loss = ds["loss"].sel(dynamics="train", split="train")
     assert np.all(np.isfinite(loss.sel(paradigm="soft")))
     assert np.all(np.isnan(loss.sel(paradigm=["hard", "lvml"])))
     assert not list((tmp_path / "run").glob(".*")), "a temporary file is left"
