@@ -39,7 +39,13 @@ from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
-from jaxattn.training.saves import Saves, last_step, steps_of
+from jaxattn.training.saves import (
+    Saves,
+    clock_of,
+    refuse_schedule,
+    steps_of,
+    until_last_save,
+)
 
 __all__ = ["make_flow"]
 
@@ -107,12 +113,13 @@ def make_flow(
             "in even steps to its end; leave out until and log_time_unit."
         )
     how = Tolerances(solver, rtol, atol, max_steps, log_time_unit, until)
+    refuse_schedule(saves, optimiser)
     problem = checked(problem)
     probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
     def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
         steps = steps_of(saves, optimiser, hyper)
-        times = optimiser.clock(hyper, last_step(saves))[steps]
+        times = clock_of(saves, optimiser, hyper)[steps]
         batch = everything(data.learn, problem.precision)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
@@ -146,7 +153,9 @@ def make_flow(
             step=steps.astype(times.dtype),
             time=times,
             measures=measures,
-            status=_ended(solution, measures["objective"], known),
+            status=until_last_save(
+                _ended(solution, measures["objective"], known), saves, optimiser, hyper
+            ),
             time_reached=solution.time_reached,
             work=solution.stats,
             params=kept,

@@ -13,7 +13,8 @@ from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
-from jaxattn.training.optimisers import OPTIMISERS, SCHEDULES, Optimiser
+from jaxattn.training.optimisers import OPTIMISERS, Optimiser
+from jaxattn.training.schedules import SCHEDULES
 
 __all__ = ["KINDS", "arguments", "component", "make_model", "make_task"]
 

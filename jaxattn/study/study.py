@@ -35,7 +35,7 @@ from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import refuse_taken_names, split_hypers
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
 from jaxattn.training.optimisers import Optimiser, as_optimiser
-from jaxattn.training.saves import AtTimes, Saves, clocks, steps_of
+from jaxattn.training.saves import AtTimes, Saves, clocks, length_of, refuse_schedule, steps_of
 
 __all__ = ["Study", "resolve_settings"]
 
@@ -112,7 +112,11 @@ class Study:
         pace = jax.vmap(self.optimiser.pace)({k: jnp.asarray(v) for k, v in hypers.items()})
         advance = hypers["learning_rate"] * np.asarray(pace)
         most = round(self.settings.steps * float(np.max(advance) / np.min(advance)))
-        return AtTimes(tuple(float(step * np.max(advance)) for step in self.save_steps), most)
+        times = tuple(float(step * np.max(advance)) for step in self.save_steps)
+        saves = AtTimes(times, most, float(np.max(advance)))
+        points = {name: jnp.asarray(values) for name, values in hypers.items()}
+        lengths = jax.vmap(lambda hyper: length_of(saves, self.optimiser, hyper))(points)
+        return saves._replace(most=max(most, int(np.max(np.asarray(lengths)))))
 
     def clock(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
         """Time at each save, after the axes of `hypers`."""
@@ -228,6 +232,8 @@ def resolve_settings(settings: Settings) -> Study:
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
         limit_for(name, optimiser, order)
+    if settings.against:
+        refuse_schedule(AtTimes((), 0), optimiser)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
         got = f"precision {settings.precision} and {settings.flow_seeds} flow seeds"
         raise InputError(

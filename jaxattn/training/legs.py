@@ -84,9 +84,7 @@ def make_legs(
     """
     spans = _spans_of(saves, every)
     longest = max(int(span.ends[-1] - span.starts[0]) for span in spans)
-    loop = make_train_loop(
-        problem, optimiser, saves[-1], order, keep_params, batch_metrics, longest
-    )
+    loop = make_train_loop(problem, optimiser, saves, order, keep_params, batch_metrics, longest)
 
     def begin(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> tuple[Carry, Array]:
         run = loop(hyper, data, keys)

@@ -8,31 +8,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PyTree, Shaped
 
 from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
 from jaxattn.core.part_rates import PART_RATES, rate_scale, scaled_by_part
 from jaxattn.problems.tracing import described, in_one_line
 from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
+from jaxattn.training.schedules import SCHEDULES, Schedule
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "Optimiser", "as_optimiser", "unit"]
+__all__ = ["OPTIMISERS", "Optimiser", "as_optimiser", "unit"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
 _FOCUS_RATE = PART_RATES["focus"]
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
-
-Schedule = Callable[[Hyper, int], optax.Schedule]
-
-SCHEDULES: Mapping[str, Schedule] = {
-    "constant": lambda hyper, steps: optax.constant_schedule(hyper["learning_rate"]),
-    "cosine": lambda hyper, steps: optax.cosine_decay_schedule(hyper["learning_rate"], steps),
-    "linear": lambda hyper, steps: optax.linear_schedule(hyper["learning_rate"], 0.0, steps),
-    "exponential": lambda hyper, steps: optax.exponential_decay(
-        hyper["learning_rate"], steps, 0.01
-    ),
-}
-"""Learning rate by step, from `Hyper` and the number of steps of the run."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +59,15 @@ class Optimiser:
             "",
         )
 
-    def rates(self, hyper: Hyper, steps: int) -> Float[Array, " step"]:
-        """The learning rate of each step of a run of `steps` steps.
+    def rates(
+        self, hyper: Hyper, steps: int, share_of: Shaped[Array, ""] | int | None = None
+    ) -> Float[Array, " step"]:
+        """The learning rate of each of `steps` steps.
+
+        Args:
+            hyper: of the run.
+            steps: how many to tell.
+            share_of: how many the run has, where that is another number; it may be traced.
 
         Raises:
             InputError: a schedule of one's own raises.
@@ -79,7 +75,9 @@ class Optimiser:
         hint = "a function of hyper and the number of steps that gives one from step to rate."
         with in_one_line("schedule", hint):
             # The widest integers: optax divides the count, which makes float32 of an int32.
-            rates = jax.vmap(self.schedule(hyper, steps))(jnp.arange(steps))
+            schedule: Callable = self.schedule
+            rate = schedule(hyper, steps if share_of is None else share_of)
+            rates = jax.vmap(rate)(jnp.arange(steps))
         return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
 
     def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -99,9 +97,14 @@ class Optimiser:
         chain.append(optax.stateless(lambda updates, params: scaled_by_part(updates, hyper)))
         return optax.chain(*chain)
 
-    def clock(self, hyper: Hyper, steps: int) -> Float[Array, " steps_plus_1"]:
-        """Time before step 0, 1, ..., `steps`: the running sum of what each step advances."""
-        rates = self.rates(hyper, steps)
+    def clock(
+        self, hyper: Hyper, steps: int, share_of: Shaped[Array, ""] | int | None = None
+    ) -> Float[Array, " steps_plus_1"]:
+        """Time before step 0, 1, ..., `steps`: the running sum of what each step advances.
+
+        Arguments are those of `rates`.
+        """
+        rates = self.rates(hyper, steps, share_of)
         # What is summed is how far a rate is from the first one: nothing, where it is constant.
         # A switch after a quarter of the run is then after a quarter of its steps, to the bit.
         even = rates[0] * jnp.arange(steps + 1, dtype=rates.dtype)
@@ -254,8 +257,8 @@ OPTIMISERS: Mapping[str, Optimiser] = {
 def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
 
-    A function is on the clock of its ``learning_rate``: one step advances time by it, as
-    `schedule` says; the function itself is responsible for following that schedule.
+    A function is on the clock of its ``learning_rate``: one step advances time by it. It knows of
+    no schedule; an `Optimiser` is given the scheduled rate.
 
     Args:
         optimiser: a name, an `Optimiser`, or a function.
@@ -263,15 +266,24 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
             optimiser's own, which is constant unless it says otherwise.
 
     Raises:
-        InputError: an unknown name, or an optimiser of one's own under that of a built-in.
+        InputError: an unknown name, an optimiser of one's own under that of a built-in, or a
+            function beside a schedule that it would not follow.
     """
+    if schedule is not None:
+        schedule = resolve("schedule", SCHEDULES, schedule)
     chosen = resolve("optimiser", OPTIMISERS, optimiser)
     if not isinstance(chosen, Optimiser):
         function = chosen
         name = getattr(function, "__name__", "custom")
+        if schedule not in (None, SCHEDULES["constant"]):
+            raise InputError(
+                f"optimiser {name!r}: got a schedule of its learning rate, which a function of "
+                "hyper alone cannot follow, expected none; make it an Optimiser, whose transform "
+                "is given the scheduled rate: (hyper, rate) -> optax transformation."
+            )
         chosen = Optimiser(name, lambda hyper, rate: function(hyper), (_RATE, *_OPTIONAL))
     if chosen.name in OPTIMISERS and chosen.name != chosen.family:
         refuse_borrowed_name("optimiser", OPTIMISERS, chosen.name, chosen)
     if schedule is None:
         return chosen
-    return replace(chosen, schedule=resolve("schedule", SCHEDULES, schedule))
+    return replace(chosen, schedule=schedule)

@@ -12,25 +12,42 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxattn.core.contracts import Hyper
+from jaxattn.core.contracts import Hyper, InputError, Status
 from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.schedules import ByShare
 
-__all__ = ["AtTimes", "Saves", "clocks", "last_step", "steps_of"]
+__all__ = [
+    "AtTimes",
+    "Saves",
+    "clock_of",
+    "clocks",
+    "last_step",
+    "length_of",
+    "refuse_schedule",
+    "steps_of",
+    "until_last_save",
+]
 
 _TIMES = 1 << 22
 """Times on clocks that are held at once."""
 
 
 class AtTimes(NamedTuple):
-    """Saves at the steps that come nearest to these times, at a constant learning rate.
+    """Saves at the steps that come nearest to these times, were the learning rate constant.
 
-    Runs at several learning rates then reach the same times, in numbers of steps that differ.
+    Runs at several learning rates then reach the same times, in numbers of steps that differ. On a
+    schedule (`ByShare`) they are measured after the same shares of the run, and their number of
+    steps is that with which all end nearest to the same time.
     """
 
     times: tuple[float, ...]
     """Increasing from 0, in the unit of the optimiser's clock."""
     most: int
-    """At least as many steps as any run has, so that runs at all rates are one program."""
+    """At least as many steps as any run has, so that runs at all rates are one program. A run that
+    would have more ends there, interrupted."""
+    coarsest: float = 0.0
+    """What the first step of the run with the fewest steps advances: on a schedule all others end
+    at the same time as that one. 0: where the continuous limit ends."""
 
 
 Saves: TypeAlias = tuple[int, ...] | AtTimes
@@ -46,9 +63,52 @@ def steps_of(saves: Saves, optimiser: Optimiser, hyper: Hyper) -> Int[Array, " s
     """The steps at which this run is measured."""
     if not isinstance(saves, AtTimes):
         return jnp.asarray(saves, dtype=jnp.int32)
+    return jnp.minimum(_nearest(saves, optimiser, hyper), saves.most).astype(jnp.int32)
+
+
+def _nearest(saves: AtTimes, optimiser: Optimiser, hyper: Hyper) -> Float[Array, " save"]:
+    """The steps nearest to its times, however many they are."""
     advance = hyper["learning_rate"] * optimiser.pace(hyper)
-    nearest = jnp.round(jnp.asarray(saves.times, advance.dtype) / advance)
-    return jnp.minimum(nearest, saves.most).astype(jnp.int32)
+    steps = jnp.asarray(saves.times, advance.dtype) / advance
+    excess = optimiser.schedule.excess if isinstance(optimiser.schedule, ByShare) else 0.0
+    if excess:
+        whole = steps[-1] + (saves.coarsest / advance - 1) * excess
+        steps = steps * (whole / steps[-1])
+    return jnp.round(steps)
+
+
+def length_of(saves: Saves, optimiser: Optimiser, hyper: Hyper) -> Float[Array, ""] | int:
+    """How many steps this run has: what a schedule takes shares of."""
+    if not isinstance(saves, AtTimes):
+        return saves[-1]
+    return _nearest(saves, optimiser, hyper)[-1]
+
+
+def until_last_save(
+    status: Int[Array, ""], saves: Saves, optimiser: Optimiser, hyper: Hyper
+) -> Int[Array, ""]:
+    """`status`, but interrupted where `AtTimes.most` ends a run more than a step too early."""
+    is_cut_short = length_of(saves, optimiser, hyper) > last_step(saves) + 1
+    return jnp.where(is_cut_short & (status == Status.DONE), int(Status.INTERRUPTED), status)
+
+
+def clock_of(saves: Saves, optimiser: Optimiser, hyper: Hyper) -> Float[Array, " steps_plus_1"]:
+    """Time before each step of this run, as far as any run goes."""
+    return optimiser.clock(hyper, last_step(saves), length_of(saves, optimiser, hyper))
+
+
+def refuse_schedule(saves: Saves, optimiser: Optimiser) -> None:
+    """Refuse a schedule over steps where runs have numbers of steps that differ.
+
+    Raises:
+        InputError: with what to write.
+    """
+    if isinstance(saves, AtTimes) and not isinstance(optimiser.schedule, ByShare):
+        raise InputError(
+            "schedule: got one of your own over steps beside runs that reach the same times in "
+            "numbers of steps that differ, expected one by the share of the run; write "
+            "jaxattn.training.schedules.ByShare(name, lambda step, steps: ...)."
+        )
 
 
 def clocks(
@@ -60,7 +120,7 @@ def clocks(
     """
 
     def of_one(hyper: Hyper) -> Float[Array, " save"]:
-        return optimiser.clock(hyper, last_step(saves))[steps_of(saves, optimiser, hyper)]
+        return clock_of(saves, optimiser, hyper)[steps_of(saves, optimiser, hyper)]
 
     points = {name: jnp.asarray(values) for name, values in hypers.items()}
     at_once = max(1, _TIMES // (last_step(saves) + 1))

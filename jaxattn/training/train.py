@@ -12,7 +12,13 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, row_status
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
-from jaxattn.training.saves import Saves, last_step, steps_of
+from jaxattn.training.saves import (
+    Saves,
+    last_step,
+    refuse_schedule,
+    steps_of,
+    until_last_save,
+)
 from jaxattn.training.train_loop import BatchMetrics, make_train_loop
 
 __all__ = ["make_train", "work_of"]
@@ -47,9 +53,9 @@ def make_train(
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
     """
-    total = last_step(saves)
+    refuse_schedule(saves, optimiser)
     loop = make_train_loop(
-        problem, optimiser, total, order, keep_params, batch_metrics, total, probes
+        problem, optimiser, saves, order, keep_params, batch_metrics, last_step(saves), probes
     )
 
     def train(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
@@ -62,6 +68,7 @@ def make_train(
         )
         times = run.clock[ends]
         status, time_reached = row_status(saved.measures["objective"], times, params)
+        status = until_last_save(status, saves, optimiser, hyper)
         return Trajectory(
             step=ends.astype(times.dtype),
             time=times,

@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, Keys, Params, Problem, Splits
+from jaxattn.core.contracts import Example, Hyper, InputError, Keys, Params, Problem, Splits
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything, size
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.saves import Saves, clock_of, last_step, length_of
+from jaxattn.training.schedules import SCHEDULES
 
 __all__ = ["BatchMetrics", "Constants", "Saved", "State", "TrainLoop", "make_train_loop"]
 
@@ -52,14 +54,14 @@ class TrainLoop(NamedTuple):
 def make_train_loop(
     problem: Problem,
     optimiser: Optimiser,
-    total: int,
+    saves: Saves,
     order: Order,
     keep_params: Keep,
     batch_metrics: BatchMetrics | None,
     piece: int,
     probes: tuple[Probe, ...] = (),
 ) -> Callable[..., TrainLoop]:
-    """``loop(hyper, data, keys, first)``: the step and the save of a run of `total` steps.
+    """``loop(hyper, data, keys, first)``: the step and the save of a run to its last save.
 
     It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
     `jaxattn.training.legs`.
@@ -70,13 +72,19 @@ def make_train_loop(
     def loop(
         hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
     ) -> TrainLoop:
-        rates = optimiser.rates(hyper, total)
-        clock = optimiser.clock(hyper, total)
+        rates = optimiser.rates(hyper, last_step(saves), length_of(saves, optimiser, hyper))
+        clock = clock_of(saves, optimiser, hyper)
         jumps = problem.discontinuities(hyper)
+        asked_for: list[str] = []
 
         def transform_at(step: Array) -> optax.GradientTransformation:
-            # optax's own count would start again from 0 wherever the state does.
-            return optimiser.make(hyper, lambda count: rates[step])
+            def rate(count: Array) -> Array:
+                # optax's own count would start again from 0 wherever the state does.
+                del count
+                asked_for.append("rate")
+                return rates[step]
+
+            return optimiser.make(hyper, rate)
 
         batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
         evaluate = {
@@ -105,6 +113,7 @@ def make_train_loop(
 
             def advance_and_look(step: Array, carry: tuple) -> tuple:
                 trained = advance(step, fresh, carry[0])
+                _require_scheduled(optimiser, asked_for)
                 seen = look(trained[0], step, True)
                 return trained, jax.tree.map(jnp.add, carry[1], seen)
 
@@ -124,6 +133,16 @@ def make_train_loop(
         return TrainLoop(clock, begin, to_save)
 
     return loop
+
+
+def _require_scheduled(optimiser: Optimiser, asked_for: list[str]) -> None:
+    """Refuse an optimiser that is on a schedule and asks for no rate, once a step is traced."""
+    if optimiser.schedule is not SCHEDULES["constant"] and not asked_for:
+        raise InputError(
+            f"optimiser {optimiser.name!r}: got a schedule, and a transform (hyper, rate) that "
+            "never asks for the rate of a step, expected one that follows it: hand `rate` on to "
+            "optax as the learning rate, or leave the schedule out."
+        )
 
 
 def _advance(

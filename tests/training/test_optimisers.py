@@ -7,7 +7,8 @@ import pytest
 from helpers import hyper
 
 from jaxattn.core.contracts import InputError
-from jaxattn.training.optimisers import OPTIMISERS, SCHEDULES, as_optimiser
+from jaxattn.training.optimisers import OPTIMISERS, as_optimiser
+from jaxattn.training.schedules import SCHEDULES
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

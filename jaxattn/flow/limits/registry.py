@@ -8,7 +8,8 @@ from jaxattn.core.lookup import discover, resolve
 from jaxattn.flow.limits.base import Limit
 from jaxattn.flow.limits.gradient import LIMIT as FLOW
 from jaxattn.problems.minibatches import Order
-from jaxattn.training.optimisers import SCHEDULES, Optimiser
+from jaxattn.training.optimisers import Optimiser
+from jaxattn.training.schedules import SCHEDULES
 
 __all__ = ["LIMITS", "limit_for", "limits_of", "optimiser_of"]
 
