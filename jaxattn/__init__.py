@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from jaxattn import plots as plots
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
+    from jaxattn.analysis.limit_gaps import departures as departures
+    from jaxattn.analysis.limit_gaps import orders as orders
     from jaxattn.analysis.summary import summary as summary
     from jaxattn.api.compare import compare as compare
     from jaxattn.core import streams as streams
@@ -54,10 +56,12 @@ _WHERE = {
     "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("api.compare", "compare"),
+    "departures": ("analysis.limit_gaps", "departures"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),
     "open": ("results.files", "open_run"),
+    "orders": ("analysis.limit_gaps", "orders"),
     "plots": ("plots", None),
     "solve_reduced": ("reduced", "solve_reduced"),
     "streams": ("core.streams", None),

@@ -30,10 +30,12 @@ PUBLIC = [
     "as_optimiser",
     "attention_problem",
     "compare",
+    "departures",
     "make_flow",
     "make_train",
     "mosaic",
     "open",
+    "orders",
     "plots",
     "solve_reduced",
     "streams",
@@ -41,7 +43,7 @@ PUBLIC = [
     "sweeps",
     "theory",
 ]
-"""A name here is a promise. Add one on purpose, and keep the list at 25."""
+"""A name here is a promise. Add one on purpose, and keep the list at 27."""
 
 LEAVES_NO_TRACE = """
 import os, sys
@@ -83,7 +85,7 @@ assert {word.rstrip("()").removeprefix("jaxattn.") for word in completed} == sho
 
 def test_the_public_names_are_these() -> None:
     assert sorted(jaxattn.__all__) == PUBLIC
-    assert len(PUBLIC) <= 25
+    assert len(PUBLIC) <= 27
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -8,7 +8,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +16,9 @@ import tyro
 from jaxattn.cli.commands import Command, Compare, Doctor, Report, Reproduce, Theory
 from jaxattn.cli.sweep import sweep
 from jaxattn.cli.sweep_commands import Sweep
+from jaxattn.core.versions import version_of
 from jaxattn.terminal.output import answer, print_json, show
+from jaxattn.terminal.streams import finish_output, lasting_streams
 
 __all__ = ["console", "main", "parse"]
 
@@ -29,12 +30,25 @@ _TASK_FLAGS = ("segments", "classes", "foreground")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (0 done, 2 bad input, 3 some failed, 130 Ctrl-C)."""
-    command = parse(arguments)
-    try:
-        return _run(command)
-    except KeyboardInterrupt:
-        print("jaxattn: interrupted.", file=sys.stderr)
-        return INTERRUPTED
+    with lasting_streams():
+        said: SystemExit | None = None
+        try:
+            code = _run(parse(arguments))
+        except KeyboardInterrupt:
+            print("jaxattn: interrupted.", file=sys.stderr)
+            code = INTERRUPTED
+        except SystemExit as end:  # of --help, or of words that are no command
+            code, said = int(end.code or 0), end
+        if error := finish_output():
+            print(
+                f"jaxattn: could not write the answer: {error.strerror}; what the command wrote "
+                "into files is whole.",
+                file=sys.stderr,
+            )
+            return code or 1
+        if said:
+            raise said
+        return code
 
 
 def console() -> NoReturn:
@@ -58,7 +72,7 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words == ["--version"]:
-        show(f"jaxattn {version('jaxattn')}")
+        show(f"jaxattn {version_of('jaxattn')}")
         sys.exit(0)
     return tyro.cli(
         Command,  # type: ignore[arg-type]  # a union of Annotated types: tyro reads it, mypy not
@@ -80,10 +94,6 @@ def _run(command: Command) -> int:
     except InputError as error:
         print(f"jaxattn: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has enough of it; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         full = error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM)
         print(

@@ -1,9 +1,12 @@
 """Figures to draw on, and what fits on them."""
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +18,7 @@ __all__ = [
     "new_axes",
     "new_grid",
     "new_panels",
+    "own_figures",
     "panels_of",
     "wrapped",
 ]
@@ -25,9 +29,32 @@ LETTER = 0.52
 """Width of a letter of DejaVu Sans, as a share of its size."""
 
 
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def own_figures() -> Iterator[None]:
+    """Within, all new figures are unknown to pyplot, whose backend may need a screen, or be none.
+
+    Nor does a person's matplotlibrc reach them where it could make them fail: no TeX.
+    """
+    before = _ALONE.set(True)
+    try:
+        with matplotlib.rc_context({"text.usetex": False}):
+            yield
+    finally:
+        _ALONE.reset(before)
+
+
 def new_axes(height: float = _COLUMN[1]) -> Axes:
-    """Axes of a new pyplot figure, which a notebook shows by itself."""
-    return plt.subplots(figsize=(_COLUMN[0], height), layout="constrained")[1]
+    """Axes of a new pyplot figure, which a notebook shows by itself; see `own_figures`."""
+    size = (_COLUMN[0], height)
+    if _ALONE.get():
+        return Figure(figsize=size, layout="constrained").subplots()
+    # Not before somebody wants it: it starts the backend that the environment names.
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:

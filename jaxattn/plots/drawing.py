@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import discover
+from jaxattn.plots.canvas import own_figures
 from jaxattn.plots.finished_rows import Curves, curves, left_out, runs, seeds_words, unknown_words
 from jaxattn.plots.selection import Setting, choose, names_of
 
@@ -129,10 +129,10 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
 
 def _own_figure(draw: Callable[[xr.Dataset], Axes | Figure], ds: xr.Dataset) -> Figure:
     """The new figure that `draw` makes, unknown to pyplot: who asked for it holds it."""
-    drawn = draw(ds)
+    with own_figures():
+        drawn = draw(ds)
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None
-    plt.close(figure)
     return figure
 
 

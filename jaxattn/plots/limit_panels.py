@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -30,7 +30,7 @@ __all__ = [
     "shares_of",
 ]
 
-_RAMP = plt.get_cmap("viridis")
+_RAMP = matplotlib.colormaps["viridis"]
 _KEYS = 6
 """More keys than these do not fit on one line."""
 

@@ -35,7 +35,7 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
     paths = []
     for ending, metadata in (("png", {}), ("svg", {"Date": None})):
         content = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "jaxattn"}):
+        with matplotlib.rc_context({"svg.hashsalt": "jaxattn", "text.usetex": False}):
             figure.savefig(
                 content,
                 format=ending,

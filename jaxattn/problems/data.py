@@ -16,6 +16,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Int, PyTree
 
+from jaxattn.core.arrays import refuse_missing
 from jaxattn.core.contracts import Data, Example, InputError
 
 __all__ = ["check", "check_shapes", "everything", "head", "pad", "size", "take"]
@@ -103,6 +104,8 @@ def check(data: Data, name: str, classes: int) -> None:
             real segment; NaN or infinity; a pool index, label or weight out of range; no
             positive weight; foreground at a masked-out position. One line: got, expected, fix.
     """
+    for leaf in jax.tree.leaves(data):
+        refuse_missing(name, leaf)
     examples = jax.tree.map(np.asarray, data.examples)
     check_shapes(examples, name)
     if data.pool is None:

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.versions import version_of
+from jaxattn.plots.canvas import own_figures
 from jaxattn.reports.page import Collapsible, Figure, Page, Section
 from jaxattn.results.files import RESULTS
 
@@ -55,9 +55,9 @@ def run_facts(folder: Path) -> dict[str, Any]:
 
 def picture(drawing: plots.Drawing, folder: Path) -> Figure:
     """Draw a figure, write it into the ``figures/`` of a run, and give it as it is on the page."""
-    drawn = drawing.draw()
+    with own_figures():
+        drawn = drawing.draw()
     pictures = [path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)]
-    plt.close(drawn)
     # Lines are small as SVG, thousands of dots as PNG.
     kinds = zip(pictures, ("png", "svg+xml"), strict=True)
     content, kind = min(kinds, key=lambda picture: len(picture[0]))
@@ -159,14 +159,14 @@ def _citation_section() -> Section:
     software = (
         "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"
         "  title   = {jaxattn: a JAX toolkit to simulate the learning dynamics of attention "
-        f"networks}},\n  version = {{{version('jaxattn')}}},\n  license = {{Apache-2.0}}\n}}"
+        f"networks}},\n  version = {{{version_of('jaxattn')}}},\n  license = {{Apache-2.0}}\n}}"
     )
     return Section("How to cite", code=[("The paper", PAPER), ("This software", software)])
 
 
 def _foot(ds: xr.Dataset) -> str:
     """What made the page, and of which results."""
-    text = f"Written by jaxattn {version('jaxattn')} from {RESULTS}"
+    text = f"Written by jaxattn {version_of('jaxattn')} from {RESULTS}"
     if "content_hash" in ds.attrs:
         text += f", content hash {ds.attrs['content_hash'][:16]}"
     return f"{text}."

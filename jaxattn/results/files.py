@@ -81,7 +81,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises:
         InputError: nothing there, a damaged file or chunk, or one of a newer schema.
     """
-    file = Path(path)
+    # Whole: what is read later is found wherever the program has gone by then.
+    file = Path(path).absolute()
     file = file / RESULTS if file.is_dir() else file
     if not file.is_file():
         raise InputError(

@@ -4,13 +4,13 @@ import platform
 import shlex
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxattn.core.precision import x64_is_on
+from jaxattn.core.versions import version_of
 
 __all__ = ["command_line", "environment"]
 
@@ -22,7 +22,7 @@ def environment() -> dict[str, Any]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version_of(name) for name in PACKAGES},
         "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
         "x64": x64_is_on(),
     }

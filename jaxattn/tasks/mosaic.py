@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from jaxattn.core.arrays import refuse_missing
 from jaxattn.core.contracts import Data, Example, InputError, Task
 from jaxattn.tasks.arguments import as_int, as_list, bag_length
 from jaxattn.tasks.bags import template, unpadded
@@ -217,6 +218,8 @@ def _digest(array: np.ndarray) -> bytes:
 
 
 def _images(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    for name, values in (("X", X), ("y", y)):
+        refuse_missing(name, values)
     try:
         images, kinds = np.asarray(X), np.asarray(y)
     except ValueError as error:
@@ -225,7 +228,10 @@ def _images(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
             "[image]; bring all images to one shape"
         ) from error
     if kinds.dtype.kind == "O":
-        kinds = np.asarray(kinds.tolist())
+        # All of one type: NumPy would make text of a number, and of a class that is missing.
+        types = (str, bytes, int | np.integer)
+        alike = any(all(isinstance(kind, of) for kind in kinds.flat) for of in types)
+        kinds = np.asarray(kinds.tolist()) if alike else kinds
     if images.dtype.kind not in "biuf" or images.ndim < 2:
         raise InputError(
             f"X: got {images.dtype} of shape {images.shape}, expected numbers [image, ...]; pass "

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxattn.core.arrays import as_array
 from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.tasks.arguments import as_int, bag_length, class_count
 from jaxattn.tasks.bags import template, unpadded
@@ -33,7 +34,7 @@ def foregrounds(gram: ArrayLike) -> Float[np.ndarray, "class class"]:
     Raises:
         InputError: another matrix.
     """
-    matrix = np.asarray(gram, dtype=float)
+    matrix = as_array("gram", gram, float)
     square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
     if not (square and np.isfinite(matrix).all()):
         raise InputError(
@@ -74,7 +75,7 @@ def gram_population(
         InputError: fewer than 2 classes or segments; a frequency that is not positive and finite;
             a `gram` of another size, or of no vectors.
     """
-    share = np.asarray(frequencies, dtype=float)
+    share = as_array("frequencies", frequencies, float)
     if share.ndim != 1 or not (np.isfinite(share).all() and (share > 0).all()):
         raise InputError(
             f"frequencies: got {_shown(frequencies)}, expected one positive number a class; leave "

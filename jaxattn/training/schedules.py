@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -43,8 +44,9 @@ class ByShare:
         and half of how much the rate falls, up to a term in 1 / ``steps`` (Euler and Maclaurin).
         """
         fine = np.arange(_FINE)
-        mean = np.mean(np.broadcast_to(self.factor(fine + 0.5, _FINE), fine.shape))
-        first, last = (float(self.factor(np.asarray(at), 1)) for at in (0.0, 1.0))
+        with jax.ensure_compile_time_eval():
+            mean = np.mean(np.broadcast_to(self.factor(fine + 0.5, _FINE), fine.shape))
+            first, last = (float(self.factor(np.asarray(at), 1)) for at in (0.0, 1.0))
         return (first - last) / (2 * float(mean))
 
     def __call__(

@@ -75,17 +75,7 @@ def make_train_loop(
         rates = optimiser.rates(hyper, last_step(saves), length_of(saves, optimiser, hyper))
         clock = clock_of(saves, optimiser, hyper)
         jumps = problem.discontinuities(hyper)
-        asked_for: list[str] = []
-
-        def transform_at(step: Array) -> optax.GradientTransformation:
-            def rate(count: Array) -> Array:
-                # optax's own count would start again from 0 wherever the state does.
-                del count
-                asked_for.append("rate")
-                return rates[step]
-
-            return optimiser.make(hyper, rate)
-
+        transform_at = _transforms(optimiser, hyper, rates)
         batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
@@ -113,7 +103,6 @@ def make_train_loop(
 
             def advance_and_look(step: Array, carry: tuple) -> tuple:
                 trained = advance(step, fresh, carry[0])
-                _require_scheduled(optimiser, asked_for)
                 seen = look(trained[0], step, True)
                 return trained, jax.tree.map(jnp.add, carry[1], seen)
 
@@ -135,14 +124,38 @@ def make_train_loop(
     return loop
 
 
-def _require_scheduled(optimiser: Optimiser, asked_for: list[str]) -> None:
-    """Refuse an optimiser that is on a schedule and asks for no rate, once a step is traced."""
-    if optimiser.schedule is not SCHEDULES["constant"] and not asked_for:
-        raise InputError(
-            f"optimiser {optimiser.name!r}: got a schedule, and a transform (hyper, rate) that "
-            "never asks for the rate of a step, expected one that follows it: hand `rate` on to "
-            "optax as the learning rate, or leave the schedule out."
-        )
+def _transforms(
+    optimiser: Optimiser, hyper: Hyper, rates: Float[Array, " step"]
+) -> Callable[[Array], optax.GradientTransformation]:
+    """``transform_at(step)``: what a step does with a gradient, at the rate of that step.
+
+    Raises:
+        InputError: when a step is traced: it is on a schedule, and asks for no rate.
+    """
+
+    def transform_at(step: Array) -> optax.GradientTransformation:
+        asked_for: list[Array] = []
+
+        def rate(count: Array) -> Array:
+            # optax's own count would start again from 0 wherever the state does.
+            asked_for.append(count)
+            return rates[step]
+
+        transformation = optimiser.make(hyper, rate)
+
+        def update(updates: Params, state: PyTree, params: Params) -> tuple[Params, PyTree]:
+            updates, state = transformation.update(updates, state, params)
+            if optimiser.schedule is not SCHEDULES["constant"] and not asked_for:
+                raise InputError(
+                    f"optimiser {optimiser.name!r}: got a schedule, and a transform (hyper, rate) "
+                    "that never asks for the rate of a step, expected one that follows it: hand "
+                    "`rate` on to optax as the learning rate, or leave the schedule out."
+                )
+            return updates, state
+
+        return optax.GradientTransformation(transformation.init, update)  # type: ignore[arg-type]
+
+    return transform_at
 
 
 def _advance(

@@ -1,5 +1,8 @@
 """A gallery holds the figures that a result allows, and no other."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -122,3 +125,27 @@ def test_a_paradigm_of_which_nothing_is_done_is_not_in_the_captions(whole: xr.Da
 def test_what_is_no_result_is_refused() -> None:
     with pytest.raises(InputError, match=r"expected what jaxattn\.compare"):
         plots.gallery(xr.Dataset())
+
+
+DRAWN = """
+import sys
+from example_results import example_result
+from jaxattn import plots
+
+for drawing in plots.gallery(example_result(saves=5)):
+    plots.save(drawing.draw(), sys.argv[1], drawing.name)
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_figures_need_no_backend_of_pyplot_and_no_tex(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    environment = {
+        **os.environ,
+        "MPLBACKEND": "module://absent",
+        "MATPLOTLIBRC": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    command = [sys.executable, "-c", DRAWN, str(tmp_path / "figures")]
+    subprocess.run(command, env=environment, check=True, timeout=200)
+    assert len(list((tmp_path / "figures").glob("*.png"))) > 5

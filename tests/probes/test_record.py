@@ -25,6 +25,9 @@ PATHS = pytest.mark.parametrize(
         ([1.0, 0.9, NAN, 0.7, 0.6], Status.DIVERGED, 1),
         ([1.0, 0.9, INF, 0.7, 0.6], Status.DIVERGED, 1),
         ([NAN, NAN, NAN, NAN, NAN], Status.DIVERGED, 0),
+        ([0.0, 0.5, 0.4, 0.3, 0.2], Status.DONE, 4),
+        ([1e-9, 0.5, 0.4, 0.3, 0.2], Status.DONE, 4),
+        ([0.0, 0.5, 101.0, 101.0, 0.2], Status.DIVERGED, 2),
     ],
     ids=[
         "falling",
@@ -36,6 +39,9 @@ PATHS = pytest.mark.parametrize(
         "NaN",
         "infinite",
         "NaN from the start",
+        "from 0",
+        "from next to 0",
+        "from 0 to far above 1",
     ],
 )
 

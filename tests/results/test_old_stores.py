@@ -63,3 +63,12 @@ def test_what_another_version_began_is_not_gone_on_with(old: Path) -> None:
     for go_on in (jaxattn.sweeps.resume, jaxattn.sweeps.final_params):
         with pytest.raises(jaxattn.InputError, match=r"another version .* \(schema 1, here 2\)"):
             go_on(old / "sweep")
+
+
+def test_what_is_read_later_is_found_wherever_the_program_has_gone(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(old)
+    ds = jaxattn.open("sweep")
+    monkeypatch.chdir("/")
+    assert np.isfinite(ds["objective"].values).all()

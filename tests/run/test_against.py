@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from helpers import compiled_quickly, study_of
 
+import jaxattn
 from jaxattn import compare
 from jaxattn.analysis.edge_of_stability import edge_times
 from jaxattn.analysis.limit_gaps import departures, limits_in, orders_by_name
@@ -18,7 +19,8 @@ from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.problems.paradigms import soft
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.job import plan_jobs
-from jaxattn.tasks import orthogonal
+from jaxattn.tasks import orthogonal, orthogonal_population
+from jaxattn.training.schedules import SCHEDULES
 
 # All of it is in float64; that this is refused without is the last test.
 pytestmark = pytest.mark.needs_x64
@@ -45,6 +47,31 @@ def settings(limits=("flow",), rates=RATES, **asked):
 def held() -> Iterator[xr.Dataset]:
     with compiled_quickly():
         yield against()
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [pytest.param(name, marks=pytest.mark.slow) for name in SCHEDULES if name != "exponential"]
+    + ["exponential"],
+)
+def test_training_on_any_schedule_that_ships_follows_its_flow_to_order_1(schedule: str) -> None:
+    rates = (0.4, 0.2, 0.1)
+    given = {"vary": "init", "seeds": 1, "steps": STEPS, "saves": SAVES, "evaluate": 8}
+    ds = compare(
+        orthogonal_population(classes=3, segments=4),
+        paradigms="soft",
+        hypers={"learning_rate": rates},
+        schedule=schedule,
+        against="flow",
+        **given,
+    )
+    assert (ds["status"] == Status.DONE).all()
+    assert abs(float(jaxattn.orders(ds)["slope"].iloc[0]) - 1) < 0.1
+
+
+def test_a_schedule_over_steps_is_refused_beside_a_limit() -> None:
+    with pytest.raises(InputError, match=r"schedule: got one of your own over steps"):
+        settings(schedule=lambda hyper, steps: lambda step: hyper["learning_rate"])
 
 
 def test_all_rows_end_well_and_say_how_far_they_are_from_training(held: xr.Dataset) -> None:

@@ -283,3 +283,22 @@ def test_what_makes_no_mosaic_is_refused_in_one_line(changes, message):
 def test_a_dataset_seed_that_numpy_cannot_take_is_refused(seed):
     with pytest.raises(InputError, match="dataset seed: got"):
         small().make(seed)
+
+
+MISSING = {
+    "pixels": (np.ma.masked_array(X, mask=X > 20), Y),
+    "classes": (X, np.ma.masked_array(Y, mask=np.arange(COUNT) == 3)),
+    "a class that is none": (X, np.array([None, *Y[1:].tolist()], dtype=object)),
+    "a class that is not a number": (X, np.array([float("nan"), *map(str, Y[1:])], dtype=object)),
+    "classes of two types": (X, np.array(["7", *Y[1:].tolist()], dtype=object)),
+}
+
+
+@pytest.mark.parametrize("what", MISSING)
+def test_what_is_missing_is_refused_and_not_learnt(what: str):
+    with pytest.raises(InputError, match=r"missing|expected integers or strings"):
+        mosaic(*MISSING[what], foreground=FOREGROUND, **SIZES)
+
+
+def test_a_masked_array_with_nothing_masked_is_an_array():
+    assert mosaic(np.ma.masked_array(X), Y, foreground=FOREGROUND, **SIZES) is small()

@@ -9,7 +9,8 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
-from importlib import metadata
+
+from jaxattn.core.versions import version_of
 
 # No module here may load what reads a setting that is made here: jax, equinox.
 
@@ -98,7 +99,7 @@ def _cores() -> int:
 
 
 def _versions() -> tuple[tuple[str, str], ...]:
-    return tuple((name, metadata.version(name)) for name in ("jaxattn", "jax", "jaxlib"))
+    return tuple((name, version_of(name)) for name in ("jaxattn", "jax", "jaxlib"))
 
 
 def _place() -> str:
