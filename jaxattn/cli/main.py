@@ -115,7 +115,11 @@ def _set_up(cache: bool) -> None:
     if cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         import platformdirs
 
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxattn"))
+        try:
+            folder = platformdirs.user_cache_dir("jaxattn")
+        except RuntimeError:  # nobody's home, as of a user that a container does not know
+            return
+        jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 

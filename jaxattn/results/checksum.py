@@ -6,6 +6,7 @@ is worth is found from its bytes alone, before HDF5 looks: one wrong bit can sen
 into an endless loop.
 """
 
+import errno
 import hashlib
 import io
 import os
@@ -149,7 +150,7 @@ def _write_bytes(path: Path, content: bytes | memoryview) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -157,6 +158,15 @@ def _write_bytes(path: Path, content: bytes | memoryview) -> None:
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        _sync(folder)
     finally:
         os.close(folder)
+
+
+def _sync(descriptor: int) -> None:
+    """Have it on the disk, where the file system can: some cannot, of folders above all."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise

@@ -1,6 +1,7 @@
 """The doctor says what an installation is, and does not call one sound that computes wrong."""
 
 import json
+import pwd
 import sys
 
 import jax
@@ -92,3 +93,17 @@ def test_without_json_it_prints_a_table(capsys: pytest.CaptureFixture[str]) -> N
     out, _ = capsys.readouterr()
     assert "passed: reduced system off its reference values by" in out
     assert jax.__version__ in out
+
+
+def test_without_a_home_no_cache_is_kept_and_all_else_works(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(user: int) -> None:
+        raise KeyError(user)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    before = jax.config.jax_compilation_cache_dir
+    assert cli.main(["doctor", "--json"]) == 0
+    assert jax.config.jax_compilation_cache_dir == before

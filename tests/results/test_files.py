@@ -1,6 +1,9 @@
 """Files: whole or not there, the same for the same results, and checked when opened."""
 
+import errno
+import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -241,3 +244,28 @@ def test_writing_replaces_a_file_in_one_step(tmp_path: Path) -> None:
     write_bytes(tmp_path / "file", b"two")
     assert (tmp_path / "file").read_bytes() == b"two"
     assert (tmp_path / "file").stat().st_ino != before
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_syncs_no_folders_keeps_results_all_the_same(
+    code: int, ds: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_results(ds, tmp_path)
+    assert content_hash(open_run(tmp_path)) == content_hash(ds)
+
+
+def test_a_disk_that_fails_while_it_syncs_is_no_success(
+    ds: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_results(ds, tmp_path)
+    assert list(tmp_path.iterdir()) == []
