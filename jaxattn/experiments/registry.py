@@ -21,7 +21,8 @@ from jaxattn.reports.comparison import report_into
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.reports.experiment_report import experiment_report_into
 from jaxattn.reports.parts import run_facts
-from jaxattn.results.files import open_run, prepare, write_results
+from jaxattn.reports.run_folder import run_folder
+from jaxattn.results.files import open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
@@ -95,16 +96,19 @@ def reproduce(
         # Whose results they are must be known also where a run is interrupted.
         return ds.assign_attrs(experiment=experiment.name)
 
-    prepare(folder, overwrite)
-    listeners = Listeners(on_progress, lambda ds: write_results(named(ds), folder), watch)
-    results = named(experiment.run(config, listeners))
-    write_results(results, folder)
-    outcome = Outcome(
-        results, experiment.numbers(results), experiment.findings(results), count_failed(results)
-    )
-    settings = {"experiment": experiment.name, "scale": scale, "config": asdict(config)}
-    write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
-    experiment_report_into(folder, experiment)
+    with run_folder(folder, overwrite):
+        listeners = Listeners(on_progress, lambda ds: write_results(named(ds), folder), watch)
+        results = named(experiment.run(config, listeners))
+        write_results(results, folder)
+        outcome = Outcome(
+            results,
+            experiment.numbers(results),
+            experiment.findings(results),
+            count_failed(results),
+        )
+        settings = {"experiment": experiment.name, "scale": scale, "config": asdict(config)}
+        write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
+        experiment_report_into(folder, experiment)
     return outcome
 
 

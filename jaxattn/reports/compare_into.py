@@ -12,7 +12,8 @@ from jaxattn.core.precision import x64_is_on
 from jaxattn.problems.paradigms import known_as
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.reports.comparison import report_into
-from jaxattn.results.files import content_hash, prepare, write_json, write_results
+from jaxattn.reports.run_folder import run_folder
+from jaxattn.results.files import content_hash, write_json, write_results
 from jaxattn.run.compare import Progress, run
 from jaxattn.run.job import plan_jobs
 from jaxattn.run.provenance import command_line, environment
@@ -44,18 +45,18 @@ def compare_into(
         on_progress: hears where things stand after every chunk.
 
     Raises:
-        InputError: before anything is written.
+        InputError: before anything is written; another run is at work in `folder`, say.
         KeyboardInterrupt: after what was finished is written.
     """
     watch, solvable = Stopwatch(), companion(study)
     plan_jobs(study)  # refuses what cannot be done
-    prepare(folder, overwrite)
-    results = _run_and_write(folder, study, watch, on_progress)
-    if solvable is not None:
-        (folder / "population").mkdir(exist_ok=True)
-        _run_and_write(folder / "population", solvable, watch, on_progress)
-    write_run_facts(folder, results, watch)
-    report_into(folder)
+    with run_folder(folder, overwrite):
+        results = _run_and_write(folder, study, watch, on_progress)
+        if solvable is not None:
+            (folder / "population").mkdir(exist_ok=True)
+            _run_and_write(folder / "population", solvable, watch, on_progress)
+        write_run_facts(folder, results, watch)
+        report_into(folder)
     return results
 
 

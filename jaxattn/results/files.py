@@ -20,8 +20,10 @@ from jaxattn.results.dataset import SCHEMA_VERSION, as_current
 __all__ = [
     "RESULTS",
     "content_hash",
+    "not_writable",
     "open_run",
     "prepare",
+    "refuse_taken",
     "write_bytes",
     "write_json",
     "write_results",
@@ -123,6 +125,27 @@ def _require_known(file: Path, attributes: Mapping[Hashable, Any]) -> None:
         )
 
 
+def refuse_taken(folder: Path, overwrite: bool) -> None:
+    """Refuse a directory that holds anything, unless it is to be overwritten.
+
+    Args:
+        folder: need not exist.
+        overwrite: whether what an earlier run wrote there may be replaced.
+
+    Raises:
+        InputError: not empty and no `overwrite`, or not a directory.
+    """
+    try:
+        present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise InputError(not_writable(folder, error)) from error
+    if present and not overwrite:
+        raise InputError(
+            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+            "directory; choose another or add --overwrite."
+        )
+
+
 def prepare(folder: Path, overwrite: bool) -> None:
     """Make `folder` ready for a run; with `overwrite`, remove what an earlier run wrote there.
 
@@ -131,13 +154,8 @@ def prepare(folder: Path, overwrite: bool) -> None:
     Raises:
         InputError: not empty and no `overwrite`, not a directory, or not writable.
     """
+    refuse_taken(folder, overwrite)
     try:
-        present = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-        if present and not overwrite:
-            raise InputError(
-                f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
-                "directory; choose another or add --overwrite."
-            )
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -146,7 +164,12 @@ def prepare(folder: Path, overwrite: bool) -> None:
         for figure in (*folder.glob("figures/*.png"), *folder.glob("figures/*.svg")):
             figure.unlink()
     except OSError as error:
-        raise InputError(
-            f"--out: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
-            "choose another."
-        ) from error
+        raise InputError(not_writable(folder, error)) from error
+
+
+def not_writable(folder: Path, error: OSError) -> str:
+    """One line on a directory that cannot be written to."""
+    return (
+        f"--out: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
+        "choose another."
+    )

@@ -12,8 +12,10 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.theory.figures import panels
 from jaxattn.experiments.theory.paths import DYNAMICS, of_paradigms, solve_paths
+from jaxattn.plots.canvas import own_figures
 from jaxattn.reduced import PARADIGMS
-from jaxattn.results.files import prepare, write_json
+from jaxattn.reports.run_folder import run_folder
+from jaxattn.results.files import write_json
 from jaxattn.theory.checks import LARGEST_TIME
 
 __all__ = ["METHODS", "solve_published", "theory_into", "theory_json"]
@@ -97,6 +99,6 @@ def theory_json(ds: xr.Dataset) -> dict[str, Any]:
 
 def theory_into(folder: Path, ds: xr.Dataset, overwrite: bool) -> list[Path]:
     """Write ``theory.json`` and the figure of mu, nu and alpha; return its files."""
-    prepare(folder, overwrite)
-    write_json(folder / "theory.json", theory_json(ds))
-    return plots.save(panels(ds), folder / "figures", "theory")
+    with run_folder(folder, overwrite), own_figures():
+        write_json(folder / "theory.json", theory_json(ds))
+        return plots.save(panels(ds), folder / "figures", "theory")
