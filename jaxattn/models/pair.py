@@ -31,7 +31,8 @@ def pair(
             such a kink, tight tolerances reject steps without end.
         hypers: traced scalars the modules declare.
 
-    Parameters take the dtype of the segments they are initialised from.
+    Modules that say nothing of `param_dtype` have parameters in float32; in a float64 problem, such
+    as that of a flow, they are cast from there.
     """
 
     def init(key: Array, example: Example, hyper: Hyper) -> Params:

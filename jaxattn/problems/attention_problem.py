@@ -99,7 +99,9 @@ def _attention_problem(
         return View(scores, attention.apply(scores, example, hyper), values, read)
 
     def init(key: Array, hyper: Hyper) -> Params:
-        return model.init(key, template, hyper)
+        params = model.init(key, template, hyper)
+        # A flow solved in float32 would fail at its tolerance, after a minute.
+        return _as_precision(params, precision) if precision == "float64" else params
 
     def loss(
         params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
@@ -146,8 +148,8 @@ def _blanked(example: Example) -> Example:
     return example._replace(segments=jax.tree.map(blank, example.segments))
 
 
-def _as_precision(example: Example, precision: str) -> Example:
+def _as_precision(tree: PyTree, precision: str) -> PyTree:
     return jax.tree.map(
         lambda leaf: leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-        example,
+        tree,
     )

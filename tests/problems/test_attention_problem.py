@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,11 +18,14 @@ from helpers import (
     task_of,
 )
 
-from jaxattn.core.contracts import HyperSpec, InputError, Model
+import jaxattn
+from jaxattn.core.contracts import HyperSpec, InputError, Model, Status
 from jaxattn.models import linear, mlp
+from jaxattn.models.pair import pair
 from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.paradigms import PARADIGMS
+from jaxattn.tasks import orthogonal
 
 HUGE = float(np.finfo(PRECISION).max)
 
@@ -294,3 +298,27 @@ def test_parameters_start_from_shapes_alone(task):
     assert distance(a, b) > 0
     assert a["focus"]["Dense_0"]["kernel"].shape == (FEATURES, 1)
     assert SEGMENTS not in a["focus"]["Dense_0"]["kernel"].shape
+
+
+@pytest.mark.needs_x64
+def test_modules_that_say_nothing_of_their_types_are_in_float64_where_the_problem_is(rng):
+    plain = pair(nn.Dense(1), nn.Dense(CLASSES))
+    task = task_of(bags(rng, 4))
+    starts = [
+        attention_problem(task, plain, "soft", precision=precision).init(jax.random.key(3), hyper())
+        for precision in ("float32", "float64")
+    ]
+    types = [{leaf.dtype.name for leaf in jax.tree.leaves(params)} for params in starts]
+    assert types == [{"float32"}, {"float64"}]
+    assert distance(*starts) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.needs_x64
+def test_such_modules_follow_their_flow():
+    plain = pair(nn.Dense(1), nn.Dense(3))
+    small = {"seeds": 1, "steps": 8, "saves": 3, "evaluate": 8, "flow_examples": 16}
+    task = orthogonal(classes=3, segments=4, train=16, test=4, validation=4)
+    ds = jaxattn.compare(task, plain, "soft", {"learning_rate": 0.1}, against="flow", **small)
+    assert (ds["status"] == Status.DONE).all()
+    assert 0 < ds["distance"].sel(dynamics="flow").max() < 0.1 * ds["moved"].max()
