@@ -135,13 +135,17 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             f"{train.paradigm} {train.quantile(0.5)[-1]:.2f} and {flow.quantile(0.5)[-1]:.2f}"
             for train, flow in both
         )
+        fewer = _learnt_from(story.setting.ds)
         yield story.drawing(
             "beside_flow",
-            "Training beside its gradient flow",
+            "Training beside a gradient flow of fewer examples"
+            if fewer
+            else "Training beside its gradient flow",
             "Attention on the foreground against time, the optimiser's clock, of the seeds that "
             "have a flow: wide pale lines are medians of training, thin ones its seeds, dashed "
             f"lines medians of the flow; {story.where}. Where they lie on each other, training "
-            f"follows the flow. Training and flow end at: {ends}.",
+            f"follows the flow. Training and flow end at: {ends}."
+            + (f" They do not learn the same: {fewer}." if fewer else ""),
             beside_flow,
         )
 

@@ -127,6 +127,20 @@ def test_what_is_no_result_is_refused() -> None:
         plots.gallery(xr.Dataset())
 
 
+def test_a_flow_of_fewer_examples_is_not_called_that_of_the_training(whole: xr.Dataset) -> None:
+    def told(counts: list[int]) -> tuple[str, str]:
+        ds = whole.assign_coords(learning_examples=("dynamics", counts))
+        (entry,) = (one for one in plots.gallery(ds) if one.name == "beside_flow")
+        return entry.title, entry.caption
+
+    title, caption = told([900, 900, 900])
+    assert title == "Training beside its gradient flow"
+    assert "do not learn the same" not in caption
+    title, caption = told([900, 512, 900])
+    assert title == "Training beside a gradient flow of fewer examples"
+    assert "the flow learns from the first 512 of 900 examples" in caption
+
+
 DRAWN = """
 import sys
 from example_results import example_result
