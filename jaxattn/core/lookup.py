@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 
 from jaxattn.core.errors import InputError, in_a_line
 
-__all__ = ["discover", "nearest", "refuse_borrowed_name", "resolve"]
+__all__ = [
+    "discover",
+    "nearest",
+    "refuse_borrowed_name",
+    "refuse_unwritable_name",
+    "resolve",
+]
 
 Component = TypeVar("Component")
 
@@ -45,6 +51,20 @@ def refuse_borrowed_name(kind: str, table: Mapping[str, Any], name: str, compone
         raise InputError(
             f"{kind}: got one of your own called {name!r}, which is a built-in's name, expected "
             "another, as results tell them apart by it; rename yours."
+        )
+
+
+def refuse_unwritable_name(kind: str, name: Any) -> None:
+    """Refuse a name that tables, figures and files cannot show as it is.
+
+    Raises:
+        InputError: no text, empty, with line breaks or the like, or with a ``$``, between two of
+            which figures take text for mathematics.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or "$" in name:
+        raise InputError(
+            f"{kind}: got the name {name!r}, expected printable text without $, which figures "
+            "would take for mathematics; rename it."
         )
 
 

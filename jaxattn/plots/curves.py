@@ -18,7 +18,7 @@ from jaxattn.plots.canvas import new_axes, new_panels
 from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
 from jaxattn.plots.finished_rows import Curves, curves, left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import clauses, finish_axes, set_title
-from jaxattn.plots.legends import one_legend
+from jaxattn.plots.legends import one_legend, shown_label
 from jaxattn.plots.selection import AXES, Setting, choose
 from jaxattn.problems.result_measures import measure_of
 from jaxattn.results.dataset import spec_of
@@ -110,7 +110,14 @@ def learning(
         if len(curve.seeds):
             style, label = setting.style(curve.paradigm), names[curve.paradigm]
             middle = curve.quantile(0.5)
-            ax.plot(x, middle, color=style.colour, linestyle=style.line, lw=1.9, label=label)
+            ax.plot(
+                x,
+                middle,
+                color=style.colour,
+                linestyle=style.line,
+                lw=1.9,
+                label=shown_label(label),
+            )
             fill_band(ax, x, curve.values, style.colour, alpha=0.13)
     mark_switch(ax, setting, axis, drawn)
     title = (

@@ -13,7 +13,14 @@ from matplotlib.transforms import ScaledTranslation
 from jaxattn.plots.canvas import LETTER, inches_of, wrapped
 from jaxattn.plots.style import SMALL, TEXT
 
-__all__ = ["legend_below", "legend_handles", "legend_patches", "one_legend", "set_caption"]
+__all__ = [
+    "legend_below",
+    "legend_handles",
+    "legend_patches",
+    "one_legend",
+    "set_caption",
+    "shown_label",
+]
 
 Looks = Mapping[str, Mapping[str, Any]]
 """How lines or patches look, by their labels."""
@@ -27,14 +34,19 @@ _LEGEND: dict[str, Any] = {
 }
 
 
+def shown_label(label: str) -> str:
+    """A label that a legend shows: matplotlib leaves out what begins with an underscore."""
+    return f"\N{ZERO WIDTH SPACE}{label}" if label.startswith("_") else label
+
+
 def legend_handles(looks: Looks) -> list[Line2D]:
     """Lines for a legend, that are nowhere drawn."""
-    return [Line2D([], [], label=label, **look) for label, look in looks.items()]
+    return [Line2D([], [], label=shown_label(label), **look) for label, look in looks.items()]
 
 
 def legend_patches(looks: Looks) -> list[Patch]:
     """Patches for a legend, that are nowhere drawn."""
-    return [Patch(label=label, **look) for label, look in looks.items()]
+    return [Patch(label=shown_label(label), **look) for label, look in looks.items()]
 
 
 def set_caption(figure: Figure, caption: str) -> None:

@@ -16,6 +16,7 @@ from jaxattn.plots.curves import BAND
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, number_ticks
+from jaxattn.plots.legends import shown_label
 from jaxattn.plots.limit_panels import finished_limits, rates_of, shares_of
 from jaxattn.plots.selection import choose
 from jaxattn.plots.style import SMALL
@@ -67,7 +68,7 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
                 marker=style.marker,
                 markersize=5,
                 mfc=style.colour if limit == limits[0] else "white",
-                label=f"{name}, {limit}{fitted.get((limit, name), '')}",
+                label=shown_label(f"{name}, {limit}{fitted.get((limit, name), '')}"),
             )
             ax.vlines(values[known], low[known], high[known], color=style.colour, lw=1.0)
             lowest = min(lowest, middle[known][-1] / values[known][-1] ** power)

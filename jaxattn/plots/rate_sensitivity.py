@@ -13,6 +13,7 @@ from jaxattn.plots.curves import BAND, BAND_WORDS
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import curves, left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import finish_axes, number_ticks
+from jaxattn.plots.legends import shown_label
 from jaxattn.plots.selection import choose
 
 __all__ = ["DRAWINGS", "rate_sensitivity"]
@@ -66,7 +67,7 @@ def rate_sensitivity(
             linestyle=style.line,
             marker=style.marker,
             lw=1.9,
-            label=names[name],
+            label=shown_label(names[name]),
             **look,
         )
         ax.plot(x[partly], median[partly], ls="none", marker=style.marker, mfc="white", **look)

@@ -22,6 +22,7 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
+from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.part_rates import PART_RATES
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.integrate.solvers import method_of
@@ -219,6 +220,9 @@ def resolve_settings(settings: Settings) -> Study:
     paradigms = _paradigms(settings)
     attention = attention_map_from(settings.attention)
     optimiser = as_optimiser(settings.optimiser, settings.schedule)
+    named = [("task", task.name), ("optimiser", optimiser.name)]
+    for kind, name in [*named, *(("paradigm", name) for name in paradigms)]:
+        refuse_unwritable_name(kind, name)
     method_of(settings.flow_solver)
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
     declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]

@@ -141,6 +141,17 @@ def test_a_flow_of_fewer_examples_is_not_called_that_of_the_training(whole: xr.D
     assert "the flow learns from the first 512 of 900 examples" in caption
 
 
+@pytest.mark.parametrize("name", ["focus", "beside_flow", "rate_sensitivity"])
+def test_a_paradigm_whose_name_begins_with_an_underscore_is_in_the_legend(name: str) -> None:
+    """What begins so, matplotlib leaves out of a legend."""
+    ds = example_result(("soft", "_mine"), flow_seeds=2, saves=5)
+    (drawing,) = (each for each in plots.gallery(ds) if each.name == name)
+    figure = drawing.draw()
+    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+    texts = [text.get_text() for legend in legends for text in legend.get_texts()]
+    assert sum("soft" in text for text in texts) == sum("_mine" in text for text in texts) == 1
+
+
 DRAWN = """
 import sys
 from example_results import example_result

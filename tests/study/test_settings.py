@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,16 @@ import pytest
 from helpers import study_of
 
 import jaxattn
+from jaxattn import tasks
 from jaxattn.api import compare as door
 from jaxattn.cli.main import parse
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import HyperSpec, InputError, Paradigm
 from jaxattn.models import mlp
-from jaxattn.problems.paradigms import hard
+from jaxattn.problems.paradigms import PARADIGMS, hard
 from jaxattn.study.settings import Settings, settings_table
+from jaxattn.study.study import resolve_settings
+from jaxattn.training.optimisers import OPTIMISERS
 
 
 @pytest.fixture
@@ -372,3 +375,16 @@ def test_one_hyperparameter_has_one_default_in_a_comparison():
 def test_the_docs_have_the_table_of_settings():
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert settings_table() in page.read_text()
+
+
+@pytest.mark.parametrize("name", ["", " ", "two\nlines", r"$\foo$", "a tab\t"])
+@pytest.mark.parametrize("kind", ["paradigm", "optimiser", "task"])
+def test_a_name_that_nothing_could_show_is_refused_before_anything_is_run(kind, name):
+    task = tasks.orthogonal(classes=3, segments=4, train=8, test=4, validation=4)
+    named = {
+        "paradigm": {"paradigms": (PARADIGMS["soft"]._replace(name=name),)},
+        "optimiser": {"optimiser": replace(OPTIMISERS["sgd"], name=name)},
+        "task": {"task": replace(task, name=name)},
+    }
+    with pytest.raises(InputError, match=f"{kind}: got the name .* expected printable text"):
+        resolve_settings(Settings(**{"task": task, **named[kind]}))
