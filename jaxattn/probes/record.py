@@ -18,7 +18,7 @@ Keep: TypeAlias = bool | Literal["last"]
 
 DIVERGENCE = 100.0
 """A row has diverged when its loss exceeds this multiple of its start, or of 1 where it starts
-below, at two saves in a row."""
+below a hundredth, at two saves in a row."""
 
 
 def part_names(params: Params) -> tuple[str, ...]:
@@ -90,9 +90,9 @@ def make_probe(
 class Health(NamedTuple):
     """What a row's saves so far say of its divergence, carried from save to save.
 
-    A loss that is not finite, or above `DIVERGENCE` times its first value (or 1, if that is more)
-    at two saves in a row, is divergence. (Cross-entropy in log space rarely gives NaN, so a rate
-    far too large shows by the second rule.)
+    A loss that is not finite, or above `DIVERGENCE` times its first value at two saves in a row, is
+    divergence; where the first is next to 0, it says nothing of the scale, and 1 stands for it.
+    (Cross-entropy in log space rarely gives NaN, so a rate far too large shows by the second rule.)
     """
 
     first: Float[Array, ""]
@@ -114,8 +114,8 @@ class Health(NamedTuple):
         # A loss that is NaN at the first save is divergence whatever comes.
         first = jnp.abs(objective).astype(self.first.dtype)
         first = jnp.where(jnp.isnan(self.first), first, self.first)
-        # A loss may start at 0, or next to it: growing from there is no divergence.
-        large = objective > DIVERGENCE * jnp.maximum(first, 1)
+        # A loss that starts at 0, or next to it, has no scale: to grow is no divergence.
+        large = objective > DIVERGENCE * jnp.where(first < 1 / DIVERGENCE, 1, first)
         diverged = self.diverged | ~jnp.isfinite(objective) | (self.large & large)
         return Health(first, large, diverged, jnp.where(diverged, self.reached, time))
 
