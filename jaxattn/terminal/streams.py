@@ -57,6 +57,7 @@ def lasting_streams() -> Iterator[None]:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
     before = sys.stdout, sys.stderr
+    # Not in a `with`: a stream in place of one that was closed lasts as long as the program.
     sys.stdout, sys.stderr = (
         _Lasting(open(os.devnull, "w") if stream is None else stream)  # noqa: SIM115
         for stream in before
