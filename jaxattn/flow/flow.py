@@ -10,7 +10,6 @@ as the flow knows no rate.
 
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -27,6 +26,7 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.part_rates import rate_scale
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
@@ -56,7 +56,7 @@ _WHOLE = Order("fixed", None)
 _NOISE = zlib.crc32(b"brownian motion")
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_flow(
     problem: Problem,
     optimiser: Optimiser,

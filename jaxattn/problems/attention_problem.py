@@ -1,7 +1,7 @@
 """Attention as a `Problem`: a task, a model, a paradigm and an attention map put together."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
+from jaxattn.core.kept import kept
 from jaxattn.core.protocols import Attend, PlainLoss
 from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
@@ -74,7 +75,7 @@ def attention_problem(
     )
 
 
-@lru_cache(maxsize=256)
+@kept
 def _attention_problem(
     task: Task,
     model: Model,

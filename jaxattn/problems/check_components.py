@@ -5,7 +5,6 @@ All by shapes and dtypes alone: nothing is computed, so no device is touched.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +22,9 @@ from jaxattn.core.contracts import (
     Reader,
     Task,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.lookup import nearest
+from jaxattn.core.streams import PRNG
 from jaxattn.problems.attention import average
 from jaxattn.problems.inference import INFERENCE_RULES
 from jaxattn.problems.tracing import (
@@ -93,7 +94,7 @@ def check_components(
     _check_rest(of_paradigm, paradigm, hyper)
 
 
-@lru_cache(maxsize=256)
+@kept
 def _check_model(
     task: Task, model: Model, hypers: tuple[HyperSpec, ...], precision: str
 ) -> _Sights:
@@ -274,4 +275,4 @@ def _hyper(hypers: tuple[HyperSpec, ...], precision: str) -> dict[str, Any]:
 
 
 def _key() -> Any:
-    return jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(lambda: jax.random.key(0, impl=PRNG))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,8 +13,10 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
+from jaxattn.core.fingerprint import fingerprint
 from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.results.derived import with_distances, with_times
+from jaxattn.run.conditions import hardware, refuse_other, software
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import Job, plan_jobs
@@ -22,7 +24,7 @@ from jaxattn.run.pictures import pictures_of
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
-from jaxattn.study.groups import THEORY, groups_of
+from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
 
@@ -48,6 +50,33 @@ class Progress(NamedTuple):
 OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
 
 
+class _MadeWith:
+    """What the bits of one comparison depend on, the same from its first row to its last."""
+
+    def __init__(self) -> None:
+        self._conditions = software() | hardware()
+        self._programs: dict[str, str] = {}
+
+    def check(self) -> None:
+        """Training and the flow beside it may differ by nothing but what is compared."""
+        refuse_other(
+            self._conditions,
+            software() | hardware(),
+            "got JAX set otherwise than when the comparison began",
+            "leave its settings alone until it has ended.",
+        )
+
+    def add(self, job: Job, *given: Any) -> None:
+        """Remember what the rows of `job` compute, from what a chunk of it is given."""
+        name = f"{job.group.paradigm} {job.group.dynamics}"
+        if name not in self._programs:
+            self._programs[name] = fingerprint(job.traced(*given).jaxpr)
+
+    def plain(self) -> dict[str, Any]:
+        """As a result carries it."""
+        return {**self._conditions, "programs": self._programs}
+
+
 def run(
     study: Study, *, on_chunk: OnChunk | None = None, stopwatch: Stopwatch | None = None
 ) -> xr.Dataset:
@@ -55,11 +84,8 @@ def run(
     watch = stopwatch or Stopwatch()
     jobs, sources = plan_jobs(study), Sources(study)
     groups = groups_of(study)
-    exact = {
-        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
-        for group in groups
-        if group.dynamics == THEORY
-    }
+    exact = _exact(study, groups)
+    made_with = _MadeWith()
     coords = coordinates_of_study(study)
     axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
@@ -67,7 +93,8 @@ def run(
 
     def labelled(pending: Status) -> xr.Dataset:
         blocks = _blocks(results, sources.names(jobs[0]), pending) | exact
-        ds = assemble(blocks, axes, {"spec": canonical_json(study.describe())})
+        attributes = {"spec": study.describe(), "made_with": made_with.plain()}
+        ds = assemble(blocks, axes, {k: canonical_json(v) for k, v in attributes.items()})
         ds = ds.reindex(
             paradigm=list(study.names),
             dynamics=list(dict.fromkeys(group.dynamics for group in groups)),
@@ -88,9 +115,11 @@ def run(
         for job in jobs:
             for chunk in job.plan.chunks():
                 with watch.compiling(job.group.dynamics):
+                    made_with.check()
                     hypers = job.hypers_of(chunk.rows)
                     seeds, data = job.plan.seed_of(chunk.rows), sources.of(job, chunk.rows)
                     begun = job.run(seeds, hypers, data)
+                    made_with.add(job, seeds, hypers, data)
                 yield job, chunk, waiter.submit(_wait, begun, time.perf_counter())
 
     try:
@@ -161,6 +190,15 @@ def _blocks(
         ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
         blocks[job.group.paradigm, job.group.dynamics] = ds
     return blocks
+
+
+def _exact(study: Study, groups: Sequence[Group]) -> dict[tuple[str, str], xr.Dataset]:
+    """The rows of the groups that are solved, not run."""
+    return {
+        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
+        for group in groups
+        if group.dynamics == THEORY
+    }
 
 
 def _derive(ds: xr.Dataset, study: Study) -> xr.Dataset:

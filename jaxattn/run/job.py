@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxattn.core.contracts import (
     Hyper,
@@ -19,13 +19,15 @@ from jaxattn.core.contracts import (
     Splits,
     Trajectory,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.precision import needs_x64
+from jaxattn.core.streams import PRNG
 from jaxattn.flow import make_flow
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.tiles import Row, make_row, make_runner
+from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
 from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
@@ -62,6 +64,8 @@ class Job:
     parts: tuple[str, ...]
     row: Row
     run: Callable[..., list[Trajectory]]
+    vary_data: bool
+    """Whether rows have data of their own."""
 
     @property
     def problem(self) -> Problem:
@@ -77,6 +81,10 @@ class Job:
         own = (spec.over_splits(splits) for spec in self.problem.measures)
         probes = probes_of(self.group.study, self.group.dynamics)
         return (*own, *(spec for probe in probes for spec in probe.specs))
+
+    def traced(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Any:
+        """The program of a tile, from what a chunk is given; JAX compiles the same one."""
+        return traced(make_tile(self.row, self.vary_data), seeds, hypers, data, self.vary_data)
 
     def hypers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Hyperparameters of some rows in the problem's precision, derived ones included."""
@@ -174,13 +182,14 @@ def make_job(
             limit=group.dynamics,
         )
     )
-    shapes = jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))
+    shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
     _refuse_eigenvalues(asked.curvature, shapes)
     row = make_row(problem, made, order.shared, "init" in study.vary)
     if measures is not None:
         row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
-    run = make_runner(row, vary_data or "data" in study.vary, devices, tiles_at_once(devices))
-    return Job(group, plan, part_names(shapes), row, run)
+    vary_data = vary_data or "data" in study.vary
+    run = make_runner(row, vary_data, devices, tiles_at_once(devices))
+    return Job(group, plan, part_names(shapes), row, run, vary_data)
 
 
 def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
@@ -212,7 +221,7 @@ def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
     return (*((position(),) if asked.against else ()), *curved)
 
 
-@lru_cache(maxsize=256)
+@kept
 def _without(row: Row, measures: frozenset[str]) -> Row:
     """`row` without these measures: the compiler does not compute them."""
 

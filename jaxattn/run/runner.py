@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
+from jaxattn.core.fingerprint import fingerprint
 from jaxattn.probes.record import Keep
 from jaxattn.results.dataset import block
 from jaxattn.results.derived import distances_of, with_times
@@ -19,7 +20,7 @@ from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import trim_memory
 from jaxattn.run.job import Job, make_job
 from jaxattn.run.theory_rows import theory_rows
-from jaxattn.run.tiles import fetch
+from jaxattn.run.tiles import fetch, shape_of
 from jaxattn.study.groups import THEORY, Group
 from jaxattn.study.plan import Plan
 from jaxattn.study.spec import Spec
@@ -46,6 +47,11 @@ class Solver:
         time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
         natural = study.paradigms[self.group.paradigm].natural_inference
         return with_times(ds, time, natural, study.settings), None
+
+    @property
+    def fingerprint(self) -> str:
+        """Nothing of a user's is solved: what the version of jaxattn says is all."""
+        return ""
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -187,7 +193,19 @@ class Runner:
     @cached_property
     def outputs(self) -> Trajectory:
         """Shapes and types of what one row gives; found without compiling anything."""
-        return jax.eval_shape(self.job.row, *self.one_row())
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._traced().out_info
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of what its rows compute, and of the first one's data."""
+        *_, data = self.arguments(np.zeros((1, 1), dtype=int))
+        return fingerprint(self._traced().jaxpr, data)
+
+    def _traced(self) -> Any:
+        """The program of a tile; JAX remembers it until it is compiled."""
+        return self.job.traced(*self.arguments(np.zeros((1, self.plan.tile), dtype=int)))
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -216,11 +234,6 @@ class Runner:
             ds = ds.drop_vars("coordinate", errors="ignore")
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.study.settings)
-
-
-def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
-    """What JAX makes of `leaf`."""
-    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def make_runner_of(group: Group, plan: Plan, spec: Spec) -> Runner | Solver:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, PyTree, Shaped
 
 from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
+from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
 from jaxattn.core.part_rates import PART_RATES, rate_scale, scaled_by_part
 from jaxattn.problems.tracing import described, in_one_line
@@ -253,7 +253,7 @@ OPTIMISERS: Mapping[str, Optimiser] = {
 }
 
 
-@lru_cache(maxsize=64)
+@kept
 def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
 

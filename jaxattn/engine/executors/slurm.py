@@ -63,7 +63,7 @@ def on_slurm(folder: Path, options: Mapping[str, str], cluster: str = "slurm") -
             "start the sweep on a login node."
         ) from error
     executor.update_parameters(**_parameters(given))
-    yield Engine("slurm", partial(_results, executor, each))
+    yield Engine("slurm", partial(_results, executor, each), elsewhere=True)
 
 
 def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
