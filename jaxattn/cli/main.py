@@ -134,12 +134,13 @@ def _compare(command: Compare) -> int:
     from jaxattn.terminal.progress_bar import Reporter
     from jaxattn.terminal.tables import results_table, sentences
 
+    here = Path.cwd()  # a component of one's own may leave it
     study = resolve_settings(
         Settings(task=_task(command), hypers=_hypers(command), **_flags(command))
     )
     out = command.out or Path("runs") / study.task.name
     with Reporter() as reporter:
-        ds = compare_into(out, study, command.overwrite, reporter.on_progress)
+        ds = compare_into(here / out, study, command.overwrite, reporter.on_progress)
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if command.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}

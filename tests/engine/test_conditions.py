@@ -12,6 +12,7 @@ import jax
 import pytest
 from small_sweeps import contents, tiny
 
+from jaxattn import sweeps
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.executors.local import in_this_process
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
@@ -148,6 +149,21 @@ def test_a_component_that_was_edited_does_not_go_on(
     write(component, "# a comment changes nothing\n" + text.format_map(first))
     resume_sweep(folder)
     assert contents(folder) == whole
+
+
+def test_a_component_that_changes_the_directory_moves_no_results(
+    component: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    text = PARADIGM.format(table="np.arange(9.)", factor=1)
+    write(component, f"import os\nos.chdir({str(elsewhere)!r})\n{text}")
+    spec = tmp_path / "spec.toml"
+    spec.write_text(tiny(paradigms='["edited_by_its_owner:own"]', rates="[0.1]", seeds=1))
+    sweeps.run(spec, "sweep")
+    assert (tmp_path / "sweep" / "results.nc").is_file()
+    assert not list(elsewhere.iterdir())
 
 
 def test_the_manifest_names_what_decides_bits(begun: Path) -> None:
