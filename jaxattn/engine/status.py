@@ -37,6 +37,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     runs = {"all": sweep["rows"], "done": sum(ended.values())}
     return {
         "folder": str(folder),
+        "schema_version": sweep["schema_version"],
         "chunks": {"all": len(file_states), "whole": len(whole)},
         "runs": runs | {one.name.lower(): ended[one] for one in Status if one > Status.DONE},
         "not_whole": {name: numbers for name, numbers in not_whole.items() if numbers},
