@@ -191,11 +191,12 @@ class Study:
         plain = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
         return plain | {
             "task": self.task.name,
-            "model": _name(settings.model or self.task.default_model),
+            "model": _name(self.task.default_model if settings.model is None else settings.model),
             "smooth": self.model.smooth,
             "paradigms": list(self.names),
             "optimiser": self.optimiser.name,
             "schedule": _name(settings.schedule),
+            "flow_solver": _name(settings.flow_solver),
             "attention": _name(settings.attention),
             "batch_size": self.order.batch_size,
             "vary": list(self.vary),
@@ -215,7 +216,7 @@ def resolve_settings(settings: Settings) -> Study:
         InputError: an unknown name, or parts that do not go together.
     """
     task = task_from(settings.task)
-    model = model_from(settings.model or task.default_model, task)
+    model = model_from(task.default_model if settings.model is None else settings.model, task)
     settings = _decided(settings, model)
     paradigms = _paradigms(settings)
     attention = attention_map_from(settings.attention)
@@ -302,4 +303,5 @@ def _save_steps(settings: Settings) -> tuple[int, ...]:
 def _name(component: Any) -> str:
     if isinstance(component, str):
         return component
-    return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
+    named = getattr(component, "name", None) or getattr(component, "__name__", None)
+    return str(named or "custom")
