@@ -1,10 +1,12 @@
 """What is raised where a person asked for what cannot be done. Imports nothing heavy."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["InputError", "in_a_line", "needs_extra", "printable"]
+from jaxattn.core.text import printable
+
+__all__ = ["InputError", "LateError", "in_a_line", "needs_extra"]
 
 
 class InputError(ValueError):
@@ -17,31 +19,20 @@ class InputError(ValueError):
         super().__init__(printable(message))
 
 
-def printable(text: str) -> str:
-    r"""Text that a terminal shows as it is: in one line, and what would command it written out.
+class LateError(RuntimeError):
+    """What comes after the results failed, in one printable line: a figure, say, or a report.
 
-    A run of blanks that are not all spaces is one space; ESC, a lone surrogate and the like are
-    ``\x1b``.
+    The results are written by then. `done` is what was computed, where there is more of it.
     """
-    if text.isprintable():
-        return text
-    parts = (part if part.isprintable() else _written_out(part) for part in _BLANKS.split(text))
-    return " ".join(parts)
+
+    def __init__(self, message: str, done: Any = None) -> None:
+        super().__init__(printable(message))
+        self.done = done
 
 
 def in_a_line(error: BaseException) -> str:
     """What somebody else's error says, as `printable` has it, without a blank at its ends."""
     return printable(" ".join(str(error).split()))
-
-
-_BLANKS = re.compile(r"\s*[^\S ]\s*")
-"""Blanks with at least one that is no space."""
-
-
-def _written_out(text: str) -> str:
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 @contextmanager

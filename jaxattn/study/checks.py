@@ -10,8 +10,9 @@ from math import isfinite
 from reprlib import Repr
 from typing import Any
 
-from jaxattn.core.errors import InputError, printable
+from jaxattn.core.errors import InputError
 from jaxattn.core.lookup import nearest
+from jaxattn.core.text import printable
 
 __all__ = [
     "EXACT",

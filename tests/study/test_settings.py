@@ -117,6 +117,11 @@ REFUSALS = {
     "a limit itself": ({"against": [LIMITS["flow"]]}, "expected a list of names of limits"),
     "an array of orders": ({"order": np.array(["fixed", "fixed"])}, "a name of a minibatch order"),
     "an array of precisions": ({"precision": np.array(["float32"] * 2)}, "expected one of auto"),
+    "seeds that are all one run": (
+        {"task": "orthogonal", "vary": "init"},
+        "vary: got init for several seeds, which are all the same run then, as this model starts",
+    ),
+    "seeds of which nothing differs": ({"vary": ()}, "vary: got nothing for several seeds"),
     "a solver that is a number": ({"flow_solver": 5}, "solver: got int, expected an adaptive"),
 }
 
@@ -140,6 +145,16 @@ def test_the_defaults_are_the_four_paradigms_on_digits_with_the_tasks_own_model(
 
 def test_seeds_of_a_model_that_starts_from_zero_vary_the_data() -> None:
     assert study_of(task="orthogonal").vary == ("data",)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"vary": "data"}, {"vary": "init", "seeds": 1}, {"vary": (), "order": "with-replacement"}],
+    ids=str,
+)
+def test_seeds_need_something_that_differs_between_them(asked) -> None:
+    study = study_of(**{"task": "orthogonal", "seeds": 3, **asked})
+    assert study.vary == ((asked["vary"],) if asked["vary"] else ())
 
 
 def test_saves_are_increasing_steps_from_the_first_to_the_last() -> None:
