@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from jaxattn.core.contracts import Params
+from jaxattn.core.contracts import InputError, Params
 from jaxattn.engine import checkpoints
 from jaxattn.engine.executors.open import EngineOptions
 from jaxattn.engine.log import read_log
@@ -34,6 +34,7 @@ from jaxattn.engine.spec_file import read_spec
 from jaxattn.engine.status import status_of
 from jaxattn.engine.tensorboard import scalars_into
 from jaxattn.study.axes import Axis
+from jaxattn.study.checks import shown
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Layout, Spec
 from jaxattn.terminal.progress_bar import Reporter
@@ -62,7 +63,13 @@ def as_spec(given: SpecLike) -> Spec:
     """
     if isinstance(given, Spec):
         return given
-    return from_plain(given) if isinstance(given, Mapping) else read_spec(given)
+    if isinstance(given, Mapping):
+        return from_plain(given)
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(
+            f"spec: got {shown(given)}, expected a Spec, its tables, or the path of a TOML file."
+        )
+    return read_spec(given)
 
 
 def run(

@@ -6,9 +6,10 @@ from typing import Any, Literal
 import xarray as xr
 
 from jaxattn.api.arguments import names_its_arguments
-from jaxattn.core.contracts import AttentionMap, Model, Task
+from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.run.compare import OnChunk, run
 from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.study.checks import shown
 from jaxattn.study.settings import Settings
 from jaxattn.study.study import resolve_settings
 from jaxattn.training.optimisers import Optimiser
@@ -103,4 +104,15 @@ def compare(
     # All arguments but two are fields of `Settings`, by the same names.
     given = {**locals()}
     listeners = {name: given.pop(name) for name in ("on_chunk", "stopwatch")}
+    _refuse_no_listeners(**listeners)
     return run(resolve_settings(Settings(**given)), **listeners)
+
+
+def _refuse_no_listeners(on_chunk: Any, stopwatch: Any) -> None:
+    # They are called once something was computed, which must not be lost.
+    for name, given, is_one, expected in (
+        ("on_chunk", on_chunk, callable(on_chunk), "a function of Progress and a Dataset's maker"),
+        ("stopwatch", stopwatch, isinstance(stopwatch, Stopwatch), "a Stopwatch"),
+    ):
+        if given is not None and not is_one:
+            raise InputError(f"{name}: got {shown(given)}, expected {expected}, or None.")

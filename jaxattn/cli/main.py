@@ -16,11 +16,16 @@ import tyro
 from jaxattn.cli.commands import Command, Compare, Doctor, Report, Reproduce, Theory
 from jaxattn.cli.sweep import sweep
 from jaxattn.cli.sweep_commands import Sweep
+from jaxattn.core.errors import InputError, LateError
+from jaxattn.core.text import file_name
 from jaxattn.core.versions import version_of
-from jaxattn.terminal.output import answer, print_json, show
+from jaxattn.terminal.output import answer, complain, print_json, show
 from jaxattn.terminal.streams import finish_output, lasting_streams
 
 __all__ = ["console", "main", "parse"]
+
+UNFINISHED = 3
+"""Exit code where some rows failed, or something after the results did, such as a figure."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -35,15 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             code = _run(parse(arguments))
         except KeyboardInterrupt:
-            print("jaxattn: interrupted.", file=sys.stderr)
+            complain("interrupted.")
             code = INTERRUPTED
         except SystemExit as end:  # of --help, or of words that are no command
             code, said = int(end.code or 0), end
         if error := finish_output():
-            print(
-                f"jaxattn: could not write the answer: {error.strerror}; what the command wrote "
-                "into files is whole.",
-                file=sys.stderr,
+            complain(
+                f"could not write the answer: {error.strerror}; what the command wrote into files "
+                "is whole."
             )
             return code or 1
         if said:
@@ -85,23 +89,40 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
 
 
 def _run(command: Command) -> int:
-    # Imports jax, which takes a second in which a person may press Ctrl-C.
-    from jaxattn.core.contracts import InputError
-
+    # The command imports jax, which takes a second in which a person may press Ctrl-C.
     try:
         _set_up(command.do.cache if isinstance(command, Sweep) else command.cache)
         return _RUN[type(command)](command)
     except InputError as error:
-        print(f"jaxattn: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
+    except LateError as error:
+        complain(str(error))
+        return UNFINISHED
     except OSError as error:
         full = error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM)
-        print(
-            f"jaxattn: could not write {error.filename or 'results'}: {error.strerror}; what was "
-            f"written before is whole. Make {'room' if full else 'it writable'} and run again.",
-            file=sys.stderr,
+        complain(
+            f"could not write {error.filename or 'results'}: {error.strerror}; what was written "
+            f"before is whole. Make {'room' if full else 'it writable'} and run again."
         )
         return 1
+
+
+def _all_but_the_last(work: Callable[[], Any]) -> tuple[Any, LateError | None]:
+    """What `work` computes, and what failed after its results were written."""
+    try:
+        return work(), None
+    except LateError as error:
+        if error.done is None:
+            raise
+        return error.done, error
+
+
+def _ended(failed: bool, late: LateError | None) -> int:
+    """The exit code of a command that has said its answer."""
+    if late is not None:
+        raise late
+    return UNFINISHED if failed else 0
 
 
 def _set_up(cache: bool) -> None:
@@ -138,9 +159,11 @@ def _compare(command: Compare) -> int:
     study = resolve_settings(
         Settings(task=_task(command), hypers=_hypers(command), **_flags(command))
     )
-    out = command.out or Path("runs") / study.task.name
+    out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
-        ds = compare_into(here / out, study, command.overwrite, reporter.on_progress)
+        ds, late = _all_but_the_last(
+            lambda: compare_into(here / out, study, command.overwrite, reporter.on_progress)
+        )
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if command.json:
         records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
@@ -148,7 +171,7 @@ def _compare(command: Compare) -> int:
     else:
         show(results_table(table, ds), *sentences(findings(ds, pairs)))
         show(f"All of it, with figures: {out / 'report.html'}")
-    return 3 if failed else 0
+    return _ended(failed > 0, late)
 
 
 def _flags(command: Compare) -> dict[str, Any]:
@@ -176,7 +199,6 @@ def _beside_limits(ds: Any) -> dict[str, Any]:
 
 def _task(command: Compare) -> Any:
     """The task with the sizes that were asked for."""
-    from jaxattn.core.contracts import InputError
     from jaxattn.core.lookup import resolve
     from jaxattn.tasks import TASKS
 
@@ -194,8 +216,6 @@ def _task(command: Compare) -> Any:
 
 
 def _hypers(command: Compare) -> dict[str, Any]:
-    from jaxattn.core.contracts import InputError
-
     hypers: dict[str, Any] = {"learning_rate": command.learning_rates}
     if command.switch_time is not None:
         hypers["switch_time"] = command.switch_time
@@ -227,10 +247,12 @@ def _theory(command: Theory) -> int:
     times = log_times(command.t_end, command.points)
     size = (command.segments, command.classes)
     ds = solve_published(command.paradigms, *size, times, command.switch_time, command.method)
-    written = [] if command.out is None else theory_into(command.out, ds, command.overwrite)
+    written, late = _all_but_the_last(
+        lambda: [] if command.out is None else theory_into(command.out, ds, command.overwrite)
+    )
     record = theory_json(ds)
     answer(command.json, record, theory_table(record), *(f"wrote {path}" for path in written))
-    return 3 if (ds["status"] != Status.DONE).any() else 0
+    return _ended(bool((ds["status"] != Status.DONE).any()), late)
 
 
 def _report(command: Report) -> int:
@@ -256,11 +278,10 @@ def _reproduce(command: Reproduce) -> int:
         summaries = {experiment.name: experiment.summary for experiment in EXPERIMENTS.values()}
         answer(command.json, {"experiments": summaries}, experiments_table(EXPERIMENTS))
         return 0
-    out = command.out or Path("runs") / command.name
+    name, out = command.name, command.out or Path("runs") / file_name(command.name)
     with Reporter() as reporter:
-        reproduction = reproduce(
-            command.name, command.scale, out, command.overwrite, reporter.on_progress, command.seeds
-        )
+        how = (out, command.overwrite, reporter.on_progress, command.seeds)
+        reproduction, late = _all_but_the_last(lambda: reproduce(name, command.scale, *how))
     record = {
         "numbers": reproduction.numbers,
         "findings": reproduction.findings,
@@ -268,7 +289,7 @@ def _reproduce(command: Reproduce) -> int:
     }
     table = numbers_table(reproduction.numbers, reproduction.results)
     answer(command.json, record, table, *reproduction.findings, *ending(reproduction.failed, out))
-    return 3 if reproduction.failed else 0
+    return _ended(reproduction.failed > 0, late)
 
 
 def _doctor(command: Doctor) -> int:
@@ -277,7 +298,7 @@ def _doctor(command: Doctor) -> int:
 
     health = examine()
     answer(command.json, health, doctor_table(health))
-    return 0 if health["self_test"]["passed"] else 3
+    return 0 if health["self_test"]["passed"] else UNFINISHED
 
 
 _RUN: dict[type, Callable[[Any], int]] = {

@@ -13,6 +13,7 @@ import xarray as xr
 from jaxattn.analysis.measures import watched_in
 from jaxattn.core.contracts import Status
 from jaxattn.core.errors import needs_extra
+from jaxattn.core.text import file_name
 from jaxattn.engine.progress import Written
 from jaxattn.problems.result_measures import OBJECTIVE
 from jaxattn.results.files import RESULTS
@@ -73,7 +74,7 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
     yield "sweep/failed", written.failed
     yield "sweep/runs_per_second", written.rate
     group = written.group
-    whose = f"{group.dynamics}_{group.paradigm}"
+    whose = file_name(f"{group.dynamics}_{group.paradigm}")
     with xr.open_dataset(io.BytesIO(written.content), engine="h5netcdf") as chunk:
         ds = chunk.assign_coords(step=labels["step"])
         well = np.flatnonzero(Status.ended_well(ds["status"].values))
@@ -91,4 +92,4 @@ def _scalars(written: Written, labels: xr.Dataset) -> Iterator[tuple[str, float]
             at_end = ends(name)
             at_end = at_end.isel(inference=own) if "inference" in at_end.dims else at_end
             for split, value in zip(labels["split"].values, at_end.values, strict=True):
-                yield f"{name}_{split}/{whose}", float(value)
+                yield f"{name}_{file_name(str(split))}/{whose}", float(value)

@@ -20,6 +20,7 @@ from jaxattn.reports.compare_into import count_failed, write_run_facts
 from jaxattn.reports.comparison import report_into
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.reports.experiment_report import experiment_report_into
+from jaxattn.reports.late import after_results
 from jaxattn.reports.parts import run_facts
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import open_run, write_results
@@ -79,6 +80,7 @@ def reproduce(
     Raises:
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
             at random, or a folder in use; nothing is written.
+        LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the outcome.
     """
     experiment = _known(name)
     config = resolve("scale", experiment.scales, scale)
@@ -100,15 +102,17 @@ def reproduce(
         listeners = Listeners(on_progress, lambda ds: write_results(named(ds), folder), watch)
         results = named(experiment.run(config, listeners))
         write_results(results, folder)
-        outcome = Outcome(
-            results,
-            experiment.numbers(results),
-            experiment.findings(results),
-            count_failed(results),
-        )
-        settings = {"experiment": experiment.name, "scale": scale, "config": asdict(config)}
-        write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
-        experiment_report_into(folder, experiment)
+        with after_results("numbers and findings", folder):
+            outcome = Outcome(
+                results,
+                experiment.numbers(results),
+                experiment.findings(results),
+                count_failed(results),
+            )
+        with after_results("what comes with the results", folder, outcome):
+            settings = {"experiment": experiment.name, "scale": scale, "config": asdict(config)}
+            write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
+            experiment_report_into(folder, experiment)
     return outcome
 
 
@@ -128,7 +132,8 @@ def report(folder: Path) -> Reported:
     Raises:
         InputError: no results there, damaged ones, or those of an experiment that is not one of
             `EXPERIMENTS`; nothing is written.
-        OSError: something cannot be written; what was there before is whole.
+        LateError: some figure could not be drawn, or something not be written; what was there
+            before is whole.
     """
     run = run_facts(folder)
     # Before its run.json is written, an interrupted run says in its results what it is.

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from jaxattn.core.contracts import InputError
-from jaxattn.plots.canvas import inches_of, new_axes
+from jaxattn.plots.canvas import as_written, inches_of, new_axes
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, left_out, runs
 from jaxattn.plots.frame import set_title
@@ -115,7 +115,7 @@ def attention_on_images(
     middles = np.arange(len(saves)) * across + mosaic.columns / 2
     ax.set_xticks(middles, [words for _, words in saves], fontsize=TEXT)
     middles = np.arange(len(drawn)) * down + (down - _GAP) / 2
-    ax.set_yticks(middles, setting.paradigms, fontsize=TEXT)
+    ax.set_yticks(middles, [*map(as_written, setting.paradigms)], fontsize=TEXT)
     for label, name in zip(ax.get_yticklabels(), setting.paradigms, strict=True):
         label.set_color(setting.style(name).colour)
     ax.tick_params(length=0)

@@ -11,9 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxattn.core.text import printable
+
 __all__ = [
     "LETTER",
     "Panel",
+    "as_written",
     "inches_of",
     "new_axes",
     "new_grid",
@@ -102,6 +105,14 @@ def inches_of(ax: Axes) -> tuple[float, float]:
     box = ax.get_position()
     width, height = figure.get_size_inches()
     return box.width * width, box.height * height
+
+
+def as_written(text: str) -> str:
+    """Text from users as matplotlib shows it letter by letter: between two ``$`` is no mathematics.
+
+    Once for each text: the escape itself is not escaped.
+    """
+    return printable(text).replace("$", r"\$")
 
 
 def wrapped(text: str, inches: float, size: float) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from jaxattn.plots.canvas import inches_of, wrapped
+from jaxattn.plots.canvas import as_written, inches_of, wrapped
 from jaxattn.plots.legends import legend_below
 from jaxattn.plots.style import TEXT
 
@@ -19,6 +19,7 @@ __all__ = [
     "label_of",
     "number_ticks",
     "set_title",
+    "words_of",
 ]
 
 _NUMBERED = 8
@@ -26,6 +27,11 @@ _NUMBERED = 8
 
 
 def label_of(attributes: Mapping[str, Any], name: str) -> str:
+    """`words_of` a variable, `as_written`."""
+    return as_written(words_of(attributes, name))
+
+
+def words_of(attributes: Mapping[str, Any], name: str) -> str:
     """``long_name [units]``; without a unit of 1, or one that the name says already."""
     text = str(attributes.get("long_name") or name)
     unit = str(attributes.get("units", "1"))
@@ -83,8 +89,8 @@ def number_ticks(axis: Axis, values: Sequence[float]) -> None:
 
 
 def set_title(ax: Axes, *parts: str, colour: str = "black") -> None:
-    """A left-aligned title: the first part on its own line, the others after it."""
-    first, *rest = [part for part in parts if part] or [""]
+    """A left-aligned title, `as_written`: the first part on its own line, the others after it."""
+    first, *rest = [as_written(part) for part in parts if part] or [""]
     wide = inches_of(ax)[0]
     lines = [wrapped(text, wide, TEXT) for text in (first, clauses(*rest)) if text]
     ax.set_title("\n".join(lines), loc="left", fontsize=TEXT, color=colour)

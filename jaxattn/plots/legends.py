@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
-from jaxattn.plots.canvas import LETTER, inches_of, wrapped
+from jaxattn.plots.canvas import LETTER, as_written, inches_of, wrapped
 from jaxattn.plots.style import SMALL, TEXT
 
 __all__ = [
@@ -36,12 +36,14 @@ _LEGEND: dict[str, Any] = {
 
 def shown_label(label: str) -> str:
     """A label that a legend shows: matplotlib leaves out what begins with an underscore."""
-    return f"\N{ZERO WIDTH SPACE}{label}" if label.startswith("_") else label
+    shown = as_written(label)
+    return f"\N{ZERO WIDTH SPACE}{shown}" if shown.startswith("_") else shown
 
 
-def legend_handles(looks: Looks) -> list[Line2D]:
-    """Lines for a legend, that are nowhere drawn."""
-    return [Line2D([], [], label=shown_label(label), **look) for label, look in looks.items()]
+def legend_handles(looks: Looks, *, has_math: bool = False) -> list[Line2D]:
+    """Lines for a legend, that are nowhere drawn; with formulas, where all labels are our own."""
+    shown = str if has_math else shown_label
+    return [Line2D([], [], label=shown(label), **look) for label, look in looks.items()]
 
 
 def legend_patches(looks: Looks) -> list[Patch]:
@@ -49,9 +51,9 @@ def legend_patches(looks: Looks) -> list[Patch]:
     return [Patch(label=shown_label(label), **look) for label, look in looks.items()]
 
 
-def set_caption(figure: Figure, caption: str) -> None:
-    """Small text below all axes."""
-    text = wrapped(caption, figure.get_size_inches()[0], SMALL)
+def set_caption(figure: Figure, caption: str, *, has_math: bool = False) -> None:
+    """Small text below all axes, `as_written` unless it is our own and has formulas."""
+    text = wrapped(caption if has_math else as_written(caption), figure.get_size_inches()[0], SMALL)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="0.25")
 
 

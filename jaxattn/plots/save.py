@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from jaxattn.core.text import file_name
 from jaxattn.results.files import write_bytes
 
 __all__ = ["save"]
@@ -22,7 +23,7 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
     Args:
         figure: ``ax.figure`` of what a figure function returned.
         folder: made where it is missing.
-        name: of the files, without an ending.
+        name: of the files, without an ending; see `jaxattn.core.text.file_name`.
 
     Returns:
         The two paths.
@@ -44,6 +45,6 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
                 bbox_inches="tight",
                 facecolor="white",
             )
-        paths.append(folder / f"{name}.{ending}")
+        paths.append(folder / f"{file_name(name)}.{ending}")
         write_bytes(paths[-1], content.getvalue())
     return paths

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
-from jaxattn.plots.frame import label_of
+from jaxattn.plots.canvas import as_written
+from jaxattn.plots.frame import label_of, words_of
 from jaxattn.plots.style import TEXT, Style, style_of
 from jaxattn.results.dataset import spec_of
 
@@ -98,7 +99,7 @@ class Setting(NamedTuple):
 
     def clock_words(self) -> str:
         """What time is, where it is more than time."""
-        clock = self.label("time")
+        clock = words_of(self.ds["time"].attrs, "time")
         return "" if clock == "time" else clock
 
 
@@ -217,7 +218,8 @@ def _listed(*parts: str) -> str:
 
 def name_paradigms(ax: Axes, setting: Setting, measure: str) -> None:
     """The paradigms at 0, 1, 2, ... of the x axis, and nothing else there."""
-    names = list(setting.names(measure, "\n").values())
+    whole = setting.names(measure, "\n").values()
+    names = ["\n".join(map(as_written, name.split("\n"))) for name in whole]
     ax.set_xticks(range(len(names)), names, fontsize=TEXT)
     ax.tick_params(axis="x", length=0, labelcolor="black")
     ax.grid(False, axis="x")

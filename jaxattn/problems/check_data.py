@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Example, InputError, Task
+from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.problems.data import check, check_shapes
 
 __all__ = ["check_splits", "check_template"]
@@ -52,6 +53,7 @@ def check_splits(task: Task, splits: Any) -> None:
             "among them; return {'train': Data(...)}."
         )
     for split, data in given.items():
+        refuse_unwritable_name(f"task {task.name!r}, split", split)
         name = f"{task.name}, {split}"
         check(data, name, task.classes)
         _check_like(data, task.template, name)

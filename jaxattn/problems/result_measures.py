@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import MeasureColumn, MeasureSpec, MeasureWording
+from jaxattn.core.text import printable
 from jaxattn.problems.measures import MEASURES
 
 __all__ = [
@@ -96,7 +97,7 @@ _LABELS = ("name", "dims", "coords", "unit", "long_name")
 
 def attributes_of(spec: MeasureSpec) -> dict[str, str]:
     """Attributes of the variable of a measure; those of a known one need not say what it is."""
-    labels = {"units": spec.unit, "long_name": spec.long_name}
+    labels = {"units": printable(spec.unit), "long_name": printable(spec.long_name)}
     silent = MeasureSpec(spec.name)
     told, *usual = (
         {key: value for key, value in asdict(each).items() if key not in _LABELS}

@@ -12,6 +12,7 @@ from jaxattn.core.precision import x64_is_on
 from jaxattn.problems.paradigms import known_as
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.reports.comparison import report_into
+from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import content_hash, write_json, write_results
 from jaxattn.run.compare import Progress, run
@@ -46,17 +47,19 @@ def compare_into(
 
     Raises:
         InputError: before anything is written; another run is at work in `folder`, say.
+        LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the results.
         KeyboardInterrupt: after what was finished is written.
     """
     watch, solvable = Stopwatch(), companion(study)
     plan_jobs(study)  # refuses what cannot be done
     with run_folder(folder, overwrite):
         results = _run_and_write(folder, study, watch, on_progress)
-        if solvable is not None:
-            (folder / "population").mkdir(exist_ok=True)
-            _run_and_write(folder / "population", solvable, watch, on_progress)
-        write_run_facts(folder, results, watch)
-        report_into(folder)
+        with after_results("what comes with the results", folder, results):
+            if solvable is not None:
+                (folder / "population").mkdir(exist_ok=True)
+                _run_and_write(folder / "population", solvable, watch, on_progress)
+            write_run_facts(folder, results, watch)
+            report_into(folder)
     return results
 
 

@@ -17,8 +17,9 @@ from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
+from jaxattn.reports.late import after_results, first_of
 from jaxattn.reports.page import Cell, Collapsible, Figure, Page, Section, Table, cell, render
-from jaxattn.reports.parts import REPORT, grid_words, page_of, picture, run_facts, sentences_or
+from jaxattn.reports.parts import REPORT, grid_words, page_of, pictures, run_facts, sentences_or
 from jaxattn.results.dataset import spec_of
 from jaxattn.results.files import RESULTS, open_run, write_bytes
 
@@ -43,7 +44,8 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
 
     Raises:
         InputError: no results there, damaged ones, or those of an experiment.
-        OSError: something cannot be written; what was there before is whole.
+        LateError: some figure could not be drawn, which the page says, or the page not written;
+            what was there before is whole.
     """
     run, results = run_facts(folder), open_run(folder)
     if "experiment" in run:
@@ -52,16 +54,18 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
             "compare; jaxattn.experiments.report takes both."
         )
     solved = folder / "population" / RESULTS
-    drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
-    figures = []
-    for drawing in drawings:
-        figure = picture(drawing, folder)
-        if drawing.name not in _PANELS or drawings[0].name != "overview":
-            figures.append(figure)
-    table = differences(results)
-    said = findings(results, table)
     path = folder / REPORT
-    write_bytes(path, render(_page(results, table, said, figures, run)).encode())
+    with after_results("report", folder):
+        drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
+        figures, failed = pictures(drawings, folder)
+        if "overview" in figures:
+            figures = {name: each for name, each in figures.items() if name not in _PANELS}
+        table = differences(results)
+        said = findings(results, table)
+        page = _page(results, table, said, [*figures.values()], [*map(str, failed)], run)
+        write_bytes(path, render(page).encode())
+    if failed:
+        raise first_of(failed)
     return path, said
 
 
@@ -70,11 +74,12 @@ def _page(
     table: pd.DataFrame,
     said: Sequence[Finding],
     figures: Sequence[Figure],
+    undrawn: Sequence[str],
     run: Mapping[str, Any],
 ) -> Page:
     spec = spec_of(ds)
     names = listed(map(str, ds["paradigm"].values))
-    failures = [finding.text for finding in said if finding.measure == "status"]
+    failures = [*(finding.text for finding in said if finding.measure == "status"), *undrawn]
     sections = [
         Section("Findings", _how_sure(table), collapsibles=list(_collapsibles(said))),
         Section("Figures", figures=figures),

@@ -10,13 +10,14 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.reports.experiment import Experiment
+from jaxattn.reports.late import after_results, first_of
 from jaxattn.reports.page import Figure, Page, Section, numbers_sheet, render
 from jaxattn.reports.parts import (
     REPORT,
     format_value,
     grid_words,
     page_of,
-    picture,
+    pictures,
     run_facts,
     sentences_or,
 )
@@ -46,13 +47,19 @@ def experiment_report_into(
 
     Raises:
         InputError: no results there, or damaged ones.
-        OSError: something cannot be written; what was there before is whole.
+        LateError: some figure could not be drawn, which the page says, or the page not written;
+            what was there before is whole.
     """
     run, results = run_facts(folder), open_run(folder)
-    figures = [picture(drawing, folder) for drawing in experiment.figures(results)]
-    said, numbers = experiment.findings(results), experiment.numbers(results)
     path = folder / REPORT
-    write_bytes(path, render(_page(experiment, results, said, numbers, figures, run)).encode())
+    with after_results("report", folder):
+        figures, failed = pictures(experiment.figures(results), folder)
+        said, numbers = experiment.findings(results), experiment.numbers(results)
+        shown, undrawn = [*figures.values()], [*map(str, failed)]
+        page = _page(experiment, results, said, numbers, shown, undrawn, run)
+        write_bytes(path, render(page).encode())
+    if failed:
+        raise first_of(failed)
     return path, said, numbers
 
 
@@ -62,6 +69,7 @@ def _page(
     said: Sequence[str],
     numbers: Sequence[Mapping[str, Any]],
     figures: Sequence[Figure],
+    undrawn: Sequence[str],
     run: Mapping[str, Any],
 ) -> Page:
     settings = {name: run[name] for name in ("experiment", "scale") if name in run}
@@ -75,7 +83,7 @@ def _page(
         sentences_or("Findings", said, nothing),
         Section("Figures", figures=figures),
         Section("Numbers", tables=tables),
-        sentences_or("Failures", _failures(ds["status"]), "No run failed."),
+        sentences_or("Failures", [*_failures(ds["status"]), *undrawn], "No run failed."),
     ]
     title = f"{experiment.name}: {experiment.summary}"
     return page_of(title, _lead(ds["status"], run), sections, settings, ds, run)

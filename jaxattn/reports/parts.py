@@ -9,8 +9,10 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.errors import LateError
 from jaxattn.core.versions import version_of
 from jaxattn.plots.canvas import own_figures
+from jaxattn.reports.late import after_results
 from jaxattn.reports.page import Collapsible, Figure, Page, Section
 from jaxattn.results.files import RESULTS
 
@@ -19,7 +21,7 @@ __all__ = [
     "format_value",
     "grid_words",
     "page_of",
-    "picture",
+    "pictures",
     "run_facts",
     "sentences_or",
 ]
@@ -53,14 +55,36 @@ def run_facts(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def picture(drawing: plots.Drawing, folder: Path) -> Figure:
-    """Draw a figure, write it into the ``figures/`` of a run, and give it as it is on the page."""
+def pictures(
+    drawings: Sequence[plots.Drawing], folder: Path
+) -> tuple[dict[str, Figure], list[LateError]]:
+    """Draw figures, write them into the ``figures/`` of a run, and give them as on its page.
+
+    Args:
+        drawings: each is drawn, whichever fails.
+        folder: of the run, whose results are there.
+
+    Returns:
+        Those that could be drawn and written, by name, and why the others could not.
+    """
+    figures: dict[str, Figure] = {}
+    failed: list[LateError] = []
+    for drawing in drawings:
+        try:
+            with after_results(f"figure {drawing.name}", folder):
+                figures[drawing.name] = _picture(drawing, folder)
+        except LateError as error:
+            failed.append(error)
+    return figures, failed
+
+
+def _picture(drawing: plots.Drawing, folder: Path) -> Figure:
     with own_figures():
         drawn = drawing.draw()
-    pictures = [path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)]
+    files = [path.read_bytes() for path in plots.save(drawn, folder / "figures", drawing.name)]
     # Lines are small as SVG, thousands of dots as PNG.
-    kinds = zip(pictures, ("png", "svg+xml"), strict=True)
-    content, kind = min(kinds, key=lambda picture: len(picture[0]))
+    kinds = zip(files, ("png", "svg+xml"), strict=True)
+    content, kind = min(kinds, key=lambda file: len(file[0]))
     return Figure(drawing.title, drawing.caption, content, kind)
 
 

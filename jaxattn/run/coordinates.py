@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxattn.core.text import printable
 from jaxattn.problems.data import size
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import Group, groups_of
@@ -75,7 +76,7 @@ def coordinates_of(
             # It belongs to the clock, not to the paradigms that do not read it.
             at_points = {group: hypers[group.number][name] for group in reading}
             values = np.nanmax(_spread(axes, at_points, ()), axis=0)
-            attributes = {"units": spec.unit, "long_name": spec.doc}
+            attributes = {"units": printable(spec.unit), "long_name": printable(spec.doc)}
             coords[name] = drop_constant_axes(names[1:], values, (), attributes)
     natural = {group.at["paradigm"]: group.problem.natural_inference for group in groups}
     rules = [natural[place] for place in sorted(natural)]

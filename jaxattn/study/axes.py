@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from jaxattn.core.errors import InputError
-from jaxattn.study.checks import shown
+from jaxattn.study.checks import MOST, exactly_held, shown, unwrapped
 
-__all__ = ["MOST", "Axis", "Value", "refuse_clashes", "refuse_taken"]
+__all__ = ["Axis", "Value", "refuse_clashes", "refuse_taken"]
 
 Value: TypeAlias = bool | int | float | str
 """One value on an axis."""
-
-MOST = 1_000_000
-"""Values of one axis: all of them are written out in the spec."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +31,10 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Refuse what is no axis."""
-        object.__setattr__(self, "columns", tuple(sorted(self.columns)))
+        columns = _columns(self.name, self.columns)
+        object.__setattr__(self, "columns", columns)
         for name in (self.name, *self.names):
-            if not name.isidentifier():
+            if not isinstance(name, str) or not name.isidentifier():
                 raise InputError(
                     f"axes: got the name {shown(name)}, expected letters, digits and underscores; "
                     "rename it."
@@ -92,6 +90,33 @@ class Axis:
     def at(self, index: int) -> dict[str, Value]:
         """The values at one point."""
         return {name: values[index] for name, values in self.columns}
+
+
+def _columns(axis: Any, given: Any) -> tuple[tuple[str, tuple[Value, ...]], ...]:
+    """Columns in the order of their names, numbers of any library as Python's.
+
+    Raises:
+        InputError: no pairs of a name and its values.
+    """
+    pairs = given if isinstance(given, list | tuple) else [given]
+    columns: dict[str, list[tuple[Value, ...]]] = {}
+    for pair in pairs:
+        name, values = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
+        values = unwrapped(values)
+        if not isinstance(name, str) or not isinstance(values, list | tuple):
+            raise InputError(
+                f"axis {axis}: got {shown(pair)}, expected a pair of a name and its values."
+            )
+        columns.setdefault(name, []).append(tuple(_value(name, value) for value in values))
+    return tuple((name, values) for name in sorted(columns) for values in columns[name])
+
+
+def _value(name: str, value: Any) -> Value:
+    plain = unwrapped(value)
+    if not isinstance(plain, bool | int | float | str):
+        raise InputError(f"axis {name}: got {shown(value)}, expected a number or a name.")
+    exactly_held(f"axis {name}", plain)
+    return plain
 
 
 def _kind(value: Value) -> str:

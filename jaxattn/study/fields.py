@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from jaxattn.core.errors import InputError
 from jaxattn.study.checks import (
+    MOST,
+    in_order,
     integer,
     is_scalar,
     number,
@@ -29,7 +31,9 @@ __all__ = [
     "choices",
     "component",
     "count",
+    "one_name",
     "setting",
+    "several_names",
 ]
 
 AUTO = "auto"
@@ -116,17 +120,42 @@ def component(kind: str, *, optional: bool = False) -> Kind:
     def read(name: str, value: Any) -> Any:
         if value is None and not optional:
             raise InputError(f"{name}: got none, expected {words}.")
-        return value
+        return str(value) if isinstance(value, str) else value
 
     return Kind(words, str | None if optional else str, read, is_component=True)
+
+
+def one_name(kind: str) -> Kind:
+    """A name of a component that only the package has; it is looked up as `component` is."""
+
+    def read(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise InputError(f"{name}: got {shown(value)}, expected a name of a {kind}.")
+        return value
+
+    return Kind("a name", str, read, is_component=True)
+
+
+def several_names(kind: str) -> Kind:
+    """One or several names of components that only the package has, in order, each once."""
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        given = one_or_several(name, value)
+        if not all(isinstance(one, str) for one in given):
+            raise InputError(f"{name}: got {shown(value)}, expected a list of names of {kind}s.")
+        if len(set(given)) < len(given):
+            raise InputError(f"{name}: got {', '.join(given)}, expected each once.")
+        return given
+
+    return Kind("one or several", tuple[str, ...], read)
 
 
 def choices(
     among: tuple[str, ...] = (), *, some: bool = False, optional: bool = False, hint: str = ""
 ) -> Kind:
-    """One or several of some names, in order; `some`: at least one; `optional`: or None.
+    """One or several of some names; `some`: at least one; `optional`: or None.
 
-    Without `among`, any names or objects.
+    They are read in the order of `among`, each once. Without it, any names or objects, as they are.
     """
     words = f"some of {', '.join(among)}" if among else "one or several"
 
@@ -135,12 +164,13 @@ def choices(
             return None
         if isinstance(value, bool | int | float) or value is None:
             raise InputError(f"{name}: got {shown(value)}, expected a list of names.")
-        given = one_or_several(value)
-        if among and (unknown := [str(one) for one in given if one not in among]):
-            raise InputError(f"{name}: got {', '.join(unknown)}, expected {words}{hint}.")
+        given = one_or_several(name, value)
+        if among and (unknown := [one for one in given if not _is_among(one, among)]):
+            got = ", ".join(one if isinstance(one, str) else shown(one) for one in unknown)
+            raise InputError(f"{name}: got {got}, expected {words}{hint}.")
         if some and not given:
             raise InputError(f"{name}: got none, expected at least one{hint}.")
-        return given
+        return tuple(one for one in among if one in given) if among else given
 
     return Kind(words, tuple[str, ...], read)
 
@@ -150,23 +180,28 @@ def choice(among: tuple[str, ...]) -> Kind:
     words = f"one of {', '.join(among)}"
 
     def read(name: str, value: Any) -> Any:
-        if value not in among:
+        if not _is_among(value, among):
             raise InputError(f"{name}: got {shown(value)}, expected {words}.")
         return value
 
     return Kind(words, str, read)
 
 
+def _is_among(value: Any, among: tuple[str, ...]) -> bool:
+    # An array is not equal to a name: it is compared with it entry by entry.
+    return isinstance(value, str) and value in among
+
+
 def _read_saves(name: str, value: Any) -> int | tuple[int, ...]:
     if is_scalar(value):
-        return integer(name, value, 2)
-    return tuple(integer(name, step, 0) for step in value)
+        return integer(name, value, 2, MOST)
+    return tuple(integer(name, step, 0) for step in in_order(name, value))
 
 
 def _read_seeds(name: str, value: Any) -> tuple[int, ...]:
     if is_scalar(value):
-        return tuple(range(integer(name, value, 1)))
-    seeds = tuple(integer(name, seed, 0, 2**32 - 1) for seed in value)
+        return tuple(range(integer(name, value, 1, MOST)))
+    seeds = tuple(integer(name, seed, 0, 2**32 - 1) for seed in in_order(name, value))
     if not seeds:
         raise InputError(f"{name}: got none, expected at least 1.")
     if len(set(seeds)) < len(seeds):

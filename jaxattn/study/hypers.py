@@ -22,7 +22,7 @@ RESERVED = (
 
 
 def refuse_taken_names(hypers: Mapping[str, HyperSpec], measured: Iterable[str]) -> None:
-    """Refuse names that results have for something else, as a hyperparameter may become an axis.
+    """Refuse names that are none, or that results have for something else: each may be an axis.
 
     Args:
         hypers: all that some component declares.
@@ -33,6 +33,11 @@ def refuse_taken_names(hypers: Mapping[str, HyperSpec], measured: Iterable[str])
     """
     taken = {*RESERVED, *KNOWN, *measured}
     for name in hypers:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise InputError(
+                f"hyperparameter: got the name {name!r}, expected letters, digits and underscores; "
+                "rename it where it is declared."
+            )
         if name in taken:
             raise InputError(
                 f"hyperparameter {name!r}: got a name that results have for something else, "

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
+from jaxattn.core.arrays import refuse_missing
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
 from jaxattn.flow import optimiser_of
-from jaxattn.study.checks import exactly_held, number, shown
+from jaxattn.study.checks import exactly_held, number, shown, unwrapped
 from jaxattn.study.fields import AUTO
 from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, Settings
 
@@ -20,7 +19,7 @@ _TABLE = {one.name: one for one in fields(Settings)}
 
 
 def plain_table(name: str, given: Any) -> dict[str, Any]:
-    """A table of plain values, as one's own: tuples as lists, NumPy numbers as Python's.
+    """A table of plain values, as one's own: tuples as lists, numbers of any library as Python's.
 
     Raises:
         InputError: no table, or a value that TOML and JSON cannot both hold.
@@ -40,10 +39,10 @@ def _key(name: str, key: Any) -> str:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return plain_table(name, value)
-    if isinstance(value, list | tuple | np.ndarray):
+    refuse_missing(name, value)
+    value = unwrapped(value)
+    if isinstance(value, list | tuple):
         return [_plain(name, item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
     if value is not None and not isinstance(value, bool | int | float | str):
         raise InputError(
             f"{name}: got {shown(value)}, expected a number, text, or a list of them; name a "

@@ -80,8 +80,10 @@ class Request:
         settings = {key: value for key, value in self.settings.items() if key != "hypers"}
         settings |= {key: value for key, value in point.items() if self.roles[key] == "setting"}
         model = make_model(_described("model", self.model, point, self.roles), task)
+        # Of several seeds two are enough to see whether they differ.
+        seeds = tuple(range(min(2, len(self.columns["seed"]))))
         return resolve_settings(
-            Settings(task=task, model=model, paradigms=paradigms, seeds=(0,), **settings)
+            Settings(task=task, model=model, paradigms=paradigms, seeds=seeds, **settings)
         )
 
 

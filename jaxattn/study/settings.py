@@ -19,7 +19,9 @@ from jaxattn.study.fields import (
     choices,
     component,
     count,
+    one_name,
     setting,
+    several_names,
 )
 
 __all__ = [
@@ -116,7 +118,7 @@ class Settings:
     )
     order: str = setting(
         "shuffled",
-        component("minibatch order"),
+        one_name("minibatch order"),
         "fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement.",
         varies=True,
     )
@@ -165,7 +167,7 @@ class Settings:
     )
     against: Any = setting(
         (),
-        choices(),
+        several_names("limit"),
         "Continuous limits beside every run, and how far apart: flow modified heavy-ball adam sde "
         "... All runs then learn from the same examples and reach the same times: steps are those "
         "at the largest learning rate.",

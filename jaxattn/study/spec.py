@@ -42,11 +42,12 @@ class Layout:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be laid out."""
-        tile = None if self.tile == "measure" else self.tile
-        for name, value in (("tile", tile), ("chunk", self.chunk)):
-            if value is not None:
-                whole_number(f"layout.{name}", value, 1, ROWS - 1)
-        whole_number("layout.memory", self.memory, 1, 2**62)
+        tile = None if isinstance(self.tile, str) and self.tile == "measure" else self.tile
+        counts = {"tile": (tile, ROWS - 1), "chunk": (self.chunk, ROWS - 1)}
+        counts["memory"] = (self.memory, 2**62)
+        for name, (value, most) in counts.items():
+            if value is not None or name == "memory":
+                object.__setattr__(self, name, whole_number(f"layout.{name}", value, 1, most))
         if isinstance(self.tile, int) and self.chunk and self.chunk % self.tile:
             raise InputError(
                 f"layout.chunk: got {self.chunk}, expected whole tiles of {self.tile} rows; use "
@@ -56,9 +57,20 @@ class Layout:
             raise InputError(
                 f"layout.pad_segments: got {shown(self.pad_segments)}, expected true or false."
             )
+        if not _are_pairs(self.groups):
+            raise InputError(
+                f"layout.groups: got {shown(self.groups)}, expected pairs [tile, tiles]."
+            )
         for pair in self.groups or ():
             for name, value in zip(("tile", "tiles"), pair, strict=True):
                 whole_number(f"layout.groups: {name}", value, 1, ROWS - 1)
+
+
+def _are_pairs(groups: Any) -> bool:
+    return groups is None or (
+        isinstance(groups, tuple)
+        and all(isinstance(pair, tuple) and len(pair) == 2 for pair in groups)
+    )
 
 
 @dataclass(frozen=True)
@@ -94,13 +106,14 @@ class Spec:
 
     def __post_init__(self) -> None:
         """Check all of it, and put it in one form."""
+        _check_parts(self.axes, self.layout)
         task = plain_table("task", self.task)
         model = None if self.model is None else plain_table("model", self.model)
         columns = {name for axis in self.axes for name in axis.names}
         settings = checked_settings(plain_table("settings", self.settings), columns)
-        if settings["against"] and tuple(self.dynamics) != ("train",):
+        if settings["against"] and self.dynamics not in (["train"], ("train",)):
             raise InputError(
-                f"output.dynamics: got {', '.join(map(str, self.dynamics))} beside against = "
+                f"output.dynamics: got {shown(self.dynamics)} beside against = "
                 f"{shown(settings['against'])}, expected train alone: the limits are run beside "
                 "it; leave dynamics out."
             )
@@ -136,6 +149,13 @@ class Spec:
     def roles(self) -> Mapping[str, Role]:
         """What each name on an axis is."""
         return self.request.roles
+
+
+def _check_parts(axes: Any, layout: Any) -> None:
+    if not isinstance(axes, list | tuple) or not all(isinstance(axis, Axis) for axis in axes):
+        raise InputError(f"axes: got {shown(axes)}, expected a list of Axis.")
+    if not isinstance(layout, Layout):
+        raise InputError(f"layout: got {shown(layout)}, expected a Layout.")
 
 
 def _with_needs(measures: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Nothing that runs looks a name up again: it is given a `Study`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -191,11 +191,12 @@ class Study:
         plain = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
         return plain | {
             "task": self.task.name,
-            "model": _name(settings.model or self.task.default_model),
+            "model": _name(self.task.default_model if settings.model is None else settings.model),
             "smooth": self.model.smooth,
             "paradigms": list(self.names),
             "optimiser": self.optimiser.name,
             "schedule": _name(settings.schedule),
+            "flow_solver": _name(settings.flow_solver),
             "attention": _name(settings.attention),
             "batch_size": self.order.batch_size,
             "vary": list(self.vary),
@@ -215,7 +216,7 @@ def resolve_settings(settings: Settings) -> Study:
         InputError: an unknown name, or parts that do not go together.
     """
     task = task_from(settings.task)
-    model = model_from(settings.model or task.default_model, task)
+    model = model_from(task.default_model if settings.model is None else settings.model, task)
     settings = _decided(settings, model)
     paradigms = _paradigms(settings)
     attention = attention_map_from(settings.attention)
@@ -227,10 +228,12 @@ def resolve_settings(settings: Settings) -> Study:
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
     declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
     measured: dict[str, None] = {}
+    random = not order.shared
     for name, paradigm in paradigms.items():
         problem = attention_problem(task, model, paradigm, attention, settings.precision)
         declared.append((f"paradigm {name!r} or its model", problem.hypers))
         measured |= {key: None for one in problem.measures for key in (one.name, *one.dims)}
+        random = random or problem.stochastic
     hypers = {spec.name: spec for spec in merged_hypers(declared)}
     refuse_taken_names(hypers, measured)
     traced, constants = split_hypers(settings, hypers)
@@ -247,6 +250,8 @@ def resolve_settings(settings: Settings) -> Study:
     varied = settings.vary
     if varied is None:
         varied = ("init",) if model.random_start else ("data",)
+    if not random and len(settings.seeds) > 1:
+        _refuse_equal_seeds(varied, model)
     return Study(
         settings,
         task,
@@ -289,6 +294,17 @@ def _paradigms(settings: Settings) -> dict[str, Paradigm]:
     return named
 
 
+def _refuse_equal_seeds(varied: Sequence[str], model: Model) -> None:
+    """Refuse seeds that are one run over and over, which statistics would take for several."""
+    if "data" not in varied and not ("init" in varied and model.random_start):
+        why = "" if model.random_start else ", as this model starts from no random numbers"
+        raise InputError(
+            f"vary: got {', '.join(varied) or 'nothing'} for several seeds, which are all the same "
+            f"run then{why}, expected what differs between them; vary data, take the order "
+            "shuffled-per-seed, or one seed."
+        )
+
+
 def _save_steps(settings: Settings) -> tuple[int, ...]:
     steps, saves = settings.steps, settings.saves
     if isinstance(saves, int):
@@ -302,4 +318,5 @@ def _save_steps(settings: Settings) -> tuple[int, ...]:
 def _name(component: Any) -> str:
     if isinstance(component, str):
         return component
-    return str(getattr(component, "name", None) or getattr(component, "__name__", "custom"))
+    named = getattr(component, "name", None) or getattr(component, "__name__", None)
+    return str(named or "custom")

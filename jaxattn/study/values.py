@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from jaxattn.core.contracts import InputError
-from jaxattn.study.axes import MOST, Axis, Value
-from jaxattn.study.checks import exactly_held, known_keys, shown, whole_number
+from jaxattn.study.axes import Axis, Value
+from jaxattn.study.checks import MOST, exactly_held, known_keys, shown, unwrapped, whole_number
 
 __all__ = ["SEEDS", "read_axis", "read_column"]
 
@@ -75,13 +75,13 @@ def _columns(name: str, kind: str, given: Any) -> Mapping[str, Any]:
 def _values(name: str, given: Any) -> tuple[Value, ...]:
     if isinstance(given, Mapping):
         return _spaced(name, given)
-    listed = list(given) if isinstance(given, list | tuple | np.ndarray) else [given]
+    given = unwrapped(given)
+    listed = given if isinstance(given, list | tuple) else [given]
     return tuple(_value(name, value) for value in listed)
 
 
 def _value(name: str, value: Any) -> Value:
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = unwrapped(value)
     if not isinstance(value, bool | int | float | str):
         raise InputError(f"axis {name}: got {shown(value)}, expected {FORMS}.")
     exactly_held(f"axis {name}", value)
@@ -89,7 +89,8 @@ def _value(name: str, value: Any) -> Value:
 
 
 def _seeds(given: Any) -> tuple[Value, ...]:
-    if isinstance(given, list | tuple | np.ndarray):
+    given = unwrapped(given)
+    if isinstance(given, list | tuple):
         return _values("seed", given)
     if not isinstance(given, Mapping):
         raise InputError(

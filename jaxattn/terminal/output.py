@@ -1,22 +1,36 @@
-"""Standard output: lines and tables for a person, or one JSON object for a program."""
+"""What a command says: lines and tables for a person, or one JSON object for a program.
+
+Text from users is shown as it is: it is no markup, and commands no terminal.
+"""
 
 import json
+import sys
 from typing import Any
 
-__all__ = ["answer", "print_json", "show"]
+from jaxattn.core.text import printable
+
+__all__ = ["answer", "complain", "print_json", "show"]
 
 # Imported by the command line before it knows what is asked for: nothing heavy up here.
+
+
+def complain(text: str) -> None:
+    """One line on standard error."""
+    print(f"jaxattn: {printable(text)}", file=sys.stderr)
 
 
 def show(*parts: Any) -> None:
     """Print strings and rich tables, one below the other."""
     from rich.console import Console
 
+    from jaxattn.terminal.text import shown_text
+
     # Piped into a file a table keeps all its columns; a folder called [red] is no colour.
     width = None if Console().is_terminal else 160
     console = Console(width=width, markup=False, emoji=False)
     for part in parts:
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+        is_line = isinstance(part, str)
+        console.print(shown_text(part) if is_line else part, highlight=False, soft_wrap=is_line)
 
 
 def answer(as_json: bool, value: Any, *parts: Any) -> None:

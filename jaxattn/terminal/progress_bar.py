@@ -11,7 +11,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
+from jaxattn.core.text import printable
 from jaxattn.run import compare
+from jaxattn.terminal.text import shown_text
 
 __all__ = ["Reporter"]
 
@@ -56,6 +58,7 @@ class Reporter:
                 # What is shortened where there is no room for all.
                 TextColumn(
                     "{task.description}",
+                    markup=False,  # a name in it may be [red], or [/], which is none
                     table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
                 ),
                 BarColumn(bar_width=_BAR),
@@ -83,9 +86,9 @@ class Reporter:
     def on_note(self, text: str) -> None:
         """Say something once, above the progress."""
         if self._bar is not None:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(shown_text(text), highlight=False, soft_wrap=True)
         else:
-            print(text, file=sys.stderr)
+            print(printable(text), file=sys.stderr)
 
     def on_progress(self, progress: compare.Progress) -> None:
         """Show where things stand."""
@@ -104,7 +107,7 @@ class Reporter:
         left = elapsed / progress.done * (progress.total - progress.done) if paced else None
         failed = f", {progress.failed} failed" if progress.failed else ""
         words = (f"{progress.dynamics} {progress.paradigm}".strip(), progress.setting)
-        label = ", ".join(filter(None, words))
+        label = printable(", ".join(filter(None, words)))
         if progress.compiling:
             label = f"compiling {label}"
         if self._bar is not None:

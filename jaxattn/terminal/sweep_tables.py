@@ -10,6 +10,7 @@ from jaxattn.engine.cost.estimate import GroupCost, SweepCost
 from jaxattn.engine.cost.memory import in_words
 from jaxattn.engine.run_sweep import Outcome
 from jaxattn.results.dataset import SCHEMA_VERSION
+from jaxattn.terminal.text import cells
 
 __all__ = ["cost_lines", "cost_table", "outcome_lines", "status_lines"]
 
@@ -22,13 +23,11 @@ def cost_table(cost: SweepCost) -> Table:
     static = list(cost.groups[0].at)
     numbers = ("runs", "tile", "chunks", "memory", "disk", "seconds")
     right = (Column(name, justify="right") for name in numbers)
-    table = Table("paradigm", "dynamics", *static, *right)
+    table = Table("paradigm", "dynamics", *map(Column, cells(*static)), *right)
     for group in cost.groups[:SHOWN]:
         seconds = "" if group.seconds is None else f"{group.seconds:.3g}"
         table.add_row(
-            group.paradigm,
-            group.dynamics,
-            *(str(group.at[name]) for name in static),
+            *cells(group.paradigm, group.dynamics, *(group.at[name] for name in static)),
             *(f"{number:,}" for number in (group.runs, group.tile, group.chunks)),
             _needed(group),
             in_words(group.disk),

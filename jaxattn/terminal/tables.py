@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from rich.table import Column, Table
-from rich.text import Text
 
 from jaxattn.analysis.findings import Finding
 from jaxattn.analysis.measures import hidden_on_terminal, terminal_columns
 from jaxattn.analysis.summary import own_rule
 from jaxattn.analysis.wording import value_words
 from jaxattn.reports.page import BAND_WORDS, has_bands, numbers_sheet
+from jaxattn.terminal.text import cells, shown_text
 
 __all__ = [
     "doctor_table",
@@ -45,10 +45,12 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     swept = list(table.columns[2 : list(table.columns).index("split")])
     columns = terminal_columns(ds)
     shown = Table(
-        *(name.replace("_", " ") for name in (*swept, "paradigm", "seeds")),
-        *(Column(heading, justify="right") for heading, _, _ in columns),
-        title=f"after training ({split}): median [10 %, 90 %] over seeds, "
-        "each paradigm under its own inference rule",
+        *map(Column, cells(*(name.replace("_", " ") for name in (*swept, "paradigm", "seeds")))),
+        *(Column(shown_text(heading), justify="right") for heading, _, _ in columns),
+        title=shown_text(
+            f"after training ({split}): median [10 %, 90 %] over seeds, "
+            "each paradigm under its own inference rule"
+        ),
         title_justify="left",
     )
     names = list(ds["paradigm"].values)
@@ -59,9 +61,7 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
     for at, group in sorted(groups, key=lambda pair: (pair[0][:-1], names.index(pair[0][-1]))):
         rows = {row["measure"]: row for _, row in group.iterrows()}
         shown.add_row(
-            *map(value_words, at[:-1]),
-            str(at[-1]),
-            str(group["seeds"].max()),
+            *cells(*map(value_words, at[:-1]), at[-1], group["seeds"].max()),
             *(_band(rows[m], digits) if m in rows else "-" for _, m, digits in columns),
         )
     return shown
@@ -98,7 +98,7 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
     sheet = numbers_sheet(lines, ds, MOST_LINES, digits=3)
     hidden = len(lines) - len(sheet.rows)
     # As it is: to a console that reads markup [nat] is a style.
-    headings = (Column(Text(name)) for name in sheet.columns)
+    headings = map(Column, cells(*sheet.columns))
     shown = Table(
         *headings,
         title=BAND_WORDS if has_bands(lines) else None,
@@ -110,7 +110,7 @@ def numbers_table(lines: Sequence[Mapping[str, Any]], ds: xr.Dataset) -> Table:
         caption_justify="left",
     )
     for row in sheet.rows:
-        shown.add_row(*(Text(cell.text) for cell in row))
+        shown.add_row(*cells(*(cell.text for cell in row)))
     return shown
 
 
@@ -118,7 +118,7 @@ def experiments_table(experiments: Mapping[str, Any]) -> Table:
     """Every experiment by name, and what it is about."""
     shown = Table("name", "what it is about")
     for name, experiment in experiments.items():
-        shown.add_row(name, experiment.summary)
+        shown.add_row(*cells(name, experiment.summary))
     return shown
 
 
@@ -159,5 +159,5 @@ def doctor_table(found: Mapping[str, Any]) -> Table:
         ),
     ]
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*cells(*row))
     return shown

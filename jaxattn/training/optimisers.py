@@ -253,7 +253,6 @@ OPTIMISERS: Mapping[str, Optimiser] = {
 }
 
 
-@kept
 def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     """An `Optimiser` from a name, or from any function ``Hyper -> optax transformation``.
 
@@ -265,10 +264,31 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
         schedule: a name, or a function of `Hyper` and the number of steps; None keeps the
             optimiser's own, which is constant unless it says otherwise.
 
+    Equal arguments give the same object, so what is compiled for it once stays compiled.
+
     Raises:
-        InputError: an unknown name, an optimiser of one's own under that of a built-in, or a
-            function beside a schedule that it would not follow.
+        InputError: an unknown name, what is no function, an optimiser of one's own under the name
+            of a built-in, or a function beside a schedule that it would not follow.
     """
+    _refuse_no_function("optimiser", optimiser, "an Optimiser, or a function of hyper")
+    _refuse_no_function("schedule", schedule, "a function of hyper and the number of steps")
+    return _as_optimiser(optimiser, schedule)
+
+
+def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
+    if not (given is None or callable(given) or isinstance(given, str | Optimiser)):
+        raise InputError(f"{kind}: got {described(given)}, expected a name, or {expected}.")
+    try:
+        hash(given)
+    except TypeError as error:
+        raise InputError(
+            f"{kind}: got one with a part that is {error}, expected parts that never change, as "
+            "what is compiled is kept; write hypers as a tuple."
+        ) from error
+
+
+@kept
+def _as_optimiser(optimiser: Any, schedule: Any) -> Optimiser:
     if schedule is not None:
         schedule = resolve("schedule", SCHEDULES, schedule)
     chosen = resolve("optimiser", OPTIMISERS, optimiser)

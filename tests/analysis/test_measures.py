@@ -97,7 +97,7 @@ def test_a_measure_of_ones_own_is_summarised_compared_and_spoken_of(
     assert ": more than hard by " in texts["reward"]
     assert texts["effort"].startswith("hard ends at its ease (median ")
     assert ": with less trouble than soft by " in texts["effort"]
-    assert "effort" in [column.header for column in results_table(summary(ds), ds).columns]
+    assert "effort" in [str(column.header) for column in results_table(summary(ds), ds).columns]
     assert "reward" in watched_in(ds)
     assert any("highest reward" in line for line in sentences(findings(ds)))
 

@@ -23,6 +23,7 @@ from jaxattn.api import compare as door
 from jaxattn.cli.main import parse
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import HyperSpec, InputError, Paradigm
+from jaxattn.flow import LIMITS
 from jaxattn.models import mlp
 from jaxattn.problems.paradigms import PARADIGMS, hard
 from jaxattn.study.settings import Settings, settings_table
@@ -92,6 +93,35 @@ REFUSALS = {
         "paradigm: got one with a part that is unhashable type: 'list'",
     ),
     "a map that is a number": ({"attention": 5}, "attention map: got int, expected AttentionMap"),
+    "an optimiser that is a number": ({"optimiser": 5}, "optimiser: got int, expected a name, or"),
+    "an optimiser that may change": ({"optimiser": []}, "optimiser: got list of 0, expected"),
+    "a schedule that is a number": ({"schedule": 5}, "schedule: got int, expected a name, or"),
+    "a model that is nothing": ({"model": ""}, "unknown model: got ''"),
+    "a model that is zero": ({"model": 0}, "model: got int, expected Model"),
+    "losses in a table": ({"paradigms": {"soft": hard}}, "expected a list, in order"),
+    "rates in a table": ({"hypers": {"learning_rate": {0.1: 1}}}, "expected a list, in order"),
+    "rates without order": ({"hypers": {"learning_rate": {0.1, 0.2}}}, "in place of a set"),
+    "seeds in bytes": ({"seeds": b"ab"}, "seeds: got b'ab', expected an integer"),
+    "saves in bytes": ({"saves": b"\0\1", "steps": 1}, "saves: got b'"),
+    "a complex rate": ({"hypers": {"learning_rate": np.complex128(1 + 2j)}}, "got np.complex128"),
+    "a rate in letters": ({"hypers": {"learning_rate": np.array("0.1")}}, "got array('0.1'"),
+    "a rate that is a time": ({"hypers": {"learning_rate": np.timedelta64(3, "ns")}}, "got np.tim"),
+    "a rate that is missing": ({"hypers": {"temperature": np.ma.masked}}, "got masked"),
+    "rates of which one is missing": (
+        {"hypers": {"temperature": np.ma.array([1.0, 2.0], mask=[0, 1])}},
+        "temperature: got masked_array(data=[1.0, --]",
+    ),
+    "more seeds than a spec has": ({"seeds": 10**7}, "at most 1000000"),
+    "more saves than a spec has": ({"saves": 10**7, "steps": 10**8}, "at most 1000000"),
+    "a limit twice": ({"against": ["flow", "flow"]}, "against: got flow, flow, expected each once"),
+    "a limit itself": ({"against": [LIMITS["flow"]]}, "expected a list of names of limits"),
+    "an array of orders": ({"order": np.array(["fixed", "fixed"])}, "a name of a minibatch order"),
+    "an array of precisions": ({"precision": np.array(["float32"] * 2)}, "expected one of auto"),
+    "seeds that are all one run": (
+        {"task": "orthogonal", "vary": "init"},
+        "vary: got init for several seeds, which are all the same run then, as this model starts",
+    ),
+    "seeds of which nothing differs": ({"vary": ()}, "vary: got nothing for several seeds"),
     "a solver that is a number": ({"flow_solver": 5}, "solver: got int, expected an adaptive"),
 }
 
@@ -117,6 +147,16 @@ def test_seeds_of_a_model_that_starts_from_zero_vary_the_data() -> None:
     assert study_of(task="orthogonal").vary == ("data",)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"vary": "data"}, {"vary": "init", "seeds": 1}, {"vary": (), "order": "with-replacement"}],
+    ids=str,
+)
+def test_seeds_need_something_that_differs_between_them(asked) -> None:
+    study = study_of(**{"task": "orthogonal", "seeds": 3, **asked})
+    assert study.vary == ((asked["vary"],) if asked["vary"] else ())
+
+
 def test_saves_are_increasing_steps_from_the_first_to_the_last() -> None:
     saves = study_of(steps=7, saves=41).save_steps
     assert saves == (0, 1, 2, 3, 4, 5, 6, 7)
@@ -133,9 +173,8 @@ def test_a_number_is_a_constant_and_a_sequence_an_axis() -> None:
 
 
 @pytest.mark.usefixtures("as_people_run_it")
-@pytest.mark.parametrize("schedule", [5, lambda hyper: hyper["nope"]], ids=["number", "raises"])
-def test_a_schedule_that_is_none_is_refused_when_it_is_first_read(schedule) -> None:
-    study = study_of(task="orthogonal", schedule=schedule)
+def test_a_schedule_that_raises_is_refused_when_it_is_first_read() -> None:
+    study = study_of(task="orthogonal", schedule=lambda hyper: hyper["nope"])
     with pytest.raises(InputError, match=r"^schedule: got TypeError .*, expected a function of h"):
         study.clock(study.grid)
 
@@ -301,6 +340,8 @@ def test_counts_and_levels_out_of_their_bounds_are_refused(asked, said):
 @pytest.mark.parametrize(
     ("one", "several"),
     [
+        ({"vary": ("init", "data")}, {"vary": ["data", "init", "data"]}),
+        ({"flow_solver": "tsit5"}, {"flow_solver": np.str_("tsit5")}),
         ({"vary": "init"}, {"vary": ("init",)}),
         ({"against": "flow"}, {"against": ("flow",)}),
         ({"paradigms": "soft"}, {"paradigms": ["soft"]}),

@@ -82,7 +82,7 @@ def departures(ds: xr.Dataset, measure: str = "nu") -> Figure:
         set_title(ax, title)
         _write_slopes(ax, slopes)
     _draw_legend(axes[-1], names)
-    set_caption(figure, _caption(ds))
+    set_caption(figure, _caption(ds), has_math=True)
     return figure
 
 

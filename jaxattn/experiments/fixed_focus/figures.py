@@ -77,7 +77,7 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
         rf"$\alpha$ = {alpha:g}": {"color": colour, "lw": 2.2}
         for alpha, colour in zip(alphas, colours, strict=True)
     }
-    axes[0, 0].legend(handles=legend_handles(by_alpha | _KINDS))
+    axes[0, 0].legend(handles=legend_handles(by_alpha | _KINDS, has_math=True))
     one_legend(figure, list(axes.flat), columns=4, caption=_caption(ds))
     return figure
 

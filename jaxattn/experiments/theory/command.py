@@ -14,6 +14,7 @@ from jaxattn.experiments.theory.figures import panels
 from jaxattn.experiments.theory.paths import DYNAMICS, of_paradigms, solve_paths
 from jaxattn.plots.canvas import own_figures
 from jaxattn.reduced import PARADIGMS
+from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import write_json
 from jaxattn.theory.checks import LARGEST_TIME
@@ -98,7 +99,13 @@ def theory_json(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def theory_into(folder: Path, ds: xr.Dataset, overwrite: bool) -> list[Path]:
-    """Write ``theory.json`` and the figure of mu, nu and alpha; return its files."""
+    """Write ``theory.json`` and the figure of mu, nu and alpha; return its files.
+
+    Raises:
+        InputError: the folder is in use.
+        LateError: the figure could not be drawn or written; ``theory.json`` is.
+    """
     with run_folder(folder, overwrite), own_figures():
         write_json(folder / "theory.json", theory_json(ds))
-        return plots.save(panels(ds), folder / "figures", "theory")
+        with after_results("figure theory", folder, []):
+            return plots.save(panels(ds), folder / "figures", "theory")

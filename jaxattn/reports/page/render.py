@@ -6,9 +6,11 @@ forbids it.
 
 import base64
 import re
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from jaxattn.core.text import printable
 from jaxattn.reports.page.page import Figure, Page
 
 __all__ = ["render"]
@@ -17,18 +19,23 @@ __all__ = ["render"]
 def render(page: Page) -> str:
     """The page as HTML, styles, script and pictures inside.
 
-    Every text is escaped by the template; pictures are ``data:`` addresses of images, in which
-    no script runs.
+    Every text is escaped by the template, and printable, line by line; pictures are ``data:``
+    addresses of images, in which no script runs.
     """
     environment = Environment(
         loader=PackageLoader("jaxattn.reports.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable_lines,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"anchor": _anchor, "address": _address}
     return environment.get_template("page.html.jinja").render(page=page)
+
+
+def _printable_lines(value: Any) -> Any:
+    return "\n".join(map(printable, value.split("\n"))) if isinstance(value, str) else value
 
 
 def _anchor(text: str) -> str:

@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from hostile_text import HOSTILE
 
+from jaxattn.core.text import printable
 from jaxattn.reports.page import Collapsible, Figure, Page, Section, Table, cell, render
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}"
@@ -55,11 +57,14 @@ def page(text: str = "digits") -> Page:
     return Page(text, text, sections, text)
 
 
-def test_every_text_is_shown_as_it_is_and_none_becomes_markup():
-    plain, evil = Read(render(page())), Read(render(page(EVIL)))
+@pytest.mark.parametrize("text", [EVIL, *HOSTILE], ids=range(1 + len(HOSTILE)))
+def test_every_text_is_shown_as_it_is_and_none_becomes_markup(text):
+    plain, evil = Read(render(page())), Read(render(page(text)))
     assert [tag for tag, _ in evil.tags] == [tag for tag, _ in plain.tags]
-    assert evil.words.count(EVIL) == plain.words.count("digits")
-    assert evil.all("img")[0]["alt"] == EVIL
+    shown = "\n".join(map(printable, text.split("\n")))
+    assert evil.words.count(shown) == plain.words.count("digits")
+    assert evil.all("img")[0]["alt"] == shown
+    render(page(text)).encode()
 
 
 def test_the_page_asks_for_nothing_from_elsewhere():
