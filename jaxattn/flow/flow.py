@@ -88,7 +88,8 @@ def make_flow(
             at the end alone, without an axis of saves.
         solver: a solver of `integrate`, by name or itself.
         rtol: relative tolerance of one step.
-        atol: absolute tolerance of one step.
+        atol: absolute tolerance of one step, in the unit of each leaf: the power of two next to the
+            root mean square of its start, so that no scale is assumed (`jaxattn.flow.units`).
         max_steps: steps after which a row counts as failed.
         limit: one of `LIMITS`, by name or itself.
         order: how the training beside it draws its minibatches; read by limits that know noise.
