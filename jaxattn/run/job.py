@@ -43,9 +43,6 @@ __all__ = [
     "usual_tile",
 ]
 
-ATOL = 1e-2
-"""Absolute tolerance of a flow as a share of the relative one: parameters are of order 0.1 to 1."""
-
 _LANCZOS = 16
 """Steps of Lanczos at every save, for the first eigenvalue; each costs two to three gradients."""
 
@@ -166,7 +163,7 @@ def make_job(
             study.saves,
             solver=asked.flow_solver,
             rtol=asked.flow_rtol,
-            atol=ATOL * asked.flow_rtol,
+            atol=asked.flow_atol,
             keep_params=keep_params,
             max_steps=_most_steps(study),
             order=order,
