@@ -1,35 +1,23 @@
 """What a function computes, seen by tracing it: whether it is pure, and what it depends on."""
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
-__all__ = ["Program", "depends_on_first", "program_of"]
+from jaxattn.core.fingerprint import fingerprint
 
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""Where a Python object lies in memory, which says nothing of what is computed."""
+__all__ = ["Program", "depends_on_first", "program_of"]
 
 
 class Program(NamedTuple):
     """What a function computes of arguments of some shapes."""
 
-    text: str
-    constants: tuple[Any, ...]
+    fingerprint: str
+    """The same of what computes the same by the same steps, constants included."""
     shapes: PyTree
     """Shapes and dtypes of what it returns."""
-
-    def same_as(self, other: "Program") -> bool:
-        """Whether both compute the same by the same steps, constants included."""
-        return (
-            self.text == other.text
-            and len(self.constants) == len(other.constants)
-            and all(map(_alike, self.constants, other.constants))
-        )
 
 
 def program_of(function: Callable[..., Any], *arguments: Any) -> Program:
@@ -41,7 +29,7 @@ def program_of(function: Callable[..., Any], *arguments: Any) -> Program:
     """
     # JAX remembers what it has traced by the function itself; this one is new each time.
     traced, shapes = jax.make_jaxpr(lambda *given: function(*given), return_shape=True)(*arguments)
-    return Program(_ADDRESS.sub("", str(traced)), tuple(traced.consts), shapes)
+    return Program(fingerprint(traced), shapes)
 
 
 def depends_on_first(function: Callable[..., Any], first: PyTree, *rest: Any) -> bool:
@@ -73,18 +61,3 @@ def depends_on_first(function: Callable[..., Any], first: PyTree, *rest: Any) ->
             raise
         return True
     return False
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    first, second = (np.asarray(_data(constant)) for constant in (one, other))
-    return first.dtype == second.dtype and np.array_equal(
-        first, second, equal_nan=first.dtype.kind == "f"
-    )
-
-
-def _data(constant: Any) -> Any:
-    """A constant as numbers: NumPy has no array of keys."""
-    dtype = getattr(constant, "dtype", float)
-    return jax.random.key_data(constant) if jnp.issubdtype(dtype, jax.dtypes.prng_key) else constant

@@ -101,7 +101,8 @@ class Network:
 
         shapes = jax.eval_shape(lambda: (params, segment))
         try:
-            same = program_of(apply(True), *shapes).same_as(program_of(apply(False), *shapes))
+            trained, measured = (program_of(apply(which), *shapes) for which in (True, False))
+            same = trained.fingerprint == measured.fingerprint
         except InvalidRngError:
             same = False
         if not same:

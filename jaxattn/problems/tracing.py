@@ -71,7 +71,7 @@ def shapes_of(owner: str, hint: str, function: Callable[..., Any], *arguments: A
     """
     with in_one_line(owner, hint):
         program, again = (program_of(function, *arguments) for _ in range(2))
-    if not program.same_as(again):
+    if program.fingerprint != again.fingerprint:
         raise InputError(
             f"{owner}: got a function that is another one each time it is traced, as with random "
             "numbers of NumPy or a counter, expected a pure one; draw by jax.random from its key, "
