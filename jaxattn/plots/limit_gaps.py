@@ -18,7 +18,7 @@ from jaxattn.plots.finished_rows import left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, set_title
 from jaxattn.plots.limit_panels import (
     close_figure,
-    draw_own_error,
+    draw_own_errors,
     finished_limits,
     mark_crossing,
     own_error_of,
@@ -37,7 +37,7 @@ def distance(
 
     In shares of the limit's own way, the furthest that it comes from its start: where a line
     crosses the dotted one, training has left the limit. Bands reach from 10 to 90 % of the seeds.
-    The limit's own error, where it is known, is a thin grey line.
+    The limit's own error is a thin grey line, where it is known and near.
 
     Args:
         ds: a result with limits.
@@ -67,7 +67,7 @@ def distance(
         mark_crossing(ax, rate, middle, TOLERANCE, ms=5, mew=1.2)
     if ax.lines:
         own = own_error_of(ds, name, limit) / np.median(ways)
-        draw_own_error(ax, rates[0].time, own, "own error of the limit")
+        draw_own_errors(ax, rates[0].time, {"own error of the limit": own})
         words = f"{100 * TOLERANCE:g} % of its way"
         ax.axhline(TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
     setting, called = rates[0].setting, limit_words(limit)

@@ -18,7 +18,7 @@ from jaxattn.plots.finished_rows import Curves, left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, number_ticks
 from jaxattn.plots.legends import shown_label
 from jaxattn.plots.limit_panels import (
-    draw_own_error,
+    draw_own_errors,
     finished_limits,
     own_error_of,
     rates_of,
@@ -37,7 +37,7 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
 
     Medians over seeds, bars from 10 to 90 % of them. The legend has the fitted slope with its 95 %
     interval; grey lines have the power that is expected of a limit, thin level ones are at its own
-    error, the largest of the paradigms' drawn. No slope is given of a stochastic limit.
+    error, the largest of the paradigms', where it is near. No slope is given of a stochastic limit.
 
     Args:
         ds: a result with limits and several learning rates.
@@ -80,10 +80,12 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
             lowest = min(lowest, middle[known][-1] / values[known][-1] ** power)
         if np.isfinite(lowest) and power > 0 and len(values) > 1:
             _guide(ax, values, 0.6 * lowest * values**power, power)
+    levels = {}
     for limit in limits:
         own = np.asarray([own_error_of(ds, name, limit) for name in setting.paradigms])
         level = np.full(values.shape, np.max(own[np.isfinite(own)], initial=0.0))
-        draw_own_error(ax, values, level, shown_label(f"own error of {limit_words(limit)}"))
+        levels[shown_label(f"own error of {limit_words(limit)}")] = level
+    draw_own_errors(ax, values, levels)
     number_ticks(ax.xaxis, values.tolist())
     title = (
         rates[0].setting.title_words(),

@@ -1,6 +1,6 @@
 """What figures of limits share: the learning rates they show, distances, panels of one scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -23,7 +23,7 @@ from jaxattn.results.derived import first_crossing
 __all__ = [
     "Rate",
     "close_figure",
-    "draw_own_error",
+    "draw_own_errors",
     "finished_limits",
     "mark_crossing",
     "own_error_of",
@@ -92,19 +92,26 @@ def own_error_of(ds: xr.Dataset, paradigm: str, limit: str) -> Float[np.ndarray,
     return own.isel({dim: 0 for dim in own.dims if dim != "save"}).values
 
 
-def draw_own_error(
-    ax: Axes, x: Float[np.ndarray, " point"], values: Float[np.ndarray, " point"], label: str
+def draw_own_errors(
+    ax: Axes, x: Float[np.ndarray, " point"], by_label: Mapping[str, Float[np.ndarray, " point"]]
 ) -> None:
-    """A thin grey line below which distances are the solver's, as far as it is in sight.
+    """Thin grey lines below which distances are the solver's, where they are near.
 
-    The axes reach down for it by a factor of 100 at most, so that what is drawn stays readable.
+    The axes reach down for one by a factor of 100 at most, so that what is drawn stays readable:
+    one that is further away has no line, and distances are far above it.
     """
-    seen = np.isfinite(values) & (values > 0)
-    if not (seen.any() and ax.lines):
+    known = {label: at for label, at in by_label.items() if np.any(at > 0)}
+    if not (known and ax.lines and x.size > 1):
         return
     low, high = ax.get_ylim()
-    ax.plot(x[seen], values[seen], color="0.6", lw=0.8, zorder=1, label=label)
-    ax.set_ylim(min(low, max(low / 100, 0.5 * values[seen].max())), high)
+    bottom = low
+    for label, values in known.items():
+        seen = values > 0
+        most = values[seen].max()
+        if most > low / 100:
+            ax.plot(x[seen], values[seen], color="0.6", lw=0.8, zorder=1, label=label)
+            bottom = min(bottom, 0.5 * most)
+    ax.set_ylim(bottom, high)
 
 
 def mark_crossing(

@@ -122,6 +122,8 @@ class _Shelf:
         for file, some in groupby(hit, key=lambda i: parts.files[i]):
             with self._open(file) as opened:
                 for i in some if opened is not None else ():
+                    if opened != "." and parts.names[i] not in opened:
+                        continue  # a whole chunk from before there was this variable
                     from_, to = start[i] - parts.start[i], stop[i] - parts.start[i]
                     read = self._within if opened == "." else partial(_rows, opened)
                     box[_box(start[i] - low, stop[i] - low)] = read(parts, i, from_, to)

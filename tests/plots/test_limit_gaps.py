@@ -50,12 +50,16 @@ def test_the_own_error_of_a_limit_is_a_thin_line_that_leaves_the_rest_readable()
     np.testing.assert_allclose(line.get_ydata(), 1e-5 * share, rtol=1e-12)
     level = named(plots.orders(ds))["own error of the modified flow"]
     assert set(level.get_ydata()) == {1e-5}
-    bare = plots.distance(example_limits()).get_ylim()
-    far = plots.distance(example_limits(own_error=1e-30)).get_ylim()
-    assert far[0] == pytest.approx(bare[0] / 100, rel=0.1)
-    assert far[1] == pytest.approx(bare[1])
-    unknown = named(plots.distance(example_limits(own_error=np.nan)))
-    assert "own error of the limit" not in unknown
+    bare = plots.orders(example_limits()).get_ylim()
+    near = plots.orders(example_limits(own_error=0.02 * bare[0])).get_ylim()
+    assert near == pytest.approx((0.01 * bare[0], bare[1]))
+    # One that is far below, or not known, takes no room.
+    for own in (1e-30, np.nan):
+        ax = plots.orders(example_limits(own_error=own))
+        assert ax.get_ylim() == pytest.approx(bare)
+        assert not any("own error" in label for label in named(ax))
+    one = plots.orders(example_limits(rates=(0.1,), own_error=1e-5))
+    assert not any("own error" in label for label in named(one))
 
 
 def rings(ax):

@@ -107,6 +107,25 @@ def test_integers_and_truths_become_numbers_that_can_be_missing(tmp_path: Path) 
             np.testing.assert_array_equal(opened[name], [*numbers, *[np.nan] * 3])
 
 
+def test_a_chunk_from_before_a_variable_was_there_has_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "chunks").mkdir()
+    of_seeds = labels().drop_dims("seed").assign_coords(seed=np.arange(4))
+    made = {name: VirtualVariable(("seed",), (4,)) for name in ("old", "later")}
+    first, second = (
+        Piece(n, {}, {"seed": range(4)}, np.arange(2 * n, 2 * n + 2), dict.fromkeys(made, ()))
+        for n in range(2)
+    )
+    (tmp_path / RESULTS).write_bytes(virtual_bytes(of_seeds, made, [first, second]))
+    for piece, names in ((first, ["old"]), (second, ["old", "later"])):
+        ds = xr.Dataset({name: ("row", 1.0 + piece.rows) for name in names})
+        ds = ds.assign_coords(row=piece.rows)
+        ds = ds.assign_attrs(spec_hash=SPEC_HASH, chunk=piece.number)
+        (tmp_path / chunk_name(piece.number)).write_bytes(chunk_bytes(ds))
+    for opened in (jaxattn.open(tmp_path).load(), plain(tmp_path)):
+        np.testing.assert_array_equal(opened["old"], [1, 2, 3, 4])
+        np.testing.assert_array_equal(opened["later"], [np.nan, np.nan, 3, 4])
+
+
 def test_results_are_the_same_bytes_for_the_same_sweep() -> None:
     one, two = (virtual_bytes(labels(), variables(), pieces()) for _ in range(2))
     assert one == two
