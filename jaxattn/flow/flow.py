@@ -30,7 +30,12 @@ from jaxattn.core.contracts import (
 from jaxattn.core.part_rates import rate_scale
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
-from jaxattn.flow.run_context import checked_limit, run_context
+from jaxattn.flow.run_context import (
+    checked_limit,
+    refuse_state,
+    refuse_undeclared_key,
+    run_context,
+)
 from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
 from jaxattn.probes.probe import Probe
@@ -104,7 +109,8 @@ def make_flow(
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
-            limit, or not with minibatches in this order; an event or log time with noise.
+            limit, or not with minibatches in this order; an event or log time with noise. When it
+            is traced: a loss with a state, or one that draws and does not say so.
     """
     one = checked_limit(limit, problem, optimiser, order)
     if one.stochastic and (until is not None or log_time_unit is not None):
@@ -125,6 +131,8 @@ def make_flow(
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
         state = problem.state(params)
+        refuse_state(problem, state)
+        refuse_undeclared_key(problem, params, hyper, batch, state)
         context = run_context(problem, optimiser, hyper, batch, state, order)
         if one.batch_orders:
             even = jnp.all(batch.weight == batch.weight[0])

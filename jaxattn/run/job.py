@@ -21,6 +21,7 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.precision import needs_x64
 from jaxattn.flow import make_flow
+from jaxattn.flow.run_context import refuse_state
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
@@ -150,7 +151,8 @@ def make_job(
         keep_params: which parameters to keep; see `make_train`.
 
     Raises:
-        InputError: more eigenvalues asked for than there are parameters.
+        InputError: more eigenvalues asked for than there are parameters; a flow of a loss with a
+            state.
     """
     study, problem = group.study, group.problem
     asked, order = study.settings, study.order
@@ -176,6 +178,8 @@ def make_job(
     )
     shapes = jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))
     _refuse_eigenvalues(asked.curvature, shapes)
+    if group.dynamics != "train":
+        refuse_state(problem, jax.eval_shape(problem.state, shapes))
     row = make_row(problem, made, order.shared, "init" in study.vary)
     if measures is not None:
         row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
