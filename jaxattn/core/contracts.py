@@ -200,7 +200,7 @@ class Model(NamedTuple):
     """Whether training draws: only then `represent` and `draw` are given keys, each its own."""
     hypers: tuple[HyperSpec, ...] = ()
     random_start: bool = True
-    """False where `init` ignores its key: then seeds differ by their data only."""
+    """False where seeds differ by their data only, as they do where `init` ignores its key."""
     tile: int = 4
     """Rows vmapped together by a sweep; measured per model (benchmarks/README.md)."""
     smooth: bool = True

@@ -30,7 +30,12 @@ from jaxattn.core.kept import kept
 from jaxattn.core.part_rates import rate_scale
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
-from jaxattn.flow.run_context import checked_limit, run_context
+from jaxattn.flow.run_context import (
+    checked_limit,
+    refuse_state,
+    refuse_undeclared_key,
+    run_context,
+)
 from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
 from jaxattn.integrate.solution import checked_tolerance
@@ -109,7 +114,8 @@ def make_flow(
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
             limit, or not with minibatches in this order; an event or log time with noise; `rtol`
-            is below the reach of float64.
+            is below the reach of float64. When it is traced: a loss with a state, or one that
+            draws and does not say so.
     """
     one = checked_limit(limit, problem, optimiser, order)
     _refuse_solving(one, rtol, until, log_time_unit)
@@ -132,6 +138,8 @@ def make_flow(
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
         state = problem.state(params)
+        refuse_state(problem, state)
+        refuse_undeclared_key(problem, params, hyper, batch, state)
         context = run_context(problem, optimiser, hyper, batch, state, order)
         if one.batch_orders:
             even = jnp.all(batch.weight == batch.weight[0])

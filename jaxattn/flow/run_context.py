@@ -14,9 +14,10 @@ from jaxattn.core.part_rates import scaled_by_part
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
 from jaxattn.problems.minibatches import Order
+from jaxattn.problems.undeclared import draws, undeclared_key
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["checked_limit", "run_context"]
+__all__ = ["checked_limit", "refuse_state", "refuse_undeclared_key", "run_context"]
 
 
 def checked_limit(
@@ -42,6 +43,35 @@ def checked_limit(
     return known
 
 
+def refuse_state(problem: Problem, state: PyTree) -> None:
+    """Refuse a flow of a loss that changes from step to step, as a baseline does.
+
+    Raises:
+        InputError: the state holds something.
+    """
+    if jax.tree.leaves(state):
+        raise InputError(
+            f"a flow: got {problem.name!r}, whose loss has a state that every step of training "
+            "updates, expected a loss that parameters and data determine; flows know no steps."
+        )
+
+
+def refuse_undeclared_key(
+    problem: Problem, params: Params, hyper: Hyper, batch: Example, state: PyTree
+) -> None:
+    """Refuse a flow of a loss that says nothing of drawing, and would, where training does.
+
+    Raises:
+        InputError: the loss depends on its key.
+    """
+
+    def loss(key: Array, params: Params, hyper: Hyper, batch: Example) -> Array:
+        return problem.loss(params, batch, hyper, hyper["learning_rate"], key, state)[0]
+
+    if not problem.stochastic and draws(loss, params, hyper, batch):
+        raise InputError(undeclared_key(f"problem {problem.name!r}, loss"))
+
+
 def run_context(
     problem: Problem,
     optimiser: Optimiser,
@@ -57,7 +87,7 @@ def run_context(
         optimiser: clips, and has rates of parts.
         hyper: of the run.
         batch: the whole learning set.
-        state: the paradigm's, which a flow leaves as it is.
+        state: the paradigm's, which holds nothing; see `refuse_state`.
         order: how training draws its minibatches.
     """
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, Params, Problem, Status
+from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem, Status
 from jaxattn.core.inputs import split_names
 from jaxattn.probes.probe import Probe
 
@@ -57,6 +57,9 @@ def make_probe(
     `evaluate` holds batches by split name; the problem's measures have an axis of these splits, in
     the order of `split_names`. The objective (the training loss at that time), the gradient norms
     and `probes`, which see `scale`, are taken on ``"train"``.
+
+    Raises:
+        InputError: when traced, two measures of one name.
     """
 
     def probe(
@@ -79,12 +82,24 @@ def make_probe(
         # One measurement of all splits together: the compiler sees the network once, not twice.
         # Compile time, not run time, is what a small comparison costs.
         splits = _stack([evaluate[name] for name in split_names(evaluate)])
-        measures |= jax.vmap(lambda batch: problem.measure(params, batch, hyper))(splits)
+        own = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(splits)
+        measures = _joined(measures, f"problem {problem.name!r}", own)
         for extra in probes:
-            measures |= extra.measure(in_force, params, hyper, scale)
+            more = extra.measure(in_force, params, hyper, scale)
+            measures = _joined(measures, f"probe {extra.name!r}", more)
         return measures, params if keep_params is True else None
 
     return probe
+
+
+def _joined(known: dict[str, Array], owner: str, more: dict[str, Array]) -> dict[str, Array]:
+    """Both; a measure does not take another one's name, such as that of the loss in force."""
+    if taken := sorted(known.keys() & more.keys()):
+        raise InputError(
+            f"{owner}: got the measure {taken[0]!r}, whose name another one has, expected a name "
+            "of its own; rename it."
+        )
+    return known | more
 
 
 class Health(NamedTuple):

@@ -23,6 +23,7 @@ from jaxattn.core.kept import kept
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import PRNG
 from jaxattn.flow import make_flow
+from jaxattn.flow.run_context import refuse_state
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
@@ -172,7 +173,8 @@ def make_job(
         keep_params: which parameters to keep; see `make_train`.
 
     Raises:
-        InputError: more eigenvalues asked for than there are parameters.
+        InputError: more eigenvalues asked for than there are parameters; a flow of a loss with a
+            state.
     """
     study, problem = group.study, group.problem
     asked, order = study.settings, study.order
@@ -198,6 +200,8 @@ def make_job(
     )
     shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
     _refuse_eigenvalues(asked.curvature, shapes)
+    if group.dynamics != "train":
+        refuse_state(problem, jax.eval_shape(problem.state, shapes))
     make = make_flow_row if is_known(group) else make_row
     row = make(problem, made, order.shared, "init" in study.vary)
     if measures is not None:

@@ -180,7 +180,8 @@ def _group(
             hypers={name: value for name, value in hypers.items() if name in known},
             seeds=tuple(int(seed) for seed in seeds),
             flow_seeds=len(seeds) if dynamics == "flow" and not bare.settings.against else 0,
-        )
+        ),
+        whole=False,
     )
     # Values that move together stay together: the largest step is that of a run there is.
     study = replace(study, traced=axes)

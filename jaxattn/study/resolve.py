@@ -11,6 +11,7 @@ from jaxattn.problems.result_measures import RESULT_MEASURES
 from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken
 from jaxattn.study.checks import shown, whole_number
 from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
+from jaxattn.study.dependence import hypers_read, refuse_unread
 from jaxattn.study.hypers import RESERVED, refuse_out_of_range
 from jaxattn.study.settings import FIXED, STATIC, Settings
 from jaxattn.study.study import Study, resolve_settings
@@ -109,16 +110,34 @@ def measures_of(request: Request) -> tuple[str, ...]:
     hypers: dict[str, HyperSpec] = {}
     measures: dict[str, None] = dict.fromkeys(_ALWAYS)
     dims = set(RESERVED)
+    read: set[str] = set()
     for point in _static_points(request):
         study = request.study_at(point, request.columns["paradigm"])
         hypers |= study.hypers
+        read |= _hypers_read(request, study)
         for paradigm in study.names:
             labels = study.problem(paradigm).measures
             measures |= dict.fromkeys(label.name for label in labels)
             dims |= {dim for label in labels for dim in label.dims}
     refuse_taken(request.axes, {*dims, *measures})
     _check_hypers(request, hypers)
+    refuse_unread(_given_hypers(request), read)
     return tuple(measures)
+
+
+def _given_hypers(request: Request) -> tuple[str, ...]:
+    """Names of the hyperparameters that are swept, or that hold for all runs."""
+    swept = (name for name, role in request.roles.items() if role == "hyper")
+    return (*request.hypers, *swept)
+
+
+def _hypers_read(request: Request, study: Study) -> set[str]:
+    """Which of the given hyperparameters the runs at a static point depend on."""
+    given = [name for name in _given_hypers(request) if name in study.hypers]
+    problems = [study.problem(name) for name in study.names]
+    on = {name for name, spec in study.hypers.items() if spec.of_run is not None}
+    on |= {*study.constants, *given, "learning_rate"}
+    return set(hypers_read(study.task, problems, study.optimiser, on, given))
 
 
 def _tables_of_names(request: Request) -> dict[str, str]:

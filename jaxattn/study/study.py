@@ -32,6 +32,7 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
+from jaxattn.study.dependence import hypers_read, refuse_unread, starts_at_random
 from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import refuse_taken_names, split_hypers
 from jaxattn.study.settings import (
@@ -215,8 +216,13 @@ class Study:
         }
 
 
-def resolve_settings(settings: Settings) -> Study:
+def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     """Look every name up, once, and refuse what cannot be done.
+
+    Args:
+        settings: what is asked for.
+        whole: whether that is all; of a part, such as one group of a sweep, a hyperparameter that
+            others read need not be read.
 
     Raises:
         InputError: an unknown name, or parts that do not go together.
@@ -232,15 +238,12 @@ def resolve_settings(settings: Settings) -> Study:
         refuse_unwritable_name(kind, name)
     method_of(settings.flow_solver)
     order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
-    declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
-    measured: dict[str, None] = {}
-    random = not order.shared
-    for name, paradigm in paradigms.items():
-        problem = attention_problem(task, model, paradigm, attention, settings.precision)
-        declared.append((f"paradigm {name!r} or its model", problem.hypers))
-        measured |= {key: None for one in problem.measures for key in (one.name, *one.dims)}
-        random = random or problem.stochastic
-    hypers = {spec.name: spec for spec in merged_hypers(declared)}
+    problems = [
+        attention_problem(task, model, paradigm, attention, settings.precision)
+        for paradigm in paradigms.values()
+    ]
+    hypers = _hypers(optimiser, problems)
+    measured = {key for of in problems for one in of.measures for key in (one.name, *one.dims)}
     refuse_taken_names(hypers, measured)
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
@@ -253,11 +256,16 @@ def resolve_settings(settings: Settings) -> Study:
             f"against: got {got}, expected float64 and none; every run has its limits beside "
             "it, and how far apart they are is below the rounding of float32."
         )
+    on = {*constants, *(name for axis in traced for name in axis.names), *_of_run(hypers)}
+    asked = settings.hypers if whole else ()
+    refuse_unread(asked, hypers_read(task, problems, optimiser, on, asked))
+    starts = model.random_start and starts_at_random(problems[0], frozenset(on))
     varied = settings.vary
     if varied is None:
-        varied = ("init",) if model.random_start else ("data",)
-    if not random and len(settings.seeds) > 1:
-        _refuse_equal_seeds(varied, model)
+        varied = ("init",) if starts else ("data",)
+    draws = not order.shared or any(problem.stochastic for problem in problems)
+    if not draws and len(settings.seeds) > 1:
+        _refuse_equal_seeds(varied, starts)
     return Study(
         settings,
         task,
@@ -272,6 +280,24 @@ def resolve_settings(settings: Settings) -> Study:
         traced,
         constants,
     )
+
+
+def _of_run(hypers: Mapping[str, HyperSpec]) -> list[str]:
+    """Those that have a value of every run's own; see `HyperSpec.of_run`."""
+    return [name for name, spec in hypers.items() if spec.of_run is not None]
+
+
+def _hypers(optimiser: Optimiser, problems: Iterable[Problem]) -> dict[str, HyperSpec]:
+    """Every hyperparameter that some part declares, by name."""
+    declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
+    declared += [(f"paradigm {each.name!r} or its model", each.hypers) for each in problems]
+    hypers = {spec.name: spec for spec in merged_hypers(declared)}
+    if "learning_rate" not in hypers:
+        raise InputError(
+            f"optimiser {optimiser.name!r}: got no learning_rate among its hypers, expected one, "
+            "as the time axis is made of it; add HyperSpec('learning_rate', default)."
+        )
+    return hypers
 
 
 def _decided(settings: Settings, model: Model) -> Settings:
@@ -303,10 +329,10 @@ def _paradigms(settings: Settings) -> dict[str, Paradigm]:
     return named
 
 
-def _refuse_equal_seeds(varied: Sequence[str], model: Model) -> None:
+def _refuse_equal_seeds(varied: Sequence[str], starts: bool) -> None:
     """Refuse seeds that are one run over and over, which statistics would take for several."""
-    if "data" not in varied and not ("init" in varied and model.random_start):
-        why = "" if model.random_start else ", as this model starts from no random numbers"
+    if "data" not in varied and not ("init" in varied and starts):
+        why = "" if starts else ", as this model starts from no random numbers"
         raise InputError(
             f"vary: got {', '.join(varied) or 'nothing'} for several seeds, which are all the same "
             f"run then{why}, expected what differs between them; vary data, take the order "

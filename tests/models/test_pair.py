@@ -143,7 +143,7 @@ REFUSED = {
         r"model.init: got int\d+ of shape \(\) at \['classify'\]\['n'\], expected float",
     ),
     "complex": (
-        module(lambda self, h: jnp.abs(nn.Dense(4, param_dtype=complex)(h))),
+        module(lambda self, h: jnp.abs(nn.Dense(4, param_dtype=jnp.complex64)(h))),
         r"model.init: got complex\d+ of shape",
     ),
     "half of it": (

@@ -328,12 +328,14 @@ def test_a_paradigm_has_no_key_of_a_model_that_draws():
     refused("draws on its key", paradigm=drawing_if_it_may, model=of_model(stochastic=True))
 
 
+@pytest.mark.needs_x64
 def test_parameters_are_in_the_precision_of_the_problem_whatever_their_own():
     for start in (np.float64, np.float32):
         mine = changed("init", lambda found, t=start: jax.tree.map(lambda at: at.astype(t), found))
-        problem = stated(mine, loss)
-        params = jax.eval_shape(problem.init, jax.random.key(0), {})
-        assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {PRECISION}
+        for precision in ("float32", "float64"):
+            problem = stated(mine, loss, precision=precision)
+            params = jax.eval_shape(problem.init, jax.random.key(0), {})
+            assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {precision}
 
 
 def test_a_component_may_read_what_another_one_declares_and_the_learning_rate():

@@ -89,6 +89,50 @@ def test_a_flow_refuses_it_too():
         run(MINE._replace(**REFUSED["by example"][0]), make_flow)
 
 
+def drawing(params, batch, hyper, time, key, state):
+    mean, state = loss(params, batch, hyper, time, key, state)
+    return mean if key is None else mean * jax.random.uniform(key, dtype=mean.dtype), state
+
+
+def counting(params, batch, hyper, time, key, state):
+    mean, _ = loss(params, batch, hyper, time, key, state)
+    return mean * state, state + 1
+
+
+CHANGING = {
+    "a state": (
+        {"loss": counting, "state": lambda params: jnp.zeros((), PRECISION)},
+        "a flow: got 'mine', whose loss has a state that every step of training updates",
+    ),
+    "an undeclared key": (
+        {"loss": drawing},
+        "problem 'mine', loss: got a function that draws on its key, .*stochastic=True",
+    ),
+    "a key": ({"loss": drawing, "stochastic": True}, "'mine', whose loss draws samples"),
+}
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize(("parts", "words"), CHANGING.values(), ids=CHANGING)
+def test_a_flow_refuses_a_loss_that_changes_in_training_from_step_to_step(parts, words):
+    run(MINE._replace(**parts))
+    with pytest.raises(InputError, match=words):
+        run(MINE._replace(**parts), make_flow)
+
+
+@pytest.mark.parametrize("name", ["objective", "gradient_norm", "size"])
+def test_a_measure_does_not_take_the_name_of_another(name):
+    probe = Probe("mine", lambda loss, *_: {name: loss(_[0])}, (MeasureSpec(name),))
+    with pytest.raises(InputError, match=f"probe 'mine': got the measure '{name}', whose name"):
+        run(MINE, probes=(probe,))
+    own = MINE._replace(measure=lambda *_: {name: jnp.zeros(())}, measures=(MeasureSpec(name),))
+    if name == "size":
+        run(own)
+    else:
+        with pytest.raises(InputError, match=f"problem 'mine': got the measure '{name}'"):
+            run(own)
+
+
 def test_a_problem_as_it_should_be_is_run():
     found = run(MINE)
     assert found.measures["size"].shape == (2, 1)

@@ -306,10 +306,18 @@ def test_what_cannot_be_held_against_training_is_refused_in_one_line(
 
 
 def test_a_loss_that_draws_samples_has_no_limit() -> None:
-    noisy = Paradigm("noisy", soft, stochastic=True)
-    with pytest.raises(InputError, match="expected") as caught:
+    noisy = Paradigm("noisy", soft.loss, stochastic=True)
+    with pytest.raises(InputError, match="'noisy', whose loss draws samples, expected") as caught:
         plan_jobs(settings(paradigms=(noisy,)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_loss_whose_state_steps_update_has_no_limit() -> None:
+    counted = Paradigm(
+        "counted", soft.loss, init=lambda params: jnp.ones(()), update=lambda state, aux: state + 1
+    )
+    with pytest.raises(InputError, match="a flow: got 'counted', whose loss has a state"):
+        plan_jobs(settings(paradigms=(counted,)))
 
 
 def test_without_float64_it_is_refused() -> None:

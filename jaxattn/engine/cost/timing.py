@@ -87,4 +87,4 @@ def _shortened(study: Study) -> tuple[Study, float]:
     steps = max(taken, min(round(whole * taken / spans), 2 * _STEPS))
     saves = tuple(np.unique(np.linspace(0, steps, taken + 1).round().astype(int)).tolist())
     short = replace(study.settings, steps=steps, saves=saves)
-    return resolve_settings(short), steps / whole
+    return resolve_settings(short, whole=False), steps / whole
