@@ -1,6 +1,6 @@
 """What the runs of a study depend on, seen by tracing them: nothing is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jaxattn.problems.undeclared import key_shape
 from jaxattn.training.check_optimiser import check_optimiser, first_step
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["hypers_read", "refuse_unread", "starts_at_random"]
+__all__ = ["hypers_read", "refuse_equal_seeds", "refuse_unread", "starts_at_random"]
 
 
 def _can_be_traced(problem: Problem) -> bool:
@@ -113,4 +113,23 @@ def refuse_unread(asked: Iterable[str], read: Iterable[str]) -> None:
             f"{unread[0]}: got a value that nothing in these runs depends on, expected a "
             "hyperparameter that is read (another may be in force in its place); drop it, or read "
             "it where it is declared."
+        )
+
+
+def refuse_equal_seeds(varied: Sequence[str], starts: bool) -> None:
+    """Refuse seeds that are one run over and over, which statistics would take for several.
+
+    Args:
+        varied: what a seed changes.
+        starts: whether the start depends on its key.
+
+    Raises:
+        InputError: with what to vary.
+    """
+    if "data" not in varied and not ("init" in varied and starts):
+        why = "" if starts else ", as this model starts from no random numbers"
+        raise InputError(
+            f"vary: got {', '.join(varied) or 'nothing'} for several seeds, which are all the same "
+            f"run then{why}, expected what differs between them; vary data, take the order "
+            "shuffled-per-seed, or one seed."
         )

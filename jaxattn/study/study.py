@@ -3,7 +3,7 @@
 Nothing that runs looks a name up again: it is given a `Study`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,12 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
-from jaxattn.study.dependence import hypers_read, refuse_unread, starts_at_random
+from jaxattn.study.dependence import (
+    hypers_read,
+    refuse_equal_seeds,
+    refuse_unread,
+    starts_at_random,
+)
 from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import refuse_taken_names, split_hypers
 from jaxattn.study.settings import (
@@ -265,7 +270,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         varied = ("init",) if starts else ("data",)
     draws = not order.shared or any(problem.stochastic for problem in problems)
     if not draws and len(settings.seeds) > 1:
-        _refuse_equal_seeds(varied, starts)
+        refuse_equal_seeds(varied, starts)
     return Study(
         settings,
         task,
@@ -327,17 +332,6 @@ def _paradigms(settings: Settings) -> dict[str, Paradigm]:
             f"paradigms: got {[each.name for each in paradigms]}, expected each once; rename one."
         )
     return named
-
-
-def _refuse_equal_seeds(varied: Sequence[str], starts: bool) -> None:
-    """Refuse seeds that are one run over and over, which statistics would take for several."""
-    if "data" not in varied and not ("init" in varied and starts):
-        why = "" if starts else ", as this model starts from no random numbers"
-        raise InputError(
-            f"vary: got {', '.join(varied) or 'nothing'} for several seeds, which are all the same "
-            f"run then{why}, expected what differs between them; vary data, take the order "
-            "shuffled-per-seed, or one seed."
-        )
 
 
 def _save_steps(settings: Settings) -> tuple[int, ...]:
