@@ -5,13 +5,22 @@ from math import isfinite
 
 import numpy as np
 
-from jaxattn.core.contracts import HyperSpec, InputError
+from jaxattn.core.contracts import HyperSpec, InputError, Problem
+from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.result_measures import KNOWN
 from jaxattn.study.axes import Axis
 from jaxattn.study.settings import Settings
+from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["RESERVED", "refuse_out_of_range", "refuse_taken_names", "split_hypers"]
+__all__ = [
+    "RESERVED",
+    "declared_hypers",
+    "of_run",
+    "refuse_out_of_range",
+    "refuse_taken_names",
+    "split_hypers",
+]
 
 RESERVED = (
     *("paradigm", "dynamics", "seed", "save", "split", "part", "row", "status"),
@@ -92,3 +101,25 @@ def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
         raise InputError(
             f"{spec.name}: got {value:g}, expected a number {bound}{top} in {precision}."
         )
+
+
+def of_run(hypers: Mapping[str, HyperSpec]) -> list[str]:
+    """Those that have a value of every run's own; see `HyperSpec.of_run`."""
+    return [name for name, spec in hypers.items() if spec.of_run is not None]
+
+
+def declared_hypers(optimiser: Optimiser, problems: Iterable[Problem]) -> dict[str, HyperSpec]:
+    """Every hyperparameter that some part declares, by name.
+
+    Raises:
+        InputError: two parts declare one differently, or nobody a learning rate.
+    """
+    declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
+    declared += [(f"paradigm {each.name!r} or its model", each.hypers) for each in problems]
+    hypers = {spec.name: spec for spec in merged_hypers(declared)}
+    if "learning_rate" not in hypers:
+        raise InputError(
+            f"optimiser {optimiser.name!r}: got no learning_rate among its hypers, expected one, "
+            "as the time axis is made of it; add HyperSpec('learning_rate', default)."
+        )
+    return hypers

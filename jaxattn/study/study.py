@@ -21,7 +21,6 @@ from jaxattn.core.contracts import (
     Problem,
     Task,
 )
-from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.part_rates import PART_RATES
 from jaxattn.flow import limit_for, optimiser_of
@@ -39,7 +38,7 @@ from jaxattn.study.dependence import (
     starts_at_random,
 )
 from jaxattn.study.fields import AUTO
-from jaxattn.study.hypers import refuse_taken_names, split_hypers
+from jaxattn.study.hypers import declared_hypers, of_run, refuse_taken_names, split_hypers
 from jaxattn.study.settings import (
     AGAINST_DEFAULTS,
     ATOL_OF_RTOL,
@@ -247,7 +246,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         attention_problem(task, model, paradigm, attention, settings.precision)
         for paradigm in paradigms.values()
     ]
-    hypers = _hypers(optimiser, problems)
+    hypers = declared_hypers(optimiser, problems)
     measured = {key for of in problems for one in of.measures for key in (one.name, *one.dims)}
     refuse_taken_names(hypers, measured)
     traced, constants = split_hypers(settings, hypers)
@@ -261,7 +260,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
             f"against: got {got}, expected float64 and none; every run has its limits beside "
             "it, and how far apart they are is below the rounding of float32."
         )
-    on = {*constants, *(name for axis in traced for name in axis.names), *_of_run(hypers)}
+    on = {*constants, *(name for axis in traced for name in axis.names), *of_run(hypers)}
     asked = settings.hypers if whole else ()
     refuse_unread(asked, hypers_read(task, problems, optimiser, on, asked))
     starts = model.random_start and starts_at_random(problems[0], frozenset(on))
@@ -285,24 +284,6 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         traced,
         constants,
     )
-
-
-def _of_run(hypers: Mapping[str, HyperSpec]) -> list[str]:
-    """Those that have a value of every run's own; see `HyperSpec.of_run`."""
-    return [name for name, spec in hypers.items() if spec.of_run is not None]
-
-
-def _hypers(optimiser: Optimiser, problems: Iterable[Problem]) -> dict[str, HyperSpec]:
-    """Every hyperparameter that some part declares, by name."""
-    declared = [(f"optimiser {optimiser.name!r}", optimiser.hypers)]
-    declared += [(f"paradigm {each.name!r} or its model", each.hypers) for each in problems]
-    hypers = {spec.name: spec for spec in merged_hypers(declared)}
-    if "learning_rate" not in hypers:
-        raise InputError(
-            f"optimiser {optimiser.name!r}: got no learning_rate among its hypers, expected one, "
-            "as the time axis is made of it; add HyperSpec('learning_rate', default)."
-        )
-    return hypers
 
 
 def _decided(settings: Settings, model: Model) -> Settings:
