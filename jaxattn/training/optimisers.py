@@ -270,13 +270,16 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
         InputError: an unknown name, what is no function, an optimiser of one's own under the name
             of a built-in, or a function beside a schedule that it would not follow.
     """
-    _refuse_no_function("optimiser", optimiser, "an Optimiser, or a function of hyper")
-    _refuse_no_function("schedule", schedule, "a function of hyper and the number of steps")
-    return _as_optimiser(optimiser, schedule)
+    chosen = resolve("optimiser", OPTIMISERS, optimiser)
+    _refuse_no_function("optimiser", chosen, "an Optimiser, or a function of hyper")
+    if schedule is not None:
+        schedule = resolve("schedule", SCHEDULES, schedule)
+        _refuse_no_function("schedule", schedule, "a function of hyper and the number of steps")
+    return _as_optimiser(chosen, schedule)
 
 
 def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
-    if not (given is None or callable(given) or isinstance(given, str | Optimiser)):
+    if not (callable(given) or isinstance(given, Optimiser)):
         raise InputError(f"{kind}: got {described(given)}, expected a name, or {expected}.")
     try:
         hash(given)
@@ -288,10 +291,7 @@ def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
 
 
 @lru_cache(maxsize=64)
-def _as_optimiser(optimiser: Any, schedule: Any) -> Optimiser:
-    if schedule is not None:
-        schedule = resolve("schedule", SCHEDULES, schedule)
-    chosen = resolve("optimiser", OPTIMISERS, optimiser)
+def _as_optimiser(chosen: Any, schedule: Any) -> Optimiser:
     if not isinstance(chosen, Optimiser):
         function = chosen
         name = getattr(function, "__name__", "custom")
