@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jaxattn import plots as plots
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
-    from jaxattn.analysis.limit_gaps import departures as departures
+    from jaxattn.analysis.limit_departures import departures as departures
     from jaxattn.analysis.limit_gaps import orders as orders
     from jaxattn.analysis.summary import summary as summary
     from jaxattn.api.compare import compare as compare
@@ -56,7 +56,7 @@ _WHERE = {
     "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("api.compare", "compare"),
-    "departures": ("analysis.limit_gaps", "departures"),
+    "departures": ("analysis.limit_departures", "departures"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),

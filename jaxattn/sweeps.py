@@ -106,7 +106,8 @@ def run(
         InputError: before anything is written, for what cannot be run.
         KeyboardInterrupt: what was finished is kept.
     """
-    wanted, path = as_spec(spec), Path(folder)
+    path = Path(folder).absolute()  # components of one's own may change the directory
+    wanted = as_spec(spec)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
         return run_sweep(wanted, path, overwrite=overwrite, where=where, to=to)
@@ -137,7 +138,8 @@ def resume(
         InputError: no sweep there, another spec or other versions, with the difference.
         KeyboardInterrupt: what was finished is kept.
     """
-    wanted, path = None if spec is None else as_spec(spec), Path(folder)
+    path = Path(folder).absolute()
+    wanted = None if spec is None else as_spec(spec)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
         return resume_sweep(path, spec=wanted, where=where, to=to)

@@ -24,12 +24,14 @@ def example_limits(
     sharpest: float = 4.0,
     saves: int = 21,
     constants: Mapping[str, float] | None = None,
+    own_error: float | None = None,
     **spec: object,
 ) -> xr.Dataset:
     """Every row done.
 
     Of each limit ``distance = factor * rate^power * (time / END) * (1 + 0.1 seed)``, and its way
-    is 1. The sharpness of training rises from 1 to `sharpest`, linearly in time.
+    is 1. The sharpness of training rises from 1 to `sharpest`, linearly in time. The first row of
+    each limit, at the first learning rate, is so far from itself when solved again at the end.
     """
     powers = POWERS if powers is None else powers
     made = example_result(paradigms, rates, seeds, flow_seeds=seeds, saves=saves, picture=())
@@ -54,6 +56,9 @@ def example_limits(
         "moved": np.broadcast_to(share, shape).copy(),
         "sharpness": np.broadcast_to(sharp, shape).copy(),
     }
+    if own_error is not None:
+        variables["own_error"] = np.full(shape, np.nan)
+        variables["own_error"][:, 1:, 0, 0] = own_error * share
     ds = ds.assign({name: (dims, values) for name, values in variables.items()})
     said = json.loads(ds.attrs["spec"]) | {"batch_size": None, "against": list(powers), **spec}
     own = {"momentum": {"momentum": 0.5}, "adam": {"beta1": 0.5}}

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.edge_of_stability import edge_in, edge_times
 from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
-    departures,
+    WELL_ABOVE,
     limits_in,
     order_records,
     watched,
 )
+from jaxattn.analysis.limit_gaps import departures as times_of_departure
 from jaxattn.analysis.limit_wording import run_name
 from jaxattn.analysis.places import places
 from jaxattn.core.contracts import Status
@@ -25,17 +27,44 @@ __all__ = [
     "FOLLOWS",
     "NOISE",
     "NO_LIMIT",
+    "OWN_ERROR",
     "STEPS",
     "departure_records",
+    "departures",
 ]
 
-EDGE, STEPS, DIVERGED, NO_LIMIT, NOISE = (
-    *("edge of stability", "finite steps", "diverged", "no limit", "noise"),
+EDGE, STEPS, DIVERGED, NO_LIMIT, NOISE, OWN_ERROR = (
+    *("edge of stability", "finite steps", "diverged", "no limit", "noise", "own error"),
 )
 """Why training left a limit."""
 
 FOLLOWS = 0.25
 """Training does not follow a limit whose order is smaller than this."""
+
+
+def departures(
+    ds: xr.Dataset, limit: str | None = None, tolerance: float = TOLERANCE
+) -> pd.DataFrame:
+    """When training leaves each of its continuous limits, and why: a line a limit and setting.
+
+    Args:
+        ds: a result with limits beside training.
+        limit: one of them; by default all.
+        tolerance: share of the furthest that a limit came from its start at which training has
+            left it.
+
+    Returns:
+        The records of `departure_records`: ``limit``, ``paradigm``, the swept axes, ``time`` and
+        ``step``, ``why``, the limit's ``own_error``, and more. Times in ``jaxattn``'s own: the
+        optimiser's clock.
+
+    Raises:
+        InputError: no limits in the result, or not this one.
+    """
+    for name in limits_in(ds) if limit is None else (limit,):
+        times_of_departure(ds, name, tolerance)  # refuses what is not there
+    lines = pd.DataFrame(departure_records(ds, tolerance))
+    return lines if limit is None else lines[lines["limit"] == limit].reset_index(drop=True)
 
 
 def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict[str, Any]]:
@@ -45,9 +74,11 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         Records of ``limit``, ``paradigm``, the swept axes, ``tolerance``, ``seeds`` of which it is
         known, how many ``left`` and how many ``diverged``, ``time`` and ``step`` (medians of those
         that left, NaN where none did), ``edge`` and ``edge_time`` (of learning rate times
-        sharpness, median of those that reach it; NaN where unknown or never), and ``why``: ""
-        where no more than half left, else
+        sharpness, median of those that reach it; NaN where unknown or never), ``own_error`` of the
+        limit (the largest over the saves; NaN: not known), and ``why``: "" where no more than half
+        left, else
 
+        - own error: what is tolerated is not well above it, so that the solver may have left;
         - edge of stability: it was reached before, by most of those that left;
         - diverged: most of them did, without that;
         - noise: the limit is stochastic, so that paths part by nature;
@@ -58,7 +89,8 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
     slopes = {(line["dynamics"], run_name(line)): line["slope"] for line in order_records(ds)}
     lost = ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED
     for limit in limits_in(ds):
-        left, known = departures(ds, limit, tolerance), watched(ds, limit)
+        left, known = times_of_departure(ds, limit, tolerance), watched(ds, limit)
+        way = ds["moved"].sel(dynamics=limit, drop=True).max("save").where(known)
         for labels, at in places(left, "seed"):
             times, gone = left[at].values, np.isfinite(left[at].values)
             edges = np.full(times.shape, np.nan) if reached is None else reached[at].values
@@ -74,11 +106,16 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
                 "step": _step_at(ds, at, time),
                 "edge": np.nan if level is None else float(level.isel(at, missing_dims="ignore")),
                 "edge_time": _median_of_finite(edges),
+                "own_error": float(left["own_error"].isel(at, missing_dims="ignore").max()),
             }
             most = 2 * gone.sum() > record["seeds"]
             before = np.mean(edges[gone] <= times[gone]) > 0.5 if most else False
             slope = slopes.get((limit, run_name(record)), np.nan)
-            record["why"] = _why(record, bool(before), float(slope)) if most else ""
+            tolerated = tolerance * _median_of_finite(way.isel(at).values)
+            if most and WELL_ABOVE * record["own_error"] > tolerated:
+                record["why"] = OWN_ERROR
+            else:
+                record["why"] = _why(record, bool(before), float(slope)) if most else ""
             records.append(record)
     return records
 

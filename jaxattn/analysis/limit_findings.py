@@ -7,8 +7,15 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.edge_of_stability import edge_in, products
-from jaxattn.analysis.limit_departures import DIVERGED, EDGE, FOLLOWS, STEPS, departure_records
-from jaxattn.analysis.limit_gaps import limits_in, order_records
+from jaxattn.analysis.limit_departures import (
+    DIVERGED,
+    EDGE,
+    FOLLOWS,
+    OWN_ERROR,
+    STEPS,
+    departure_records,
+)
+from jaxattn.analysis.limit_gaps import WELL_ABOVE, limits_in, order_records
 from jaxattn.analysis.limit_wording import grouped, limit_words, run_name, slope_words
 from jaxattn.analysis.wording import Finding, capital, listed
 from jaxattn.flow import LIMITS
@@ -35,8 +42,21 @@ _NO_POWER = (
     "slope goes {slopes}."
 )
 _LEFT_OUT = (
-    "Rates at which runs diverge or reach the edge of stability are in no order, which is fitted "
-    "to {counts}."
+    "Rates at which runs diverge or reach the edge of stability{within} are in no order, which is "
+    "fitted to {counts}."
+)
+
+_OWN_ERROR = (
+    "{limit} has an error of its own of {errors}: so far is a row of it from itself, solved at a "
+    "tenth of its tolerances."
+)
+_UNKNOWN_ERROR = (
+    "The own error of {limit} is not known for {names}: no row of it here was solved to its end at "
+    "a tenth of its tolerances."
+)
+_WITHIN_ERROR = (
+    "At {counts} the distance from {limit} is less than {times} times its own error and may be the "
+    "solver's: no order is claimed of it; ask for a smaller flow_rtol."
 )
 
 _LEAVES = "{rate} {name} leaves {limit} (by {share} of its way) {when}"
@@ -46,6 +66,10 @@ _PAST_THE_EDGE = (
     "reaches {edge:.3g} at time {times}."
 )
 _DIVERGES = "Why{where}: its runs diverge."
+_OF_SOLVER = (
+    "Why{where}: that is less than {times} times the limit's own error, {error:.1e}, and may be "
+    "the solver's; ask for a smaller flow_rtol."
+)
 _OF_STEPS = "Why{where}: {edge}it is the error of steps of this size{falls}."
 
 _KINKS = (
@@ -74,7 +98,10 @@ def gap_findings(ds: xr.Dataset) -> list[Finding]:
     said: list[str] = []
     for limit in limits:
         said += _of_orders(ds, limit, [line for line in lines if line["dynamics"] == limit])
-        said += _of_departures([record for record in records if record["limit"] == limit], lines)
+        own = [record for record in records if record["limit"] == limit]
+        said += _of_departures(own, lines)
+        if "own_error" in ds:
+            said += _of_own_error(limit, own)
     if not spec_of(ds).get("smooth", True):
         said.append(_KINKS)
     return [Finding(_SETTING, _MEASURE, text) for text in (*said, *_of_edge(ds, records))]
@@ -92,6 +119,13 @@ def _of_orders(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) -
     if known is not None and known.stochastic:
         yield _IN_LAW.format(limit=capital(called))
         return
+    if within := [line for line in lines if line["rates_within_it"]]:
+        counts = (
+            f"{line['rates_within_it']} of {ds.sizes['learning_rate']} learning rates of "
+            f"{run_name(line)}"
+            for line in within
+        )
+        yield _WITHIN_ERROR.format(counts=listed(counts), limit=called, times=WELL_ABOVE)
     lines = [line for line in lines if np.isfinite(line["slope"])]
     follow = [line for line in lines if line["slope"] >= FOLLOWS]
     expected = f"; {words}" if (words := _expected(ds, limit)) else ""
@@ -113,7 +147,29 @@ def _of_orders(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) -
     asked = ds.sizes["learning_rate"]
     if few := [line for line in lines if line["rates"] < asked]:
         counts = (f"{line['rates']} of {asked} for {run_name(line)}" for line in few)
-        yield _LEFT_OUT.format(counts=listed(counts))
+        more = ", or come too close to the limit's own error," if within else ""
+        yield _LEFT_OUT.format(counts=listed(counts), within=more)
+
+
+def _of_own_error(limit: str, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """How far a limit is solved, as far as it is known; of a stochastic one nothing is.
+
+    Args:
+        limit: by name.
+        records: its `jaxattn.analysis.limit_departures.departure_records`.
+    """
+    known, called = LIMITS.get(limit), limit_words(limit)
+    if known is not None and known.stochastic:
+        return
+    errors = {
+        name: max(record["own_error"] for record in group)
+        for name, group in grouped(run_name, records)
+    }
+    sure = [f"{error:.1e} for {name}" for name, error in errors.items() if np.isfinite(error)]
+    if sure:
+        yield _OWN_ERROR.format(limit=capital(called), errors=listed(sure))
+    if lost := [name for name, error in errors.items() if not np.isfinite(error)]:
+        yield _UNKNOWN_ERROR.format(limit=called, names=listed(lost))
 
 
 def _is_settled(line: Mapping[str, Any]) -> bool:
@@ -191,6 +247,9 @@ def _reasons(
         if why == EDGE:
             times = listed(dict.fromkeys(f"{record['edge_time']:.3g}" for record in group))
             yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], times=times)
+        elif why == OWN_ERROR:
+            error = max(record["own_error"] for record in group)
+            yield _OF_SOLVER.format(where=where, times=WELL_ABOVE, error=error)
         elif why == DIVERGED:
             yield _DIVERGES.format(where=where)
         elif why == STEPS:

@@ -21,6 +21,7 @@ from jaxattn.results.derived import first_crossing
 
 __all__ = [
     "TOLERANCE",
+    "WELL_ABOVE",
     "Gap",
     "Order",
     "departures",
@@ -30,11 +31,16 @@ __all__ = [
     "order_records",
     "orders",
     "orders_by_name",
+    "own_errors",
     "watched",
 ]
 
 TOLERANCE = 0.01
 """Training has left its limit where they are further apart than this share of the limit's way."""
+
+WELL_ABOVE = 10
+"""A distance is between training and its limit where it is so many times the limit's own error: a
+tenth of it that is the solver's moves the slope between a rate and its half by 0.14 at most."""
 
 
 class Gap(NamedTuple):
@@ -148,17 +154,35 @@ def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
     return ended & (Status.ended_well(status) | (status == Status.DIVERGED))
 
 
+def own_errors(ds: xr.Dataset, limit: str) -> xr.DataArray:
+    """How far a limit is from itself, solved at a tenth of its tolerances: about its own error.
+
+    Returns:
+        ``[paradigm, ..., save]``, of the row that was solved twice, or the largest of several; NaN
+        where it is not known, as of stochastic limits.
+    """
+    if "own_error" not in ds:
+        return xr.full_like(ds["distance"].sel(dynamics=limit, drop=True), np.nan)
+    own = ds["own_error"].sel(dynamics=limit, drop=True)
+    own = own.max([dim for dim in own.dims if dim in ("learning_rate", "seed")])
+    # A point of an axis that no row was solved twice at has the largest of those that have one.
+    return own.fillna(own.max([dim for dim in own.dims if dim not in ("paradigm", "save")]))
+
+
 def orders(ds: xr.Dataset) -> pd.DataFrame:
     """The order of the distance of training from each limit in the learning rate.
 
     The distance is the largest over the saves, of the rows that ended well under both and did not
-    reach the edge of stability, beyond which a distance has no order. Neither has that of a
+    reach the edge of stability, beyond which a distance has no order. Neither has one that is less
+    than `WELL_ABOVE` times the limit's own error, which may be the solver's; nor that of a
     stochastic limit, whose paths have noise of their own: there is no line of it.
 
     Returns:
         A line for each limit, paradigm and point of the other swept axes: ``dynamics``,
         ``paradigm``, those axes, ``slope``, ``low``, ``high`` (95 %), ``local`` (a list),
-        ``seeds`` and ``rates`` that were fitted. Empty with fewer than two learning rates.
+        ``seeds`` and ``rates`` that were fitted, ``own_error`` of the limit (the largest over the
+        saves; NaN: not known) and ``rates_within_it``, at which most distances are not well above
+        it. Empty with fewer than two learning rates.
     """
     return pd.DataFrame(order_records(ds))
 
@@ -176,8 +200,12 @@ def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
         largest = largest.where(watched(ds, limit) & trained)
         largest = largest if reached is None else largest.where(~np.isfinite(reached))
         largest = largest.transpose("paradigm", ..., "seed", "learning_rate")
+        own = own_errors(ds, limit).max("save")
         for labels, at in places(largest, "seed", "learning_rate"):
-            order = fit_order(ds["learning_rate"].values, largest[at].values)
+            error = float(own.isel(at, missing_dims="ignore").max())
+            values = largest[at].values
+            within = values < WELL_ABOVE * error
+            order = fit_order(ds["learning_rate"].values, np.where(within, np.nan, values))
             records.append(
                 {
                     "dynamics": limit,
@@ -188,16 +216,23 @@ def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
                     "local": order.local.tolist(),
                     "seeds": order.seeds,
                     "rates": order.rates.size,
+                    "own_error": error,
+                    "rates_within_it": int(
+                        np.sum(2 * within.sum(axis=0) > np.isfinite(values).sum(axis=0))
+                    ),
                 }
             )
     return records
+
+
+_OF_A_FIT = (*("slope", "low", "high", "local", "seeds", "rates", "own_error", "rates_within_it"),)
 
 
 def orders_by_name(ds: xr.Dataset) -> dict[str, dict[str, dict[str, Any]]]:
     """`orders` by limit and paradigm; a point of other swept axes is named beside the paradigm."""
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for line in order_records(ds):
-        shown = {key: line.pop(key) for key in ("slope", "low", "high", "local", "seeds", "rates")}
+        shown = {key: line.pop(key) for key in _OF_A_FIT}
         limit, paradigm = line.pop("dynamics"), line.pop("paradigm")
         where = ", ".join(f"{name} {value:g}" for name, value in line.items())
         by_name.setdefault(limit, {})[f"{paradigm}, {where}" if where else paradigm] = shown
@@ -214,6 +249,7 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
 
     Returns:
         ``[paradigm, ..., seed]``; NaN where never, and where that is not known (see `watched`).
+        Its coordinate ``own_error`` is the limit's own, the largest over the saves.
 
     Raises:
         InputError: a limit that is not there.
@@ -232,6 +268,7 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
     time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
     left = _departure(time.values, distance.values, way.values, tolerance)
     when = distance.isel(save=0, drop=True).copy(data=left).where(watched(ds, limit))
+    when = when.assign_coords(own_error=own_errors(ds, limit).max("save"))
     return when.rename("departure").assign_attrs(
         units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
     )

@@ -38,6 +38,7 @@ def compare(
     flow_examples: int = 512,
     flow_solver: str | Any = "auto",
     flow_rtol: float | Literal["auto"] = "auto",
+    flow_atol: float | Literal["auto"] = "auto",
     precision: str = "auto",
     against: str | Sequence[str] = (),
     curvature: int | Literal["auto"] = "auto",
@@ -78,6 +79,8 @@ def compare(
             without kinks.
         flow_rtol: relative error of one step of a flow, between 0 and 1; auto: 1e-4, and beside
             limits 1e-10, or 1e-5 of a model with kinks.
+        flow_atol: absolute error of one step of a flow, above 0, in units of what it is of: the
+            root mean square of each leaf of parameters at the start; auto: 1e-2 times flow_rtol.
         precision: of training: float32 or float64; auto: float32, or float64 beside limits. Flows
             and theory are in float64 always.
         against: continuous limits beside every run (`jaxattn.flow.LIMITS`), one or several. All

@@ -155,13 +155,14 @@ def _compare(command: Compare) -> int:
     from jaxattn.terminal.progress_bar import Reporter
     from jaxattn.terminal.tables import results_table, sentences
 
+    here = Path.cwd()  # a component of one's own may leave it
     study = resolve_settings(
         Settings(task=_task(command), hypers=_hypers(command), **_flags(command))
     )
     out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
         ds, late = _all_but_the_last(
-            lambda: compare_into(out, study, command.overwrite, reporter.on_progress)
+            lambda: compare_into(here / out, study, command.overwrite, reporter.on_progress)
         )
     failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
     if command.json:

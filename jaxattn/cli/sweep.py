@@ -44,7 +44,7 @@ def _run(command: SweepRun) -> int:
 
 
 def _resume(command: SweepResume) -> int:
-    from jaxattn.engine.directory import threads_of
+    from jaxattn.engine.manifest import threads_of
 
     # Before JAX makes its devices: sums on a CPU depend on how many threads share them.
     if threads := threads_of(command.folder):

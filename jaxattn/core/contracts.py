@@ -19,6 +19,7 @@ from jaxattn.core.protocols import (
     BatchLoss,
     Classify,
     Discontinuities,
+    DrawParams,
     ExampleLoss,
     InitParams,
     InitState,
@@ -176,6 +177,11 @@ class Task:
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
 
 
+def _as_they_are(params: Params, key: Array) -> Params:
+    del key
+    return params
+
+
 class Model(NamedTuple):
     """A focus model and a classification model over one shared representation.
 
@@ -183,6 +189,7 @@ class Model(NamedTuple):
     - ``represent(params, example, key) -> Values``: leaves ``[segment, ...]``: what is averaged
     - ``score(params, example, values) -> [segment]``: the focus model
     - ``classify(params, value) -> [class]``: logits of one value, averaged or of one segment
+    - ``draw(params, key) -> params``: what the three see in training, where it is stochastic
     """
 
     init: InitParams
@@ -190,6 +197,7 @@ class Model(NamedTuple):
     score: Score
     classify: Classify
     stochastic: bool = False
+    """Whether training draws: only then `represent` and `draw` are given keys, each its own."""
     hypers: tuple[HyperSpec, ...] = ()
     random_start: bool = True
     """False where `init` ignores its key: then seeds differ by their data only."""
@@ -198,6 +206,7 @@ class Model(NamedTuple):
     smooth: bool = True
     """False where the gradient jumps, as at the kinks of ReLU: there a solver of high order or
     tight tolerance gains nothing, and limits of an order above 1 lose it."""
+    draw: DrawParams = _as_they_are
 
 
 class AttentionMap(NamedTuple):
@@ -238,6 +247,7 @@ class Paradigm(NamedTuple):
     init: InitState = _no_state
     update: UpdateState = _keep_state
     stochastic: bool = False
+    """Whether the loss draws on ``context.key``, which is None otherwise."""
 
 
 class Problem(NamedTuple):

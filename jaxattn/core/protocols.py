@@ -16,6 +16,7 @@ __all__ = [
     "BatchLoss",
     "Classify",
     "Discontinuities",
+    "DrawParams",
     "ExampleLoss",
     "InitParams",
     "InitState",
@@ -52,10 +53,22 @@ class InitParams(Protocol):
 
 
 @runtime_checkable
+class DrawParams(Protocol):
+    """``draw(params, key) -> params``: what an example in training sees of the parameters.
+
+    With noise on them, or a key beside them for `Score` and `Classify`, which are given none. It is
+    asked for stochastic models only, and not when they are measured.
+    """
+
+    def __call__(self, params: Params, key: Array, /) -> Params:
+        """The parameters that `Represent`, `Score` and `Classify` are then given."""
+
+
+@runtime_checkable
 class Represent(Protocol):
     """``represent(params, example, key) -> values``: leaves ``[segment, ...]``, to be averaged.
 
-    `key` is None unless model or paradigm are stochastic, and None whenever the model is measured.
+    `key` is None unless the model is stochastic, and None whenever it is measured.
     """
 
     def __call__(self, params: Params, example: Example, key: Array | None, /) -> PyTree:

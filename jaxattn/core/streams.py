@@ -7,12 +7,15 @@ from jaxtyping import Array, Integer
 
 from jaxattn.core.contracts import Keys
 
-__all__ = ["streams"]
+__all__ = ["PRNG", "streams"]
+
+PRNG = "threefry2x32"
+"""The implementation of every key here: ``jax_default_prng_impl`` has no say in it."""
 
 
 def _stream(name: str) -> Array:
     # crc32 is fixed by its standard; Python's hash() changes from process to process.
-    return jax.random.fold_in(jax.random.key(0), zlib.crc32(name.encode()))
+    return jax.random.fold_in(jax.random.key(0, impl=PRNG), zlib.crc32(name.encode()))
 
 
 def streams(seed: int | Integer[Array, ""]) -> Keys:

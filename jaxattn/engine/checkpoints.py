@@ -1,8 +1,10 @@
 """The parameters at the end of every run of a sweep, kept by orbax."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
@@ -31,8 +33,9 @@ def write_params(folder: Path, number: int, params: Params) -> None:
     if place.exists():
         # Of a chunk whose own file was not finished, or is computed again.
         shutil.rmtree(place)
-    with _keeper() as keeper:
-        keeper.save(place, params)
+    place.parent.mkdir(exist_ok=True)
+    with _plain_name(place.parent) as parent, _keeper() as keeper:
+        keeper.save(parent / place.name, params)
 
 
 def final_params(folder: Path, labels: Mapping[str, Any]) -> Params:
@@ -59,8 +62,8 @@ def final_params(folder: Path, labels: Mapping[str, Any]) -> Params:
             f"params: got a run of chunk {number}, which is not finished; go on with `jaxattn "
             f"sweep resume {folder}`."
         )
-    with _keeper() as keeper:
-        params: Any = keeper.restore(place)
+    with _plain_name(place.parent) as parent, _keeper() as keeper:
+        params: Any = keeper.restore(parent / place.name)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[row], params)
 
 
@@ -110,6 +113,15 @@ def _index(ds: xr.Dataset, dim: str, labels: Mapping[str, Any]) -> int:
 
 def _place(folder: Path, number: int) -> Path:
     return folder.absolute() / PARAMS / f"{number:07d}"
+
+
+@contextmanager
+def _plain_name(folder: Path) -> Iterator[Path]:
+    """A folder by another name: to orbax ``[0.1]``, ``*`` or ``gs:`` in a path are no names."""
+    with TemporaryDirectory(prefix="jaxattn-") as aside:
+        link = Path(aside) / "folder"
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
 
 
 def _keeper() -> ocp.StandardCheckpointer:

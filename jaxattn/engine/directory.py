@@ -12,43 +12,33 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import jax
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.precision import x64_is_on
-from jaxattn.engine.executors.worker_setup import thread_pool
 from jaxattn.engine.lock import HOLDER, LOCK, not_writable
 from jaxattn.engine.log import LOG
+from jaxattn.engine.manifest import MANIFEST, begun_otherwise
 from jaxattn.engine.tensorboard import SCALARS
 from jaxattn.results.checksum import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.results.files import RESULTS, write_json
-from jaxattn.run.provenance import environment
+from jaxattn.results.files import RESULTS
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import difference, spec_hash, spec_json
 
 __all__ = [
-    "MANIFEST",
     "PARAMS",
     "begin",
-    "begun_otherwise",
-    "check_environment",
     "check_free",
     "clear",
-    "identity",
-    "made_with",
     "read_spec_in",
     "remove_partial_files",
     "results_are_whole",
     "spec_difference",
     "states",
-    "threads_of",
 ]
 
 SPEC = "spec.json"
-MANIFEST = "manifest.json"
 PARAMS = "params"
 _OWN = (SPEC, MANIFEST, LOG, RESULTS, "run.json", HOLDER)
 
@@ -175,83 +165,6 @@ def read_spec_in(folder: Path) -> Spec:
             "put it back from a copy. Finished chunks are untouched."
         ) from error
     return spec
-
-
-def begun_otherwise(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a sweep whose files are of another schema; None of all others."""
-    try:
-        manifest = dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None  # what is wrong with the manifest is said when it is needed
-    known = {"schema_version", "spec_hash", "chunks", "rows"} <= set(manifest)
-    return manifest if known and manifest["schema_version"] != SCHEMA_VERSION else None
-
-
-def made_with() -> dict[str, Any]:
-    """What the bits of a chunk depend on besides the spec."""
-    installation = environment()
-    facts: dict[str, Any] = {
-        name: installation["versions"][name] for name in ("jaxattn", "jax", "jaxlib")
-    }
-    facts |= {"backend": jax.default_backend(), "x64": x64_is_on()}
-    # On a CPU, the threads that share a long sum.
-    return facts | ({"threads": thread_pool()} if facts["backend"] == "cpu" else {})
-
-
-def identity(sweep: Sweep) -> dict[str, Any]:
-    """What a manifest says of the sweep itself."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "spec_hash": spec_hash(sweep.spec),
-        "chunks": sweep.chunk_count,
-        "rows": sweep.rows,
-    }
-
-
-def check_environment(folder: Path, sweep: Sweep) -> None:
-    """Refuse to go on with a sweep as it was not begun; write the manifest if there is none yet.
-
-    Raises:
-        InputError: the manifest is of another spec, or of other versions, with the difference.
-    """
-    file, here = folder / MANIFEST, made_with()
-    expected = identity(sweep)
-    if not file.is_file():
-        write_json(file, {**expected, "made_with": here})
-        return
-    try:
-        there = dict(json.loads(file.read_text(encoding="utf-8")))
-        before = dict(there["made_with"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"{file}: got a damaged file, expected the manifest of the sweep; put it back from a "
-            "copy, or delete it if every chunk was computed with these versions."
-        ) from error
-    for name, value in expected.items():
-        if there.get(name) != value:
-            raise InputError(
-                f"{file}: got {name} {there.get(name)}, expected {value} as in {SPEC}: it is of "
-                "another sweep; put the right one back. Finished chunks are untouched."
-            )
-    apart = [
-        f"{name}: {before.get(name)} there, {here.get(name)} here"
-        for name in dict.fromkeys((*before, *here))
-        if before.get(name) != here.get(name)
-    ]
-    if apart:
-        raise InputError(
-            f"{folder}: got a sweep that was begun otherwise ({_some(apart)}), expected the same, "
-            "on which its bits depend; use what it was begun with, or begin a new one."
-        )
-
-
-def threads_of(folder: Path) -> int | None:
-    """Threads of XLA's pool on the CPU that the sweep was begun on; None where it was no CPU."""
-    try:
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["made_with"]
-        return int(facts["threads"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # what is wrong with the manifest is said when it is needed
 
 
 def results_are_whole(folder: Path, sweep: Sweep) -> bool:

@@ -12,10 +12,8 @@ from jaxattn.engine.checkpoints import write_params
 from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.directory import (
     begin,
-    check_environment,
     check_free,
     clear,
-    identity,
     read_spec_in,
     remove_partial_files,
     results_are_whole,
@@ -26,11 +24,20 @@ from jaxattn.engine.executors.base import Engine
 from jaxattn.engine.executors.open import EngineOptions, open_engine
 from jaxattn.engine.lock import exclusive_lock
 from jaxattn.engine.log import log
+from jaxattn.engine.manifest import (
+    MANIFEST,
+    check_hardware,
+    check_manifest,
+    identity,
+    programs_of,
+    write_manifest,
+)
 from jaxattn.engine.progress import Listener, Watch, failed_in
 from jaxattn.results.checksum import chunk_name, write_bytes
 from jaxattn.results.files import write_json
 from jaxattn.results.virtual import write_virtual
 from jaxattn.run.chunk import compute, remembered, runners_of
+from jaxattn.run.conditions import hardware, software
 from jaxattn.run.job import refuse_without_x64
 from jaxattn.run.labels import labels_of, pieces_of, variables_of
 from jaxattn.run.provenance import command_line, environment
@@ -158,7 +165,11 @@ def _work(
         text = spec_json(read_spec_in(folder))
         sweep, runners = remembered(text)
         if first:
-            check_environment(folder, sweep)
+            here = software() | ({} if engine.elsewhere else hardware())
+            if not (folder / MANIFEST).is_file():
+                programs = [runner.fingerprint for runner in runners]
+                write_manifest(folder, sweep, here, programs)
+            check_manifest(folder, sweep, here)
             if not results_are_whole(folder, sweep):
                 pieces = pieces_of(sweep, runners)
                 write_virtual(
@@ -170,8 +181,10 @@ def _work(
         watch = Watch(folder, sweep, file_states, engine, to)
         watch.begin()
         try:
-            work = partial(compute, text)
-            for number, (content, params) in engine.results(work, watch.share):
+            work = partial(compute, text, programs_of(folder))
+            for number, (content, params, where) in engine.results(work, watch.share):
+                if engine.elsewhere:
+                    check_hardware(folder, where)
                 if params is not None:
                     write_params(folder, number, params)
                 # Last, as it says that the chunk is finished.
@@ -180,6 +193,8 @@ def _work(
         except KeyboardInterrupt:
             log(folder, "interrupted", computed=watch.computed)
             raise
+        finally:
+            remembered.cache_clear()  # or its data would stay in memory
         engine.barrier("done")
         files = (folder / chunk_name(number) for number in range(sweep.chunk_count))
         failed = sum(failed_in(file) for file in files)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.contracts import Status
-from jaxattn.engine.directory import begun_otherwise, identity, read_spec_in, states
+from jaxattn.engine.directory import read_spec_in, states
 from jaxattn.engine.lock import lock_holder
+from jaxattn.engine.manifest import begun_otherwise, identity
 from jaxattn.results.checksum import State, chunk_name
 from jaxattn.results.chunk_file import status_in
 from jaxattn.study.layout import Sweep
@@ -36,6 +37,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     runs = {"all": sweep["rows"], "done": sum(ended.values())}
     return {
         "folder": str(folder),
+        "schema_version": sweep["schema_version"],
         "chunks": {"all": len(file_states), "whole": len(whole)},
         "runs": runs | {one.name.lower(): ended[one] for one in Status if one > Status.DONE},
         "not_whole": {name: numbers for name, numbers in not_whole.items() if numbers},

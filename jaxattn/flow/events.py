@@ -21,6 +21,10 @@ Stop: TypeAlias = Callable[[RunContext, Float[Array, ""], Params], Float[Array, 
 def stationary(level: float = 1e-6) -> Stop:
     """Ends a flow where the norm of its gradient has fallen to `level`.
 
+    Args:
+        level: in the unit of the loss over that of the parameters, as they are: near a saddle, or
+            from a small start, gradients are small too, and a level has to be below them.
+
     Raises:
         InputError: a level that is not positive.
     """

@@ -10,12 +10,11 @@ as the flow knows no rate.
 
 import zlib
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import (
     Hyper,
@@ -27,12 +26,14 @@ from jaxattn.core.contracts import (
     Status,
     Trajectory,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.part_rates import rate_scale
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit
 from jaxattn.flow.run_context import checked_limit, run_context
 from jaxattn.flow.solve import Tolerances, solve
 from jaxattn.integrate import Solution
+from jaxattn.integrate.solution import checked_tolerance
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
@@ -56,7 +57,7 @@ _WHOLE = Order("fixed", None)
 _NOISE = zlib.crc32(b"brownian motion")
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_flow(
     problem: Problem,
     optimiser: Optimiser,
@@ -72,13 +73,15 @@ def make_flow(
     probes: tuple[Probe, ...] = (),
     until: Stop | None = None,
     log_time_unit: float | None = None,
-) -> Callable[[Params, Hyper, Splits, Keys], Trajectory]:
-    """A continuous limit of training as ``flow(params, hyper, data, keys)``.
+) -> Callable[..., Trajectory]:
+    """A continuous limit of training as ``flow(params, hyper, data, keys, share=1)``.
 
     It takes the arguments of `make_train` and gives the same `Trajectory`, measured at the times
     that training reaches at its saves; the loss is that of the whole learning set. Steps end at
     the discontinuities of the loss, so a hybrid switches exactly, and a limit with a state of its
-    own (a velocity, moments) starts anew there, as the optimiser does.
+    own (a velocity, moments) starts anew there, as the optimiser does. `share` multiplies both
+    tolerances and may be traced: how far a solution at a tenth is from that at the whole is about
+    the error of the latter.
 
     Args:
         problem: what is learnt, at precision float64.
@@ -88,7 +91,8 @@ def make_flow(
             at the end alone, without an axis of saves.
         solver: a solver of `integrate`, by name or itself.
         rtol: relative tolerance of one step.
-        atol: absolute tolerance of one step.
+        atol: absolute tolerance of one step, in the unit of each leaf: the power of two next to the
+            root mean square of its start, so that no scale is assumed (`jaxattn.flow.units`).
         max_steps: steps after which a row counts as failed.
         limit: one of `LIMITS`, by name or itself.
         order: how the training beside it draws its minibatches; read by limits that know noise.
@@ -104,20 +108,23 @@ def make_flow(
 
     Raises:
         InputError: the problem is not float64, or its loss is random; the optimiser has no such
-            limit, or not with minibatches in this order; an event or log time with noise.
+            limit, or not with minibatches in this order; an event or log time with noise; `rtol`
+            is below the reach of float64.
     """
     one = checked_limit(limit, problem, optimiser, order)
-    if one.stochastic and (until is not None or log_time_unit is not None):
-        raise InputError(
-            f"{one.name}: got an event or log time, expected neither: a path with noise is solved "
-            "in even steps to its end; leave out until and log_time_unit."
-        )
-    how = Tolerances(solver, rtol, atol, max_steps, log_time_unit, until)
+    _refuse_solving(one, rtol, until, log_time_unit)
     refuse_schedule(saves, optimiser)
     problem = checked(problem)
     probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
-    def flow(params: Params, hyper: Hyper, data: Splits, keys: Keys) -> Trajectory:
+    def flow(
+        params: Params,
+        hyper: Hyper,
+        data: Splits,
+        keys: Keys,
+        share: float | Float[Array, ""] = 1.0,
+    ) -> Trajectory:
+        how = Tolerances(solver, share * rtol, share * atol, max_steps, log_time_unit, until)
         steps = steps_of(saves, optimiser, hyper)
         times = clock_of(saves, optimiser, hyper)[steps]
         batch = everything(data.learn, problem.precision)
@@ -162,6 +169,18 @@ def make_flow(
         )
 
     return flow
+
+
+def _refuse_solving(
+    limit: Limit, rtol: float, until: Stop | None, log_time_unit: float | None
+) -> None:
+    if not limit.stochastic:
+        checked_tolerance(rtol, "float64")
+    elif until is not None or log_time_unit is not None:
+        raise InputError(
+            f"{limit.name}: got an event or log time, expected neither: a path with noise is "
+            "solved in even steps to its end; leave out until and log_time_unit."
+        )
 
 
 def _ended(solution: Solution, objective: Array, known: Array) -> Array:

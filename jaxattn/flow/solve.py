@@ -5,22 +5,27 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Params, Status
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
+from jaxattn.flow.units import of_new_start, of_state
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
 __all__ = ["Tolerances", "solve"]
 
 
 class Tolerances(NamedTuple):
-    """How a solver is asked to work; see `integrate`."""
+    """How a solver is asked to work; see `integrate`. Tolerances may be traced.
+
+    Each leaf of a state is counted in a unit of its own, that of its start (`flow.units`), in
+    which `atol` is meant: so no scale of parameters is assumed, nor one of time.
+    """
 
     solver: Any
-    rtol: float
-    atol: float
+    rtol: float | Float[Array, ""]
+    atol: float | Float[Array, ""]
     max_steps: int
     log_time_unit: float | None
     until: Stop | None
@@ -46,8 +51,10 @@ def solve(
         key: of the noise, where there is some.
         how: tolerances.
     """
+    equation = limit.equation(context, params, times[0])
+    units = of_state(equation.start, params)
     if not (limit.restarts and jumps.size):
-        return _solve(limit, context, params, times, jumps, key, how)
+        return _solve(equation, units, context, times, jumps, key, how)
     # A limit that starts anew at every jump, from the parameters that it has reached.
     inner = jnp.clip(jnp.sort(jnp.where(jnp.isnan(jumps), jnp.inf, jumps)), times[0], times[-1])
     edges = [times[0], *inner, times[-1]]
@@ -59,7 +66,10 @@ def solve(
         # Piece by piece all saves, those before and after it at its ends.
         saves = jnp.concatenate([jnp.clip(times, start, end), end[None]]).at[0].set(start)
         own = jax.random.fold_in(key, number)
-        piece = _solve(limit, context, params, saves, jumps[:0], own, how)
+        if number:
+            equation = limit.equation(context, params, start)
+            units = of_new_start(units, equation.start, params)
+        piece = _solve(equation, units, context, saves, jumps[:0], own, how)
         params = jax.tree.map(lambda leaf: leaf[-1], piece.values)
         piece = piece._replace(values=jax.tree.map(lambda leaf: leaf[:-1], piece.values))
         whole = piece if whole is None else _joined(whole, piece, times >= start)
@@ -68,15 +78,14 @@ def solve(
 
 
 def _solve(
-    limit: Limit,
+    equation: LimitODE,
+    units: PyTree,
     context: RunContext,
-    params: Params,
     times: Float[Array, " save"],
     jumps: Float[Array, " jump"],
     key: Array,
     how: Tolerances,
 ) -> Solution:
-    equation = limit.equation(context, params, times[0])
     if equation.noise is not None:
         noise = equation.noise
         return integrate_sde(
@@ -101,6 +110,7 @@ def _solve(
         log_time_unit=how.log_time_unit,
         rtol=how.rtol,
         atol=how.atol,
+        units=units,
         solver=how.solver,
         max_steps=how.max_steps,
     )

@@ -20,9 +20,11 @@ from jaxattn.integrate.solution import (
     checked_tolerance,
     only_where,
     status_of,
+    value_at,
 )
 from jaxattn.integrate.solvers import method_of
 from jaxattn.integrate.step_size import pi_control
+from jaxattn.integrate.units import counted_in, in_units
 
 __all__ = ["integrate"]
 
@@ -39,6 +41,7 @@ def integrate(
     log_time_unit: Float[ArrayLike, ""] | None = None,
     rtol: float | Array = 1e-8,
     atol: float | Array = 1e-10,
+    units: PyTree | None = None,
     solver: Any = "tsit5",
     max_steps: int = 16_384,
 ) -> Solution:
@@ -65,7 +68,9 @@ def integrate(
             of many decades: steps are even in t up to about `log_time_unit`, and in its logarithm
             from there. Everything here stays in t. Plain time unless told.
         rtol: error of one step relative to ``y``, root mean square over the entries of `y0`.
-        atol: the same, absolute; in the unit of ``y``.
+        atol: the same, absolute; in the `units`.
+        units: what each leaf of ``y`` is counted in, a positive number each, which may be traced;
+            powers of two round nothing (`jaxattn.integrate.units.own_units`). 1 unless told.
         solver: a name of `SOLVERS`, or an adaptive diffrax solver.
         max_steps: steps, accepted or not, after which the run gives up.
 
@@ -102,6 +107,9 @@ def integrate(
     # A span of length zero takes no step, so a hopeless row costs the others nothing.
     saves = jnp.where(valid, times, jnp.zeros_like(times))
 
+    if units is not None:
+        units = jax.tree.map(lambda unit: jnp.asarray(unit, dtype), units)
+        y0, field, save, until = _counted(units, y0, field, save, until)
     controller = pi_control(rtol, atol)
     span = span_between(field, saves, jumps, save, until, clock)
     done = run(
@@ -125,4 +133,17 @@ def integrate(
         time_reached=jnp.where(valid, end, times[0]),
         stats={**done.stats, "gradients": done.stats["gradients"] + 2},  # two chose the first step
         event_occurred=valid & done.event_occurred,
+    )
+
+
+def _counted(
+    units: PyTree, y0: PyTree, field: Function, save: Function | None, until: Function | None
+) -> tuple[PyTree, Function, Function, Function | None]:
+    """A problem with its value counted in units; what is saved and watched stays as it is."""
+    speed = in_units(field, units)
+    return (
+        counted_in(units, y0),
+        lambda t, y, args: counted_in(units, speed(t, y, args)),
+        in_units(value_at if save is None else save, units),
+        None if until is None else in_units(until, units),
     )

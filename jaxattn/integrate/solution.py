@@ -15,6 +15,7 @@ __all__ = [
     "Solution",
     "all_finite",
     "checked_tolerance",
+    "least_tolerance",
     "only_where",
     "status_of",
     "time_at",
@@ -72,13 +73,18 @@ def time_at(t: Any, y: PyTree, args: Any) -> Any:
     return t
 
 
+def least_tolerance(dtype: Any) -> float:
+    """The smallest relative error of a step that rounding leaves to be seen."""
+    return 10 * float(jnp.finfo(dtype).eps)
+
+
 def checked_tolerance(rtol: Any, dtype: Any) -> None:
     """Refuse a tolerance that rounding alone exceeds; one that is traced is not looked at.
 
     Raises:
         InputError: `rtol` is a number above 0 and below ten units in the last place of `dtype`.
     """
-    least = 10 * float(jnp.finfo(dtype).eps)
+    least = least_tolerance(dtype)
     if isinstance(rtol, float | np.floating) and 0 < rtol < least:
         raise InputError(
             f"rtol is below the reach of {jnp.dtype(dtype).name}: got {rtol:.3g}, expected at "

@@ -83,7 +83,7 @@ def is_linear_from_zero(model: Model, classes: int) -> bool:
     known = linear(classes)
     return all(
         getattr(model, name) is getattr(known, name)
-        for name in ("init", "represent", "score", "classify")
+        for name in ("init", "represent", "score", "classify", "draw")
     )
 
 

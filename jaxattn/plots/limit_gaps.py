@@ -18,8 +18,10 @@ from jaxattn.plots.finished_rows import left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, set_title
 from jaxattn.plots.limit_panels import (
     close_figure,
+    draw_own_error,
     finished_limits,
     mark_crossing,
+    own_error_of,
     rates_of,
     same_heights,
     shares_of,
@@ -35,6 +37,7 @@ def distance(
 
     In shares of the limit's own way, the furthest that it comes from its start: where a line
     crosses the dotted one, training has left the limit. Bands reach from 10 to 90 % of the seeds.
+    The limit's own error, where it is known, is a thin grey line.
 
     Args:
         ds: a result with limits.
@@ -48,20 +51,23 @@ def distance(
     rates, limits = rates_of(ds, paradigm), limits_in(ds)
     limit = limits[0] if limit is None else limit
     resolve("limit", dict.fromkeys(limits), limit)
-    name, drawn = rates[0].setting.paradigms[0], []
+    name, drawn, ways = rates[0].setting.paradigms[0], [], []
     ax = new_axes() if ax is None else ax
     ax.set_yscale("log")
     for rate in rates:
-        both, shares = shares_of(rate.setting, name, limit)
+        both, shares, way = shares_of(rate.setting, name, limit)
         drawn.append(both)
         if not len(shares):
             continue
         middle = np.median(shares, axis=0)
+        ways.append(way)
         seen = (rate.time > 0) & (middle > 0)
         ax.plot(rate.time[seen], middle[seen], color=rate.colour, lw=1.6, label=rate.label)
         fill_band(ax, rate.time[seen], shares[:, seen], rate.colour, alpha=0.15)
         mark_crossing(ax, rate, middle, TOLERANCE, ms=5, mew=1.2)
     if ax.lines:
+        own = own_error_of(ds, name, limit) / np.median(ways)
+        draw_own_error(ax, rates[0].time, own, "own error of the limit")
         words = f"{100 * TOLERANCE:g} % of its way"
         ax.axhline(TOLERANCE, color="0.3", lw=1.0, ls=(0, (1, 1.6)), zorder=1, label=words)
     setting, called = rates[0].setting, limit_words(limit)
@@ -109,7 +115,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             "share of the furthest that the limit comes from its start, against time, both at a "
             "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
             f"medians over {story.over}. A ring marks where a line crosses the dotted one: there "
-            f"training has left the limit, by {100 * TOLERANCE:g} % of its way.",
+            f"training has left the limit, by {100 * TOLERANCE:g} % of its way. Thin "
+            "and grey, where near: the limit's own error, below which distances are the solver's.",
             distances,
         )
 

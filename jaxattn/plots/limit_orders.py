@@ -17,7 +17,13 @@ from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, number_ticks
 from jaxattn.plots.legends import shown_label
-from jaxattn.plots.limit_panels import finished_limits, rates_of, shares_of
+from jaxattn.plots.limit_panels import (
+    draw_own_error,
+    finished_limits,
+    own_error_of,
+    rates_of,
+    shares_of,
+)
 from jaxattn.plots.selection import choose
 from jaxattn.plots.style import SMALL
 
@@ -30,8 +36,8 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
     """Largest distance of training from each limit against the learning rate, both logarithmic.
 
     Medians over seeds, bars from 10 to 90 % of them. The legend has the fitted slope with its 95 %
-    interval; grey lines have the power that is expected of a limit. No slope is given of a
-    stochastic limit.
+    interval; grey lines have the power that is expected of a limit, thin level ones are at its own
+    error, the largest of the paradigms' drawn. No slope is given of a stochastic limit.
 
     Args:
         ds: a result with limits and several learning rates.
@@ -74,6 +80,10 @@ def orders(ds: xr.Dataset, ax: Axes | None = None, paradigms: Sequence[str] | No
             lowest = min(lowest, middle[known][-1] / values[known][-1] ** power)
         if np.isfinite(lowest) and power > 0 and len(values) > 1:
             _guide(ax, values, 0.6 * lowest * values**power, power)
+    for limit in limits:
+        own = np.asarray([own_error_of(ds, name, limit) for name in setting.paradigms])
+        level = np.full(values.shape, np.max(own[np.isfinite(own)], initial=0.0))
+        draw_own_error(ax, values, level, shown_label(f"own error of {limit_words(limit)}"))
     number_ticks(ax.xaxis, values.tolist())
     title = (
         rates[0].setting.title_words(),
@@ -129,7 +139,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             f"Largest distance of training from {listed(map(limit_words, limits))} against the "
             f"learning rate, both logarithmic, medians over {story.over}, bars from 10 to 90 % of "
             "them. Slopes are in the legend with their 95 % intervals; grey lines have the power "
-            "that is expected. The steeper a line, the more a smaller learning rate helps.",
+            "that is expected; thin level ones, where near, are at a limit's own error. The "
+            "steeper a line, the more a smaller learning rate helps.",
             orders,
         )
 

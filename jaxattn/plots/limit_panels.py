@@ -23,8 +23,10 @@ from jaxattn.results.derived import first_crossing
 __all__ = [
     "Rate",
     "close_figure",
+    "draw_own_error",
     "finished_limits",
     "mark_crossing",
+    "own_error_of",
     "rates_of",
     "same_heights",
     "shares_of",
@@ -73,14 +75,36 @@ def rates_of(ds: xr.Dataset, paradigm: str | None) -> list[Rate]:
 
 def shares_of(
     setting: Setting, paradigm: str, limit: str
-) -> tuple[Curves, Float[np.ndarray, "seed save"]]:
-    """Distance over the limit's way, of the seeds that ended under both."""
+) -> tuple[Curves, Float[np.ndarray, "seed save"], float]:
+    """Distance, distance over the limit's way, of the seeds that ended under both; median way."""
     train = curves(setting, "distance", paradigm)
     _, far = paired(train, curves(setting, "distance", paradigm, limit))
     _, moved = paired(train, curves(setting, "moved", paradigm, limit))
     way = moved.values.max(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return far, far.values / way
+        return far, far.values / way, float(np.median(way)) if way.size else np.nan
+
+
+def own_error_of(ds: xr.Dataset, paradigm: str, limit: str) -> Float[np.ndarray, " save"]:
+    """A limit's own error at each save, at the first point of other axes; NaN: not known."""
+    own = limit_gaps.own_errors(ds, limit)
+    own = own.sel(paradigm=paradigm) if "paradigm" in own.dims else own
+    return own.isel({dim: 0 for dim in own.dims if dim != "save"}).values
+
+
+def draw_own_error(
+    ax: Axes, x: Float[np.ndarray, " point"], values: Float[np.ndarray, " point"], label: str
+) -> None:
+    """A thin grey line below which distances are the solver's, as far as it is in sight.
+
+    The axes reach down for it by a factor of 100 at most, so that what is drawn stays readable.
+    """
+    seen = np.isfinite(values) & (values > 0)
+    if not (seen.any() and ax.lines):
+        return
+    low, high = ax.get_ylim()
+    ax.plot(x[seen], values[seen], color="0.6", lw=0.8, zorder=1, label=label)
+    ax.set_ylim(min(low, max(low / 100, 0.5 * values[seen].max())), high)
 
 
 def mark_crossing(

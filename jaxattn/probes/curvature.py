@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.core.errors import needs_extra
+from jaxattn.core.streams import PRNG
 from jaxattn.probes.probe import Loss, Probe
 
 __all__ = ["DEPTH", "sharpness", "top_eigenvalues"]
@@ -111,7 +112,7 @@ def top_eigenvalues(
     def curve(vector: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
         return root * jax.jvp(gradient, (point,), (root * vector,))[1]
 
-    of_start, of_tilt = jax.random.split(jax.random.key(0))
+    of_start, of_tilt = jax.random.split(jax.random.key(0, impl=PRNG))
     start = jax.random.normal(of_start, point.shape, point.dtype)
     size = jnp.max(jnp.abs(curve(start)))
     # Once all directions that the Hessian tells apart are used up (many parameters may not matter

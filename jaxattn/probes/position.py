@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
+from jaxattn.core.streams import PRNG
 from jaxattn.probes.probe import Loss, Probe
 
 __all__ = ["WHOLE", "position", "project"]
@@ -41,7 +42,7 @@ def _position(count: int) -> Probe:
         del loss, hyper, scale
         flat, _ = ravel_pytree(params)
         if flat.size > WHOLE * count:
-            flat = project(flat, count, jax.random.key(0))
+            flat = project(flat, count, jax.random.key(0, impl=PRNG))
         return {"position": flat}
 
     spec = MeasureSpec("position", ("coordinate",), long_name="parameters, or their projection")

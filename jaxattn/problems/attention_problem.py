@@ -1,7 +1,8 @@
 """Attention as a `Problem`: a task, a model, a paradigm and an attention map put together."""
 
+import zlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.hypers import merged_hypers
+from jaxattn.core.kept import kept
 from jaxattn.core.protocols import Attend, PlainLoss
 from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
@@ -30,6 +32,9 @@ from jaxattn.problems.components import attention_map_from, model_from, paradigm
 from jaxattn.problems.measures import MEASURES, View, attention_shown, measure_examples
 
 __all__ = ["attention_problem"]
+
+# crc32 is fixed by its standard. Who draws beside another has a key of its own.
+_MODEL, _PARAMS = (zlib.crc32(name) for name in (b"model beside paradigm", b"parameters drawn"))
 
 
 def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
@@ -74,7 +79,7 @@ def attention_problem(
     )
 
 
-@lru_cache(maxsize=256)
+@kept
 def _attention_problem(
     task: Task,
     model: Model,
@@ -92,6 +97,8 @@ def _attention_problem(
 
     def see(params: Params, example: Example, hyper: Hyper, key: Array | None) -> View:
         example = _blanked(example)
+        if key is not None:
+            params = model.draw(params, jax.random.fold_in(key, _PARAMS))
         values = model.represent(params, example, key)
         scores = model.score(params, example, values)
 
@@ -99,16 +106,17 @@ def _attention_problem(
         return View(scores, attention.apply(scores, example, hyper), values, read)
 
     def init(key: Array, hyper: Hyper) -> Params:
-        params = model.init(key, template, hyper)
-        # A flow solved in float32 would fail at its tolerance, after a minute.
-        return _as_precision(params, precision) if precision == "float64" else params
+        # Of whatever type its own are: a flow of float32 would fail at its tolerance, after a
+        # minute, and training in float64 would not be what a result in float32 says.
+        return _as_precision(model.init(key, template, hyper), precision)
 
     def loss(
         params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
     ) -> tuple[Float[Array, ""], PyTree]:
         def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
-            view = see(params, example, hyper, key)
-            context = Context(hyper, time, key, state)
+            of_model, of_paradigm = _keys_of(model, paradigm, key)
+            view = see(params, example, hyper, of_model)
+            context = Context(hyper, time, of_paradigm, state)
             return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
 
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
@@ -136,6 +144,15 @@ def _attention_problem(
         stochastic=random,
         verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
     )
+
+
+def _keys_of(
+    model: Model, paradigm: Paradigm, key: Array | None
+) -> tuple[Array | None, Array | None]:
+    """The model's and the paradigm's key: two that share one would draw the same."""
+    if key is None or not model.stochastic:
+        return None, key
+    return (jax.random.fold_in(key, _MODEL), key) if paradigm.stochastic else (key, None)
 
 
 def _blanked(example: Example) -> Example:

@@ -1,6 +1,5 @@
 """Whether an attention map gives the logarithm of attention: seen by evaluating it."""
 
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxattn.core.contracts import AttentionMap, Example, HyperSpec, InputError, Task
+from jaxattn.core.kept import kept
 from jaxattn.problems.tracing import in_one_line, shaped
 
 __all__ = ["check_attention_map"]
@@ -41,17 +41,17 @@ def check_attention_map(
         InputError: attention that is NaN, does not sum to 1, or falls on masked-out segments.
     """
     try:
-        _evaluate(attention, task, name, attention.hypers, precision)
+        _evaluate(task, attention, name, attention.hypers, precision)
     except InputError as error:
         # It may read what only another component declares; else all problems share one program.
         if not isinstance(error.__cause__, KeyError):
             raise
-        _evaluate(attention, task, name, hypers, precision)
+        _evaluate(task, attention, name, hypers, precision)
 
 
-@lru_cache(maxsize=256)
+@kept
 def _evaluate(
-    attention: AttentionMap, task: Task, name: str, hypers: tuple[HyperSpec, ...], precision: str
+    task: Task, attention: AttentionMap, name: str, hypers: tuple[HyperSpec, ...], precision: str
 ) -> None:
     template = _prepared(
         jax.tree.map(lambda leaf: np.asarray(leaf, shaped(leaf, precision).dtype), task.template)

@@ -1,11 +1,11 @@
 """A problem, or a probe, that looks at what it returns: a person's own may return anything."""
 
-from functools import lru_cache
 from typing import Any
 
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.kept import kept
 from jaxattn.probes.measured import check_measured
 from jaxattn.probes.probe import Loss, Probe
 from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
@@ -13,7 +13,7 @@ from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_lin
 __all__ = ["checked", "checked_probe"]
 
 
-@lru_cache(maxsize=256)
+@kept
 def checked(problem: Problem) -> Problem:
     """The same problem, which refuses by name what its loss and its measures must not return.
 
@@ -26,6 +26,8 @@ def checked(problem: Problem) -> Problem:
             that are no list of times, or whatever they raise themselves.
     """
     problem.verify()
+    # Not again; and diffrax remembers what it has solved, which then does not hold the task.
+    problem = problem._replace(verify=_verified)
     owner = f"problem {problem.name!r}" if problem.name else "problem"
 
     def loss(
@@ -60,6 +62,10 @@ def checked(problem: Problem) -> Problem:
         return jumps
 
     return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)
+
+
+def _verified() -> None:
+    """Nothing is left to look at."""
 
 
 def checked_probe(probe: Probe) -> Probe:

@@ -1,17 +1,16 @@
 """Large batches in pieces: what a whole set of examples costs when it does not fit a cache."""
 
-from functools import lru_cache
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Example, Hyper, Params, Problem
+from jaxattn.core.kept import kept
 
 __all__ = ["in_pieces"]
 
 
-@lru_cache(maxsize=64)
+@kept
 def in_pieces(problem: Problem, piece: int) -> Problem:
     """The same problem, its loss of more than `piece` examples summed piece by piece.
 

@@ -5,7 +5,6 @@ one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (EC
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.core.contracts import Context, Hyper, HyperSpec, Paradigm, Reader
+from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_borrowed_name
 from jaxattn.core.protocols import PlainLoss
 from jaxattn.problems.attention import average
@@ -150,7 +150,7 @@ def known_as(paradigm: Paradigm) -> str | None:
     return next((name for name, known in PARADIGMS.items() if known.loss is paradigm.loss), None)
 
 
-@lru_cache(maxsize=256)
+@kept
 def as_paradigm(function: Paradigm | PlainLoss, name: str = "") -> Paradigm:
     """A `Paradigm` from a plain loss of one example.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from jaxattn.core.errors import InputError, in_a_line
+from jaxattn.core.programs import program_of
 from jaxattn.models.pair import FlaxError
 
 __all__ = [
@@ -62,11 +63,21 @@ def in_one_line(owner: str, hint: str) -> Iterator[None]:
 def shapes_of(owner: str, hint: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Shapes and dtypes of what `function` returns for arguments of these; nothing is computed.
 
+    It is traced twice: what is not pure is another program each time, and would be trained as the
+    one and measured as the other.
+
     Raises:
-        InputError: whatever it raises, as `in_one_line` does.
+        InputError: whatever it raises, as `in_one_line` does; it is not pure.
     """
     with in_one_line(owner, hint):
-        return jax.eval_shape(function, *arguments)
+        program, again = (program_of(function, *arguments) for _ in range(2))
+    if not program.same_as(again):
+        raise InputError(
+            f"{owner}: got a function that is another one each time it is traced, as with random "
+            "numbers of NumPy or a counter, expected a pure one; draw by jax.random from its key, "
+            "or draw once, outside."
+        )
+    return program.shapes
 
 
 def shaped(leaf: Any, precision: str, *leading: int) -> jax.ShapeDtypeStruct:

@@ -28,6 +28,7 @@ from jaxattn.core.lookup import resolve
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
 from jaxattn.reduced import PARADIGMS
+from jaxattn.reduced.path import log_time_unit
 from jaxattn.theory.noise import NOISE_LOSSES
 
 __all__ = ["PlanarPath", "solve_planar"]
@@ -58,7 +59,7 @@ def solve_planar(
     variance: Scalar = 0.0,
     switch_time: Scalar = np.inf,
     rtol: float = 1e-11,
-    atol: float = 1e-11,
+    atol: float = 1e-20,
 ) -> PlanarPath:
     """The path of (mu, nu) under gradient flow from (0, 0) at time 0.
 
@@ -74,7 +75,7 @@ def solve_planar(
         variance: sigma^2 of the background on each of the foregrounds' coordinates, 0 or more.
         switch_time: when a hybrid goes over; others ignore it.
         rtol: relative error of one step.
-        atol: absolute error of one step, in mu and nu.
+        atol: absolute error of one step, as in `solve_reduced`.
 
     Raises:
         InputError: no such paradigm; a number out of its range (under ``jit`` that row is NaN); JAX
@@ -140,12 +141,13 @@ def _solve(
         each = [velocity(*state, numbers) for velocity in _VELOCITIES]
         return jax.lax.select_n(jnp.broadcast_to(code, (2,)), *each)
 
+    start = jnp.where(valid, jnp.zeros(2), jnp.nan)
     solution = integrate(
         field,
-        jnp.where(valid, jnp.zeros(2), jnp.nan),
+        start,
         times,
         jumps=turn[None],
-        log_time_unit=1.0,
+        log_time_unit=log_time_unit(field(times[0], start, None)),
         rtol=rtol,
         atol=atol,
     )

@@ -1,5 +1,9 @@
 """What follows from the measures of a run: times at which a level is reached, and distances."""
 
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -7,7 +11,7 @@ from jaxtyping import Float
 from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.settings import Settings
 
-__all__ = ["distances_of", "first_crossing", "with_distances", "with_times"]
+__all__ = ["distances_of", "first_crossing", "own_error_of", "with_distances", "with_times"]
 
 
 def with_times(
@@ -69,6 +73,24 @@ def distances_of(at: xr.DataArray, training: xr.DataArray) -> dict[str, xr.DataA
         "distance": norm(at - training, "distance of parameters from training"),
         "moved": norm(at - at.isel(save=0), "distance of parameters from their start"),
     }
+
+
+def own_error_of(
+    dims: Sequence[str], shape: Sequence[int], at: int | None, values: Any
+) -> xr.Variable:
+    """How far a limit is from itself, solved more closely; NaN but in the row where it is known.
+
+    Args:
+        dims: those that rows differ by, then ``save``.
+        shape: their lengths.
+        at: the row that was solved twice, among all rows; None: none of these.
+        values: of that row ``[save]``.
+    """
+    rows = np.full((prod(shape[:-1]), shape[-1]), np.nan)
+    if at is not None:
+        rows[at] = values
+    text = "distance of a limit from itself at a tenth of its tolerances, of one row a group"
+    return xr.Variable(dims, rows.reshape(shape), {"units": "1", "long_name": text})
 
 
 def first_crossing(

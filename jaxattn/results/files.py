@@ -37,9 +37,13 @@ _PACKED_FROM = 1 << 16
 
 
 def content_hash(ds: xr.Dataset) -> str:
-    """SHA-256 over names, dims, types, values and attributes of everything in `ds`."""
+    """SHA-256 over names, dims, types, values and attributes of everything in `ds`.
+
+    Equal results have equal hashes, under whatever conditions they were made.
+    """
     digest = hashlib.sha256()
-    attributes = {key: value for key, value in ds.attrs.items() if key != "content_hash"}
+    others = ("content_hash", "made_with")
+    attributes = {key: value for key, value in ds.attrs.items() if key not in others}
     digest.update(canonical_json(attributes).encode())
     for name in sorted(map(str, ds.variables)):
         variable = ds.variables[name]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,16 +13,19 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
+from jaxattn.core.fingerprint import fingerprint
 from jaxattn.results.dataset import ABSENT, assemble, block
-from jaxattn.results.derived import with_distances, with_times
+from jaxattn.results.derived import own_error_of, with_distances, with_times
+from jaxattn.run.conditions import hardware, refuse_other, software
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import Job, plan_jobs
+from jaxattn.run.own_error import CLOSER, distance_between
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
-from jaxattn.study.groups import THEORY, groups_of
+from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
 
@@ -47,6 +50,36 @@ class Progress(NamedTuple):
 
 OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
 
+_Waited = tuple[Trajectory, float, float]
+"""A chunk's arrays, and when it began and ended."""
+
+
+class _MadeWith:
+    """What the bits of one comparison depend on, the same from its first row to its last."""
+
+    def __init__(self) -> None:
+        self._conditions = software() | hardware()
+        self._programs: dict[str, str] = {}
+
+    def check(self) -> None:
+        """Training and the flow beside it may differ by nothing but what is compared."""
+        refuse_other(
+            self._conditions,
+            software() | hardware(),
+            "got JAX set otherwise than when the comparison began",
+            "leave its settings alone until it has ended.",
+        )
+
+    def add(self, job: Job, *given: Any) -> None:
+        """Remember what the rows of `job` compute, from what a chunk of it is given."""
+        name = f"{job.group.paradigm} {job.group.dynamics}"
+        if name not in self._programs:
+            self._programs[name] = fingerprint(job.traced(*given).jaxpr)
+
+    def plain(self) -> dict[str, Any]:
+        """As a result carries it."""
+        return {**self._conditions, "programs": self._programs}
+
 
 def run(
     study: Study, *, on_chunk: OnChunk | None = None, stopwatch: Stopwatch | None = None
@@ -55,19 +88,18 @@ def run(
     watch = stopwatch or Stopwatch()
     jobs, sources = plan_jobs(study), Sources(study)
     groups = groups_of(study)
-    exact = {
-        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
-        for group in groups
-        if group.dynamics == THEORY
-    }
+    exact = _exact(study, groups)
+    made_with = _MadeWith()
     coords = coordinates_of_study(study)
     axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
+    errors: dict[Job, np.ndarray] = {}
     total, done, failed = sum(job.plan.size for job in jobs), 0, 0
 
     def labelled(pending: Status) -> xr.Dataset:
-        blocks = _blocks(results, sources.names(jobs[0]), pending) | exact
-        ds = assemble(blocks, axes, {"spec": canonical_json(study.describe())})
+        blocks = _blocks(results, errors, sources.names(jobs[0]), pending) | exact
+        attributes = {"spec": study.describe(), "made_with": made_with.plain()}
+        ds = assemble(blocks, axes, {k: canonical_json(v) for k, v in attributes.items()})
         ds = ds.reindex(
             paradigm=list(study.names),
             dynamics=list(dict.fromkeys(group.dynamics for group in groups)),
@@ -84,19 +116,13 @@ def run(
     # Not a `with`, which would wait: what a device has begun cannot be cancelled.
     waiter = ThreadPoolExecutor(1)
 
-    def start() -> Iterator[tuple[Job, Chunk, Future]]:
-        for job in jobs:
-            for chunk in job.plan.chunks():
-                with watch.compiling(job.group.dynamics):
-                    hypers = job.hypers_of(chunk.rows)
-                    seeds, data = job.plan.seed_of(chunk.rows), sources.of(job, chunk.rows)
-                    begun = job.run(seeds, hypers, data)
-                yield job, chunk, waiter.submit(_wait, begun, time.perf_counter())
-
     try:
-        for job, chunk, future in _one_behind(start()):
+        for job, chunk, future in _one_behind(_started(jobs, sources, watch, waiter, made_with)):
             out, began, ended = future.result()
             watch.ran(job.group.dynamics, began, ended)
+            if chunk is None:
+                errors[job] = _own_error(results[job], out)
+                continue
             _collect(results, job, chunk.rows, out)
             done += chunk.real.size
             failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
@@ -113,9 +139,39 @@ def run(
         waiter.shutdown(wait=False, cancel_futures=True)
 
 
-def _wait(begun: Sequence[Trajectory], began: float) -> tuple[Trajectory, float, float]:
-    """A chunk's arrays, and when it began and ended."""
+def _started(
+    jobs: Sequence[Job],
+    sources: Sources,
+    watch: Stopwatch,
+    waiter: ThreadPoolExecutor,
+    made_with: _MadeWith,
+) -> Iterator[tuple[Job, Chunk | None, Future[_Waited]]]:
+    """Every chunk of every job, begun; none: the first row of it again, solved more closely."""
+
+    def begin(job: Job, rows: np.ndarray, share: float) -> Future[_Waited]:
+        with watch.compiling(job.group.dynamics):
+            made_with.check()
+            seeds, data = job.plan.seed_of(rows), sources.of(job, rows)
+            hypers = job.hypers_of(rows, share)
+            begun = job.run(seeds, hypers, data)
+            made_with.add(job, seeds, hypers, data)
+        return waiter.submit(_wait, begun, time.perf_counter())
+
+    for job in jobs:
+        for chunk in job.plan.chunks():
+            yield job, chunk, begin(job, chunk.rows, 1.0)
+        if job.is_solved_twice:
+            yield job, None, begin(job, job.first_row, CLOSER)
+
+
+def _wait(begun: Sequence[Trajectory], began: float) -> _Waited:
     return fetch(begun), began, time.perf_counter()
+
+
+def _own_error(rows: Trajectory, closer: Trajectory) -> np.ndarray:
+    """How far row 0 is, at each save, from what came of solving it again."""
+    ours, theirs = (np.asarray(one.measures["position"]) for one in (rows, closer))
+    return distance_between(ours[0], theirs[0, 0])
 
 
 def _one_behind(items: Iterator[T]) -> Iterator[T]:
@@ -151,7 +207,10 @@ def _on_grid(job: Job, rows: Trajectory) -> Trajectory:
 
 
 def _blocks(
-    results: Mapping[Job, Trajectory], splits: tuple[str, ...], pending: Status
+    results: Mapping[Job, Trajectory],
+    errors: Mapping[Job, np.ndarray],
+    splits: tuple[str, ...],
+    pending: Status,
 ) -> dict[tuple[str, str], xr.Dataset]:
     """What every job gave so far, labelled; rows that were not run have the status `pending`."""
     blocks = {}
@@ -159,8 +218,21 @@ def _blocks(
         axes = {**job.plan.coordinates, "seed": job.plan.seeds}
         ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts)
         ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
+        if "position" in ds:
+            place = 0 if job in errors else None
+            shape = (*job.plan.shape, ds.sizes["save"])
+            ds["own_error"] = own_error_of((*axes, "save"), shape, place, errors.get(job))
         blocks[job.group.paradigm, job.group.dynamics] = ds
     return blocks
+
+
+def _exact(study: Study, groups: Sequence[Group]) -> dict[tuple[str, str], xr.Dataset]:
+    """The rows of the groups that are solved, not run."""
+    return {
+        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
+        for group in groups
+        if group.dynamics == THEORY
+    }
 
 
 def _derive(ds: xr.Dataset, study: Study) -> xr.Dataset:

@@ -6,7 +6,6 @@ program and their bits stay what they were, whoever left; a chunk gets shorter w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
+from jaxattn.core.kept import kept
 from jaxattn.run.tiles import axes_of, pick, pick_data, share, start, start_of
 from jaxattn.study.stop_rule import Rule
 from jaxattn.training.legs import Carry, Legs, Span
@@ -31,7 +31,7 @@ class LegRow:
     leg: Callable[[Carry, Span, Integer[Array, ""], Hyper, Splits], tuple[Carry, Trajectory]]
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_leg_row(problem: Problem, legs: Legs, shared_order: bool, vary_init: bool) -> LegRow:
     """`jaxattn.run.tiles.make_row` for training that is run by `run_with_stops`."""
 
@@ -47,7 +47,7 @@ def make_leg_row(problem: Problem, legs: Legs, shared_order: bool, vary_init: bo
     return LegRow(legs, begin, leg)
 
 
-@lru_cache(maxsize=256)
+@kept
 def _programs(row: LegRow, vary_data: bool) -> tuple[Any, Any]:
     """`row` for tiles, compiled on the first call: begin, leg."""
 

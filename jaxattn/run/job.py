@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxattn.core.contracts import (
     Hyper,
@@ -19,13 +19,16 @@ from jaxattn.core.contracts import (
     Splits,
     Trajectory,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.precision import needs_x64
+from jaxattn.core.streams import PRNG
 from jaxattn.flow import make_flow
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.tiles import Row, make_row, make_runner
+from jaxattn.run.own_error import SHARE, is_known, make_flow_row
+from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
 from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
@@ -43,9 +46,6 @@ __all__ = [
     "usual_tile",
 ]
 
-ATOL = 1e-2
-"""Absolute tolerance of a flow as a share of the relative one: parameters are of order 0.1 to 1."""
-
 _LANCZOS = 16
 """Steps of Lanczos at every save, for the first eigenvalue; each costs two to three gradients."""
 
@@ -62,6 +62,8 @@ class Job:
     parts: tuple[str, ...]
     row: Row
     run: Callable[..., list[Trajectory]]
+    vary_data: bool
+    """Whether rows have data of their own."""
 
     @property
     def problem(self) -> Problem:
@@ -78,8 +80,17 @@ class Job:
         probes = probes_of(self.group.study, self.group.dynamics)
         return (*own, *(spec for probe in probes for spec in probe.specs))
 
-    def hypers_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Hyperparameters of some rows in the problem's precision, derived ones included."""
+    def traced(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Any:
+        """The program of a tile, from what a chunk is given; JAX compiles the same one."""
+        return traced(make_tile(self.row, self.vary_data), seeds, hypers, data, self.vary_data)
+
+    def hypers_of(self, rows: np.ndarray, share: float = 1.0) -> dict[str, np.ndarray]:
+        """Hyperparameters of some rows in the problem's precision, derived ones included.
+
+        Args:
+            rows: their numbers.
+            share: of its tolerances, at which a flow that is solved twice is to be solved.
+        """
         study, specs = self.group.study, self.problem.hypers
         read = {spec.name for spec in (*specs, *study.optimiser.hypers)}
         hypers = {
@@ -87,7 +98,18 @@ class Job:
             for name, values in self.plan.hypers_of(rows).items()
             if name in read
         }
-        return study.with_shares_of_run(hypers, specs)
+        hypers = study.with_shares_of_run(hypers, specs)
+        return hypers | ({SHARE: np.full(rows.shape, share)} if self.is_solved_twice else {})
+
+    @property
+    def is_solved_twice(self) -> bool:
+        """Whether a row of it is to be solved again, for the flow's own error."""
+        return is_known(self.group)
+
+    @property
+    def first_row(self) -> np.ndarray:
+        """A tile ``[1, row]`` of row 0 alone: that is the one to be solved again."""
+        return np.zeros((1, self.plan.tile), dtype=int)
 
 
 def plan_jobs(study: Study) -> list[Job]:
@@ -166,7 +188,7 @@ def make_job(
             study.saves,
             solver=asked.flow_solver,
             rtol=asked.flow_rtol,
-            atol=ATOL * asked.flow_rtol,
+            atol=asked.flow_atol,
             keep_params=keep_params,
             max_steps=_most_steps(study),
             order=order,
@@ -174,13 +196,15 @@ def make_job(
             limit=group.dynamics,
         )
     )
-    shapes = jax.eval_shape(problem.init, jax.random.key(0), _example_hyper(plan))
+    shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
     _refuse_eigenvalues(asked.curvature, shapes)
-    row = make_row(problem, made, order.shared, "init" in study.vary)
+    make = make_flow_row if is_known(group) else make_row
+    row = make(problem, made, order.shared, "init" in study.vary)
     if measures is not None:
         row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
-    run = make_runner(row, vary_data or "data" in study.vary, devices, tiles_at_once(devices))
-    return Job(group, plan, part_names(shapes), row, run)
+    vary_data = vary_data or "data" in study.vary
+    run = make_runner(row, vary_data, devices, tiles_at_once(devices))
+    return Job(group, plan, part_names(shapes), row, run, vary_data)
 
 
 def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
@@ -212,7 +236,7 @@ def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
     return (*((position(),) if asked.against else ()), *curved)
 
 
-@lru_cache(maxsize=256)
+@kept
 def _without(row: Row, measures: frozenset[str]) -> Row:
     """`row` without these measures: the compiler does not compute them."""
 

@@ -11,15 +11,17 @@ import xarray as xr
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
+from jaxattn.core.fingerprint import fingerprint
 from jaxattn.probes.record import Keep
 from jaxattn.results.dataset import block
-from jaxattn.results.derived import distances_of, with_times
+from jaxattn.results.derived import distances_of, own_error_of, with_times
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import trim_memory
 from jaxattn.run.job import Job, make_job
+from jaxattn.run.own_error import CLOSER, distance_between
 from jaxattn.run.theory_rows import theory_rows
-from jaxattn.run.tiles import fetch
+from jaxattn.run.tiles import fetch, shape_of
 from jaxattn.study.groups import THEORY, Group
 from jaxattn.study.plan import Plan
 from jaxattn.study.spec import Spec
@@ -46,6 +48,11 @@ class Solver:
         time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
         natural = study.paradigms[self.group.paradigm].natural_inference
         return with_times(ds, time, natural, study.settings), None
+
+    @property
+    def fingerprint(self) -> str:
+        """Nothing of a user's is solved: what the version of jaxattn says is all."""
+        return ""
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -116,16 +123,26 @@ class Runner:
         else:
             out = self._run_with_stops(real)
         trim_memory()
+        again = self._own_error(out, real)
         beside = None
         if self.beside is not None:
             beside = np.asarray(self._run(self.beside, rows, real.size).measures["position"])
-        ds = self._labelled(out, real, beside)
+        ds = self._labelled(out, real, beside, again)
         trim_memory()
         return ds, out.params
 
-    def _run(self, job: Job, rows: np.ndarray, count: int) -> Trajectory:
+    def _own_error(self, out: Trajectory, real: np.ndarray) -> np.ndarray | None:
+        """How far row 0 of a limit, if it is one of these, is from itself solved more closely."""
+        if not self.job.is_solved_twice or 0 not in real:
+            return None
+        again = self._run(self.job, self.job.first_row, 1, CLOSER).measures["position"][0]
+        first = out.measures["position"][real.tolist().index(0)]
+        return distance_between(np.asarray(first), np.asarray(again))
+
+    def _run(self, job: Job, rows: np.ndarray, count: int, share: float = 1.0) -> Trajectory:
+        hypers, data = job.hypers_of(rows, share), self.sources.of(self.job, rows)
         # A chunk may be most of the memory there is: what is done with is given back each time.
-        begun = jax.block_until_ready(job.run(*self.arguments(rows)))
+        begun = jax.block_until_ready(job.run(self.plan.seed_of(rows), hypers, data))
         trim_memory()
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], fetch(begun))
 
@@ -187,7 +204,19 @@ class Runner:
     @cached_property
     def outputs(self) -> Trajectory:
         """Shapes and types of what one row gives; found without compiling anything."""
-        return jax.eval_shape(self.job.row, *self.one_row())
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._traced().out_info
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of what its rows compute, and of the first one's data."""
+        *_, data = self.arguments(np.zeros((1, 1), dtype=int))
+        return fingerprint(self._traced().jaxpr, data)
+
+    def _traced(self) -> Any:
+        """The program of a tile; JAX remembers it until it is compiled."""
+        return self.job.traced(*self.arguments(np.zeros((1, self.plan.tile), dtype=int)))
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -203,9 +232,20 @@ class Runner:
         return jax.tree.map(shape_of, (*first, alone))
 
     def _labelled(
-        self, out: Trajectory, rows: np.ndarray, beside: np.ndarray | None = None
+        self,
+        out: Trajectory,
+        rows: np.ndarray,
+        beside: np.ndarray | None = None,
+        again: np.ndarray | None = None,
     ) -> xr.Dataset:
-        """Rows with names; `beside` has the positions of training, where these are of a limit."""
+        """Rows with names.
+
+        Args:
+            out: the rows.
+            rows: their numbers.
+            beside: positions of training, where these are of a limit.
+            again: the own error of row 0, where it is one of these.
+        """
         specs = self.job.specs(self.sources.names(self.job))
         ds = block(out, {"row": rows.tolist()}, specs, self.job.parts)
         if "position" in ds:
@@ -214,13 +254,11 @@ class Runner:
                 distances_of(at, at if beside is None else at.copy(data=beside))
             )
             ds = ds.drop_vars("coordinate", errors="ignore")
+            if self.group.dynamics != "train":
+                place = None if again is None else rows.tolist().index(0)
+                ds["own_error"] = own_error_of(("row", "save"), at.shape[:2], place, again)
         time = xr.DataArray(np.asarray(out.time, dtype=float), dims=("row", "save"))
         return with_times(ds, time, self.job.problem.natural_inference, self.study.settings)
-
-
-def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
-    """What JAX makes of `leaf`."""
-    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def make_runner_of(group: Group, plan: Plan, spec: Spec) -> Runner | Solver:

@@ -12,7 +12,7 @@ first tile comes; on GPUs the persistent cache serves the later ones.
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.kept import kept
 from jaxattn.core.streams import streams
 
 __all__ = [
@@ -31,10 +32,12 @@ __all__ = [
     "make_tile",
     "pick",
     "pick_data",
+    "shape_of",
     "share",
     "stack_data",
     "start",
     "start_of",
+    "traced",
 ]
 
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
@@ -44,7 +47,7 @@ Dynamics = Callable[[Params, Hyper, Splits, Keys], Trajectory]
 """What `make_train` and `make_flow` return."""
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_row(problem: Problem, dynamics: Dynamics, shared_order: bool, vary_init: bool) -> Row:
     """One run from a seed: initialise, then train or flow.
 
@@ -70,7 +73,7 @@ def start_of(seed: Integer[Array, ""], shared_order: bool, vary_init: bool) -> t
     return keys, keys.init if vary_init else common.init
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_tile(row: Row, vary_data: bool) -> Any:
     """``tile(seeds, hypers, data)``, jitted: what one call of one program computes, ``[row]``.
 
@@ -86,7 +89,7 @@ def make_tile(row: Row, vary_data: bool) -> Any:
     return tile
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_runner(
     row: Row, vary_data: bool, devices: tuple[jax.Device, ...], at_once: int | None = None
 ) -> Callable[
@@ -115,6 +118,27 @@ def make_runner(
         return [future.result() for future in begun]
 
     return run
+
+
+def traced(
+    tile: Any, seeds: PyTree, hypers: PyTree, data: Splits, vary_data: bool
+) -> jax.stages.Traced:
+    """What `make_tile` gave, traced for what a chunk is given; JAX compiles the same one."""
+
+    def first(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda leaf: shape_of(leaf[0]), tree)
+
+    def of_part(part: Data) -> Data:
+        pool = jax.tree.map(shape_of, part.pool)
+        examples = part.examples
+        return Data(first(examples) if vary_data else jax.tree.map(shape_of, examples), pool)
+
+    return tile.trace(first(seeds), first(hypers), _each(data, of_part))
+
+
+def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
+    """What JAX makes of `leaf`."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def axes_of(data: Splits, vary_data: bool) -> Splits:

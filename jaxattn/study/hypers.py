@@ -16,7 +16,7 @@ __all__ = ["RESERVED", "refuse_out_of_range", "refuse_taken_names", "split_hyper
 RESERVED = (
     *("paradigm", "dynamics", "seed", "save", "split", "part", "row", "status"),
     *("step", "time", "gradients", "natural_inference", "learning_examples"),
-    *("picture", "picture_foreground", "picture_seen", "distance", "moved"),
+    *("picture", "picture_foreground", "picture_seen", "distance", "moved", "own_error"),
 )
 """Names that every result has for itself, beside those of its measures."""
 

@@ -10,7 +10,7 @@ from jaxattn.core.lookup import nearest
 from jaxattn.flow import optimiser_of
 from jaxattn.study.checks import exactly_held, number, shown, unwrapped
 from jaxattn.study.fields import AUTO
-from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, Settings
+from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, FIXED, STATIC, YOUNGER, Settings
 
 __all__ = ["checked_settings", "plain_table"]
 
@@ -71,7 +71,8 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
                 f"settings: got {name!r}, expected one of {', '.join((*known, 'hypers'))}; "
                 f"{nearest(name, known)} (hyperparameters belong in [settings.hypers])"
             )
-    names = [name for name in known if name in given or name not in swept]
+    given = {n: at for n, at in given.items() if n not in YOUNGER or not _is_auto(at)}
+    names = [n for n in known if n in given or n not in (*swept, *YOUNGER)]
     suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))
     settings = {name: _setting(name, given.get(name, AUTO), suits) for name in names}
     return {**settings, "hypers": _hypers(given.get("hypers", {}))}
@@ -85,9 +86,13 @@ def _suits(against: list[str]) -> Mapping[str, Any]:
     return {**AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
 
 
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == AUTO
+
+
 def _setting(name: str, value: Any, suits: Mapping[str, Any]) -> Any:
     """One setting as plain values; what was not said is what the settings have by default."""
-    if isinstance(value, str) and value == AUTO:
+    if _is_auto(value):
         return suits[name] if name in suits else _plain(name, _TABLE[name].default)
     kind, called = _TABLE[name].metadata["kind"], f"settings.{name}"
     if kind.is_component and not isinstance(value, str):

@@ -7,6 +7,7 @@ names are looked up where a request is resolved, once: `jaxattn.study.study.reso
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 from jaxattn.study.fields import (
@@ -26,12 +27,14 @@ from jaxattn.study.fields import (
 
 __all__ = [
     "AGAINST_DEFAULTS",
+    "ATOL_OF_RTOL",
     "DEFAULTS",
     "FIXED",
     "NONSMOOTH_DEFAULTS",
     "OWN_TABLES",
     "STATIC",
     "VARIED",
+    "YOUNGER",
     "Settings",
     "settings_table",
 ]
@@ -62,6 +65,10 @@ AGAINST_DEFAULTS: Mapping[str, Any] = {
 NONSMOOTH_DEFAULTS: Mapping[str, Any] = {"flow_solver": "bosh3", "flow_rtol": 1e-5}
 """The same where the model's gradient jumps: on the digits' ReLU network dopri8 gives up even at
 1e-6, where tsit5 takes ten times the gradients and finds the same distances to three digits."""
+
+ATOL_OF_RTOL = 1e-2
+"""What auto stands for in ``flow_atol``, as a share of ``flow_rtol``: parameters that are a
+hundredth of their start are still as right as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +166,12 @@ class Settings:
         "Relative error of one step of a flow; auto: 1e-4, and beside limits 1e-10, or 1e-5 of a "
         "model with kinks.",
     )
+    flow_atol: Any = setting(
+        AUTO,
+        bounded_number(0.0, inf, is_open=True, also=(AUTO,)),
+        "Absolute error of one step of a flow, in units of what it is of: the root mean square of "
+        "each leaf at the start; auto: 1e-2 times flow_rtol.",
+    )
     precision: str = setting(
         AUTO,
         choice((AUTO, *PRECISIONS)),
@@ -197,6 +210,10 @@ class Settings:
             read = one.metadata["kind"].read(one.name, getattr(self, one.name))
             object.__setattr__(self, one.name, read)
 
+
+YOUNGER = ("flow_atol",)
+"""Fields that came after the first sweeps: a spec that says nothing of one leaves it out, and has
+the hash that it had before."""
 
 OWN_TABLES = ("task", "model", "paradigms", "hypers", "seeds", "flow_seeds")
 """Fields that the file of a sweep says in a table of another name."""

@@ -34,7 +34,13 @@ from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.axes import Axis
 from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import refuse_taken_names, split_hypers
-from jaxattn.study.settings import AGAINST_DEFAULTS, DEFAULTS, NONSMOOTH_DEFAULTS, Settings
+from jaxattn.study.settings import (
+    AGAINST_DEFAULTS,
+    ATOL_OF_RTOL,
+    DEFAULTS,
+    NONSMOOTH_DEFAULTS,
+    Settings,
+)
 from jaxattn.training.optimisers import Optimiser, as_optimiser
 from jaxattn.training.saves import AtTimes, Saves, clocks, length_of, refuse_schedule, steps_of
 
@@ -281,7 +287,10 @@ def _decided(settings: Settings, model: Model) -> Settings:
         and isinstance(at := getattr(settings, setting.name), str)
         and at == AUTO
     }
-    return replace(settings, **auto)
+    settings = replace(settings, **auto)
+    if isinstance(settings.flow_atol, str):
+        return replace(settings, flow_atol=ATOL_OF_RTOL * settings.flow_rtol)
+    return settings
 
 
 def _paradigms(settings: Settings) -> dict[str, Paradigm]:

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from jaxattn.engine.cost.estimate import GroupCost, SweepCost
 from jaxattn.engine.cost.memory import in_words
 from jaxattn.engine.run_sweep import Outcome
+from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.terminal.text import cells
 
 __all__ = ["cost_lines", "cost_table", "outcome_lines", "status_lines"]
@@ -103,6 +104,8 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"{state}: chunks {', '.join(map(str, numbers))}.")
     if status["holder"]:
         lines.append(f"{status['holder']} is at work on it.")
+    elif done < status["chunks"]["all"] and status["schema_version"] != SCHEMA_VERSION:
+        lines.append("Another version of jaxattn began it: go on by that one.")
     elif done < status["chunks"]["all"]:
         lines.append(f"Go on with: jaxattn sweep resume {status['folder']}")
     return lines

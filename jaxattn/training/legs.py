@@ -11,7 +11,6 @@ digits; which rule stops whom does not.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from jaxattn.core.contracts import Hyper, InputError, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.kept import kept
 from jaxattn.probes.record import Health, Keep
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
@@ -64,7 +64,7 @@ class Legs:
     leg: Callable[[Any, Span, Hyper, Splits, Keys], tuple[Any, Trajectory]]
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_legs(
     problem: Problem,
     optimiser: Optimiser,

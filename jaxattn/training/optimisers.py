@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, PyTree, Shaped
 
 from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
+from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
 from jaxattn.core.part_rates import PART_RATES, rate_scale, scaled_by_part
 from jaxattn.problems.tracing import described, in_one_line
@@ -273,9 +273,10 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
     chosen = resolve("optimiser", OPTIMISERS, optimiser)
     _refuse_no_function("optimiser", chosen, "an Optimiser, or a function of hyper")
     if schedule is not None:
-        schedule = resolve("schedule", SCHEDULES, schedule)
-        _refuse_no_function("schedule", schedule, "a function of hyper and the number of steps")
-    return _as_optimiser(chosen, schedule)
+        rule = resolve("schedule", SCHEDULES, schedule)
+        _refuse_no_function("schedule", rule, "a function of hyper and the number of steps")
+    # By their names: what a built-in held of one's own would not be let go with it.
+    return _as_optimiser(optimiser, schedule)
 
 
 def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
@@ -290,8 +291,11 @@ def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
         ) from error
 
 
-@lru_cache(maxsize=64)
-def _as_optimiser(chosen: Any, schedule: Any) -> Optimiser:
+@kept
+def _as_optimiser(optimiser: Any, schedule: Any) -> Optimiser:
+    if schedule is not None:
+        schedule = resolve("schedule", SCHEDULES, schedule)
+    chosen = resolve("optimiser", OPTIMISERS, optimiser)
     if not isinstance(chosen, Optimiser):
         function = chosen
         name = getattr(function, "__name__", "custom")

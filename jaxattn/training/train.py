@@ -1,13 +1,13 @@
 """Discrete training with optax: one run as a pure function, on the clock of its flow."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.kept import kept
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, row_status
 from jaxattn.problems.minibatches import Order
@@ -24,7 +24,7 @@ from jaxattn.training.train_loop import BatchMetrics, make_train_loop
 __all__ = ["make_train", "work_of"]
 
 
-@lru_cache(maxsize=256)
+@kept
 def make_train(
     problem: Problem,
     optimiser: Optimiser,

@@ -53,6 +53,36 @@ def test_a_departure_is_said_with_its_time_and_step_and_where_there_is_none_that
     assert said(ds, "soft and hard never leave the modified flow")
 
 
+def test_the_own_error_of_each_limit_is_said_and_no_order_claimed_where_distances_may_be_its():
+    ds = example_limits(own_error=1.3e-4)
+    assert said(ds, "The gradient flow has an error of its own") == (
+        "The gradient flow has an error of its own of 1.3e-04 for soft and 1.3e-04 for hard: so "
+        "far is a row of it from itself, solved at a tenth of its tolerances."
+    )
+    assert said(ds, "the distance from the gradient flow is less") == (
+        "At 1 of 5 learning rates of soft and 1 of 5 learning rates of hard the distance from the "
+        "gradient flow is less than 10 times its own error and may be the solver's: no order is "
+        "claimed of it; ask for a smaller flow_rtol."
+    )
+    assert "the distance from the modified flow" in said(ds, "4 of 5 learning rates of soft")
+    assert not any("follows the modified flow" in text for text in texts(ds))
+    assert "or come too close to the limit's own error, are in no" in said(ds, "fitted to 4 of 5")
+    close = example_limits(own_error=1e-9)
+    assert not any("solver's" in text for text in texts(close))
+    assert "soft follows the modified flow to order 2.00" in " ".join(texts(close))
+    # What left it may be the solver.
+    rough = said(example_limits(own_error=1.1e-3), "soft leaves the gradient flow")
+    assert "Why: that is less than 10 times the limit's own error, 1.1e-03" in rough
+
+
+def test_an_own_error_that_is_not_known_is_said_and_of_a_stochastic_limit_nothing():
+    lost = example_limits(own_error=np.nan)
+    assert said(lost, "own error of the gradient flow is not known for soft and hard")
+    noisy = example_limits(powers={"sde": (0.1, 0.0)}, own_error=np.nan)
+    assert not any("own error" in text or "error of its own" in text for text in texts(noisy))
+    assert not any("own error" in text for text in texts(example_limits()))
+
+
 def test_a_departure_after_the_edge_is_put_down_to_it_and_one_before_is_not():
     late = example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE)
     # The edge at 4.57, left at 6.06.

@@ -3,10 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from example_limits import END, POWERS, RATES, example_limits
 from example_results import end
 from helpers import EPS
 
+import jaxattn
 from jaxattn.analysis.edge_of_stability import edge_in, edge_times, first_past, products
 from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
@@ -16,6 +18,7 @@ from jaxattn.analysis.limit_gaps import (
     limits_in,
     orders,
     orders_by_name,
+    own_errors,
     watched,
 )
 from jaxattn.core.contracts import InputError, Status, Trajectory
@@ -153,7 +156,10 @@ def test_a_result_has_its_orders_by_limit_and_paradigm():
     }
     for limit, (_, power) in POWERS.items():
         for said in found[limit].values():
-            assert set(said) == {"slope", "low", "high", "local", "seeds", "rates"}
+            assert set(said) >= {"slope", "low", "high", "local", "seeds", "rates"}
+            # Of a result from before own errors were known.
+            assert np.isnan(said["own_error"])
+            assert said["rates_within_it"] == 0
             assert said["slope"] == pytest.approx(power)
             assert said["low"] <= said["slope"] <= said["high"]
             assert (said["seeds"], said["rates"]) == (3, 5)
@@ -170,6 +176,47 @@ def test_rows_that_diverge_at_one_rate_leave_the_order_of_the_others():
     said = orders_by_name(ds)["flow"]
     assert said["soft"]["slope"] == pytest.approx(1)
     assert (said["soft"]["rates"], said["hard"]["rates"]) == (4, 5)
+
+
+def test_a_distance_that_is_not_well_above_the_own_error_of_its_limit_is_in_no_order():
+    # Distances at the end are 0.03 times the rate, 0.00075 to 0.012 times 1, 1.1 and 1.2.
+    ds = example_limits(own_error=1.3e-4)
+    ds["distance"].loc[{"learning_rate": 0.025}] += 1e-4  # its solver's
+    said = orders_by_name(ds)["flow"]["soft"]
+    assert said["slope"] == pytest.approx(1)
+    assert (said["own_error"], said["rates"], said["rates_within_it"]) == (1.3e-4, 4, 1)
+    # Second order is less far: all but one rate are lost, and nothing is left to fit.
+    said = orders_by_name(ds)["modified"]["soft"]
+    assert np.isnan(said["slope"])
+    assert said["rates_within_it"] == 4
+    assert jaxattn.orders(ds)["own_error"].tolist() == [1.3e-4] * 4
+
+
+def test_an_own_error_holds_for_all_rows_of_its_limit_and_point_of_a_static_axis():
+    ds = example_limits(own_error=1e-6)
+    ds = xr.concat([ds, ds], xr.Variable("segments", [3, 4]), data_vars="all", coords="minimal")
+    ds["own_error"].loc[{"segments": 4}] *= 2
+    found = own_errors(ds, "flow").isel(save=-1)
+    assert found.sel(segments=3, paradigm="soft") == 1e-6
+    assert found.sel(segments=4, paradigm="soft") == 2e-6
+    # Of a traced axis only the first point is known: it stands for all.
+    ds["own_error"].loc[{"segments": 4}] = np.nan
+    assert (own_errors(ds, "flow").isel(save=-1) == 1e-6).all()
+
+
+def test_departures_are_a_table_with_the_own_error_of_each_limit():
+    ds = example_limits(own_error=1e-6)
+    lines = jaxattn.departures(ds)
+    assert set(lines["limit"]) == {"flow", "modified"}
+    assert lines["own_error"].tolist() == [1e-6] * len(lines)
+    assert "own error" not in set(lines["why"])
+    first = jaxattn.departures(ds, "flow").iloc[0]
+    assert (first["learning_rate"], first["why"]) == (0.4, "finite steps")
+    # 1 % of a way of 1 has to be ten times the own error.
+    rough = jaxattn.departures(example_limits(own_error=1.1e-3), "flow").iloc[0]
+    assert rough["why"] == "own error"
+    with pytest.raises(InputError, match="departures: got 'adam', expected one of flow, modified"):
+        jaxattn.departures(ds, "adam")
 
 
 def test_a_rate_at_which_training_reaches_the_edge_of_stability_is_in_no_order():

@@ -1,11 +1,14 @@
 """Final parameters of a sweep: those of the run that its labels name, and a message otherwise."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
 
 import jaxattn
 from jaxattn.core.contracts import InputError, Splits
+from jaxattn.engine.checkpoints import write_params
 from jaxattn.run.tiles import make_row
 from jaxattn.tasks import orthogonal
 from jaxattn.training.optimisers import as_optimiser
@@ -44,6 +47,25 @@ def by_hand(rate, seed):
     row = make_row(problem, train, True, False)
     hyper = {"learning_rate": np.float32(rate), "temperature": np.float32(1)}
     return jax.jit(row)(np.uint32(seed), hyper, data).params
+
+
+NAMES = ["lr=[0.1,0.2]", "star*", "q?x", "gs:", "file:x", "back\\slash", "a%20b", "{x}", "~", "é\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_folder_of_a_sweep_may_have_any_name(folder, tmp_path, name):
+    """As a copy, and written to anew: what orbax takes for patterns and addresses is a name."""
+    copied = shutil.copytree(folder, tmp_path / "copied" / name)
+    labels = {"learning_rate": 0.5, "seed": 1}
+    there = jaxattn.sweeps.final_params(folder, **labels)
+    shutil.rmtree(copied / "params" / "0000001")
+    params = {"a": np.arange(6.0).reshape(2, 3)}
+    write_params(copied, 1, params)
+    assert [path.name for path in (tmp_path / "copied").iterdir()] == [name]
+    assert len(list((copied / "params").iterdir())) == 2
+    jax.tree.map(
+        np.testing.assert_array_equal, jaxattn.sweeps.final_params(copied, **labels), there
+    )
 
 
 @pytest.mark.parametrize(("rate", "seed"), [(0.5, 0), (2.0, 0), (0.5, 2)])

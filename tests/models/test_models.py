@@ -195,6 +195,7 @@ def test_the_pair_that_theory_solves_is_known_by_what_it_computes():
         mlp(3, depth=0),
         mine._replace(init=linear(3, start="normal").init),
         mine._replace(score=lambda params, example, values: jnp.zeros(len(example.mask))),
+        mine._replace(draw=lambda params, key: params),
     ):
         assert not is_linear_from_zero(other, 3)
     for number in range(4, 200):  # however many others there are

@@ -43,6 +43,21 @@ def test_distance_has_a_line_a_rate_in_shares_of_the_limits_way():
     assert set(lines["1 % of its way"].get_ydata()) == {TOLERANCE}
 
 
+def test_the_own_error_of_a_limit_is_a_thin_line_that_leaves_the_rest_readable():
+    ds = example_limits(own_error=1e-5)
+    line = named(plots.distance(ds, limit="flow", paradigm="hard"))["own error of the limit"]
+    share = ds["time"][0, 1:] / END  # the limit's way is 1
+    np.testing.assert_allclose(line.get_ydata(), 1e-5 * share, rtol=1e-12)
+    level = named(plots.orders(ds))["own error of the modified flow"]
+    assert set(level.get_ydata()) == {1e-5}
+    bare = plots.distance(example_limits()).get_ylim()
+    far = plots.distance(example_limits(own_error=1e-30)).get_ylim()
+    assert far[0] == pytest.approx(bare[0] / 100, rel=0.1)
+    assert far[1] == pytest.approx(bare[1])
+    unknown = named(plots.distance(example_limits(own_error=np.nan)))
+    assert "own error of the limit" not in unknown
+
+
 def rings(ax):
     """Where there are single marks."""
     marks = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]

@@ -62,6 +62,11 @@ def drawing(log_attention, values, read, label, context):
     return loss(log_attention, values, read, label, context) * jax.random.uniform(context.key)
 
 
+def drawing_if_it_may(log_attention, values, read, label, context):
+    one = loss(log_attention, values, read, label, context)
+    return one if context.key is None else one * jax.random.uniform(context.key)
+
+
 def deciding(log_attention, values, read, label, context):
     return log_attention[0] if log_attention[0] > 0 else log_attention[1]
 
@@ -96,6 +101,18 @@ LOSSES = {
         r"hyper\['gain'\] read, which no component of the problem has a value for",
     ),
     "a key of its own": (drawing, "paradigm 'drawing': got .* draws on its key.*stochastic=True"),
+    "a key if there is one": (
+        drawing_if_it_may,
+        "paradigm 'drawing_if_it_may': got .* draws on its key.*stochastic=True",
+    ),
+    "NumPy's numbers": (
+        then(lambda found: found * np.random.normal()),
+        "paradigm 'mine': got a function that is another one each time it is traced, .*a pure one",
+    ),
+    "NumPy's numbers at the start": (
+        of_paradigm(init=lambda params: np.random.normal(size=2)),
+        "paradigm 'mine': got a function that is another one",
+    ),
     "a missing part": (then(lambda found: {}["part"]), r"KeyError \('part'\), expected a loss"),
     "state": (
         of_paradigm(init=lambda params: jnp.zeros(2), update=lambda state, aux: state[:1]),
@@ -138,6 +155,19 @@ def drawn(params, example, key):
     return example.segments + jax.random.normal(key, example.segments.shape)
 
 
+def drawn_if_it_may(params, example, key):
+    return example.segments if key is None else drawn(params, example, key)
+
+
+def counted(found, calls=[0]):  # noqa: B006
+    calls[0] += 1
+    return found * calls[0]
+
+
+def noisy_params(params, key):
+    return jax.tree.map(lambda leaf: leaf + jax.random.normal(key, leaf.shape, leaf.dtype), params)
+
+
 MODELS_REFUSED = {
     "a logit too many": (
         changed("classify", lambda found: jnp.append(found, 0)),
@@ -160,6 +190,39 @@ MODELS_REFUSED = {
     "a value beside": (changed("represent", lambda found: (found, jnp.ones(()))), r"shape \(\)"),
     "no values": (changed("represent", lambda found: ()), "tuple of 0 without arrays"),
     "a key": (of_model(represent=drawn), "represent: got .*draws on its key.*stochastic=True"),
+    "a key if there is one": (
+        of_model(represent=drawn_if_it_may),
+        "model: got a function that draws on its key, .*declare it: stochastic=True",
+    ),
+    "parameters that are drawn": (
+        of_model(draw=noisy_params),
+        "model: got a function that draws on its key, .*declare it: stochastic=True",
+    ),
+    "parameters that are not drawn": (
+        of_model(draw=lambda params: params, stochastic=True),
+        "model.draw: got TypeError .*give params with noise or keys",
+    ),
+    "parameters that are lost": (
+        of_model(draw=lambda params, key: {}, stochastic=True),
+        "model.score: got KeyError",
+    ),
+    "a counter": (changed("represent", counted), "model.represent: got .* another one each time"),
+    "NumPy's scores": (
+        changed("score", lambda found: found + np.random.normal(size=SEGMENTS)),
+        "model.score: got a function that is another one each time .*a pure one; draw by jax",
+    ),
+    "NumPy's logits": (
+        changed("classify", lambda found: found + np.random.normal()),
+        "model.classify: got a function that is another one each time",
+    ),
+    "NumPy's start": (
+        changed("init", lambda found: found | {"focus": np.random.normal(size=FEATURES)}),
+        "model.init: got a function that is another one each time",
+    ),
+    "half of it": (
+        changed("init", lambda found: jax.tree.map(lambda leaf: leaf.astype("float16"), found)),
+        r"model.init: got float16 of shape .* at \['classify'\], expected float",
+    ),
     "a key when measured": (
         of_model(represent=drawn, stochastic=True),
         "model.represent: got TypeError.*without a key too, as when it is measured",
@@ -193,6 +256,10 @@ def at(change):
 
 
 MAPS_REFUSED = {
+    "NumPy's numbers": (
+        lambda scores, example, hyper: uniform(scores + np.random.normal(), example, hyper),
+        "attention map '<lambda>': got a function that is another one each time",
+    ),
     "a column": (at(lambda found: found[:, None]), r"attention map 'mine': got .* \(4, 1\), expe"),
     "a sum": (at(jnp.sum), r"of shape \(\), expected log attention, floats of shape \(4,\)"),
     "integers": (at(lambda found: found.astype(int)), r"int\d+ of shape \(4,\)"),
@@ -242,6 +309,31 @@ def test_a_loss_may_be_less_precise_or_a_number_or_not_finite():
     stated(MINE, then(lambda found: 0.0))
     # Not finite is a status of the row, not a mistake in its request.
     stated(changed("classify", lambda found: found * jnp.nan), loss)
+
+
+def test_what_draws_on_no_key_may_be_given_one_and_may_say_that_it_draws():
+    def ignoring(params, example, key):
+        if key is not None:
+            jax.random.split(key)
+        return example.segments
+
+    for represent in (ignoring, jax.jit(ignoring)):
+        assert not stated(of_model(represent=represent), loss).stochastic
+    assert stated(of_model(stochastic=True), loss).stochastic
+    assert stated(of_model(represent=drawn_if_it_may, stochastic=True), loss).stochastic
+    assert stated(of_model(draw=noisy_params, stochastic=True), loss).stochastic
+
+
+def test_a_paradigm_has_no_key_of_a_model_that_draws():
+    refused("draws on its key", paradigm=drawing_if_it_may, model=of_model(stochastic=True))
+
+
+def test_parameters_are_in_the_precision_of_the_problem_whatever_their_own():
+    for start in (np.float64, np.float32):
+        mine = changed("init", lambda found, t=start: jax.tree.map(lambda at: at.astype(t), found))
+        problem = stated(mine, loss)
+        params = jax.eval_shape(problem.init, jax.random.key(0), {})
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {PRECISION}
 
 
 def test_a_component_may_read_what_another_one_declares_and_the_learning_rate():

@@ -40,6 +40,15 @@ def test_without_correlation_and_noise_it_is_the_reduced_system(name):
         np.testing.assert_allclose(getattr(found, key)[0], getattr(expected, key), atol=1e-9)
 
 
+def test_a_nu_that_is_small_is_as_right_as_one_that_is_large():
+    # At m = 1000 and C = 1e5 nu is 1e-10 while mu is 1e-3: no absolute error suits both.
+    sizes, times = {"segments": 1000.0, "classes": 1e5}, np.asarray([0.0, 0.1, 10.0, 1e3, 1e5])
+    expected, found = solve_reduced("soft", times, **sizes), solve_planar("soft", times, **sizes)
+    assert 0 < expected.nu[2] < 1e-9
+    for key in ("mu", "nu"):
+        np.testing.assert_allclose(getattr(found, key), getattr(expected, key), rtol=1e-9)
+
+
 @pytest.mark.slow
 def test_a_row_that_is_out_of_range_fails_and_leaves_the_others_alone():
     found = solved("soft")

@@ -5,6 +5,7 @@ hybrid attention on the orthogonal population with its flow and theory, and a sw
 paradigms, two rates and two seeds in chunks of four rows.
 """
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from jaxattn.analysis.findings import findings
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import report
 from jaxattn.results.dataset import spec_of
+from jaxattn.terminal.sweep_tables import status_lines
 
 STORES = Path(__file__).parent / "stores"
 
@@ -63,6 +65,15 @@ def test_what_another_version_began_is_not_gone_on_with(old: Path) -> None:
     for go_on in (jaxattn.sweeps.resume, jaxattn.sweeps.final_params):
         with pytest.raises(jaxattn.InputError, match=r"another version .* \(schema 1, here 2\)"):
             go_on(old / "sweep")
+
+
+def test_the_status_of_what_another_version_began_sends_nobody_here(
+    old: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(old / "sweep", tmp_path / "sweep"))
+    next((folder / "chunks").iterdir()).unlink()
+    *_, last = status_lines(jaxattn.sweeps.status(folder))
+    assert last == "Another version of jaxattn began it: go on by that one."
 
 
 def test_what_is_read_later_is_found_wherever_the_program_has_gone(

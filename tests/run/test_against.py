@@ -18,7 +18,11 @@ from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Paradigm, Status
 from jaxattn.problems.paradigms import soft
 from jaxattn.run.coordinates import coordinates_of_study
+from jaxattn.run.data_source import Sources
 from jaxattn.run.job import plan_jobs
+from jaxattn.run.own_error import CLOSER
+from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.run.tiles import fetch
 from jaxattn.tasks import orthogonal, orthogonal_population
 from jaxattn.training.schedules import SCHEDULES
 
@@ -142,6 +146,70 @@ def test_rates_that_meet_at_no_common_time_have_a_flow_each_at_times_of_their_ow
     # Its own flow is at its own times: off them by d, a distance would be off by d times the speed.
     slope = orders_by_name(ds)["flow"]["soft"]["slope"]
     assert slope == pytest.approx(1, abs=0.15)
+
+
+def test_the_first_row_of_each_limit_says_its_own_error_far_below_all_distances(
+    held: xr.Dataset,
+) -> None:
+    known = held["own_error"].notnull().all("save")
+    assert known.sel(dynamics="modified", learning_rate=RATES[0], seed=0).all()
+    assert known.sel(dynamics="modified").sum() == 1
+    # All rates share one flow, and its error.
+    assert known.sel(dynamics="flow", seed=0).all()
+    assert not known.sel(dynamics="train").any()
+    assert not known.sel(seed=1).any()
+    for limit in ("flow", "modified"):
+        own = held["own_error"].sel(dynamics=limit)
+        assert (own.isel(save=0, seed=0, learning_rate=0) == 0).all()
+        assert 0 < own.max() < 1e-3 * held["distance"].sel(dynamics=limit).isel(save=-1).min()
+    assert (jaxattn.orders(held)["own_error"] > 0).all()
+
+
+def test_an_own_error_is_about_the_distance_from_the_exact_flow() -> None:
+    # At a loose tolerance, beside one that is 1e5 times closer.
+    given = {"rates": (0.4,), "limits": ("flow",), "curvature": 0, "flow_solver": "tsit5"}
+    with compiled_quickly():
+        rough, exact = (against(flow_rtol=rtol, **given) for rtol in (1e-5, 1e-10))
+    rough, exact = (one.sel(dynamics="flow", seed=0).squeeze() for one in (rough, exact))
+    own = float(rough["own_error"][-1])
+    # Distances from the same training differ by no more than the flows are apart; a tenth of the
+    # tolerance leaves a sixth of the error and less.
+    assert own > 0.8 * abs(float(rough["distance"][-1] - exact["distance"][-1])) > 0
+    # Each step errs by 1e-5 of parameters, or less.
+    assert own < 1e-5 * float(rough["steps"] * rough["moved"][-1])
+
+
+def test_solving_a_row_again_compiles_nothing() -> None:
+    watch, traced = Stopwatch(), []
+
+    def counted(*args):
+        traced.append(1)
+        return soft.loss(*args)
+
+    study = settings(paradigms=(Paradigm("counted", counted),), curvature=0, flow_solver="tsit5")
+    with compiled_quickly():
+        _, job = plan_jobs(study)
+        rows = job.first_row
+        seeds, data = job.plan.seed_of(rows), Sources(study).of(job, rows)
+        first = fetch(job.run(seeds, job.hypers_of(rows), data))
+        again = job.hypers_of(rows, CLOSER)
+        before = len(traced)
+        with watch.compiling("again"):
+            closer = fetch(job.run(seeds, again, data))
+    assert 0 < len(traced) == before
+    assert watch.seconds["again"]["compile"] == 0
+    assert np.all(closer.work["steps"] > first.work["steps"])
+
+
+def test_where_no_closer_solution_is_in_reach_the_own_error_is_not_known() -> None:
+    for rtol, known in ((1e-10, True), (1e-14, False)):
+        jobs = plan_jobs(settings(flow_rtol=rtol))
+        assert {job.group.dynamics: job.is_solved_twice for job in jobs} == {
+            "train": False,
+            "flow": known,
+        }
+    sde = settings(("sde",), batch_size=4, order="with-replacement")
+    assert not any(job.is_solved_twice for job in plan_jobs(sde))
 
 
 def test_departures_say_when_and_a_smaller_rate_leaves_later_or_never(held: xr.Dataset) -> None:

@@ -279,6 +279,16 @@ def test_beside_limits_tolerances_are_as_tight_as_the_model_is_smooth():
     assert method("mlp", flow_rtol=1e-7) == ("bosh3", 1e-7)
 
 
+def test_an_absolute_tolerance_follows_the_relative_one_or_is_what_is_asked_for():
+    def error(**given):
+        return study_of("digits", **given).settings.flow_atol
+
+    assert error() == 1e-2 * 1e-4
+    assert error(flow_rtol=1e-7) == 1e-2 * 1e-7
+    assert error(against=("flow",)) == 1e-2 * 1e-5
+    assert error(flow_rtol=1e-7, flow_atol=1e-20) == 1e-20
+
+
 def test_settings_are_made_before_jax_computes_anything():
     # Hosts that share a sweep have to meet before any of them does. Here JAX could not.
     script = """if True:
@@ -314,6 +324,9 @@ def test_a_count_of_any_library_is_a_count(number):
         ({"focus_level": 50}, "focus_level: got 50, expected a number from 0 to 1"),
         ({"flow_rtol": 0}, "between 0 and 1"),
         ({"flow_rtol": "tight"}, "flow_rtol: got 'tight', expected a number"),
+        ({"flow_atol": 0}, "flow_atol: got 0, expected a number between 0 and inf, auto"),
+        ({"flow_atol": float("inf")}, "flow_atol: got inf, expected a finite number"),
+        ({"flow_atol": "tight"}, "flow_atol: got 'tight', expected a number"),
         ({"steps": True}, "steps: got True, expected an integer"),
         ({"steps": np.True_}, "expected an integer"),
         ({"steps": "800"}, "steps: got '800', expected an integer"),

@@ -64,7 +64,7 @@ class Engine:
 
     With several hosts every one of them runs the same program: this one is `process` of
     `processes`, computes its own share of the numbers, and ``barrier(name)`` waits for the
-    others. Elsewhere the opener is process 0 of 1 and waits for nobody.
+    others. In all other engines the opener is process 0 of 1 and waits for nobody.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Engine:
     process: int = 0
     processes: int = 1
     barrier: Callable[[str], None] = alone
+    elsewhere: bool = False
+    """Whether chunks are computed on other machines than the opener's."""
 
 
 def keep_busy(

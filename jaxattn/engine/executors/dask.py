@@ -60,7 +60,7 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
             )
 
         try:
-            yield Engine("dask", results)
+            yield Engine("dask", results, elsewhere=address is not None)
         finally:
             executor.shutdown(wait=False)
 

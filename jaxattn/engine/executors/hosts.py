@@ -9,6 +9,7 @@ On CPUs a host waits at a barrier for 30 minutes, XLA's limit for collective ope
 ``XLA_FLAGS=--xla_cpu_collective_timeout_seconds=...`` says otherwise.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from jax.experimental import multihost_utils
 from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.engine.executors.base import Engine
 from jaxattn.engine.executors.local import in_this_process
-from jaxattn.engine.executors.worker_setup import thread_pool
+from jaxattn.run.conditions import hardware, refuse_other, software
 
 __all__ = ["on_hosts", "share_of", "started_by_a_launcher"]
 
@@ -73,7 +74,7 @@ def on_hosts(options: Mapping[str, str]) -> Iterator[Engine]:
     """
     if not jax.distributed.is_initialized():
         _join(options)
-    _agree_on_threads()
+    _agree()
     with in_this_process("hosts") as engine:
         yield replace(
             engine,
@@ -102,13 +103,27 @@ def _join(options: Mapping[str, str]) -> None:
         ) from error
 
 
-def _agree_on_threads() -> None:
-    """On CPUs bits depend on the size of XLA's thread pool; see `Setup`."""
-    if jax.default_backend() != "cpu":
-        return
-    pools = np.asarray(multihost_utils.process_allgather(np.int32(thread_pool()))).ravel()
-    if len(set(pools.tolist())) > 1:
-        raise InputError(
-            f"engine hosts: got thread pools of {sorted(set(pools.tolist()))}, expected one size "
-            "on all hosts, since sums on a CPU depend on it; start all with the same NPROC."
+def _agree() -> None:
+    """Refuse hosts that would differ in bits; every one of them finds it out.
+
+    Raises:
+        InputError: with both values of all that differs from the first host.
+    """
+    records = [json.loads(text) for text in _gathered(json.dumps(software() | hardware()))]
+    for number, record in enumerate(records):
+        refuse_other(
+            records[0],
+            record,
+            f"engine hosts: got host {number} set otherwise than host 0",
+            "start all in the same environment, on CPUs with the same NPROC.",
         )
+
+
+def _gathered(text: str) -> list[str]:
+    """What every host says, in their order."""
+    said = np.frombuffer(text.encode(), np.uint8)
+    sizes = np.ravel(multihost_utils.process_allgather(np.int32(said.size)))
+    padded = np.zeros(int(sizes.max()), np.uint8)
+    padded[: said.size] = said
+    rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
+    return [bytes(row[:size]).decode() for row, size in zip(rows, sizes, strict=True)]

@@ -4,14 +4,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from jaxattn.core.precision import x64_is_on
 from jaxattn.engine.executors.base import Engine, Results, Work, keep_busy
 from jaxattn.engine.executors.worker_setup import Setup, setup_here
 
@@ -24,11 +23,14 @@ AHEAD = 2
 @contextmanager
 def in_this_process(name: str = "local") -> Iterator[Engine]:
     """One thread computes ahead, so that no device waits for the disk."""
-    x64 = x64_is_on()
+    from jaxattn.run.conditions import flags
+
+    # A thread has JAX's flags, but not what a `with` set in the thread that opened it.
+    here = flags()
     executor = ThreadPoolExecutor(1, "jaxattn-chunk")
 
     def results(work: Work, numbers: Iterable[int]) -> Results:
-        ahead = partial(_under, x64, work)
+        ahead = partial(_under, here, work)
         return keep_busy(executor, ahead, numbers, lambda: AHEAD, "this engine was closed.")
 
     try:
@@ -38,11 +40,10 @@ def in_this_process(name: str = "local") -> Iterator[Engine]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _under(x64: bool, work: Work, number: int) -> Any:
-    """A thread has JAX's flags, but not what a ``with`` changed in the thread that opened it."""
-    import jax
+def _under(here: Mapping[str, Any], work: Work, number: int) -> Any:
+    from jaxattn.run.conditions import under
 
-    with jax.enable_x64(x64):
+    with under(here):
         return work(number)
 
 

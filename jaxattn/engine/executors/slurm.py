@@ -53,6 +53,11 @@ def on_slurm(folder: Path, options: Mapping[str, str], cluster: str = "slurm") -
     Raises:
         InputError: no SLURM here, or an option that cannot be.
     """
+    if "%" in str(folder.absolute()):
+        raise InputError(
+            f"--out: got {str(folder)!r}, expected a path without %, which means something in the "
+            "names of SLURM's logs; choose another."
+        )
     given = {**DEFAULTS, **options}
     each = _whole("chunks_per_job", given.pop("chunks_per_job", str(CHUNKS_PER_JOB)))
     try:
@@ -63,7 +68,7 @@ def on_slurm(folder: Path, options: Mapping[str, str], cluster: str = "slurm") -
             "start the sweep on a login node."
         ) from error
     executor.update_parameters(**_parameters(given))
-    yield Engine("slurm", partial(_results, executor, each))
+    yield Engine("slurm", partial(_results, executor, each), elsewhere=True)
 
 
 def _parameters(given: Mapping[str, str]) -> dict[str, Any]:

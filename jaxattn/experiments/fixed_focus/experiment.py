@@ -7,7 +7,7 @@ and the published explanation of how the paradigms differ (PAPER 3.1).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -27,6 +27,8 @@ from jaxattn.core.contracts import (
     Task,
     Trajectory,
 )
+from jaxattn.core.kept import kept
+from jaxattn.core.streams import PRNG
 from jaxattn.experiments.fixed_focus.figures import fixed_focus
 from jaxattn.experiments.fixed_focus.findings import findings, numbers
 from jaxattn.experiments.labels import labelled, spec_json
@@ -121,7 +123,7 @@ def losses_of(problem: Problem, params: Params, batch: Example, hyper: Hyper) ->
     return {"loss": at(hyper["alpha"]), "loss_ahead": at(ahead_of(hyper["alpha"]))}
 
 
-@lru_cache(maxsize=32)
+@kept
 def problem_of(task: Task, paradigm: str) -> Problem:
     """Linear classification with bias, started as PyTorch does, under an imposed attention."""
     model = linear(task.classes, bias=True, start="uniform")
@@ -133,8 +135,8 @@ def problem_of(task: Task, paradigm: str) -> Problem:
     return problem._replace(measure=measure, measures=MEASURES)
 
 
-@lru_cache(maxsize=32)
-def _runner(config: FixedFocus, problem: Problem, devices: tuple[jax.Device, ...]) -> Any:
+@kept
+def _runner(problem: Problem, config: FixedFocus, devices: tuple[jax.Device, ...]) -> Any:
     def batch_metrics(
         params: Params, batch: Example, hyper: Hyper, time: Array
     ) -> dict[str, Array]:
@@ -179,7 +181,7 @@ def train(config: FixedFocus, paradigm: str, data: Splits, tally: Tally) -> Traj
         tally: of the rows of all paradigms.
     """
     problem, watch = problem_of(config.task, paradigm), tally.to.watch
-    plan, run = _plan(config, paradigm, problem.tile), _runner(config, problem, _devices())
+    plan, run = _plan(config, paradigm, problem.tile), _runner(problem, config, _devices())
     finished = []
     for chunk in plan.chunks():
         hypers = {k: v.astype(problem.precision) for k, v in plan.hypers_of(chunk.rows).items()}
@@ -224,7 +226,7 @@ def dataset_of(config: FixedFocus, trained: Mapping[str, Trajectory]) -> xr.Data
     """
     axes = {"alpha": ALPHAS, "seed": range(config.seeds)}
     problem = problem_of(config.task, "soft")
-    parts = part_names(jax.eval_shape(problem.init, jax.random.key(0), {}))
+    parts = part_names(jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), {}))
     labels = [spec.over_splits(("train", "minibatch")) for spec in MEASURES]
     blocks = {
         (name, "train"): block(_with_minibatches(rows), axes, labels, parts)

@@ -70,6 +70,6 @@ gradient and of its square: ``m_hat`` and ``v_hat`` begin with those. Three thin
   equation becomes stiff: an explicit solver takes steps of a few time constants.
 - Minibatches: their mean gradient is that of the whole set, but the mean of its square is not.
 
-``v`` is a square, and the solver's absolute tolerance counts for it too: where gradients are small,
-take one far below theirs squared.
+``v`` is a square, and is counted in a unit of its own, that of its start (`jaxattn.flow.units`):
+small gradients need no tolerance of their own.
 """

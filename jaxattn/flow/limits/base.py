@@ -50,7 +50,8 @@ def _state_itself(time: Float[Array, ""], state: Any) -> Params:
 class LimitODE(NamedTuple):
     """An initial value problem in time on the optimiser's clock.
 
-    - `start`: the state where the run starts, or starts anew;
+    - `start`: the state where the run starts, or starts anew; the parameters first, where it holds
+      more than them;
     - ``field(time, state) -> state'``: the drift, where there is noise;
     - ``read(time, state) -> Params``: what stands beside the parameters of training; by default
       the state itself;

@@ -51,8 +51,9 @@ def test_bytes_are_said_in_words(count, words):
 
 def test_the_file_of_a_chunk_has_the_bytes_that_were_predicted():
     sweep = choose_layout(parse_spec(tiny(paradigms='["soft"]', layout="tile = 2\nchunk = 6")))
-    content = compute(spec_json(sweep.spec), 0).content
-    assert bytes_of_file(runners_of(sweep)[0], 6) == pytest.approx(len(content), rel=0.02)
+    runner = runners_of(sweep)[0]
+    content = compute(spec_json(sweep.spec), [runner.fingerprint], 0).content
+    assert bytes_of_file(runner, 6) == pytest.approx(len(content), rel=0.02)
 
 
 SHAPES = {
@@ -136,6 +137,7 @@ PROGRAM = """
     text = spec_json(choose_layout(parse_spec(sys.argv[1])).spec)
     sweep, runners = remembered(text)
     runner, plan = runners[0], runners[0].plan
+    programs = [runner.fingerprint]
     compiled = compile_tile(runner, plan.tile)
     # A tile beside the chunk's own: what JAX makes only once is made.
     jax.block_until_ready(runner.job.run(*runner.arguments(np.zeros((1, plan.tile), dtype=int))))
@@ -152,7 +154,7 @@ PROGRAM = """
     with open("/proc/self/clear_refs", "w") as peak:
         peak.write("5")
     before = resident("VmRSS")
-    compute(text, 0)
+    compute(text, programs, 0)
     print(json.dumps({"predicted": predicted.process, "grown": resident("VmHWM") - before}))
     """
 

@@ -83,7 +83,7 @@ def test_two_hosts_give_the_same_bits_and_one_waits_for_the_other(tmp_path: Path
 def test_hosts_of_different_thread_pools_are_refused(tmp_path: Path) -> None:
     answers = start_hosts(tmp_path, 0, NPROC="7")
     assert all(code == 1 for code, _ in answers)
-    assert all("InputError: engine hosts: got thread pools of [" in said for _, said in answers)
+    assert all("got host 1 set otherwise than host 0 (threads: " in said for _, said in answers)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,154 @@
+"""What a person hands in as a model, checked before it is compiled, by shapes and dtypes alone."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from jaxattn.core.contracts import Example, HyperSpec, InputError, Model, Task
+from jaxattn.core.kept import kept
+from jaxattn.problems.attention import average
+from jaxattn.problems.tracing import described, expect, shaped, shapes_of
+from jaxattn.problems.undeclared import (
+    draws,
+    hint_at_key,
+    hyper_shapes,
+    key_shape,
+    shapes_with_hyper,
+    undeclared_key,
+)
+
+__all__ = ["Sights", "check_classes", "check_model", "refuse_rounding"]
+
+
+class Sights(NamedTuple):
+    """Shapes of what an example looks like to a model."""
+
+    params: PyTree
+    drawn: PyTree
+    """The parameters as training sees them."""
+    example: Example
+    values: PyTree
+    scores: Any
+
+
+@kept
+def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precision: str) -> Sights:
+    """What an example of the task looks like to a model, logits apart; see `check_components`.
+
+    Raises:
+        InputError: what does not fit, is not pure, or draws on a key undeclared.
+    """
+    length = task.segments
+    example = jax.tree.map(lambda leaf: shaped(leaf, precision), task.template)
+    # As a problem does: what a model starts from is there, not traced.
+    template = jax.tree.map(lambda leaf: leaf.astype(shaped(leaf, precision).dtype), task.template)
+    params = shapes_with_hyper(
+        "model.init",
+        "a pytree of float arrays; make it of the key and of shapes of the example.",
+        lambda hyper, key: model.init(key, template, hyper),
+        hyper_shapes(hypers, precision),
+        key_shape(),
+    )
+    _check_params(params, precision)
+    params = jax.tree.map(lambda leaf: shaped(leaf, precision), params)
+    drawn = params
+    if model.stochastic:
+        hint = "what represent, score and classify see in training; give params with noise or keys."
+        drawn = shapes_of("model.draw", hint, model.draw, params, key_shape())
+        hint = f"leaves ({length}, ...), one row a segment; vmap it over the segments."
+        shapes_of("model.represent", hint, model.represent, drawn, example, key_shape())
+    values = _check_values(model, params, example, length)
+    for known in (params, drawn) if model.stochastic else (params,):
+        hint = f"scores {(length,)}."
+        scores = shapes_of("model.score", hint, model.score, known, example, values)
+        fix = "return one float a segment; reshape(-1) drops axes of length 1."
+        expect("model.score", "scores", scores, (length,), fix)
+        refuse_rounding("model.score", scores, precision)
+    sights = Sights(params, drawn, example, values, scores)
+    if not model.stochastic:
+        _refuse_drawing(model, sights)
+    return sights
+
+
+def _refuse_drawing(model: Model, seen: Sights) -> None:
+    """Refuse a model that would draw if it had a key: without one it is trained as another."""
+
+    def look(key: Any, params: PyTree, example: Example) -> Any:
+        params = model.draw(params, key)
+        values = model.represent(params, example, key)
+        logits = jax.vmap(model.classify, in_axes=(None, 0))(params, values)
+        return values, model.score(params, example, values), logits
+
+    if draws(look, seen.params, seen.example):
+        raise InputError(undeclared_key("model"))
+
+
+def refuse_rounding(owner: str, value: Any, precision: str) -> None:
+    """Refuse what is rounded to fewer bits than a float64 problem has; flows would be of noise."""
+    wanted = jax.dtypes.canonicalize_dtype(precision)
+    if precision == "float64" and jnp.finfo(value.dtype).bits < jnp.finfo(wanted).bits:
+        raise InputError(
+            f"{owner}: got {described(value)} in a problem of precision {precision}, expected "
+            f"{wanted}; leave out what rounds to {value.dtype}, such as dtype= of a Flax module."
+        )
+
+
+def _check_params(params: PyTree, precision: str) -> None:
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    if not leaves:
+        raise InputError(
+            f"model.init: got {described(params)} without arrays, expected a pytree of float "
+            "arrays; give it something to train."
+        )
+    for path, leaf in leaves:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise InputError(
+                f"model.init: got {described(leaf)} at {jax.tree_util.keystr(path)}, expected "
+                "float arrays only, as training differentiates them; keep the rest out of params."
+            )
+        # Float32 says nothing: it is the default of others. Less was asked for.
+        if jnp.finfo(leaf.dtype).bits < min(32, jnp.finfo(precision).bits):
+            raise InputError(
+                f"model.init: got {described(leaf)} at {jax.tree_util.keystr(path)}, expected "
+                f"{precision}, which is what is trained; leave param_dtype out."
+            )
+
+
+def _check_values(model: Model, params: PyTree, example: Example, length: int) -> PyTree:
+    hint = f"leaves ({length}, ...), one row a segment; vmap it over the segments."
+    values: PyTree = None
+    if model.stochastic:
+        without = f"{hint[:-1]}; without a key too, as when it is measured."
+        values = shapes_of("model.represent", without, model.represent, params, example, None)
+    else:
+        with hint_at_key("model.represent", None, model.represent, params, example, key_shape()):
+            values = shapes_of("model.represent", hint, model.represent, params, example, None)
+    leaves = jax.tree.leaves(values)
+    wrong = [leaf for leaf in leaves if leaf.shape[:1] != (length,)]
+    if wrong or not leaves:
+        got = described(wrong[0]) if wrong else f"{described(values)} without arrays"
+        raise InputError(f"model.represent: got {got}, expected {hint}")
+    return values
+
+
+def check_classes(
+    task: Task, model: Model, seen: Sights, log_attention: Any, precision: str
+) -> None:
+    """Refuse logits that are not one for each class of the task.
+
+    Raises:
+        InputError: with what they are.
+    """
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), seen.values)
+    hint = "numbers, as attention averages them."
+    mean = shapes_of("model.represent", hint, average, log_attention, seen.values)
+    looked_at = [(seen.params, one), *([(seen.params, mean)] if one != mean else [])]
+    looked_at += [(seen.drawn, mean)] if model.stochastic else []
+    for params, value in looked_at:
+        hint = f"logits {(task.classes,)} of one value, without an axis of segments."
+        logits = shapes_of("model.classify", hint, model.classify, params, value)
+        fix = f"return one for each of the {task.classes} classes of the task."
+        expect("model.classify", "logits", logits, (task.classes,), fix)
+        refuse_rounding("model.classify", logits, precision)
