@@ -136,6 +136,12 @@ def test_parts_of_a_spec_are_refused_in_one_line_too() -> None:
     assert sum(map(bool, seen)) > 150
 
 
+def test_a_table_with_a_masked_entry_is_refused_for_it() -> None:
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    tables = {**GOOD[0], "axes": {**GOOD[0]["axes"], "temperature": masked}}
+    assert "1 entries missing" in _said(as_spec, tables)
+
+
 @pytest.mark.parametrize("name", ["learning_rate", "momentum", "classes", "order", "seed", "loss"])
 def test_what_moves_together_is_not_called_like_something_else(name) -> None:
     together = {"zip": {"temperature": [1, 2], "clip_norm": [1, 2]}}
