@@ -219,6 +219,7 @@ GOOD: Mapping[str, st.SearchStrategy] = {
     "flow_examples": st.integers(1, 9),
     "flow_solver": st.sampled_from(["auto", "bosh3", "tsit5", "dopri8", diffrax.Tsit5()]),
     "flow_rtol": st.one_of(st.just("auto"), st.floats(1e-9, 1e-3)),
+    "flow_atol": st.one_of(st.just("auto"), st.floats(1e-9, 1e-3)),
     "precision": st.sampled_from(["auto", "float32", "float64"]),
     "against": _some("flow", "modified", "sde", "adam", "heavy-ball"),
     "curvature": st.one_of(st.just("auto"), st.integers(0, 2)),

@@ -108,9 +108,12 @@ def _alike(draw: st.DrawFn, value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return not value
     if isinstance(value, int):
-        return draw(st.sampled_from([value + 1, value - 1, float(value), np.int64(value)]))
+        # Of NumPy's own integers the largest has 63 bits.
+        small = [float(value), np.int64(value)] if abs(value) < 2**63 else []
+        return draw(st.sampled_from([value + 1, value - 1, *small]))
     if isinstance(value, float):
-        return draw(st.sampled_from([2 * value, np.float32(value), str(value), [value]]))
+        narrow = [np.float32(value)] if abs(value) < 1e38 else []
+        return draw(st.sampled_from([2 * value, str(value), [value], *narrow]))
     if isinstance(value, list) and value:
         others = [value[::-1], value[:1], tuple(value), np.array(value, dtype=object)]
         others += [[*value, value[0]], *([np.array(value)] if _are_numbers(value) else [])]

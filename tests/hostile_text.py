@@ -24,6 +24,7 @@ HOSTILE = (
     "\ud800",
     "../../../etc/passwd",
     "/absolute",
+    "..",
     ".hidden",
     "-rf",
     "a=[0.1,0.2]",

@@ -94,6 +94,8 @@ def refuse_out_of_range(spec: HyperSpec, value: float, precision: str) -> None:
     """
     with np.errstate(over="ignore", under="ignore"):
         used = float(np.asarray(value).astype(precision))
+    # What has fewer digits than the others is 0 to XLA's products and quotients.
+    used = 0.0 if abs(used) < np.finfo(precision).tiny else used
     low = used > spec.low if spec.open_low else value >= spec.low
     if not isfinite(used) or not low or value > spec.high:
         bound = f"{'above' if spec.open_low else 'at least'} {spec.low:g}"

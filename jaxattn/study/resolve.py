@@ -119,7 +119,8 @@ def measures_of(request: Request) -> tuple[str, ...]:
             labels = study.problem(paradigm).measures
             measures |= dict.fromkeys(label.name for label in labels)
             dims |= {dim for label in labels for dim in label.dims}
-    refuse_taken(request.axes, {*dims, *measures})
+    settings = {*STATIC, *FIXED, *KINDS}
+    refuse_taken(request.axes, {*dims, *measures, *hypers, *settings, *_all_arguments(request)})
     _check_hypers(request, hypers)
     refuse_unread(_given_hypers(request), read)
     return tuple(measures)
@@ -152,7 +153,7 @@ def _tables_of_names(request: Request) -> dict[str, str]:
 def _check_needed(request: Request) -> None:
     """What every sweep has is there, and every component is one."""
     for name, example in (("paradigm", '["soft", "hard"]'), ("seed", "{ count = 8 }")):
-        if name not in (axis.name for axis in request.axes):
+        if (name, (name,)) not in ((axis.name, axis.names) for axis in request.axes):
             raise InputError(
                 f"axes: got no {name}, expected an axis of its own; add {name} = {example}."
             )
@@ -234,11 +235,7 @@ def _static_points(request: Request) -> Iterator[dict[str, Value]]:
 def _check_hypers(request: Request, specs: Mapping[str, HyperSpec]) -> None:
     """Names are known, values in range."""
     swept = {n: at for n, at in request.columns.items() if request.roles[n] == "hyper"}
-    known = dict.fromkeys(specs)
-    for kind in ("task", "model"):
-        for owner in request.components(kind):
-            known |= dict.fromkeys(arguments(kind, owner)[0])
-    known |= dict.fromkeys(STATIC)
+    known = dict.fromkeys((*specs, *_all_arguments(request), *STATIC))
     for place, names, expected in (
         ("axes", swept, known),
         ("settings.hypers", request.hypers, dict.fromkeys(specs)),
@@ -257,3 +254,9 @@ def _check_hypers(request: Request, specs: Mapping[str, HyperSpec]) -> None:
         for precision in request.components("precision"):
             for end in (min(values), max(values)):
                 refuse_out_of_range(specs[name], end, str(precision))
+
+
+def _all_arguments(request: Request) -> tuple[str, ...]:
+    """Arguments of the tasks and of the models that are named."""
+    owners = [(kind, name) for kind in ("task", "model") for name in request.components(kind)]
+    return tuple(name for owner in owners for name in arguments(*owner)[0])

@@ -270,13 +270,17 @@ def as_optimiser(optimiser: Any, schedule: Any = None) -> Optimiser:
         InputError: an unknown name, what is no function, an optimiser of one's own under the name
             of a built-in, or a function beside a schedule that it would not follow.
     """
-    _refuse_no_function("optimiser", optimiser, "an Optimiser, or a function of hyper")
-    _refuse_no_function("schedule", schedule, "a function of hyper and the number of steps")
+    chosen = resolve("optimiser", OPTIMISERS, optimiser)
+    _refuse_no_function("optimiser", chosen, "an Optimiser, or a function of hyper")
+    if schedule is not None:
+        rule = resolve("schedule", SCHEDULES, schedule)
+        _refuse_no_function("schedule", rule, "a function of hyper and the number of steps")
+    # By their names: what a built-in held of one's own would not be let go with it.
     return _as_optimiser(optimiser, schedule)
 
 
 def _refuse_no_function(kind: str, given: Any, expected: str) -> None:
-    if not (given is None or callable(given) or isinstance(given, str | Optimiser)):
+    if not (callable(given) or isinstance(given, Optimiser)):
         raise InputError(f"{kind}: got {described(given)}, expected a name, or {expected}.")
     try:
         hash(given)

@@ -37,7 +37,7 @@ def optimiser_of(names: Sequence[str]) -> str:
     Raises:
         InputError: an unknown name; limits of different optimisers.
     """
-    limits = [resolve("limit", LIMITS, name) for name in names]
+    limits = [_limit(name) for name in names]
     for family in ("sgd", *(name for limit in limits for name in limit.families)):
         if all(not limit.families or family in limit.families for limit in limits):
             return family
@@ -62,7 +62,7 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
         InputError: an unknown name; a limit of other optimisers, or of minibatches in another
             order; a learning rate that changes from step to step, which only gradient flow follows.
     """
-    limit = resolve("limit", LIMITS, asked)
+    limit = _limit(asked)
     if not _is_of(limit, optimiser):
         known = ", ".join(limits_of(optimiser))
         raise InputError(
@@ -75,6 +75,15 @@ def limit_for(asked: Any, optimiser: Optimiser, order: Order) -> Limit:
             "constant; of the limits only flow follows a schedule."
         )
     _refuse_order(limit, order)
+    return limit
+
+
+def _limit(asked: Any) -> Limit:
+    limit = resolve("limit", LIMITS, asked)
+    if not isinstance(limit, Limit):
+        raise InputError(
+            f"limit: got {type(limit).__name__}, expected a Limit, or one of {', '.join(LIMITS)}."
+        )
     return limit
 
 
