@@ -135,6 +135,7 @@ def test_the_figures_say_all_of_it(tree: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_script_prints_the_figures_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(house.__file__, run_name="__main__")
     counted = house.figures(house.read(house.PACKAGE))

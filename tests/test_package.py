@@ -121,6 +121,7 @@ def test_importing_loads_nothing_heavy_and_sets_no_flag() -> None:
     assert_runs(LEAVES_NO_TRACE)
 
 
+@pytest.mark.slow
 def test_completion_shows_the_public_names_only_whatever_was_imported() -> None:
     assert_runs(SHOWS_PUBLIC_NAMES_ONLY)
 

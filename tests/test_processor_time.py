@@ -44,6 +44,7 @@ def test_tear_down_fails(broken): pass
 """
 
 
+@pytest.mark.slow
 def test_a_test_that_costs_too_much_fails_unless_it_is_marked_slow(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_it.py").write_text(TESTS)

@@ -230,7 +230,9 @@ def test_refused_commands_leave_no_folder_and_no_file_behind(
     "command",
     [
         (SCRIPT, "compare", "digitz"),
-        (sys.executable, "-m", "jaxattn.cli", "theory", "--points=1"),
+        pytest.param(
+            (sys.executable, "-m", "jaxattn.cli", "theory", "--points=1"), marks=pytest.mark.slow
+        ),
     ],
     ids=["script", "module"],
 )

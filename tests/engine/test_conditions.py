@@ -121,13 +121,14 @@ def test_settings_of_a_with_hold_where_chunks_are_computed() -> None:
     ("text", "first", "other", "name"),
     [
         (PARADIGM, {"table": "np.arange(9.)", "factor": 1}, {"factor": 1.5}, "paradigm"),
-        (
+        pytest.param(
             PARADIGM,
             {"table": "np.arange(9.)", "factor": 1},
             {"table": "np.arange(9.) ** 2"},
             "paradigm",
+            marks=pytest.mark.slow,
         ),
-        (TASK, {"factor": 1.0}, {"factor": 0.5}, "task"),
+        pytest.param(TASK, {"factor": 1.0}, {"factor": 0.5}, "task", marks=pytest.mark.slow),
     ],
     ids=["operations", "constants", "data"],
 )

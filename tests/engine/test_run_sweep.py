@@ -96,6 +96,7 @@ def is_that_of(sweep: xr.Dataset, comparison: xr.Dataset) -> None:
             assert variable.attrs.get(word) == expected.attrs.get(word), (name, word)
 
 
+@pytest.mark.slow
 def test_what_a_paradigm_does_not_read_is_repeated(all_of_it: xr.Dataset) -> None:
     soft = all_of_it.sel(paradigm="soft").load()
     first = soft.isel(switch_time=0)

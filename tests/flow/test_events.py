@@ -45,6 +45,7 @@ def whole(problem, run):
     return jit(make_flow(problem, SGD, SAVES, True, **TOLERANCES))(*run)
 
 
+@pytest.mark.slow
 def test_a_flow_ends_where_its_gradient_has_become_small(problem, run, whole):
     norms = np.linalg.norm(whole.measures["gradient_norm"], axis=-1)
     level = float(np.sqrt(norms[2] * norms[3]))

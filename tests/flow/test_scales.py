@@ -72,9 +72,7 @@ def rows_of(limit):
 
 
 @pytest.mark.parametrize("focus", slow_but([0.0], [0.0, 0.3]))
-@pytest.mark.parametrize(
-    "limit", slow_but(["heavy-ball", "adam"], [*BY_GRADIENT, *BY_RATE, "normalised"])
-)
+@pytest.mark.parametrize("limit", slow_but(["heavy-ball"], [*BY_GRADIENT, *BY_RATE, "normalised"]))
 def test_a_limit_from_a_scaled_start_is_the_scaled_limit_to_the_bit(limit, focus):
     family = (LIMITS[limit].families or ("sgd",))[-1 if limit == "heavy-ball" else 0]
     made = make_flow(problem_of(coupled), as_optimiser(family), SAVES, True, limit=limit)

@@ -163,6 +163,7 @@ assert "matplotlib.pyplot" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_figures_need_no_backend_of_pyplot_and_no_tex(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
     environment = {

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from stranger import Copy
 
 MINE = '''"""A figure of one's own."""
@@ -24,6 +25,7 @@ DRAWINGS = (Entry(65, _drawings),)
 '''
 
 
+@pytest.mark.slow
 def test_a_figure_is_added_by_one_file(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
     copy.write("plots/mine.py", MINE)

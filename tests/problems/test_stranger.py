@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from stranger import Copy
 
 SPEC = """MEASURES = (
@@ -40,6 +41,7 @@ said = {
 """
 
 
+@pytest.mark.slow
 def test_a_measure_is_added_in_one_file(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
     copy.change(

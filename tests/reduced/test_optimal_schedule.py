@@ -96,6 +96,7 @@ def test_a_schedule_of_one_and_then_zero_is_the_hybrid_of_the_closed_form(edges,
         assert abs(nu - exact[soft]) < 1e-7
 
 
+@pytest.mark.slow
 def test_sigma_gathered_over_a_cell_is_the_derivative_by_its_share(edges, looked, focus, rng):
     share = rng.uniform(0.05, 0.95, CELLS)
     nu, _, slope = focus(share, edges)

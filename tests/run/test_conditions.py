@@ -9,6 +9,7 @@ import pytest
 
 import jaxattn
 from jaxattn.core.contracts import InputError
+from jaxattn.core.streams import streams
 from jaxattn.run import conditions
 from jaxattn.run.conditions import (
     differences,
@@ -91,6 +92,16 @@ def test_a_difference_is_refused_with_both_values() -> None:
     refuse_other({"a": 1}, {"a": 1}, "who", "mend it.")
 
 
+def test_streams_do_not_follow_the_default_implementation_of_keys() -> None:
+    def numbers() -> list[list[int]]:
+        return [jax.random.key_data(key).tolist() for key in streams(3)]
+
+    plain = numbers()
+    with jax.default_prng_impl("rbg"):
+        assert numbers() == plain
+
+
+@pytest.mark.slow
 def test_keys_do_not_follow_the_default_implementation() -> None:
     given: dict[str, Any] = {"paradigms": ["soft"], "seeds": 1, "steps": 3, "saves": 2}
     plain = jaxattn.compare("orthogonal", **given)
@@ -102,6 +113,7 @@ def test_keys_do_not_follow_the_default_implementation() -> None:
     assert [line.split(":")[0] for line in differences(*records)] == ["jax_default_prng_impl"]
 
 
+@pytest.mark.slow
 def test_settings_that_change_while_a_comparison_runs_are_refused() -> None:
     def meddle(*_: Any) -> None:
         set_flags({"jax_threefry_partitionable": False})

@@ -40,7 +40,7 @@ def run_and_forget(own: bool, more: dict[str, Any]) -> list[weakref.ref[Any]]:
     ("own", "more"),
     [
         (True, {}),
-        pytest.param(False, {"flow_seeds": 1}, marks=pytest.mark.needs_x64),
+        pytest.param(False, {"flow_seeds": 1}, marks=[pytest.mark.needs_x64, pytest.mark.slow]),
         pytest.param(
             False, {"against": ("flow",)}, marks=[pytest.mark.needs_x64, pytest.mark.slow]
         ),

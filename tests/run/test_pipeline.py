@@ -32,6 +32,7 @@ def assert_same(sweep: xr.Dataset, compared: xr.Dataset) -> None:
 
 
 @pytest.mark.needs_x64
+@pytest.mark.slow
 def test_limits_beside_a_sweep_are_those_beside_a_comparison(tmp_path: Path) -> None:
     axes = {"paradigm": ["soft"], "learning_rate": [0.4, 0.2], "seed": {"count": 2}}
     named = {"name": "orthogonal", **BAGS}
@@ -49,6 +50,7 @@ def test_limits_beside_a_sweep_are_those_beside_a_comparison(tmp_path: Path) -> 
 
 
 @pytest.mark.needs_x64
+@pytest.mark.slow
 def test_a_sweep_of_the_solvable_setting_has_theory_and_curvature(tmp_path: Path) -> None:
     axes = {"paradigm": ["soft", "hybrid"], "learning_rate": [0.4, 0.2], "seed": [0]}
     settings = {"steps": 8, "saves": 3, "batch_size": "all", "curvature": 1, "precision": "float64"}

@@ -184,7 +184,7 @@ def test_any_spec_is_read_or_refused_in_one_line():
     seen = {True: 0, False: 0}
     laid: list[int] = []
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
     @given(SPECS, st.randoms(use_true_random=False))
     def check(tables: Any, order: Any) -> None:
         spec, said = None, ""

@@ -218,6 +218,7 @@ def test_equal_calls_give_one_task_while_it_is_in_use():
         assert small(**changed) is not task
 
 
+@pytest.mark.slow
 def test_a_task_that_nobody_holds_frees_its_images():
     from jaxattn.tasks.mosaic import _TASKS
 

@@ -11,6 +11,7 @@ TIMES = np.append(0.0, np.geomspace(1e-3, 1e4, 40))
 SIZE = {"segments": 5.0, "classes": 3.0}
 
 
+@pytest.mark.slow
 def test_what_is_read_off_a_path_is_that_of_its_state_and_of_the_paradigm_in_force():
     switch = 30.0
     path = exact_path("hybrid", TIMES, **SIZE, switch_time=switch)

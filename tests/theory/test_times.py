@@ -130,6 +130,7 @@ def test_em_is_lvml_in_every_closed_form():
         assert np.array_equal(function("em", at, **size), function("lvml", at, **size))
 
 
+@pytest.mark.slow
 def test_a_hybrid_is_soft_before_its_switch_and_hard_attention_from_that_state_after():
     times = np.append(np.geomspace(1e3, 4e5, 30), 4e5)
     switch = 1.4e5

@@ -103,6 +103,7 @@ def test_an_edge_every_no_saves_is_refused():
         make_legs(PROBLEM, OPTIMISER, SAVES, ORDER, 0)
 
 
+@pytest.mark.slow
 def test_the_last_parameters_alone_are_the_last_of_those_of_every_save():
     saves = (0, 2, 3)
     given = hyper(beta1=0.9, beta2=0.99, epsilon=1e-3), DATA, streams(1)

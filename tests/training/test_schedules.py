@@ -74,6 +74,7 @@ def run(optimiser, saves, **given):
     return train(*arguments)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_kept_from_its_last_time_is_not_done():
     assert run(as_optimiser("sgd"), AtTimes((0.0, 1.0, 1.6), 16)).status == Status.DONE
     short = run(as_optimiser("sgd"), AtTimes((0.0, 1.0, 100.0), 16))

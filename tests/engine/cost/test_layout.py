@@ -42,6 +42,7 @@ def test_a_spec_is_held_against_what_was_asked_and_not_against_how_it_was_laid_o
     assert spec_difference(there, spec_with("tile = 4")) == ["layout.tile: measure there, 4 here"]
 
 
+@pytest.mark.slow
 def test_a_large_group_has_chunks_of_a_share_of_it():
     sweep = choose_layout(spec_with("", paradigms='["soft"]', seeds=100_000))
     rows, ((tile, tiles),) = 2 * 100_000, sweep.spec.layout.groups

@@ -62,6 +62,7 @@ def soft():
     return Soft()
 
 
+@pytest.mark.slow
 def test_adam_follows_its_limit_to_second_order_at_fixed_time_constants(soft):
     slope, local = soft.order()
     # THEORY 6: 1.94, and 2 in theory.

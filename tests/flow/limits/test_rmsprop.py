@@ -60,6 +60,7 @@ def flow(problem):
     return flowing(problem, RMSPROP, LIMIT._replace(equation=varied))
 
 
+@pytest.mark.slow
 def test_rmsprop_follows_its_limit_to_first_order(problem, start, flow):
     train = training(problem, RMSPROP)
     for tau in (0.1, 0.5):
