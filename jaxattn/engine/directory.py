@@ -20,7 +20,7 @@ from jaxattn.engine.manifest import MANIFEST, begun_otherwise
 from jaxattn.engine.tensorboard import SCALARS
 from jaxattn.results.checksum import CHUNKS, State, chunk_name, examine, is_broken, write_bytes
 from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.results.files import RESULTS
+from jaxattn.results.files import RESULTS, named
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
@@ -58,7 +58,7 @@ def check_free(folder: Path) -> None:
         raise InputError(not_writable(folder, error)) from error
     if present and SPEC not in present:
         raise InputError(
-            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+            f"--out: got {named(folder)!r}, which holds {present[0]!r}; expected an empty or new "
             "directory; choose another."
         )
 
@@ -101,11 +101,11 @@ def _taken(folder: Path, there: Spec, here: Spec) -> str:
     apart = spec_difference(there, here)
     if not apart:
         return (
-            f"--out: got {str(folder)!r}, where this sweep has begun; go on with `jaxattn sweep "
-            f"resume {folder}`, or choose another directory."
+            f"--out: got {named(folder)!r}, where this sweep has begun; go on with `jaxattn sweep "
+            f"resume {named(folder)}`, or choose another directory."
         )
     return (
-        f"--out: got {str(folder)!r}, which holds another sweep ({_some(apart)}); choose another "
+        f"--out: got {named(folder)!r}, which holds another sweep ({_some(apart)}); choose another "
         "directory."
     )
 
@@ -148,8 +148,8 @@ def read_spec_in(folder: Path) -> Spec:
     file = folder / SPEC
     if not file.is_file():
         raise InputError(
-            f"sweep: got {str(folder)!r}, expected the directory of a sweep (with {SPEC}); begin "
-            f"one with `jaxattn sweep run SPEC --out {folder}`."
+            f"sweep: got {named(folder)!r}, expected the directory of a sweep (with {SPEC}); begin "
+            f"one with `jaxattn sweep run SPEC --out {named(folder)}`."
         )
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jaxattn.core.contracts import InputError
-from jaxattn.results.files import write_json
+from jaxattn.results.files import named, write_json
 
 __all__ = ["HOLDER", "LOCK", "exclusive_lock", "lock_holder", "not_writable"]
 
@@ -44,7 +44,7 @@ def exclusive_lock(folder: Path, on_note: Callable[[str], None]) -> Iterator[Non
         lock.acquire()
     except Timeout as error:
         raise InputError(
-            f"sweep: got {str(folder)!r}, where {_held_by(holder)} is at work; expected nobody; "
+            f"sweep: got {named(folder)!r}, where {_held_by(holder)} is at work; expected nobody; "
             "wait for it, or stop it first."
         ) from error
     except OSError as error:
@@ -87,6 +87,6 @@ def lock_holder(folder: Path) -> str | None:
 def not_writable(folder: Path, error: OSError) -> str:
     """One line on a directory that cannot be written to."""
     return (
-        f"sweep: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
+        f"sweep: got {named(folder)!r}, expected a writable directory ({error.strerror}); "
         "choose another."
     )

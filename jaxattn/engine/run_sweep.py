@@ -34,7 +34,7 @@ from jaxattn.engine.manifest import (
 )
 from jaxattn.engine.progress import Listener, Watch, failed_in
 from jaxattn.results.checksum import chunk_name, write_bytes
-from jaxattn.results.files import write_json
+from jaxattn.results.files import named, write_json
 from jaxattn.results.virtual import write_virtual
 from jaxattn.run.chunk import compute, remembered, runners_of
 from jaxattn.run.conditions import hardware, software
@@ -135,7 +135,7 @@ def resume_sweep(
     begun = read_spec_in(folder)
     if spec is not None and (apart := spec_difference(begun, spec)):
         raise InputError(
-            f"resume: got another spec than the sweep in {str(folder)!r} "
+            f"resume: got another spec than the sweep in {named(folder)!r} "
             f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
             "sweep."
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jaxattn.core.contracts import InputError
-from jaxattn.results.files import not_writable, prepare, refuse_taken
+from jaxattn.results.files import named, not_writable, prepare, refuse_taken
 
 __all__ = ["run_folder"]
 
@@ -50,8 +50,8 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InputError(
-            f"--out: got {str(folder)!r}, where another run is at work; expected nobody; wait for "
-            "it, stop it first, or choose another."
+            f"--out: got {named(folder)!r}, where another run is at work; expected nobody; wait "
+            "for it, stop it first, or choose another."
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -20,6 +20,7 @@ from jaxattn.results.dataset import SCHEMA_VERSION, as_current
 __all__ = [
     "RESULTS",
     "content_hash",
+    "named",
     "not_writable",
     "open_run",
     "prepare",
@@ -129,6 +130,13 @@ def _require_known(file: Path, attributes: Mapping[Hashable, Any]) -> None:
         )
 
 
+def named(folder: Path) -> str:
+    """A folder as it is called from here."""
+    here = Path.cwd()
+    inside = folder.is_relative_to(here) and folder != here
+    return str(folder.relative_to(here) if inside else folder)
+
+
 def refuse_taken(folder: Path, overwrite: bool) -> None:
     """Refuse a directory that holds anything, unless it is to be overwritten.
 
@@ -145,7 +153,7 @@ def refuse_taken(folder: Path, overwrite: bool) -> None:
         raise InputError(not_writable(folder, error)) from error
     if present and not overwrite:
         raise InputError(
-            f"--out: got {str(folder)!r}, which holds {present[0]!r}; expected an empty or new "
+            f"--out: got {named(folder)!r}, which holds {present[0]!r}; expected an empty or new "
             "directory; choose another or add --overwrite."
         )
 
@@ -174,6 +182,6 @@ def prepare(folder: Path, overwrite: bool) -> None:
 def not_writable(folder: Path, error: OSError) -> str:
     """One line on a directory that cannot be written to."""
     return (
-        f"--out: got {str(folder)!r}, expected a writable directory ({error.strerror}); "
+        f"--out: got {named(folder)!r}, expected a writable directory ({error.strerror}); "
         "choose another."
     )
