@@ -371,6 +371,7 @@ def test_the_same_command_again_is_refused_and_changes_nothing(
     assert err.endswith("choose another or add --overwrite.\n")
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_what_a_run_wrote_and_keeps_what_is_not_its_own(
     ran: tuple[Path, dict[str, Answer]],
 ) -> None:

@@ -160,6 +160,7 @@ def test_only_what_is_missing_is_computed(
     assert resume_sweep(folder, spec=parse_spec(SOME)).computed == 0
 
 
+@pytest.mark.slow
 def test_the_measures_asked_for_are_those_of_the_whole_to_rounding(
     some: tuple[Path, Outcome, list[str]], all_of_it: xr.Dataset
 ) -> None:

@@ -51,7 +51,7 @@ def held_against_the_oracle(paradigm, table):
         assert np.max(wrong / np.maximum(1.0, table["kappa"])) < 1e-10
 
 
-@pytest.mark.parametrize("paradigm", slow_but(["hybrid"], sorted(oracle.POINTS)))
+@pytest.mark.parametrize("paradigm", slow_but([], sorted(oracle.POINTS)))
 def test_the_path_is_that_of_the_oracle(paradigm):
     table = columns(paradigm)
     rising = np.argsort(table["kappa"])

@@ -55,8 +55,7 @@ def held() -> Iterator[xr.Dataset]:
 
 @pytest.mark.parametrize(
     "schedule",
-    [pytest.param(name, marks=pytest.mark.slow) for name in SCHEDULES if name != "exponential"]
-    + ["exponential"],
+    [pytest.param(name, marks=pytest.mark.slow) for name in SCHEDULES],
 )
 def test_training_on_any_schedule_that_ships_follows_its_flow_to_order_1(schedule: str) -> None:
     rates = (0.4, 0.2, 0.1)

@@ -314,6 +314,7 @@ def test_a_state_that_holds_random_keys_is_packed_anew_too():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.default_xla
 def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     """Rows with data, rates and starts of their own, some of which stop at different edges."""

@@ -126,7 +126,7 @@ WHOLE = as_spec(GOOD[0])
 def test_parts_of_a_spec_are_refused_in_one_line_too() -> None:
     seen: list[str] = []
 
-    @settings(max_examples=150)
+    @settings(max_examples=300)
     @given(_parts())
     def check(part: tuple[Any, dict[str, Any]]) -> None:
         make, given = part

@@ -209,6 +209,7 @@ def test_the_derivative_by_a_hybrids_switch_is_its_central_difference():
         np.testing.assert_allclose(forward, difference, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_derivative_by_a_switch_beyond_the_horizon_is_nan_and_no_error():
     def end(switch):
         return trajectory("hybrid", 10.0, segments=5, classes=3, switch_time=switch).nu

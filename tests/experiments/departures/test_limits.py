@@ -218,8 +218,7 @@ def planar(name, times):
 @pytest.fixture(
     scope="module",
     params=[
-        "lvml",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("soft", "hard", "hybrid")),
+        pytest.param(name, marks=pytest.mark.slow) for name in ("soft", "hard", "lvml", "hybrid")
     ],
 )
 def solved(request):
