@@ -1,7 +1,7 @@
 """Fingerprints: whether two programs compute the same, and from the same arrays."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +12,10 @@ from jaxtyping import PyTree
 __all__ = ["fingerprint"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-"""Of a function that a primitive carries: another in every process."""
+"""Of an object that a primitive carries: another in every process."""
+
+_SAYS_NOTHING = ("name", "debug_info")
+"""Parameters of primitives that say what a function is called, and where it is written."""
 
 _LENGTH = 16
 """Hexadecimal digits: 64 bits, so that two that differ are as good as never taken for one."""
@@ -28,30 +31,64 @@ def fingerprint(program: Any, *arrays: PyTree) -> str:
         program: such as ``jax.jit(f).trace(...).jaxpr``.
         arrays: what else it depends on, such as data.
     """
-    digest = sha256(_ADDRESS.sub("", str(program)).encode())
+    digest = sha256()
+    # Not its text, which JAX writes for who reads it: in colours, and what comes again only once.
+    for said in _program(program):
+        digest.update(said)
     leaves, structure = jax.tree.flatten(arrays)
     digest.update(str(structure).encode())
-    for leaf in (*_constants(program), *leaves):
-        array = np.ascontiguousarray(_as_numbers(leaf))
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.data)
+    for leaf in leaves:
+        for said in _array(leaf):
+            digest.update(said)
     return digest.hexdigest()[:_LENGTH]
 
 
-def _as_numbers(leaf: Any) -> np.ndarray:
+def _program(program: Any) -> Iterator[bytes | memoryview]:
+    """Everything that tells a program from another, its variables numbered as they come."""
+    for constant in getattr(program, "consts", ()):
+        yield from _array(constant)
+    jaxpr = getattr(program, "jaxpr", program)
+    numbers: dict[Any, int] = {}
+
+    def called(variable: Any) -> str:
+        if hasattr(variable, "val"):
+            return f"{variable.val!r}:{variable.aval}"
+        return f"{numbers.setdefault(variable, len(numbers))}:{variable.aval}"
+
+    yield " ".join(map(called, (*jaxpr.constvars, *jaxpr.invars))).encode()
+    for equation in jaxpr.eqns:
+        words = [*map(called, equation.invars), "->", *map(called, equation.outvars)]
+        yield f"\n{equation.primitive} {' '.join(words)}".encode()
+        yield from _parameter(
+            {name: at for name, at in equation.params.items() if name not in _SAYS_NOTHING}
+        )
+    yield f"\nreturn {' '.join(map(called, jaxpr.outvars))}\n".encode()
+
+
+def _parameter(value: Any) -> Iterator[bytes | memoryview]:
+    if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
+        yield from _program(value)
+    elif isinstance(value, Mapping):
+        for name in sorted(value, key=str):
+            yield f"{name}=".encode()
+            yield from _parameter(value[name])
+    elif isinstance(value, set | frozenset):
+        yield " ".join(sorted(map(str, value))).encode()
+    elif isinstance(value, list | tuple):
+        yield b"("
+        for item in value:
+            yield from _parameter(item)
+        yield b")"
+    elif isinstance(value, np.ndarray | jax.Array):
+        yield from _array(value)
+    else:
+        yield f"{_ADDRESS.sub('', str(value))},".encode()
+
+
+def _array(leaf: Any) -> Iterator[bytes | memoryview]:
     if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        yield str(leaf.dtype).encode()
         leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf)
-
-
-def _constants(program: Any) -> Iterator[Any]:
-    """Arrays that a traced program closed over, or one inside it did."""
-    yield from getattr(program, "consts", ())
-    for equation in getattr(program, "jaxpr", program).eqns:
-        for value in jax.tree.leaves(equation.params, is_leaf=_is_program):
-            if _is_program(value):
-                yield from _constants(value)
-
-
-def _is_program(value: Any) -> bool:
-    return hasattr(value, "eqns") or hasattr(value, "jaxpr")
+    array = np.ascontiguousarray(np.asarray(leaf))
+    yield f"{array.dtype}{array.shape}".encode()
+    yield array.data if array.size else b""

@@ -82,6 +82,16 @@ def test_data_count_by_dtype_shape_and_value() -> None:
     assert of(scaled, {"x": TABLE[::-1][::-1]}) == prints[0]
 
 
+def test_how_jax_would_write_it_down_says_nothing() -> None:
+    plain = of(deep(TABLE))
+    before = jax.config.values["jax_pprint_use_color"]
+    jax.config.update("jax_pprint_use_color", not before)
+    try:
+        assert of(deep(TABLE)) == plain
+    finally:
+        jax.config.update("jax_pprint_use_color", before)
+
+
 def test_a_function_that_a_primitive_carries_has_no_address() -> None:
     @jax.custom_vjp
     def double(x: Any) -> Any:
