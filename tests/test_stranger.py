@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import jaxattn
 
 PACKAGE = Path(jaxattn.__file__).parent
@@ -79,6 +81,7 @@ assert '"task":"coins"' in ds.attrs["spec"] and '"model":"bilinear"' in ds.attrs
 """
 
 
+@pytest.mark.slow
 def test_a_task_a_model_and_a_paradigm_touch_one_file_each(tmp_path: Path) -> None:
     copy = tmp_path / "jaxattn"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -79,6 +79,7 @@ def test_a_result_of_which_every_run_failed_has_no_figures() -> None:
     assert names(ds.sel(dynamics=["flow"])) == []
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_whole_and_known_to_nobody_else(
     whole: xr.Dataset, tmp_path: Path
 ) -> None:

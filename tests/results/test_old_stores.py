@@ -52,6 +52,7 @@ def test_old_results_are_summarised_judged_and_drawn(name: str, old: Path) -> No
         plt.close("all")
 
 
+@pytest.mark.slow
 def test_an_old_sweep_opens_chunk_by_chunk_and_has_a_report(old: Path) -> None:
     ds = jaxattn.open(old / "sweep")
     assert (ds["status"] == Status.DONE).all()

@@ -39,7 +39,7 @@ def run_and_forget(own: bool, more: dict[str, Any]) -> list[weakref.ref[Any]]:
 @pytest.mark.parametrize(
     ("own", "more"),
     [
-        (True, {}),
+        pytest.param(True, {}, marks=pytest.mark.slow),
         pytest.param(False, {"flow_seeds": 1}, marks=[pytest.mark.needs_x64, pytest.mark.slow]),
         pytest.param(
             False, {"against": ("flow",)}, marks=[pytest.mark.needs_x64, pytest.mark.slow]
