@@ -1,5 +1,7 @@
 """What a function computes is seen by tracing: whether it is pure, what it depends on."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,9 +62,11 @@ def _raise():
     raise ValueError("mine")
 
 
-def count(calls=[0]):  # noqa: B006
-    calls[0] += 1
-    return calls[0]
+CALLS = itertools.count(1)
+
+
+def count():
+    return next(CALLS)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a person hands in is refused in one line, or right; by shapes alone, nothing is trained."""
 
 import inspect
+import itertools
 from functools import partial
 
 import jax
@@ -159,9 +160,11 @@ def drawn_if_it_may(params, example, key):
     return example.segments if key is None else drawn(params, example, key)
 
 
-def counted(found, calls=[0]):  # noqa: B006
-    calls[0] += 1
-    return found * calls[0]
+CALLS = itertools.count(1)
+
+
+def counted(found):
+    return found * next(CALLS)
 
 
 def noisy_params(params, key):

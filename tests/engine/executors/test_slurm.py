@@ -197,3 +197,12 @@ def test_a_machine_without_slurm_is_one_line(
     said = "--engine slurm: got a machine without srun"
     with pytest.raises(InputError, match=said), open_engine("slurm", folder=tmp_path):
         pass
+
+
+def test_a_folder_whose_name_slurm_would_read_is_one_line(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"--out: got '.*a%j', expected a path without %"),
+        slurm_jobs.on_slurm(tmp_path / "a%j", {}, cluster="local"),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
