@@ -96,8 +96,8 @@ def _signature(table: pd.DataFrame) -> tuple[Verdict, str]:
     apart, alike, open_ = [], [], []
     for pair in combinations(_SIGNATURE, 2):
         lines = table[table["question"].isin(_ENDS) & (table["at"] == "end")]
-        lines = lines[[{a, b} == set(pair) for a, b in zip(lines["a"], lines["b"], strict=True)]]
-        verdicts, name = set(lines["verdict"]), " and ".join(pair)
+        of_pair = lines["a"].isin(pair) & lines["b"].isin(pair)
+        verdicts, name = set(lines["verdict"][of_pair]), " and ".join(pair)
         if "differs" in verdicts:
             apart.append(name)
         elif verdicts == {"equal"}:

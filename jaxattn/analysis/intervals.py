@@ -145,29 +145,23 @@ def sign_limits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """All medians of ``[row, seed]`` that its signs do not refute; infinite where open.
 
-    About a median, seeds above it less those below, over the root of both, is at most `critical`.
-    That falls as the median rises, so what is not refuted is an interval.
+    A median is refuted where so many seeds lie above it, or so many below, that the
+    self-normalised sum of all their signs is above `critical`, wherever those lie of which it is
+    not known. So the ends are order statistics.
 
     Args:
-        least: each value lies between this and `most`; NaN: nothing is known of it.
+        least: each value lies between this and `most`; NaN: there is no such seed.
         most: as `least`.
         critical: of a self-normalised sum of signs.
     """
-    low, high = np.empty((2, len(least)))
+    low, high = np.full(len(least), -np.inf), np.full(len(least), np.inf)
     for row, (lowest, highest) in enumerate(zip(least, most, strict=True)):
-        lowest, highest = lowest[~np.isnan(lowest)], highest[~np.isnan(highest)]
-        at = np.unique(np.concatenate([[-np.inf, np.inf], lowest, highest]))[:, None]
-
-        def balance(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-            above, below = above.sum(-1), below.sum(-1)
-            return np.asarray((above - below) / np.sqrt(np.maximum(above + below, 1)))
-
-        # Just above and just below each place where it changes.
-        after = balance(lowest > at, (highest <= at) & np.isfinite(highest))
-        before = balance((lowest >= at) & np.isfinite(lowest), highest < at)
-        within = critical * (1 + 1e-9)
-        low[row] = at[after <= within].min(initial=np.inf)
-        high[row] = at[before >= -within].max(initial=-np.inf)
+        lowest, highest = (np.sort(side[~np.isnan(side)]) for side in (lowest, highest))
+        n = lowest.size
+        # The fewest on one side of n with 2 fewest - n > critical sqrt(n).
+        fewest = np.floor((n + critical * np.sqrt(n)) / 2 * (1 + 1e-9)) + 1
+        if fewest <= n:
+            low[row], high[row] = lowest[n - int(fewest)], highest[int(fewest) - 1]
     return low, high
 
 

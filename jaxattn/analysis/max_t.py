@@ -27,6 +27,10 @@ EXACT = 12
 DRAWS = 10_000
 """Random flips, where there are more."""
 
+_PLANS = 2_000
+"""Draws that say what many seeds would give: of the seeds that would decide two digits are enough.
+"""
+
 _NUMBERS = 2**22
 """Statistics held at once: 32 MB."""
 
@@ -69,11 +73,15 @@ def max_t(scores: Float[np.ndarray, "contrast seed"], level: float) -> MaxT:
     stepped = (exceeded + own) / (flips + own)
     p = np.empty(len(unit))
     p[order] = np.maximum.accumulate(stepped[::-1])[::-1]
-    return MaxT(statistic, p, _quantile(_normal_maxima(unit), level))
+    planned = np.quantile(_normal_maxima(unit), 1 - level)
+    return MaxT(statistic, p, float(planned))
 
 
 def critical_values(residuals: Float[np.ndarray, "contrast seed"], level: float) -> float:
     """What the largest statistic exceeds in a share `level` of all flips, or less.
+
+    About an estimate the flip that leaves all as it is says nothing: it stands for the truth, which
+    is one of the flips, and counts as beyond. Infinite where there are too few seeds for the level.
 
     Args:
         residuals: scores about what they are taken to be centred at; 0 where a seed says nothing.
@@ -81,7 +89,9 @@ def critical_values(residuals: Float[np.ndarray, "contrast seed"], level: float)
     """
     unit = _units(residuals)
     maxima = np.concatenate([np.abs(unit @ signs.T).max(0) for signs in _flips(unit)])
-    return _quantile(maxima, level, own=0 if _is_exact(unit) else 1)
+    flips = maxima.size + (0 if _is_exact(unit) else 1)
+    beyond = int(np.floor(level * flips + _ROUNDING)) - 1
+    return float(np.sort(maxima)[::-1][beyond]) if beyond >= 0 else np.inf
 
 
 def least_p(seeds: int) -> float:
@@ -114,7 +124,7 @@ def _flips(unit: Float[np.ndarray, "contrast seed"]) -> Iterator[Float[np.ndarra
 
 def _normal_maxima(unit: Float[np.ndarray, "contrast seed"]) -> Float[np.ndarray, " draw"]:
     """The largest statistic of normal variables that are correlated as the rows are."""
-    draws = _stream("many seeds").normal(size=(DRAWS, unit.shape[-1]))
+    draws = _stream("many seeds").normal(size=(_PLANS, unit.shape[-1]))
     pieces = _pieces(draws, len(unit))
     return np.concatenate([np.abs(unit @ piece.T).max(0) for piece in pieces])
 
@@ -125,12 +135,6 @@ def _pieces(
     size = max(1, _NUMBERS // max(rows, 1))
     for start in range(0, len(draws), size):
         yield draws[start : start + size]
-
-
-def _quantile(maxima: Float[np.ndarray, " draw"], level: float, own: int = 0) -> float:
-    """The least of the maxima that at most a share `level` of them, and of `own` more, exceeds."""
-    beyond = int(np.floor(level * (maxima.size + own) + _ROUNDING)) - own
-    return float(np.sort(maxima)[::-1][max(beyond, 0)])
 
 
 def _stream(name: str) -> np.random.Generator:

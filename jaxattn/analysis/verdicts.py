@@ -67,8 +67,11 @@ def _centred(pairs: Paired) -> Float[np.ndarray, "contrast seed"]:
             for side in (pairs.least, pairs.most)
         )
     # An open median lies at least as far as its known end.
-    middle = np.where(np.isfinite(low), low, np.where(np.isfinite(high), high, 0.0))
+    ends = np.where(np.isfinite([low, high]), [low, high], np.nan)
+    middle = np.nanmean(np.where(np.isnan(ends).all(0), 0.0, ends), 0)
     signs = (pairs.least > middle).astype(float) - (pairs.most < middle)
+    # Of a difference whose side of it is not known, the side of 0 may be.
+    signs = np.where(signs == 0, pairs.scores, signs)
     centred = np.where(pairs.censored[:, None], signs, pairs.scores - mean)
     return np.where(pairs.valid, centred, 0.0)
 

@@ -30,6 +30,7 @@ from jaxattn.problems.components import attention_map_from, model_from, paradigm
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as SOLVED
+from jaxattn.study.answerable import refuse_unanswerable
 from jaxattn.study.axes import Axis
 from jaxattn.study.dependence import (
     hypers_read,
@@ -252,6 +253,8 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     hypers = declared_hypers(optimiser, problems)
     measured = {key for of in problems for one in of.measures for key in (one.name, *one.dims)}
     refuse_taken_names(hypers, measured)
+    known = [spec for of in problems for spec in of.measures]
+    refuse_unanswerable(settings.questions, known, tuple(paradigms) if whole else None)
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
         limit_for(name, optimiser, order)
