@@ -59,25 +59,31 @@ def test_paradigms_that_are_the_same_so_far_speak_as_one(rng):
     )
 
 
-def test_where_nothing_is_sure_the_nearest_is_named_with_the_seeds_that_would_decide(rng):
-    text, _ = said(made(rng, [0, 0, 0.6], noise=1.0, seeds=8))
-    assert text.startswith("undecided in the final accuracy; nearest to a difference is ")
+def scattered(size: float) -> xr.Dataset:
+    """Three paradigms that come out one way or the other from seed to seed."""
+    patterns = [[0] * 8, [1, -1, 1, -1, 1, -1, 1, -1.2], [1, 1, 1, -1, 1, 1, -1, 1]]
+    return result({"accuracy": 5 + size * np.array(patterns, dtype=float)[:, None]})
+
+
+def test_where_nothing_is_sure_the_nearest_is_named_with_the_seeds_that_would_decide():
+    text, _ = said(scattered(3.0))
+    assert text.startswith(
+        "undecided in the final accuracy; nearest to a difference is lvml, more than "
+    )
     assert re.search(r"about \d+ seeds would decide", text)
-    assert "leads" not in text
     assert "most accurate" not in text
 
 
-def test_what_is_equal_is_said_to_be_within_its_delta(rng):
-    text, _ = said(made(rng, [0, 0.01, 0.02], noise=0.01))
+def test_what_is_equal_is_said_to_be_within_its_delta():
+    text, _ = said(scattered(0.01))
     assert text.startswith("no two differ in the final accuracy: soft - hard equal within 1, ")
 
 
 def test_a_time_is_told_in_time_and_in_steps_and_one_that_no_run_reached_as_such(rng):
     ds = made(rng, [0, 2], measure="time_to_focus")
+    ds["time_to_focus"].attrs["units"] = "time"
     text, _ = said(ds, "first-to-focus")
-    assert re.search(
-        r"sooner than hard by [\d.]+ \[[^]]*\] in time, [\d.]+ steps \(16 of", text
-    ) or (re.search(r"sooner than hard by [\d.]+ \[[^]]*\], [\d.]+ steps \(16 of", text))
+    assert re.search(r"sooner than hard by [\d.]+ \[[^]]*\] in time, [\d.]+ steps \(16 of", text)
     ds["time_to_focus"][:] = np.nan
     assert said(ds, "first-to-focus")[0] == (
         "no run came to have 0.5 of its attention on the foreground."
@@ -115,9 +121,7 @@ def test_every_number_of_an_answer_stands_in_the_table(rng, seeds):
     counts = {f"{value:.0f}" for value in table["needed"].dropna()}
     counts |= {str(value) for name in ("favour", "seeds") for value in table[name]}
     for each in answers(ds, table):
-        words = re.sub(
-            r"\(1 - .*?run\)|\b100 - |fewer than 2|run 6 or more", "", each.text + each.more
-        )
+        words = re.sub(r"\(1 - .*?run\)|fewer than 2|run 6 or more", "", each.text + each.more)
         for number in re.findall(r"(?<![\w.])-?\d[\d.]*(?:e[-+]\d+)?(?<!\.)", words):
             assert number in numbers | counts, (number, each)
 
