@@ -26,7 +26,7 @@ def compare(
     seeds: int | Sequence[int] = 8,
     *,
     steps: int = 800,
-    saves: int | Sequence[int] = 41,
+    saves: int | str | Sequence[int] = 41,
     optimiser: str | Optimiser | Any = "auto",
     schedule: str | Any = "constant",
     order: str = "shuffled",
@@ -59,7 +59,8 @@ def compare(
         seeds: how many (0, 1, ...), or which.
         steps: training steps, at least 1; beside limits those at the largest learning rate.
         saves: points at which everything is measured, equally spaced from step 0 to the last, at
-            least 2; or the steps themselves.
+            least 2; ``"log:41"``: step 0, then at most 40 steps in equal ratios to the last; or the
+            steps themselves.
         optimiser: sgd, momentum, adam, adamw, rmsprop, normalised, an `Optimiser`, or a function
             ``Hyper -> optax transformation``; auto: sgd, or that of the limits beside.
         schedule: of the learning rate: constant, cosine, linear, exponential, or a function.
