@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import xarray as xr
 
+from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.run.compare import OnChunk, run
@@ -14,7 +15,7 @@ from jaxattn.study.settings import Settings
 from jaxattn.study.study import resolve_settings
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["compare"]
+__all__ = ["accessor", "compare"]
 
 
 @names_its_arguments
