@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from jaxattn import plots as plots
     from jaxattn import sweeps as sweeps
     from jaxattn import theory as theory
+    from jaxattn.analysis.findings import findings as findings
     from jaxattn.analysis.limit_departures import departures as departures
     from jaxattn.analysis.limit_gaps import orders as orders
     from jaxattn.analysis.summary import summary as summary
     from jaxattn.api.compare import compare as compare
+    from jaxattn.api.open import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
+    from jaxattn.api.report import report as report
     from jaxattn.core import streams as streams
     from jaxattn.core.contracts import AttentionMap as AttentionMap
     from jaxattn.core.contracts import Example as Example
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
     from jaxattn.problems.minibatches import Order as Order
     from jaxattn.reduced import solve_reduced as solve_reduced
-    from jaxattn.results.files import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.tasks import mosaic as mosaic
     from jaxattn.training.optimisers import as_optimiser as as_optimiser
     from jaxattn.training.train import make_train as make_train
@@ -59,12 +61,14 @@ _WHERE = {
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("api.compare", "compare"),
     "departures": ("analysis.limit_departures", "departures"),
+    "findings": ("analysis.findings", "findings"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),
     "mosaic": ("tasks", "mosaic"),
-    "open": ("results.files", "open_run"),
+    "open": ("api.open", "open_run"),
     "orders": ("analysis.limit_gaps", "orders"),
     "plots": ("plots", None),
+    "report": ("api.report", "report"),
     "solve_reduced": ("reduced", "solve_reduced"),
     "streams": ("core.streams", None),
     "summary": ("analysis.summary", "summary"),

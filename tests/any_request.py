@@ -184,6 +184,7 @@ ALWAYS = ("learning_rate", "temperature", "focus_rate", "clip_norm")
 STEPS = st.integers(1, 6)
 SAVES = st.one_of(
     st.integers(2, 9),
+    st.integers(2, 9).map("log:{}".format),
     st.lists(st.integers(1, 5), unique=True).map(lambda at: [0, *sorted(at)]),
 )
 GOOD: Mapping[str, st.SearchStrategy] = {

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import xarray as xr
 
+from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.core.question import Question
@@ -15,7 +16,7 @@ from jaxattn.study.settings import Settings
 from jaxattn.study.study import resolve_settings
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["compare"]
+__all__ = ["accessor", "compare"]
 
 
 @names_its_arguments
@@ -27,7 +28,7 @@ def compare(
     seeds: int | Sequence[int] = 8,
     *,
     steps: int = 800,
-    saves: int | Sequence[int] = 41,
+    saves: int | str | Sequence[int] = 41,
     optimiser: str | Optimiser | Any = "auto",
     schedule: str | Any = "constant",
     order: str = "shuffled",
@@ -61,7 +62,8 @@ def compare(
         seeds: how many (0, 1, ...), or which.
         steps: training steps, at least 1; beside limits those at the largest learning rate.
         saves: points at which everything is measured, equally spaced from step 0 to the last, at
-            least 2; or the steps themselves.
+            least 2; ``"log:41"``: step 0, then at most 40 steps in equal ratios to the last; or the
+            steps themselves.
         optimiser: sgd, momentum, adam, adamw, rmsprop, normalised, an `Optimiser`, or a function
             ``Hyper -> optax transformation``; auto: sgd, or that of the limits beside.
         schedule: of the learning rate: constant, cosine, linear, exponential, or a function.

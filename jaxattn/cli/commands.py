@@ -26,7 +26,9 @@ def _flags_of_settings() -> type:
             kind, default = setting.metadata["kind"].flag, setting.default
             if kind == tuple[str, ...]:
                 default = default or ()
-            words = tyro.conf.arg(help=setting.metadata["help"])
+            words = tyro.conf.arg(
+                help=setting.metadata["help"], metavar=setting.metadata["kind"].metavar
+            )
             flags.append((setting.name, Annotated[kind, words], field(default=default)))
     return make_dataclass("Flags", flags)
 

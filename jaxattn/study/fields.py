@@ -3,6 +3,7 @@
 Imports nothing heavy: the command line builds its flags from the same table.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 from math import inf
@@ -59,6 +60,8 @@ class Kind(NamedTuple):
     """Whether a file says it by a name or import path."""
     plain: Callable[[Any], Any] = _as_it_is
     """What `read` gives as a file and a result have it."""
+    metavar: str | None = None
+    """What help on the command line calls its value; None: as `flag` is called."""
 
 
 def setting(default: Any, kind: Kind, text: str, *, varies: bool = False) -> Any:
@@ -200,7 +203,12 @@ def _is_among(value: Any, among: tuple[str, ...]) -> bool:
     return isinstance(value, str) and value in among
 
 
-def _read_saves(name: str, value: Any) -> int | tuple[int, ...]:
+def _read_saves(name: str, value: Any) -> int | str | tuple[int, ...]:
+    if isinstance(value, str):
+        count = _LOG.fullmatch(value)
+        if count is None:
+            raise InputError(f"{name}: got {shown(value)}, expected {SAVE_STEPS.words}.")
+        return f"log:{integer(f'{name}: log', int(count[1]), 2, MOST)}"
     if is_scalar(value):
         return integer(name, value, 2, MOST)
     return tuple(integer(name, step, 0) for step in in_order(name, value))
@@ -225,8 +233,16 @@ def _read_table(name: str, value: Any) -> dict[str, float | tuple[float, ...]]:
     return {str(key): numbers(str(key), given) for key, given in value.items()}
 
 
-SAVE_STEPS = Kind("2 or more, or steps from 0 to the last", int, _read_saves)
-"""How many saves, or the steps themselves: read as a count, or as a tuple of steps."""
+_LOG = re.compile(r"log:([0-9]{1,18})")
+
+SAVE_STEPS = Kind(
+    "2 or more, log: and 2 or more (log:41), or steps from 0 to the last",
+    int | str | tuple[int | str, ...],  # words among steps are refused by name, in one line
+    _read_saves,
+    metavar="COUNT|log:COUNT|STEP STEP ...",
+)
+"""How many saves, how many on a logarithmic scale, or the steps themselves: read as a count, as
+``log:count``, or as a tuple of steps."""
 
 SEED_NUMBERS = Kind("how many, or which (0 to 2**32 - 1)", int, _read_seeds)
 """How many seeds (0, 1, ...), or which: read as a tuple."""

@@ -108,8 +108,8 @@ class Settings:
     saves: Any = setting(
         41,
         SAVE_STEPS,
-        "Points at which everything is measured, equally spaced from step 0 to the last; or the "
-        "steps themselves.",
+        "Points at which everything is measured, equally spaced from step 0 to the last; log:41: "
+        "step 0, then at most 40 steps in equal ratios to the last; or the steps themselves.",
     )
     optimiser: Any = setting(
         AUTO,

@@ -40,6 +40,7 @@ from jaxattn.study.dependence import (
 )
 from jaxattn.study.fields import AUTO
 from jaxattn.study.hypers import declared_hypers, of_run, refuse_taken_names, split_hypers
+from jaxattn.study.save_steps import save_steps
 from jaxattn.study.settings import (
     AGAINST_DEFAULTS,
     ATOL_OF_RTOL,
@@ -285,7 +286,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         optimiser,
         order,
         tuple(varied),
-        _save_steps(settings),
+        save_steps(settings),
         hypers,
         traced,
         constants,
@@ -319,16 +320,6 @@ def _paradigms(settings: Settings) -> dict[str, Paradigm]:
             f"paradigms: got {[each.name for each in paradigms]}, expected each once; rename one."
         )
     return named
-
-
-def _save_steps(settings: Settings) -> tuple[int, ...]:
-    steps, saves = settings.steps, settings.saves
-    if isinstance(saves, int):
-        spaced = np.linspace(0, steps, min(saves, steps + 1))
-        return tuple(int(step) for step in np.unique(np.round(spaced)))
-    if saves[:1] != (0,) or saves[-1] != steps or any(np.diff(saves) <= 0):
-        raise InputError(f"saves: got {list(saves)}, expected increasing steps from 0 to {steps}.")
-    return tuple(saves)
 
 
 def _name(component: Any) -> str:

@@ -17,7 +17,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.study.axes import Axis, Value
 from jaxattn.study.checks import MOST, exactly_held, known_keys, shown, unwrapped, whole_number
 
-__all__ = ["SEEDS", "read_axis", "read_column"]
+__all__ = ["SEEDS", "between", "read_axis", "read_column"]
 
 SEEDS = 2**32
 """A seed is below it."""
@@ -113,7 +113,7 @@ def _spaced(name: str, given: Mapping[str, Any]) -> tuple[Value, ...]:
         )
     steps = max(count - 1, 1)
     return _integers_if_all(
-        [_between(low, high, Fraction(at, steps), is_log) for at in range(count)], (low, high)
+        [between(low, high, Fraction(at, steps), is_log) for at in range(count)], (low, high)
     )
 
 
@@ -125,7 +125,7 @@ def _drawn(name: str, given: Any, count: int, seed: int) -> tuple[Value, ...]:
     shares = ((raw >> np.uint64(11)) * 2.0**-53).tolist()
     if isinstance(given, Mapping):
         low, high, is_log = _ends(name, given, ())
-        return tuple(_between(low, high, Fraction(share), is_log) for share in shares)
+        return tuple(between(low, high, Fraction(share), is_log) for share in shares)
     choices = _values(name, given)
     if not choices:
         raise InputError(f"axis {name}: got no values, expected at least one to draw from.")
@@ -162,7 +162,7 @@ def _logarithm(value: int | float) -> Decimal:
     return _DIGITS.ln(Decimal(repr(value)))
 
 
-def _between(low: int | float, high: int | float, share: Fraction, is_log: bool) -> float:
+def between(low: int | float, high: int | float, share: Fraction, is_log: bool) -> float:
     """A share of the way from `low` to `high` as they are written, rounded once."""
     if share in (0, 1):
         return float(high if share else low)

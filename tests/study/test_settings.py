@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import jaxtyping
+import mpmath
 import numpy as np
 import pytest
 from helpers import study_of
@@ -110,6 +111,11 @@ REFUSALS = {
     "rates in a table": ({"hypers": {"learning_rate": {0.1: 1}}}, "expected a list, in order"),
     "rates without order": ({"hypers": {"learning_rate": {0.1, 0.2}}}, "in place of a set"),
     "seeds in bytes": ({"seeds": b"ab"}, "seeds: got b'ab', expected an integer"),
+    "saves on no scale": ({"saves": "log"}, "saves: got 'log', expected 2 or more, log: and 2"),
+    "saves on a scale of digits of no computer": ({"saves": "log:٤١"}, "saves: got 'log:"),
+    "a single save on a scale": ({"saves": "log:1"}, "saves: log: got 1, expected at least 2"),
+    "a scale among steps": ({"saves": (0, "log:4", 800)}, "saves: got 'log:4', expected an int"),
+    "more saves on a scale than a spec has": ({"saves": "log:10000000"}, "at most 1000000"),
     "saves in bytes": ({"saves": b"\0\1", "steps": 1}, "saves: got b'"),
     "a complex rate": ({"hypers": {"learning_rate": np.complex128(1 + 2j)}}, "got np.complex128"),
     "a rate in letters": ({"hypers": {"learning_rate": np.array("0.1")}}, "got array('0.1'"),
@@ -169,6 +175,19 @@ def test_saves_are_increasing_steps_from_the_first_to_the_last() -> None:
     saves = study_of(steps=7, saves=41).save_steps
     assert saves == (0, 1, 2, 3, 4, 5, 6, 7)
     assert study_of(steps=100, saves=3).save_steps == (0, 50, 100)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 800, 2**31 - 1])
+@pytest.mark.parametrize("count", [2, 3, 4, 41])
+def test_saves_in_equal_ratios_are_step_0_and_the_roundings_from_1_to_the_last(count, steps):
+    saves = study_of(steps=steps, saves=f"log:{count}").save_steps
+    assert (saves[0], saves[-1]) == (0, steps)
+    assert all(np.diff(saves) > 0)
+    # 50 digits where a step has 10: each rounds as the exact one does.
+    with mpmath.workdps(50):
+        shares = [mpmath.mpf(k) / (count - 2) for k in range(count - 1)] if count > 2 else [1]
+        exact = {int(mpmath.nint(mpmath.mpf(steps) ** share)) for share in shares}
+    assert set(saves[1:]) == exact
 
 
 def test_a_number_is_a_constant_and_a_sequence_an_axis() -> None:
@@ -366,6 +385,8 @@ def test_counts_and_levels_out_of_their_bounds_are_refused(asked, said):
         ({"vary": "init"}, {"vary": ("init",)}),
         ({"against": "flow"}, {"against": ("flow",)}),
         ({"paradigms": "soft"}, {"paradigms": ["soft"]}),
+        ({"saves": "log:4", "steps": 1000}, {"saves": (0, 1, 32, 1000), "steps": 1000}),
+        ({"saves": np.str_("log:007")}, {"saves": "log:7"}),
         ({"batch_size": "all"}, {"batch_size": None}),
         ({}, {"batch_size": 256, "precision": "float32", "optimiser": "sgd", "curvature": 0}),
         (
@@ -397,6 +418,14 @@ def test_an_argument_that_compare_does_not_have_is_named_with_the_nearest(name, 
     with pytest.raises(InputError, match=f"got the argument '{name}'") as caught:
         jaxattn.compare("orthogonal", **{name: 3})
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "saves"),
+    [("41", 41), ("log:41", "log:41"), ("0 10 100 800", (0, 10, 100, 800)), ("0", 0)],
+)
+def test_saves_are_counts_scales_or_steps_on_the_command_line_as_in_python(words, saves):
+    assert parse(["compare", "digits", "--saves", *words.split()]).settings.saves == saves
 
 
 def test_the_command_line_has_the_same_settings_with_the_same_defaults():

@@ -17,6 +17,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.spec_file import read_spec
 from jaxattn.study.axes import Axis
+from jaxattn.study.groups import make_groups
 from jaxattn.study.parse import from_plain, parse_spec
 from jaxattn.study.settings import DEFAULTS, FIXED, OWN_TABLES, STATIC, YOUNGER, Settings
 from jaxattn.study.spec import Layout, Spec
@@ -83,6 +84,13 @@ def changed(**tables: Any) -> dict[str, Any]:
         merged = {**made.get(name, {}), **table}
         made[name] = {key: value for key, value in merged.items() if value is not None}
     return made
+
+
+def test_a_file_says_how_many_saves_on_a_logarithmic_scale():
+    spec = parse_spec(TEXT.replace("saves = [0, 10, 20]", 'saves = "log:4"'))
+    assert spec.settings["saves"] == "log:4"
+    assert {group.study.save_steps for group in make_groups(spec)} == {(0, 1, 4, 20)}
+    assert spec_hash(parse_spec(TEXT)) != spec_hash(spec)
 
 
 def test_a_file_says_all_that_a_spec_holds():
