@@ -94,7 +94,7 @@ print((start * found["learning_rate"]).round(2).to_series())
 # %%
 below = found.sel(learning_rate=[10.0, 5.0, 2.5])
 print(orders(below)[["dynamics", "slope", "low", "high", "local"]])
-print(departures(below, "flow").mean("seed").squeeze().to_series())
+print(departures(below, "flow").squeeze().to_dataframe()[["departure", "step", "within_step"]])
 
 # %% [markdown]
 # ## Adam's own flow

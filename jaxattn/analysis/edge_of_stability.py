@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
+from jaxattn.analysis.first_saves import NEVER, first_save, value_at
 from jaxattn.core.contracts import Status
 from jaxattn.results.dataset import spec_of
-from jaxattn.results.derived import first_crossing
 from jaxattn.training.stability import EDGES, edge
 
-__all__ = ["edge_in", "edge_times", "first_past", "products"]
+__all__ = ["edge_in", "edge_saves", "edge_times", "products"]
 
 _MOVE_IT = {"clip_norm"}
 """Hyperparameters with which `edge` does not hold."""
@@ -53,43 +52,31 @@ def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     return like.copy(data=np.broadcast_to(levels, like.shape)).rename("edge")
 
 
-def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
-    """When learning rate times sharpness of training first reaches the edge.
+def edge_saves(ds: xr.Dataset) -> xr.DataArray | None:
+    """The first save at which learning rate times sharpness of training has reached the edge.
 
     Returns:
-        ``[paradigm, ..., seed]``; infinite where never, NaN where training neither ended well nor
-        diverged. None where no edge is known, see `edge_in`.
+        Numbers of saves ``[paradigm, ..., seed]``; below 0 where at none, and where training
+        neither ended well nor diverged. None where no edge is known, see `edge_in`.
     """
     level, product = edge_in(ds), products(ds)
     if level is None or product is None:
         return None
     product = product.sel(dynamics="train", drop=True).transpose(..., "save")
-    first = product.isel(save=0, drop=True)
+    first = product.isel(save=0, drop=True).reset_coords(drop=True)
     level = level.broadcast_like(first).transpose(*first.dims)
-    time = ds["time"].broadcast_like(product).transpose(*product.dims)
-    when = first.copy(data=first_past(time.values, product.values, level.values))
+    saves = first.copy(data=first_save(product.values >= level.values[..., None]))
     status = ds["status"].sel(dynamics="train", drop=True)
     ended = Status.ended_well(status) | (status == Status.DIVERGED)
-    return when.where(ended).assign_attrs(
-        units="time", long_name="when learning rate times sharpness reaches the edge of stability"
+    return saves.where(ended, NEVER)
+
+
+def edge_times(ds: xr.Dataset) -> xr.DataArray | None:
+    """The times of `edge_saves`; NaN where there is none."""
+    saves = edge_saves(ds)
+    if saves is None:
+        return None
+    return value_at(ds["time"], saves).assign_attrs(
+        units="time",
+        long_name="first save at which learning rate times sharpness is at the edge of stability",
     )
-
-
-def first_past(
-    time: Float[np.ndarray, "*#row save"],
-    product: Float[np.ndarray, "*row save"],
-    level: Float[np.ndarray, "*#row"] | float,
-) -> Float[np.ndarray, "*row"]:
-    """When ``learning_rate * sharpness`` first reaches the edge; infinite if it never does.
-
-    Between two saves the product is taken to be linear in time, as `first_crossing` has it: saves
-    that lie far apart on a logarithmic axis say no more than that. NaN has reached nothing.
-
-    Args:
-        time: increasing times of the saves, any unit; may have the leading axes of `product`.
-        product: the learning rate in force at each save times the sharpness there.
-        level: the edge of each row, above 0.
-    """
-    product = np.asarray(product, dtype=float)
-    when = first_crossing(time, product / np.asarray(level, dtype=float)[..., None], 1.0)
-    return np.where(np.isnan(when), np.inf, when)

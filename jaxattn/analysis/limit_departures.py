@@ -1,4 +1,8 @@
-"""When training leaves each of its continuous limits, and why: one record a limit and setting."""
+"""When training leaves each of its continuous limits, and why: one record a limit and setting.
+
+Training is seen at saves alone: it has left by the first save at which it is off, and was within at
+the one before.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +11,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from jaxattn.analysis.edge_of_stability import edge_in, edge_times
+from jaxattn.analysis.edge_of_stability import edge_in, edge_saves
+from jaxattn.analysis.first_saves import NEVER, lower_median
 from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
     WELL_ABOVE,
+    departure_saves,
     limits_in,
     order_records,
+    own_errors,
     watched,
 )
-from jaxattn.analysis.limit_gaps import departures as times_of_departure
 from jaxattn.analysis.limit_wording import run_name
 from jaxattn.analysis.places import places
 from jaxattn.core.contracts import Status
@@ -55,14 +61,14 @@ def departures(
 
     Returns:
         The records of `departure_records`: ``limit``, ``paradigm``, the swept axes, ``time`` and
-        ``step``, ``why``, the limit's ``own_error``, and more. Times in ``jaxattn``'s own: the
-        optimiser's clock.
+        ``step`` of a save, ``why``, the limit's ``own_error``, and more. Times in ``jaxattn``'s
+        own: the optimiser's clock.
 
     Raises:
         InputError: no limits in the result, or not this one.
     """
     for name in limits_in(ds) if limit is None else (limit,):
-        times_of_departure(ds, name, tolerance)  # refuses what is not there
+        departure_saves(ds, name, tolerance)  # refuses what is not there
     lines = pd.DataFrame(departure_records(ds, tolerance))
     return lines if limit is None else lines[lines["limit"] == limit].reset_index(drop=True)
 
@@ -72,11 +78,12 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
 
     Returns:
         Records of ``limit``, ``paradigm``, the swept axes, ``tolerance``, ``seeds`` of which it is
-        known, how many ``left`` and how many ``diverged``, ``time`` and ``step`` (medians of those
-        that left, NaN where none did), ``edge`` and ``edge_time`` (of learning rate times
-        sharpness, median of those that reach it; NaN where unknown or never), ``own_error`` of the
-        limit (the largest over the saves; NaN: not known), and ``why``: "" where no more than half
-        left, else
+        known, how many ``left`` and how many ``diverged``, ``time`` and ``step`` of the save by
+        which at least half of those that left are seen to have left, ``within_time`` and
+        ``within_step`` of the save before (NaN where there is none), ``edge`` of learning rate
+        times sharpness, ``edge_time`` and ``edge_step`` of the save by which at least half of those
+        that reach it have (NaN where unknown or never), ``own_error`` of the limit (the largest
+        over the saves; NaN: not known), and ``why``: "" where no more than half left, else
 
         - own error: what is tolerated is not well above it, so that the solver may have left;
         - edge of stability: it was reached before, by most of those that left;
@@ -85,16 +92,17 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         - no limit: the distance does not fall with the learning rate;
         - finite steps: none of these; what is left is the error of steps of this size.
     """
-    level, reached, records = edge_in(ds), edge_times(ds), []
+    level, reached, records = edge_in(ds), edge_saves(ds), []
     slopes = {(line["dynamics"], run_name(line)): line["slope"] for line in order_records(ds)}
     lost = ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED
     for limit in limits_in(ds):
-        left, known = times_of_departure(ds, limit, tolerance), watched(ds, limit)
+        left, known = departure_saves(ds, limit, tolerance), watched(ds, limit)
+        own = own_errors(ds, limit).max("save")
         way = ds["moved"].sel(dynamics=limit, drop=True).max("save").where(known)
         for labels, at in places(left, "seed"):
-            times, gone = left[at].values, np.isfinite(left[at].values)
-            edges = np.full(times.shape, np.nan) if reached is None else reached[at].values
-            time = _median_of_finite(times)
+            saves, gone = left[at].values, left[at].values >= 0
+            edges = np.full(saves.shape, NEVER) if reached is None else reached[at].values
+            save, past = lower_median(saves), lower_median(edges)
             record = {
                 "limit": limit,
                 **labels,
@@ -102,20 +110,24 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
                 "seeds": int(known.isel(at).sum()),
                 "left": int(gone.sum()),
                 "diverged": int((lost & known).isel(at).sum()),
-                "time": time,
-                "step": _step_at(ds, at, time),
+                "time": _at_save(ds, "time", at, save),
+                "step": _at_save(ds, "step", at, save),
+                "within_time": _at_save(ds, "time", at, save - 1),
+                "within_step": _at_save(ds, "step", at, save - 1),
                 "edge": np.nan if level is None else float(level.isel(at, missing_dims="ignore")),
-                "edge_time": _median_of_finite(edges),
-                "own_error": float(left["own_error"].isel(at, missing_dims="ignore").max()),
+                "edge_time": _at_save(ds, "time", at, past),
+                "edge_step": _at_save(ds, "step", at, past),
+                "own_error": float(own.isel(at, missing_dims="ignore").max()),
             }
             most = 2 * gone.sum() > record["seeds"]
-            before = np.mean(edges[gone] <= times[gone]) > 0.5 if most else False
+            before = (edges[gone] >= 0) & (edges[gone] <= saves[gone])
             slope = slopes.get((limit, run_name(record)), np.nan)
             tolerated = tolerance * _median_of_finite(way.isel(at).values)
             if most and WELL_ABOVE * record["own_error"] > tolerated:
                 record["why"] = OWN_ERROR
             else:
-                record["why"] = _why(record, bool(before), float(slope)) if most else ""
+                is_past = 2 * before.sum() > gone.sum()
+                record["why"] = _why(record, bool(is_past), float(slope)) if most else ""
             records.append(record)
     return records
 
@@ -125,11 +137,9 @@ def _median_of_finite(values: np.ndarray) -> float:
     return float(np.median(finite)) if finite.size else np.nan
 
 
-def _step_at(ds: xr.Dataset, at: Mapping[str, int], time: float) -> float:
-    """The step at a time, of the row's own clock."""
-    times, steps = (ds[name].isel(at, missing_dims="ignore").values for name in ("time", "step"))
-    # The first at which it is seen; exactly on a step, rounding must not make it the next.
-    return float(np.ceil(np.interp(time, times, steps) - 1e-6))
+def _at_save(ds: xr.Dataset, name: str, at: Mapping[str, int], save: int) -> float:
+    """The time or the step of a save; NaN where there is none."""
+    return float(ds[name].isel(at, missing_dims="ignore")[save]) if save >= 0 else np.nan
 
 
 def _why(record: Mapping[str, Any], before: bool, slope: float) -> str:

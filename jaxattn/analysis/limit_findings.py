@@ -59,11 +59,11 @@ _WITHIN_ERROR = (
     "solver's: no order is claimed of it; ask for a smaller flow_rtol."
 )
 
-_LEAVES = "{rate} {name} leaves {limit} (by {share} of its way) {when}"
+_LEAVES = "{rate} {name} is seen to have left {limit} (by {share} of its way) {when}"
 _STAYS = "{names} never {leave} {limit} (by {share} of its way) at these rates."
 _PAST_THE_EDGE = (
-    "Why{where}: it has passed the edge of stability by then, as learning rate times sharpness "
-    "reaches {edge:.3g} at time {times}."
+    "Why{where}: it has passed the edge of stability by then, as learning rate times sharpness is "
+    "seen to have reached {edge:.3g} {saves}."
 )
 _DIVERGES = "Why{where}: its runs diverge."
 _OF_SOLVER = (
@@ -77,7 +77,8 @@ _KINKS = (
     "it does not, and a path that slides along a kink may leave its limit at any learning rate."
 )
 _REACHES = (
-    "{name} reaches the edge of stability, learning rate times sharpness of {edge:.3g}, {each}."
+    "{name} is seen to have reached the edge of stability, learning rate times sharpness of "
+    "{edge:.3g}, {each}."
 )
 _BELOW = (
     "Training stays below the edge of stability, {edges}: learning rate times sharpness is at most "
@@ -217,7 +218,7 @@ def _of_departures(
             *(f"at {record['learning_rate']:g} {_when(record)}" for record in rest),
         ]
         never = [f"{record['learning_rate']:g}" for record in known if not record["left"]]
-        text = capital(", ".join(each))
+        text = capital("; ".join(each))
         text += f"; at {listed(never)} it never does." if never else "."
         yield " ".join([text, *_reasons(left, lines)])
     if stay:
@@ -228,7 +229,16 @@ def _of_departures(
 def _when(record: Mapping[str, Any]) -> str:
     left, seeds = record["left"], record["seeds"]
     part = "" if left == seeds else f"; {left} of {seeds} seeds"
-    return f"at time {record['time']:.3g} (step {record['step']:.0f}{part})"
+    when = f"by step {record['step']:.0f} (time {record['time']:.3g}{part})"
+    before = record["within_step"]
+    return when if np.isnan(before) else f"{when}, within at step {before:.0f}"
+
+
+def _edge_save(record: Mapping[str, Any]) -> str:
+    """``by step 12 (time 4.8)``, or that it begins there."""
+    if record["edge_step"] == 0:
+        return "from the start"
+    return f"by step {record['edge_step']:.0f} (time {record['edge_time']:.3g})"
 
 
 def _rate_words(record: Mapping[str, Any]) -> str:
@@ -245,8 +255,8 @@ def _reasons(
         rates = listed(f"{record['learning_rate']:g}" for record in group)
         where = "" if len(by_why) == 1 else f" at {rates}"
         if why == EDGE:
-            times = listed(dict.fromkeys(f"{record['edge_time']:.3g}" for record in group))
-            yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], times=times)
+            saves = listed(dict.fromkeys(map(_edge_save, group)))
+            yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], saves=saves)
         elif why == OWN_ERROR:
             error = max(record["own_error"] for record in group)
             yield _OF_SOLVER.format(where=where, times=WELL_ABOVE, error=error)
@@ -277,11 +287,8 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
         over = [record for record in group if np.isfinite(record["edge_time"])]
         if over:
             largest, *rest = sorted(over, key=lambda record: -record["learning_rate"])
-            each = [f"at time {largest['edge_time']:.3g} {_rate_words(largest)}"]
-            each += [
-                f"at time {record['edge_time']:.3g} at {record['learning_rate']:g}"
-                for record in rest
-            ]
+            each = [f"{_edge_save(largest)} {_rate_words(largest)}"]
+            each += [f"{_edge_save(record)} at {record['learning_rate']:g}" for record in rest]
             yield _REACHES.format(name=name, edge=largest["edge"], each=listed(each))
     if len(below) == len(first):
         most = float(product.sel(dynamics="train").max())

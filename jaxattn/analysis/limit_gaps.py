@@ -12,18 +12,19 @@ import xarray as xr
 from jax import tree
 from jaxtyping import Float
 
-from jaxattn.analysis.edge_of_stability import edge_times
+from jaxattn.analysis.edge_of_stability import edge_saves
+from jaxattn.analysis.first_saves import NEVER, first_save, value_at
 from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.analysis.places import places
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
-from jaxattn.results.derived import first_crossing
 
 __all__ = [
     "TOLERANCE",
     "WELL_ABOVE",
     "Gap",
     "Order",
+    "departure_saves",
     "departures",
     "fit_order",
     "gap",
@@ -49,7 +50,8 @@ class Gap(NamedTuple):
     - ``time [..., save]``: of the saves
     - ``distance [..., save]``: Euclid's, between the parameters
     - ``way [...]``: the furthest that the limit came from its start
-    - ``departure [...]``: first time at which `distance` exceeds the tolerance; NaN: never
+    - ``departure [...]``: time of the first save at which `distance` is at the tolerance or
+      beyond; NaN: at none
     """
 
     time: Float[np.ndarray, "*row save"]
@@ -97,7 +99,9 @@ def gap(train: Trajectory, flow: Trajectory, tolerance: float = TOLERANCE) -> Ga
     ours, theirs = (_flat(one.params, lead) for one in (train, flow))
     distance = np.linalg.norm(ours - theirs, axis=-1)
     way = np.asarray(np.max(np.linalg.norm(theirs - theirs[..., :1, :], axis=-1), axis=-1))
-    return Gap(times, distance, way, _departure(times, distance, way, tolerance))
+    left = first_save(_is_left(distance, way, tolerance))
+    at = np.take_along_axis(times, np.maximum(left, 0)[..., None], axis=-1)[..., 0]
+    return Gap(times, distance, way, np.where(left < 0, np.nan, at))
 
 
 def _flat(params: Any, lead: int) -> np.ndarray:
@@ -105,12 +109,10 @@ def _flat(params: Any, lead: int) -> np.ndarray:
     return np.concatenate([leaf.reshape(*leaf.shape[:lead], -1) for leaf in leaves], axis=-1)
 
 
-def _departure(
-    times: np.ndarray, distance: np.ndarray, way: np.ndarray, tolerance: float
-) -> np.ndarray:
-    # In units of the tolerated, so that one level serves all rows.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return first_crossing(times, distance / (tolerance * way[..., None]), 1.0)
+def _is_left(distance: np.ndarray, way: np.ndarray, tolerance: float) -> np.ndarray:
+    """Whether training has left a limit at each save; never one that stays where it starts."""
+    tolerated = tolerance * way[..., None]
+    return (distance >= tolerated) & (distance > 0)
 
 
 def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed rate"]) -> Order:
@@ -191,14 +193,14 @@ def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
     """The lines of `orders`, a dict each."""
     if ds.sizes.get("learning_rate", 0) < 2:
         return []
-    records, reached = [], edge_times(ds)
+    records, reached = [], edge_saves(ds)
     trained = Status.ended_well(ds["status"].sel(dynamics="train", drop=True))
     for limit in limits_in(ds):
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
         largest = ds["distance"].sel(dynamics=limit).max("save", skipna=False)
         largest = largest.where(watched(ds, limit) & trained)
-        largest = largest if reached is None else largest.where(~np.isfinite(reached))
+        largest = largest if reached is None else largest.where(reached < 0)
         largest = largest.transpose("paradigm", ..., "seed", "learning_rate")
         own = own_errors(ds, limit).max("save")
         for labels, at in places(largest, "seed", "learning_rate"):
@@ -240,7 +242,32 @@ def orders_by_name(ds: xr.Dataset) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.DataArray:
-    """First time at which training is further from a limit than `tolerance` of the limit's way.
+    """The time of the first save at which training has left a limit; see `departure_saves`.
+
+    Returns:
+        ``[paradigm, ..., seed]``; NaN where at none, and where that is not known. Its coordinates:
+        the ``step`` of that save, the save before at which training was still within
+        (``within_time``, ``within_step``), and ``own_error`` of the limit, the largest over the
+        saves.
+
+    Raises:
+        InputError: a limit that is not there.
+    """
+    saves = departure_saves(ds, limit, tolerance)
+    when = value_at(ds["time"], saves).assign_coords(
+        step=value_at(ds["step"], saves),
+        within_time=value_at(ds["time"], saves - 1),
+        within_step=value_at(ds["step"], saves - 1),
+        own_error=own_errors(ds, limit).max("save"),
+    )
+    return when.rename("departure").assign_attrs(
+        units="time",
+        long_name=f"first save at which training is {tolerance:.0%} of its way off {limit}",
+    )
+
+
+def departure_saves(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.DataArray:
+    """The first save at which training is further from a limit than `tolerance` of its way.
 
     Args:
         ds: a result with ``distance``.
@@ -248,8 +275,8 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
         tolerance: share of the furthest that the limit came from its start.
 
     Returns:
-        ``[paradigm, ..., seed]``; NaN where never, and where that is not known (see `watched`).
-        Its coordinate ``own_error`` is the limit's own, the largest over the saves.
+        Numbers of saves ``[paradigm, ..., seed]``, below 0 where at none, and where that is not
+        known (see `watched`).
 
     Raises:
         InputError: a limit that is not there.
@@ -265,10 +292,6 @@ def departures(ds: xr.Dataset, limit: str, tolerance: float = TOLERANCE) -> xr.D
     distance = distance.where(~lost, np.inf).transpose(..., "save")
     way = ds["moved"].sel(dynamics=limit, drop=True).max("save")
     way = way.broadcast_like(distance.isel(save=0)).transpose(*distance.dims[:-1])
-    time = ds["time"].broadcast_like(distance).transpose(*distance.dims)
-    left = _departure(time.values, distance.values, way.values, tolerance)
-    when = distance.isel(save=0, drop=True).copy(data=left).where(watched(ds, limit))
-    when = when.assign_coords(own_error=own_errors(ds, limit).max("save"))
-    return when.rename("departure").assign_attrs(
-        units="time", long_name=f"when training is {tolerance:.0%} of its way off {limit}"
-    )
+    left = first_save(_is_left(distance.values, way.values, tolerance))
+    saves = distance.isel(save=0, drop=True).reset_coords(drop=True).copy(data=left)
+    return saves.where(watched(ds, limit), NEVER)

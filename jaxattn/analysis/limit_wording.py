@@ -12,8 +12,8 @@ __all__ = ["grouped", "limit_words", "run_name", "slope_words"]
 
 _NOT_SWEPT = {
     *("limit", "dynamics", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
-    *("time", "step", "edge", "edge_time", "why", "slope", "low", "high", "local", "rates"),
-    *("own_error", "rates_within_it"),
+    *("time", "step", "within_time", "within_step", "edge", "edge_time", "edge_step", "why"),
+    *("slope", "low", "high", "local", "rates", "own_error", "rates_within_it"),
 }
 
 

@@ -35,8 +35,9 @@ def distance(
 ) -> Axes:
     """How far training is from a limit against time, a line a learning rate: medians over seeds.
 
-    In shares of the limit's own way, the furthest that it comes from its start: where a line
-    crosses the dotted one, training has left the limit. Bands reach from 10 to 90 % of the seeds.
+    In shares of the limit's own way, the furthest that it comes from its start: above the dotted
+    line training has left the limit, and a ring marks the first save at which it has. Lines are
+    straight between saves. Bands reach from 10 to 90 % of the seeds.
     The limit's own error is a thin grey line, where it is known and near.
 
     Args:
@@ -114,8 +115,9 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             f"Distance of the parameters of training from {listed(map(limit_words, limits))}, as a "
             "share of the furthest that the limit comes from its start, against time, both at a "
             "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
-            f"medians over {story.over}. A ring marks where a line crosses the dotted one: there "
-            f"training has left the limit, by {100 * TOLERANCE:g} % of its way. Thin "
+            f"medians over {story.over}, straight between saves. A ring marks the first save above "
+            f"the dotted line: by then training has left the limit, by {100 * TOLERANCE:g} % of "
+            "its way. Thin "
             "and grey, where near: the limit's own error, below which distances are the solver's.",
             distances,
         )

@@ -12,13 +12,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jaxattn.analysis import limit_gaps
+from jaxattn.analysis.first_saves import first_save
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.drawing import Story
 from jaxattn.plots.finished_rows import Curves, curves, left_out, paired, seeds_words
 from jaxattn.plots.frame import clauses
 from jaxattn.plots.legends import one_legend
 from jaxattn.plots.selection import Setting, choose
-from jaxattn.results.derived import first_crossing
 
 __all__ = [
     "Rate",
@@ -117,9 +117,10 @@ def draw_own_errors(
 def mark_crossing(
     ax: Axes, rate: Rate, values: Float[np.ndarray, " save"], level: float, **ring: Any
 ) -> None:
-    """A ring where values first reach a level."""
-    at = float(first_crossing(rate.time, values, level))
-    ax.plot([at], [level], marker="o", color=rate.colour, mfc="white", **ring)
+    """A ring at the first save at which values have reached a level, where there is one."""
+    at = int(first_save(values >= level))
+    if at >= 0:
+        ax.plot(rate.time[at], values[at], marker="o", color=rate.colour, mfc="white", **ring)
 
 
 def finished_limits(story: Story) -> list[str]:

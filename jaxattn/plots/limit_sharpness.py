@@ -40,7 +40,8 @@ def sharpness(ds: xr.Dataset, ax: Axes | None = None, paradigm: str | None = Non
     Wide and pale along training, dashed along its first limit; medians over seeds. Thin lines are
     the eigenvalues of training below the largest one, where they were measured. The horizontal
     line is the edge of stability where one holds of what was measured (see
-    `jaxattn.analysis.edge_of_stability.edge_in`), a ring where training first reaches it.
+    `jaxattn.analysis.edge_of_stability.edge_in`), a ring the first save at which training has
+    reached it.
 
     Args:
         ds: a result with limits, of which the sharpness was measured.
@@ -126,7 +127,7 @@ def sharpnesses(ds: xr.Dataset, paradigms: Sequence[str] | None = None) -> Figur
 
 _EDGE = (
     "The horizontal line is the edge of stability, above which steps on a quadratic grow; a ring "
-    "marks where training first reaches it."
+    "marks the first save at which training has reached it."
 )
 _NO_EDGE = "No edge of stability is drawn: for this optimiser none is known of the Hessian itself."
 

@@ -153,8 +153,9 @@ def _departures(ds: xr.Dataset) -> list[Table]:
         return []
     note = (
         "Training has left a limit where it is further from it than a share of the limit's own "
-        "way, the tolerance. Times and steps are medians over the seeds that left, edge time over "
-        "those whose learning rate times sharpness came to the edge of stability."
+        "way, the tolerance. Time and step are of the save by which at least half of the seeds "
+        "that left are seen to have left, within of the save before, edge time and step of that by "
+        "which half of those that reach the edge of stability are seen to have reached it."
     )
     rows = [[cell(value) for value in record.values()] for record in records]
     columns = [name.replace("_", " ") for name in records[0]]

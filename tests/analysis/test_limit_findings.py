@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from example_limits import END, POWERS, RATES, example_limits
+from example_limits import POWERS, RATES, example_limits
 from example_results import end, example_result
 
 from jaxattn.analysis.findings import findings
@@ -14,6 +14,8 @@ from jaxattn.terminal.tables import sentences
 
 EDGE = 8.0
 """A sharpness that 0.4 times reaches 2 at END * 4 / 7, and 0.2 times does not."""
+
+LEFT = "soft is seen to have left the gradient flow"
 
 
 def texts(ds) -> list[str]:
@@ -40,11 +42,11 @@ def test_the_order_of_each_limit_is_said_with_its_interval_and_what_is_expected(
 
 def test_a_departure_is_said_with_its_time_and_step_and_where_there_is_none_that_too():
     ds = example_limits()
-    # 0.01 = 0.012 (t / END)(1 + 0.1 seed): of three seeds the middle one leaves at 20/33 of 10.
-    text = said(ds, "soft leaves the gradient flow")
+    # 0.01 = 0.012 (t / END)(1 + 0.1 seed): the middle one of three seeds at 6.06, step 15.2.
+    text = said(ds, LEFT)
     assert text.startswith(
-        "At learning rate 0.4 soft leaves the gradient flow (by 1 % of its way) at time 6.06 "
-        "(step 16); at 0.2, 0.1, 0.05 and 0.025 it never does. Why: "
+        "At learning rate 0.4 soft is seen to have left the gradient flow (by 1 % of its way) by "
+        "step 16 (time 6.4), within at step 15; at 0.2, 0.1, 0.05 and 0.025 it never does. Why: "
     )
     assert text.endswith(
         "no edge of stability is passed before; it is the error of steps of this size, which falls "
@@ -71,7 +73,7 @@ def test_the_own_error_of_each_limit_is_said_and_no_order_claimed_where_distance
     assert not any("solver's" in text for text in texts(close))
     assert "soft follows the modified flow to order 2.00" in " ".join(texts(close))
     # What left it may be the solver.
-    rough = said(example_limits(own_error=1.1e-3), "soft leaves the gradient flow")
+    rough = said(example_limits(own_error=1.1e-3), LEFT)
     assert "Why: that is less than 10 times the limit's own error, 1.1e-03" in rough
 
 
@@ -85,15 +87,15 @@ def test_an_own_error_that_is_not_known_is_said_and_of_a_stochastic_limit_nothin
 
 def test_a_departure_after_the_edge_is_put_down_to_it_and_one_before_is_not():
     late = example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE)
-    # The edge at 4.57, left at 6.06.
-    text = said(late, "soft leaves the gradient flow")
+    # The edge at 4.57, left at 6.06; there is a save every 0.4.
+    text = said(late, LEFT)
     assert "passed the edge of stability by then" in text
-    assert "reaches 2 at time 4.57." in text
+    assert "is seen to have reached 2 by step 12 (time 4.8)." in text
     early = example_limits(powers={"flow": (0.06, 1.0)}, sharpest=EDGE)
     # Left at 3.03.
-    assert "Why at 0.4" not in said(early, "soft leaves the gradient flow")
-    assert "no edge of stability is passed before" in said(early, "soft leaves the gradient flow")
-    assert "soft reaches the edge of stability" in " ".join(texts(early))
+    assert "Why at 0.4" not in said(early, LEFT)
+    assert "no edge of stability is passed before" in said(early, LEFT)
+    assert "soft is seen to have reached the edge of stability" in " ".join(texts(early))
 
 
 def test_how_far_below_the_edge_training_stays_is_said():
@@ -117,7 +119,7 @@ def test_slopes_that_disagree_are_said():
     rate = ds["learning_rate"]
     ds["distance"] = ds["distance"] * (0.3 + rate / 0.4)
     assert "the slope goes from 1.70 to 1." in said(ds, "no one power yet")
-    assert "to the power" not in said(ds, "soft leaves the gradient flow")
+    assert "to the power" not in said(ds, LEFT)
 
 
 def test_rates_past_the_edge_or_diverged_are_named_as_left_out_of_the_order():
@@ -132,7 +134,7 @@ def test_runs_that_diverge_have_left_and_why_is_said():
     ds = end(example_limits(), Status.DIVERGED, paradigm="soft", learning_rate=0.4)
     at = {"paradigm": "soft", "learning_rate": 0.4, "dynamics": "flow", "save": slice(4, None)}
     ds["distance"].loc[at] = np.nan
-    assert said(ds, "soft leaves the gradient flow").endswith("Why: its runs diverge.")
+    assert said(ds, LEFT).endswith("Why: its runs diverge.")
     first = departure_records(ds)[0]
     assert (first["seeds"], first["left"], first["diverged"]) == (3, 3, 3)
     assert first["why"] == "diverged"
@@ -162,17 +164,17 @@ def test_of_a_model_with_kinks_higher_orders_are_not_expected_and_why_is_said():
 def test_seeds_that_part_are_counted():
     ds = example_limits(("soft",), powers={"flow": (0.023, 1.0)})
     # 0.0092 (1 + 0.1 seed): the first seed stays.
-    assert "(step 19; 2 of 3 seeds)" in said(ds, "soft leaves")
+    assert "by step 19 (time 7.6; 2 of 3 seeds), within at step 18" in said(ds, "soft is seen")
 
 
 def test_one_rate_one_seed_and_other_axes_are_said_without_an_interval_or_order():
     one = example_limits(rates=(0.4,), seeds=1)
     assert not any("to order" in text for text in texts(one))
-    assert "steps of this size." in said(one, "soft leaves the gradient flow")
+    assert "steps of this size." in said(one, LEFT)
     assert any("[" not in text for text in texts(example_limits(seeds=1)) if "to order" in text)
     ds = example_limits().expand_dims(temperature=[1.0, 2.0], axis=-1)
     assert "soft (temperature 2) to 1.00" in said(ds, "gradient flow to order")
-    assert said(ds, "soft (temperature 2) leaves the gradient flow")
+    assert said(ds, "soft (temperature 2) is seen to have left the gradient flow")
 
 
 def test_records_are_one_a_limit_paradigm_and_rate():
@@ -181,7 +183,7 @@ def test_records_are_one_a_limit_paradigm_and_rate():
     first = records[0]
     assert (first["limit"], first["paradigm"], first["learning_rate"]) == ("flow", "soft", 0.4)
     assert first["edge"] == 2
-    assert first["edge_time"] == pytest.approx(END * 4 / 7)
+    assert (first["edge_time"], first["edge_step"]) == (pytest.approx(4.8), 12)
     assert first["why"] == "edge of stability"
     assert (first["tolerance"], first["seeds"], first["left"]) == (0.01, 3, 3)
     assert np.isnan(records[1]["time"])

@@ -9,9 +9,10 @@ from example_results import end
 from helpers import EPS
 
 import jaxattn
-from jaxattn.analysis.edge_of_stability import edge_in, edge_times, first_past, products
+from jaxattn.analysis.edge_of_stability import edge_in, edge_saves, edge_times, products
 from jaxattn.analysis.limit_gaps import (
     TOLERANCE,
+    departure_saves,
     departures,
     fit_order,
     gap,
@@ -50,12 +51,12 @@ def test_a_distance_is_euclids_over_all_parts_of_the_parameters_at_each_save():
     np.testing.assert_array_equal(found.time, TIME)
 
 
-def test_a_departure_is_interpolated_between_the_saves_around_it():
-    # The way is 4 sqrt(3) and the distance 0.02 t sqrt(3): 1 % of the way at t = 2, and 1.5 % at 3,
-    # which lies between two saves; a path straight in time is interpolated without error.
-    train, flow = line(1.02), line(1.0)
-    assert gap(train, flow).departure == pytest.approx(2.0)
-    assert gap(train, flow, tolerance=0.015).departure == pytest.approx(3.0)
+def test_a_departure_is_at_the_first_save_at_which_it_is_seen():
+    # The way is 4 sqrt(3) and the distance 0.02 t sqrt(3): 1 % of the way a little before t = 2,
+    # and 1.5 % at 3, where there is no save.
+    train, flow = line(1.0201), line(1.0)
+    assert gap(train, flow).departure == 2.0
+    assert gap(train, flow, tolerance=0.015).departure == 4.0
     assert np.isnan(gap(train, flow, tolerance=0.03).departure)
     assert np.isnan(gap(flow, flow).departure)
 
@@ -68,8 +69,8 @@ def test_rows_are_held_apart_each_by_itself():
     np.testing.assert_allclose(found.distance, offsets * TIME, atol=1e-14)
     assert found.departure.shape == (2, 2)
     assert np.isnan(found.departure[0, 0])
-    # 0.1 t reaches 1 % of 4 sqrt(3) at 0.4 sqrt(3) = 0.69, before the first save at 1.
-    np.testing.assert_allclose(found.departure[0, 1], 0.4 * np.sqrt(3))
+    # 0.1 t reaches 1 % of 4 sqrt(3) at 0.4 sqrt(3) = 0.69, which the save at 1 is the first to see.
+    assert found.departure[0, 1] == 1.0
 
 
 REFUSED = {
@@ -229,13 +230,19 @@ def test_a_rate_at_which_training_reaches_the_edge_of_stability_is_in_no_order()
     assert orders_by_name(ds.drop_vars("sharpness"))["flow"]["soft"]["rates"] == 5
 
 
-def test_departures_are_where_the_distance_is_one_per_cent_of_the_way():
+def test_departures_are_at_the_first_save_further_than_one_per_cent_of_the_way():
     ds = example_limits()
     found = departures(ds, "flow")
     assert found.dims == ("paradigm", "learning_rate", "seed")
     # 0.03 * 0.4 * (t / END) (1 + 0.1 seed) = 0.01; at 0.2 the end is 0.006 away.
-    expected = END * TOLERANCE / (0.03 * 0.4) / (1 + 0.1 * np.arange(3))
-    np.testing.assert_allclose(found.sel(paradigm="soft", learning_rate=0.4), expected)
+    exact = END * TOLERANCE / (0.03 * 0.4) / (1 + 0.1 * np.arange(3))
+    saves = np.ceil(exact / 0.4)  # a step, and a save, every 0.4
+    one = found.sel(paradigm="soft", learning_rate=0.4)
+    np.testing.assert_allclose(one, 0.4 * saves)
+    np.testing.assert_array_equal(one["step"], saves)
+    np.testing.assert_array_equal(one["within_step"], saves - 1)
+    np.testing.assert_allclose(one["within_time"], 0.4 * (saves - 1))
+    np.testing.assert_array_equal(departure_saves(ds, "flow")[0, 0], saves)
     assert found.sel(learning_rate=list(RATES[1:])).isnull().all()
     assert departures(ds, "modified").isnull().all()
     assert watched(ds, "modified").all()
@@ -248,9 +255,9 @@ def test_training_that_diverges_has_left_its_limit_and_an_unsolved_limit_tells_n
     ds["status"].loc[{"dynamics": "flow", "seed": 0}] = int(Status.SOLVER_FAILED)
     found = departures(ds, "flow").sel(paradigm="soft", learning_rate=0.2)
     time = ds["time"].sel(learning_rate=0.2).values
-    # Between the last number and the first that is none.
-    assert (time[7] <= found[1:]).all()
-    assert (found[1:] <= time[8]).all()
+    # At the first save at which there is no number.
+    assert (found[1:] == time[8]).all()
+    assert (found["within_time"][1:] == time[7]).all()
     assert np.isnan(found[0])
     assert watched(ds, "flow").sel(paradigm="soft", learning_rate=0.2).values.tolist() == [
         False,
@@ -295,25 +302,8 @@ def test_training_reaches_the_edge_where_rate_times_sharpness_is_two():
     found = edge_times(example_limits(sharpest=8.0))
     assert found is not None
     assert found.dims == ("paradigm", "learning_rate", "seed")
-    # 0.4 (1 + 7 t / END) = 2 at t = 4/7 END; linear in time, so interpolation is exact.
-    np.testing.assert_allclose(found.sel(learning_rate=0.4), END * 4 / 7)
-    assert np.isinf(found.sel(learning_rate=list(RATES[1:]))).all()
+    # 0.4 (1 + 7 t / END) = 2 at t = 4/7 END = 4.57, which the save at 4.8 is the first to see.
+    np.testing.assert_allclose(found.sel(learning_rate=0.4), 4.8)
+    assert found.sel(learning_rate=list(RATES[1:])).isnull().all()
+    assert (edge_saves(example_limits(sharpest=8.0)).sel(learning_rate=0.4) == 12).all()
     assert jnp.isfinite(products(example_limits()).values).all()
-
-
-def test_the_first_save_past_the_edge_is_placed_between_saves():
-    time = np.array([0.0, 1.0, 10.0, 100.0])
-    nan, inf = np.nan, np.inf
-    product = np.array(
-        [
-            [0.0, 1.0, 3.0, 0.0],  # past it at 5.5, and back again
-            [0.0, 1.0, 1.5, 1.9],
-            [2.5, 1.0, 3.0, 3.0],
-            [nan, nan, nan, nan],
-            [0.0, 1.0, nan, 4.0],  # nothing to interpolate from: the save itself
-        ]
-    )
-    np.testing.assert_allclose(first_past(time, product, 2.0), [5.5, inf, 0.0, inf, 100.0])
-    levels = np.array([2.0, 1.25, 3.5, 2.0, 3.5])
-    np.testing.assert_allclose(first_past(time, product, levels), [5.5, 5.5, inf, inf, 100.0])
-    assert first_past(time, product[0], 2.0) == 5.5
