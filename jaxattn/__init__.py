@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jaxattn.core.contracts import Status as Status
     from jaxattn.core.contracts import Task as Task
     from jaxattn.core.contracts import Trajectory as Trajectory
+    from jaxattn.core.question import Question as Question
     from jaxattn.flow import make_flow as make_flow
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
     from jaxattn.problems.minibatches import Order as Order
@@ -49,6 +50,7 @@ _WHERE = {
     "Order": ("problems.minibatches", "Order"),
     "Paradigm": ("core.contracts", "Paradigm"),
     "Problem": ("core.contracts", "Problem"),
+    "Question": ("core.question", "Question"),
     "Splits": ("core.contracts", "Splits"),
     "Status": ("core.contracts", "Status"),
     "Task": ("core.contracts", "Task"),

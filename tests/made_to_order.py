@@ -43,4 +43,5 @@ def result(
     ds = ds.expand_dims(dynamics=["train"]) if "save" in ds.dims else ds.expand_dims(save=2)
     ds = ds.map(lambda values: values.copy())
     natural = [INFERENCE_RULES[i % 3] for i in range(shape[0])]
-    return ds.assign_coords(time=clock, natural_inference=("paradigm", natural))
+    step = ("save", [0, 100])
+    return ds.assign_coords(time=clock, step=step, natural_inference=("paradigm", natural))

@@ -1,4 +1,4 @@
-"""What is compared: a measure at the end of training, of every row that finished."""
+"""What is compared: a measure of training, of every row that finished."""
 
 import numpy as np
 import xarray as xr
@@ -7,7 +7,7 @@ from jaxattn.analysis.measures import Compared
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.results.stopped_rows import hold_last, known_until
 
-__all__ = ["checked_split", "end_times", "final_values"]
+__all__ = ["checked_split", "end_times", "final_values", "values_over_time"]
 
 
 def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
@@ -31,19 +31,33 @@ def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
 
 def final_values(ds: xr.Dataset, measure: Compared, split: str) -> xr.DataArray | None:
     """``[paradigm, swept..., seed]``; NaN: the row did not finish, infinite: time not reached."""
-    rule = ds["natural_inference"].drop_vars("natural_inference")
-    at = {"dynamics": "train", "split": split, "inference": rule, **measure.part}
+    # The last save first, so that a sweep need not read all of them.
+    return _of_training(ds, measure, split, "train", {"save": -1})
 
-    def final(name: str) -> xr.DataArray:
-        values = hold_last(ds[name], ds)
-        # First, so that a sweep need not read all saves.
-        values = values.isel(save=-1) if "save" in values.dims else values
+
+def values_over_time(
+    ds: xr.Dataset, measure: Compared, split: str, dynamics: str = "train"
+) -> xr.DataArray | None:
+    """``[paradigm, swept..., seed, save]`` of a measure that is no time; NaN as `final_values`."""
+    values = _of_training(ds, measure, split, dynamics, {})
+    return None if values is None else values.transpose(..., "seed", "save")
+
+
+def _of_training(
+    ds: xr.Dataset, measure: Compared, split: str, dynamics: str, saves: dict[str, int]
+) -> xr.DataArray | None:
+    """The values of rows that finished, at some of the saves; None where nothing is known."""
+    rule = ds["natural_inference"].drop_vars("natural_inference")
+    at = {"dynamics": dynamics, "split": split, "inference": rule, **measure.part}
+
+    def chosen(name: str) -> xr.DataArray:
+        values = hold_last(ds[name], ds).isel(saves, missing_dims="ignore")
         return values.sel({k: v for k, v in at.items() if k in values.dims})
 
     if measure.known_by not in ds:
         return None
-    values, done = final(measure.variable), Status.ended_well(final("status"))
-    if done.any() and final(measure.known_by).where(done).isnull().all():
+    values, done = chosen(measure.variable), Status.ended_well(chosen("status"))
+    if done.any() and chosen(measure.known_by).where(done).isnull().all():
         return None  # Such as the focus where no foreground is known.
     ended = values.fillna(np.inf) if measure.spec.of else values.where(np.isfinite(values))
     ended = ended.where(done).transpose("paradigm", ..., "seed")

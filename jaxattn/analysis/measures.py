@@ -14,8 +14,8 @@ __all__ = [
     "compared_in",
     "further_axes",
     "heading_of",
-    "hidden_on_terminal",
     "in_columns",
+    "measure_named",
     "measures_in",
     "spoken_in",
     "summarised_in",
@@ -74,6 +74,18 @@ def compared_in(ds: xr.Dataset) -> list[Compared]:
     return sorted(compared, key=lambda measure: measure.spec.compared)
 
 
+def measure_named(ds: xr.Dataset, name: str) -> Compared | None:
+    """A measure that is one number a run, or a part that is, by its name; None: not there."""
+    for spec in measures_in(ds):
+        axes = further_axes(ds, spec.name)
+        if spec.name == name and not axes:
+            return Compared(spec, name, {})
+        for part in spec.parts if len(axes) == 1 else ():
+            if part.name == name:
+                return Compared(part, spec.name, {axes[-1]: name})
+    return None
+
+
 def spoken_in(ds: xr.Dataset) -> list[MeasureSpec]:
     """Those that findings speak of, in the order in which a reader asks for them."""
     specs = [measure.spec for measure in compared_in(ds) if measure.spec.spoken]
@@ -128,9 +140,3 @@ def wording_of(spec: MeasureSpec) -> MeasureWording:
     name = spec.long_name or spec.name.replace("_", " ")
     end, ahead = ("lowest", "less than") if spec.better == "less" else ("highest", "more than")
     return MeasureWording(f"ends with the {end} {name}", ahead, f"the final {name}")
-
-
-def hidden_on_terminal() -> set[str]:
-    """Names of the known measures whose sentences a terminal leaves to the report."""
-    every = [part for spec in KNOWN.values() for part in (spec, *spec.parts)]
-    return {spec.name for spec in every if spec.wording and not spec.wording.asked_first}

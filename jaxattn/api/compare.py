@@ -7,6 +7,7 @@ import xarray as xr
 
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
+from jaxattn.core.question import Question
 from jaxattn.run.compare import OnChunk, run
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.checks import shown
@@ -44,6 +45,7 @@ def compare(
     curvature: int | Literal["auto"] = "auto",
     focus_level: float = 0.5,
     fit_level: float = 90.0,
+    questions: Sequence[Question | Mapping[str, Any] | str] = (),
     on_chunk: OnChunk | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> xr.Dataset:
@@ -91,6 +93,9 @@ def compare(
             1.
         fit_level: time_to_fit is when the accuracy, under the paradigm's own inference rule,
             reaches this, in percent, 0 to 100.
+        questions: of your own, judged together with those that every comparison is asked
+            (`jaxattn.analysis.questions`): `jaxattn.Question` objects, or words such as
+            ``calm=attention_entropy``.
         on_chunk: called after each chunk with where things stand and a function that gives the
             Dataset so far; this is how progress is shown and partial results are written.
         stopwatch: collects compile and run seconds.

@@ -145,6 +145,7 @@ def _set_up(cache: bool) -> None:
 
 
 def _compare(command: Compare) -> int:
+    from jaxattn.analysis.contrasts import contrasts, question_records
     from jaxattn.analysis.findings import findings
     from jaxattn.analysis.paired_differences import differences
     from jaxattn.analysis.summary import summary
@@ -164,12 +165,13 @@ def _compare(command: Compare) -> int:
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, reporter.on_progress)
         )
-    failed, table, pairs = count_failed(ds), summary(ds), differences(ds)
+    failed, table, judged = count_failed(ds), summary(ds), contrasts(ds)
     if command.json:
-        records = {"summary": table.to_dict("records"), "differences": pairs.to_dict("records")}
+        records = {"questions": question_records(judged), "summary": table.to_dict("records")}
+        records["differences"] = differences(ds).to_dict("records")
         print_json({**records, **_beside_limits(ds), "failed": failed})
     else:
-        show(results_table(table, ds), *sentences(findings(ds, pairs)))
+        show(*sentences(findings(ds, judged)), results_table(table, ds))
         show(f"All of it, with figures: {out / 'report.html'}")
     return _ended(failed > 0, late)
 

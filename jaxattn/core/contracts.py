@@ -143,6 +143,11 @@ class MeasureSpec:
     spoken: bool = True
     """Whether findings speak of it."""
     column: MeasureColumn | None = None
+    delta: float | None = None
+    """Two paradigms no further apart than this are called equal, in its unit; of a time, a share of
+    the run. None: they never are."""
+    whole: float | None = None
+    """What it is a share of: 1, or 100 where it is in %. None: it is no share."""
     of: str = ""
     """Where it is the time at which another measure first reaches a level: that measure. NaN is
     then a time that was not reached."""

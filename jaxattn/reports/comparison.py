@@ -9,11 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn import plots
+from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.findings import Finding, findings
 from jaxattn.analysis.limit_departures import departure_records
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.measures import heading_of, in_columns
 from jaxattn.analysis.paired_differences import differences
+from jaxattn.analysis.scope import error_words, scope_words
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.wording import listed
 from jaxattn.core.contracts import InputError
@@ -60,7 +62,7 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
         figures, failed = pictures(drawings, folder)
         if "overview" in figures:
             figures = {name: each for name, each in figures.items() if name not in _PANELS}
-        table = differences(results)
+        table = contrasts(results)
         said = findings(results, table)
         page = _page(results, table, said, [*figures.values()], [*map(str, failed)], run)
         write_bytes(path, render(page).encode())
@@ -81,9 +83,9 @@ def _page(
     names = listed(map(str, ds["paradigm"].values))
     failures = [*(finding.text for finding in said if finding.measure == "status"), *undrawn]
     sections = [
-        Section("Findings", _how_sure(table), collapsibles=list(_collapsibles(said))),
+        Section("Findings", _how_sure(ds, table), collapsibles=list(_collapsibles(said))),
         Section("Figures", figures=figures),
-        Section("Numbers", tables=[*_departures(ds), _ends(ds), *_pairs(table)]),
+        Section("Numbers", tables=[*_departures(ds), _ends(ds), *_pairs(differences(ds))]),
         sentences_or("Failures", failures, "No run failed."),
     ]
     title = f"{spec.get('task', 'A comparison')}: {names} attention"
@@ -109,16 +111,8 @@ def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
     return "; ".join(words) + "."
 
 
-def _how_sure(table: pd.DataFrame) -> str:
-    counted = int(table["p"].notna().sum())
-    if not counted:
-        return ""
-    return (
-        "Differences are paired: paradigms share seeds, data, start and order. A difference is "
-        f"named where Holm's correction for all {counted} comparisons leaves p at most 0.05; "
-        "brackets are 95 % intervals, each on its own. Judged on the "
-        f"{table['split'].iloc[0]} split, each paradigm by its own inference rule."
-    )
+def _how_sure(ds: xr.Dataset, table: pd.DataFrame) -> str:
+    return " ".join(filter(None, (error_words(table), scope_words(ds))))
 
 
 def _collapsibles(said: Sequence[Finding]) -> Iterator[Collapsible]:
@@ -176,13 +170,14 @@ def _band(by_measure: pd.DataFrame, name: str) -> Cell:
 
 
 def _pairs(table: pd.DataFrame) -> list[Table]:
-    """All paired differences, as they were judged."""
+    """Paired differences of all measures, without a verdict."""
     if table.empty:
         return []
-    columns = [name for name in table.columns if name not in ("selection", "split", "comparisons")]
+    columns = [name for name in table.columns if name not in ("selection", "split")]
     rows = [[cell(value) for value in line] for line in table[columns].itertuples(index=False)]
     note = (
-        "Paradigm a minus paradigm b at the end of training, seed by seed. Effect size: mean over "
+        "Paradigm a minus paradigm b at the end of training, seed by seed, to be looked at: each "
+        "interval is one on its own, and has no verdict. Effect size: mean over "
         "standard deviation of the differences (d_z); where times were not reached, the share of "
         "pairs in which a is later minus that in which it is sooner."
     )

@@ -19,10 +19,12 @@ from jaxattn.study.checks import (
     one_or_several,
     shown,
 )
+from jaxattn.study.questions import plain_questions, read_questions
 
 __all__ = [
     "AUTO",
     "NUMBERS_BY_NAME",
+    "QUESTIONS",
     "SAVE_STEPS",
     "SEED_NUMBERS",
     "Kind",
@@ -40,6 +42,10 @@ AUTO = "auto"
 """What suits the rest of the request; the field's help says what that is."""
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 class Kind(NamedTuple):
     """What a field may be."""
 
@@ -51,6 +57,8 @@ class Kind(NamedTuple):
     """``read(name, value)``: `value` in its one form, or an `InputError` where it is none."""
     is_component: bool = False
     """Whether a file says it by a name or import path."""
+    plain: Callable[[Any], Any] = _as_it_is
+    """What `read` gives as a file and a result have it."""
 
 
 def setting(default: Any, kind: Kind, text: str, *, varies: bool = False) -> Any:
@@ -225,3 +233,6 @@ SEED_NUMBERS = Kind("how many, or which (0 to 2**32 - 1)", int, _read_seeds)
 
 NUMBERS_BY_NAME = Kind("a table of numbers by name", tuple[str, ...], _read_table)
 """Each read as a float; a sequence of numbers as a tuple of them, which becomes an axis."""
+
+QUESTIONS = Kind("questions", tuple[str, ...], read_questions, plain=plain_questions)
+"""Questions of one's own; see `jaxattn.study.questions`."""

@@ -104,7 +104,7 @@ def _setting(name: str, value: Any, suits: Mapping[str, Any]) -> Any:
         return None
     if name == "vary" and read is not None:
         return sorted(set(read))
-    return _plain(name, read)
+    return _plain(name, kind.plain(read))
 
 
 def _hypers(given: Any) -> dict[str, float]:

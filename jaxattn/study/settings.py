@@ -13,6 +13,7 @@ from typing import Any
 from jaxattn.study.fields import (
     AUTO,
     NUMBERS_BY_NAME,
+    QUESTIONS,
     SAVE_STEPS,
     SEED_NUMBERS,
     bounded_number,
@@ -202,6 +203,13 @@ class Settings:
         "this.",
     )
 
+    questions: Any = setting(
+        (),
+        QUESTIONS,
+        "Questions of your own beside those that every comparison is asked: a jaxattn.Question, or "
+        "NAME=MEASURE, NAME=MEASURE@AT, NAME=MEASURE@AT+-DELTA.",
+    )
+
     def __post_init__(self) -> None:
         """Put every value in its one form, and refuse what is none."""
         if self.batch_size is None:
@@ -211,7 +219,7 @@ class Settings:
             object.__setattr__(self, one.name, read)
 
 
-YOUNGER = ("flow_atol",)
+YOUNGER = ("flow_atol", "questions")
 """Fields that came after the first sweeps: a spec that says nothing of one leaves it out, and has
 the hash that it had before."""
 

@@ -199,7 +199,10 @@ class Study:
     def describe(self) -> dict[str, Any]:
         """All of it as plain values, objects by their names: the spec that a result carries."""
         settings = self.settings
-        plain = {setting.name: getattr(settings, setting.name) for setting in fields(settings)}
+        plain = {
+            setting.name: setting.metadata["kind"].plain(getattr(settings, setting.name))
+            for setting in fields(settings)
+        }
         return plain | {
             "task": self.task.name,
             "model": _name(self.task.default_model if settings.model is None else settings.model),

@@ -10,7 +10,7 @@ import xarray as xr
 from rich.table import Column, Table
 
 from jaxattn.analysis.findings import Finding
-from jaxattn.analysis.measures import hidden_on_terminal, terminal_columns
+from jaxattn.analysis.measures import terminal_columns
 from jaxattn.analysis.summary import own_rule
 from jaxattn.analysis.wording import value_words
 from jaxattn.reports.page import BAND_WORDS, has_bands, numbers_sheet
@@ -68,12 +68,9 @@ def results_table(table: pd.DataFrame, ds: xr.Dataset) -> Table:
 
 
 def sentences(found: Sequence[Finding]) -> list[str]:
-    """What a reader should take away: the questions asked first, setting by setting."""
+    """What a reader should take away, setting by setting."""
     lines, last = [], None
     for finding in found:
-        # The report says the rest.
-        if finding.setting and set(finding.measure.split(", ")) <= hidden_on_terminal():
-            continue
         if finding.setting != last and finding.setting:
             lines.append(f"{finding.setting[0].upper()}{finding.setting[1:]}:")
         last = finding.setting

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
-from jaxattn.analysis.intervals import holm, interval, kaplan_meier
+from jaxattn.analysis.intervals import interval, kaplan_meier
 
 EXPERIMENTS = 2_000
 
@@ -76,25 +74,6 @@ def test_where_one_of_many_seeds_differs_student_stands_in():
     assert found.method == "t (resamples degenerate)"
     wanted = stats.ttest_1samp(values, 0).confidence_interval()
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
-
-
-# Holm.
-
-
-def test_holm_agrees_with_an_example_by_hand():
-    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1 -> 0.02, 0.03, 0.06, and no less than 0.06.
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.6, np.nan, 0.7]), [1, np.nan, 1])
-    np.testing.assert_allclose(holm([[0.01, 0.02], [0.5, np.nan]]), [[0.02, 0.02], [0.5, np.nan]])
-    assert holm([]).size == 0
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.sampled_from([0.01, 0.05, 0.3]))
-def test_holm_rejects_what_the_step_down_procedure_rejects(p, level):
-    left, rejected = sorted(range(len(p)), key=lambda i: p[i]), set()
-    while left and p[left[0]] * len(left) <= level:
-        rejected.add(left.pop(0))
-    assert set(np.flatnonzero(holm(p) <= level)) == rejected
 
 
 def test_a_median_time_is_known_where_each_seed_was_watched_until_an_end_of_its_own():

@@ -21,9 +21,12 @@ from jaxattn.analysis.measures import (
 )
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
+from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import MeasureColumn, MeasureSpec, MeasureWording, Trajectory
+from jaxattn.core.question import Question
 from jaxattn.problems.result_measures import ATTRIBUTE, KNOWN, attributes_of, measure_of
-from jaxattn.results.dataset import block
+from jaxattn.results.dataset import block, spec_of
+from jaxattn.study.questions import plain_questions
 from jaxattn.terminal.tables import results_table, sentences
 
 REWARD = MeasureSpec("reward", unit="nat", long_name="reward", better="more", headline=True)
@@ -90,13 +93,18 @@ def test_a_measure_of_ones_own_is_summarised_compared_and_spoken_of(
     rng: np.random.Generator,
 ) -> None:
     ds = with_own(REWARD, EFFORT, rng=rng)
+    questions = [Question(f"who-{name}", name) for name in ("reward", "effort")]
+    spec = {**spec_of(ds), "questions": plain_questions(tuple(questions))}
+    ds = ds.assign_attrs(spec=canonical_json(spec))
     assert {"reward", "effort"} <= set(summary(ds)["measure"])
     assert {"reward", "effort"} <= set(differences(ds)["measure"])
     texts = {one.measure: one.text for one in findings(ds)}
-    assert texts["reward"].startswith("soft ends with the highest reward (median ")
-    assert ": more than hard by " in texts["reward"]
-    assert texts["effort"].startswith("hard ends at its ease (median ")
-    assert ": with less trouble than soft by " in texts["effort"]
+    assert texts["who-reward"].startswith(
+        "who-reward soft ends with the highest reward: more than hard by "
+    )
+    assert texts["who-effort"].startswith(
+        "who-effort hard ends at its ease: with less trouble than soft by "
+    )
     assert "effort" in [str(column.header) for column in results_table(summary(ds), ds).columns]
     assert "reward" in watched_in(ds)
     assert any("highest reward" in line for line in sentences(findings(ds)))

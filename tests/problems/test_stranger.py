@@ -1,4 +1,4 @@
-"""A measure is added in one file: computed, labelled, summarised, compared, spoken of, drawn."""
+"""A measure is added in one file: computed, labelled, summarised, compared, asked for, drawn."""
 
 from pathlib import Path
 
@@ -21,8 +21,10 @@ from jaxattn import plots
 from jaxattn.analysis.findings import findings
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.summary import summary
+from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Example, Reader
 from jaxattn.problems.measures import MEASURES, View, measure_examples
+from jaxattn.results.dataset import spec_of
 
 ones = np.ones((2, 3), "float32")
 batch = Example(ones, ones > 0, np.zeros(2, "int32"), ones > 0, ones[:, 0])
@@ -30,6 +32,8 @@ view = View(ones[0], np.log(ones[0] / 3), np.ones((3, 2), "float32"), Reader(lam
 found = measure_examples(lambda example: view, batch)
 ds = example_result(("soft", "hard"), (0.1,), seeds=8, saves=3)
 ds["doubt"].loc[{"paradigm": "soft"}] += 100
+spec = spec_of(ds) | {"questions": [{"name": "doubt", "measure": "doubt", "title": "Who is sure?"}]}
+ds = ds.assign_attrs(spec=canonical_json(spec))
 said = {
     "labelled": [spec.name for spec in MEASURES],
     "computed": float(found["doubt"]),
@@ -58,4 +62,4 @@ def test_a_measure_is_added_in_one_file(tmp_path: Path) -> None:
         assert "doubt" in said[where], where
     (text,) = [text for text in said["findings"] if "doubt about" in text]
     assert any("doubt about the right class" in one.lower() for one in said["gallery"])
-    assert text.startswith("hard ends with the lowest doubt about the right class")
+    assert text.startswith("Who is sure? hard ends with the lowest doubt about the right class")

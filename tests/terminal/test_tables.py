@@ -114,7 +114,7 @@ def test_a_result_without_one_good_run_still_has_a_table_and_findings() -> None:
 # --- findings -------------------------------------------------------------------------------------
 
 
-def test_sentences_stand_under_their_setting_and_only_those_that_are_asked_first() -> None:
+def test_sentences_stand_under_their_setting() -> None:
     found = [
         Finding("learning rate 0.1", "accuracy", "soft ends most accurate.", True),
         Finding("learning rate 0.1", "loss", "soft ends with the lowest loss.", True),
@@ -125,6 +125,7 @@ def test_sentences_stand_under_their_setting_and_only_those_that_are_asked_first
     assert sentences(found) == [
         "Learning rate 0.1:",
         "  soft ends most accurate.",
+        "  soft ends with the lowest loss.",
         "  No difference.",
         "Learning rate 0.2:",
         "  hard is first.",
