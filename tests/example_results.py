@@ -12,7 +12,7 @@ import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.problems.measures import MEASURES, SHOWN, attention_shown
+from jaxattn.problems.measures import SHOWN, task_measures
 from jaxattn.results.dataset import assemble, block
 
 NATURAL = {"soft": "average-input", "lvml": "average-output"}
@@ -20,7 +20,9 @@ STEPS = 200
 SEGMENTS = 5
 SHARES = {"error_cell": -1, "answer_map": (-2, -1), "attention_shown": -1}
 """Measures that are parts of a whole, and the axes along which they add up to it."""
-LABELS = (*MEASURES, attention_shown(SEGMENTS))
+BY_CLASS = np.array([[0.5, 0.1, 0.3, 0.2], [0.3, 0.2, 0.3, 0.2], [0.2, 0.7, 0.4, 0.6]])
+"""Which share of each cell a class has: of the second one the last class most."""
+LABELS = task_measures(SEGMENTS, len(BY_CLASS))
 
 
 def example_result(
@@ -122,17 +124,19 @@ def _block(
 
     scale = {"%": 100.0, "nat": 2.0}
     measures = {"objective": 2 - 2 * curves(), "gradient_norm": 1 - curves(2)}
-    drawn: dict[str, list[np.ndarray]] = {spec.name: [] for spec in LABELS}
-    for _, spec in product(splits, LABELS):
+    labels = [spec for spec in LABELS if spec.name != "error_cell_by_class"]
+    drawn: dict[str, list[np.ndarray]] = {spec.name: [] for spec in labels}
+    for _, spec in product(splits, labels):
         values = curves(*(len(labels) for labels in spec.coords))
         if spec.name in SHARES:
             values = values / values.sum(axis=SHARES[spec.name], keepdims=True)
         drawn[spec.name].append(scale.get(spec.unit, 1.0) * values)
     at = len(shape) + 1
     measures |= {name: np.stack(values, axis=at) for name, values in drawn.items()}
+    measures["error_cell_by_class"] = measures["error_cell"][..., None, :] * BY_CLASS
     done = np.full(shape, int(Status.DONE))
     ones = np.ones(shape, dtype=int)
     work = {"gradients": STEPS * ones, "steps": STEPS * ones, "rejected": 0 * ones}
     made = Trajectory(step, step, measures, done, done.astype(float), work)
-    labels = [spec.over_splits(tuple(splits)) for spec in LABELS]
-    return block(made, lead, labels, ["classify", "focus"])
+    over_splits = [spec.over_splits(tuple(splits)) for spec in LABELS]
+    return block(made, lead, over_splits, ["classify", "focus"])

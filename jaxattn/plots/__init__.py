@@ -12,6 +12,7 @@ from jaxattn.plots.curves import accuracy, focus, learning, overview
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.drawing import Drawing, gallery
 from jaxattn.plots.error_cells import error_cells
+from jaxattn.plots.error_cells_by_class import error_cells_by_class
 from jaxattn.plots.limit_gaps import distance, distances
 from jaxattn.plots.limit_orders import orders
 from jaxattn.plots.limit_sharpness import sharpness, sharpnesses
@@ -34,6 +35,7 @@ __all__ = [
     "distances",
     "distribution",
     "error_cells",
+    "error_cells_by_class",
     "focus",
     "gallery",
     "learning",

@@ -29,7 +29,7 @@ from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
 from jaxattn.problems.check_data import check_template
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
-from jaxattn.problems.measures import MEASURES, View, attention_shown, measure_examples
+from jaxattn.problems.measures import View, measure_examples, task_measures
 
 __all__ = ["attention_problem"]
 
@@ -136,7 +136,7 @@ def _attention_problem(
         discontinuities=paradigm.discontinuities or _no_jumps,
         state=paradigm.init,
         hypers=hypers,
-        measures=(*MEASURES, attention_shown(template.mask.shape[-1])),
+        measures=task_measures(template.mask.shape[-1], task.classes),
         name=paradigm.name,
         natural_inference=paradigm.natural_inference,
         precision=precision,

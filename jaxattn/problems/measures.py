@@ -1,7 +1,7 @@
 """What is measured of an attention network.
 
-Everything but `attention_shown` is a mean over examples by weight; measures of the focus are taken
-over the examples whose foreground is known, and are NaN where none is.
+Everything but ``attention_shown`` is a mean over examples by weight; measures of the focus are
+taken over the examples whose foreground is known, and are NaN where none is.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,11 @@ __all__ = [
     "DECILES",
     "EDGES",
     "MEASURES",
+    "MOST_CLASSES",
     "SHOWN",
     "View",
-    "attention_shown",
     "measure_examples",
+    "task_measures",
 ]
 
 CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
@@ -41,6 +42,10 @@ BINS = tuple(round(low + 0.1, 1) for low in EDGES[:-1])
 
 SHOWN = 4
 """Examples of each split, the first ones, whose attention is kept segment by segment."""
+
+MOST_CLASSES = 10
+"""Tasks of more classes have no ``error_cell_by_class``: of so many it takes as much memory at
+every save as all other measures together."""
 
 _BY_RULE = (("inference",), (INFERENCE_RULES,))
 
@@ -154,14 +159,28 @@ MEASURES = (
 """What is a mean over examples: its labels, and how it is told."""
 
 
-def attention_shown(segments: int) -> MeasureSpec:
-    """The labels of the attention of the first `SHOWN` examples, bags of so many segments."""
-    return MeasureSpec(
+def task_measures(segments: int, classes: int) -> tuple[MeasureSpec, ...]:
+    """The `MEASURES`, and those whose labels a task decides, which has bags of so many segments.
+
+    ``attention_shown`` is of the first `SHOWN` examples. ``error_cell_by_class`` is there up to
+    `MOST_CLASSES`: the shares that each label has of ``error_cell``. They are shares of all
+    examples, so that they add up to ``error_cell``; divided by their sum over cells they are those
+    of the examples of one class.
+    """
+    shown = MeasureSpec(
         "attention_shown",
         ("shown", "segment"),
         (tuple(range(SHOWN)), tuple(range(segments))),
         long_name="attention on each segment of the first examples",
     )
+    by_class = MeasureSpec(
+        "error_cell_by_class",
+        ("inference", "class", "cell"),
+        (INFERENCE_RULES, tuple(range(classes)), CELLS),
+        unit="%",
+        long_name="share of examples by class, focus and prediction true or false",
+    )
+    return (*MEASURES, shown, *([by_class] if classes <= MOST_CLASSES else []))
 
 
 class View(NamedTuple):
@@ -181,7 +200,8 @@ def _of_one(view: View, example: Example) -> dict[str, Array]:
     off = ~example.foreground & example.mask
     focus_true = on[jnp.argmax(view.log_attention)]
     right = jnp.argmax(answers, axis=-1) == example.label
-    cells = [focus_true & right, ~focus_true & right, focus_true & ~right, ~focus_true & ~right]
+    parts = [focus_true & right, ~focus_true & right, focus_true & ~right, ~focus_true & ~right]
+    cells = 100 * jnp.stack(parts, axis=-1).astype(dtype)
     # Log probabilities differ from logits by one constant, so gaps between classes are the same.
     read_on = jnp.sum(jnp.where(on[:, None], each, 0.0), axis=0) / jnp.sum(on, dtype=dtype)
     others = (jnp.sum(read_on) - read_on[example.label]) / (read_on.size - 1)
@@ -193,10 +213,10 @@ def _of_one(view: View, example: Example) -> dict[str, Array]:
     attention_on = jnp.sum(jnp.where(on, attention, 0.0))
     attention_bins = _bin(attention_on)[None, :, None]
     answer_bins = jax.vmap(_bin)(jnp.exp(answers[:, example.label]))[:, None, :]
-    return {
+    measured = {
         "loss": -answers[:, example.label],
         "accuracy": 100 * right.astype(dtype),
-        "error_cell": 100 * jnp.stack(cells, axis=-1).astype(dtype),
+        "error_cell": cells,
         "answer_map": 100 * attention_bins * answer_bins,
         "focus_accuracy": 100 * focus_true.astype(dtype),
         "attention_foreground": attention_on,
@@ -205,6 +225,10 @@ def _of_one(view: View, example: Example) -> dict[str, Array]:
         "nu": mean_score(on) - mean_score(off),
         "attention_shown": attention,
     }
+    if (classes := read_on.size) > MOST_CLASSES:
+        return measured
+    of_label = jax.nn.one_hot(example.label, classes, dtype=dtype)[None, :, None]
+    return measured | {"error_cell_by_class": cells[:, None] * of_label}
 
 
 def _bin(share: Float[Array, ""]) -> Float[Array, " bin"]:
@@ -223,13 +247,16 @@ def _shown(
     return jnp.pad(counted, ((0, SHOWN - counted.shape[0]), (0, 0)), constant_values=jnp.nan)
 
 
-_OF_FOCUS = ("error_cell", "answer_map", "focus_accuracy", "attention_foreground", "mu", "nu")
+_OF_FOCUS = (
+    *("error_cell", "error_cell_by_class", "answer_map"),
+    *("focus_accuracy", "attention_foreground", "mu", "nu"),
+)
 
 
 def measure_examples(
     see: Callable[[Example], View], batch: Example
 ) -> dict[str, Float[Array, "..."]]:
-    """The `MEASURES` of a batch of examples, and the `attention_shown` of its first ones.
+    """The `task_measures` of a batch of examples.
 
     Args:
         see: one example to its `View`.

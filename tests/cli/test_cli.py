@@ -344,7 +344,7 @@ def test_run_json_tells_times_apart_versions_devices_and_the_command(
     "name",
     [
         *("focus", "accuracy", "overview", "population"),
-        *("error_cells", "answer_maps", "attention_on_images"),
+        *("error_cells", "error_cells_by_class", "answer_maps", "attention_on_images"),
     ],
 )
 def test_every_figure_is_there_as_png_and_svg(

@@ -16,6 +16,7 @@ from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import Outcome, resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
 from jaxattn.models.linear import linear
+from jaxattn.problems.measures import MOST_CLASSES
 from jaxattn.study.parse import parse_spec
 from jaxattn.tasks.orthogonal import orthogonal_population
 
@@ -220,6 +221,30 @@ def test_bags_of_all_lengths_in_one_program_are_those_of_their_own_programs_to_r
             err_msg=str(name),
         )
     assert not np.array_equal(many["objective"].sel(segments=2), many["objective"].sel(segments=4))
+
+
+@pytest.mark.slow
+def test_classes_that_a_task_lacks_are_nan_and_many_are_not_told_apart(tmp_path: Path) -> None:
+    text = tiny(
+        paradigms='["hard"]',
+        rates="0.1",
+        seeds=1,
+        axes=f"classes = [2, 3, {MOST_CLASSES + 1}]",
+        output='measures = ["error_cell", "error_cell_by_class"]',
+    )
+    run(text.replace("classes = 3\n", ""), tmp_path / "sweep")
+    ds = jaxattn.open(tmp_path / "sweep").load()
+    assert ds["class"].values.tolist() == [0, 1, 2]
+    told = ds["error_cell_by_class"].notnull()
+    np.testing.assert_array_equal(
+        told.any([d for d in told.dims if d not in ("classes", "class")]),
+        [[True, True, False], [True, True, True], [False, False, False]],
+    )
+    few = ds.sel(classes=[2, 3])
+    np.testing.assert_allclose(
+        few["error_cell_by_class"].sum("class"), few["error_cell"], rtol=0, atol=100 * ROUNDING
+    )
+    assert ds["error_cell"].notnull().all()
 
 
 def test_one_value_makes_an_axis_of_length_one(tmp_path: Path) -> None:

@@ -128,6 +128,58 @@ def test_one_seed_has_bars_and_no_whiskers() -> None:
     assert "whiskers" not in said(ax)
 
 
+@pytest.mark.parametrize(("at", "save"), [(None, -1), (60.0, 3)])
+def test_bars_of_a_class_are_its_mean_cells_and_add_up_to_100_percent(
+    at: float | None, save: int, whole: xr.Dataset
+) -> None:
+    figure = plots.error_cells_by_class(whole, at=at)
+    for ax, paradigm in zip(figure.axes, whole["paradigm"].values, strict=True):
+        assert ax.get_title(loc="left").startswith(paradigm)
+        every = final(whole, "error_cell_by_class", paradigm, save)
+        own = (100 * every / every.sum(axis=-1, keepdims=True)).mean(axis=0)
+        drawn = np.array([bar.get_height() for bar in ax.patches]).reshape(own.shape)
+        np.testing.assert_allclose(drawn, own)
+        middles = [bar.get_x() + bar.get_width() / 2 for bar in ax.patches]
+        np.testing.assert_allclose(middles, np.repeat([0, 1, 2], len(CELLS)))
+        assert ticks(ax) == ["0", "1", "2"]
+    assert ("at step 60" if at else "at the end, step 200") in figure.get_supxlabel()
+    (names,) = figure.legends
+    assert [one.get_text().split(":")[0] for one in names.get_texts()] == list(CELLS)
+
+
+def test_a_class_without_examples_has_no_bar_and_a_seed_without_them_is_left_out() -> None:
+    ds = example_result(("soft",), [RATE], seeds=3)
+    ds["error_cell_by_class"].loc[{"class": 1}] = 0
+    ds["error_cell_by_class"].loc[{"class": 2, "seed": 0}] = 0
+    (ax,) = plots.error_cells_by_class(ds).axes
+    heights = [bar.get_height() for bar in ax.patches]
+    assert len(heights) == 2 * len(CELLS)
+    every = final(ds, "error_cell_by_class", "soft")[1:, 2]
+    own = (100 * every / every.sum(axis=-1, keepdims=True)).mean(axis=0)
+    np.testing.assert_allclose(heights[len(CELLS) :], own)
+
+
+def test_a_result_that_does_not_tell_classes_apart_is_refused_by_error_cells_by_class() -> None:
+    ds = example_result(seeds=1).drop_vars("error_cell_by_class")
+    with pytest.raises(InputError, match=r"without error_cell_by_class.*at most 10 classes"):
+        plots.error_cells_by_class(ds)
+
+
+def test_what_is_left_out_or_unknown_is_said_below_the_cells_of_each_class() -> None:
+    ds = example_result()
+    one = plots.error_cells_by_class(end(ds, Status.DIVERGED, paradigm="hard", seed=[1]))
+    assert "left out 1 of 24 runs: 1 diverged" in " ".join(one.get_supxlabel().split())
+    for gone in (
+        end(ds, Status.DIVERGED),
+        ds.assign(error_cell_by_class=ds["error_cell_by_class"] * np.nan),
+    ):
+        none = plots.error_cells_by_class(gone)
+        none.canvas.draw()
+        assert not any(ax.patches for ax in none.axes)
+        assert not none.legends
+        assert "NaN throughout" in " ".join(none.get_supxlabel().split())
+
+
 @pytest.mark.parametrize("count", [2, 4, 256])
 def test_every_seed_has_its_point_beside_the_quantiles_of_all(count: int) -> None:
     ds = example_result(("soft", "hard"), learning_rates=[RATE], seeds=count, saves=3)

@@ -80,6 +80,12 @@ CASES = [
     Case(plots.mu_nu, "comparison", ("time", r"$\mu$: logit gap"), NO_RESULT),
     Case(plots.population, "comparison", ("time", r"$\mu$", r"$\nu$", r"$\alpha$"), NO_RESULT),
     Case(plots.error_cells, "comparison", (PARADIGM, "share of examples [%]"), NO_RESULT),
+    Case(
+        plots.error_cells_by_class,
+        "comparison",
+        ("class of the label", "share of the class [%]"),
+        NO_RESULT,
+    ),
     Case(plots.distribution, "comparison", (PARADIGM, "accuracy [%]"), NO_RESULT),
     Case(plots.rate_sensitivity, "comparison", ("learning rate", "accuracy [%]"), NO_RESULT),
     Case(plots.answer_map, "comparison", ("$a_z$", "$s_y$"), NO_RESULT, by_paradigm=False),
@@ -277,6 +283,6 @@ def test_every_figure_is_in_the_table() -> None:
 
 def test_every_entry_of_the_gallery_is_drawn_of_an_example() -> None:
     shown = {one.name for of in ("comparison", "limits") for one in plots.gallery(EXAMPLES[of]())}
-    assert len(shown) == 14
+    assert len(shown) == 15
     places = [entry.place for entry in entries()]
     assert len(set(places)) == len(places)

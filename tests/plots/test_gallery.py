@@ -20,6 +20,7 @@ EVERY = [
     "focus",
     "accuracy",
     "error_cells",
+    "error_cells_by_class",
     "answer_maps",
     "distribution_attention_foreground",
     "distribution_accuracy",
@@ -53,6 +54,8 @@ def test_a_figure_that_a_result_cannot_give_is_not_there(whole: xr.Dataset) -> N
     assert names(example_result(flow_seeds=1)) == without("population")
     assert names(whole.sel(learning_rate=[0.05])) == without("rate_sensitivity")
     assert names(whole.drop_vars("picture")) == without("attention_on_images")
+    many = whole.drop_vars(["error_cell_by_class", "class"])
+    assert names(many) == without("error_cells_by_class")
     one = example_result(seeds=1, flow_seeds=1, theory=True)
     assert names(one) == without("distribution_attention_foreground", "distribution_accuracy")
     lost = end(whole, Status.DIVERGED, seed=[0, 1])
@@ -63,6 +66,7 @@ def test_an_unknown_foreground_leaves_the_figures_of_the_answers() -> None:
     ds = example_result(flow_seeds=1)
     for name in ("attention_foreground", "error_cell", "answer_map", "mu", "nu"):
         ds[name][:] = np.nan
+    ds["error_cell_by_class"][:] = np.nan
     assert names(ds) == [
         "accuracy",
         "distribution_accuracy",
@@ -107,6 +111,23 @@ def test_captions_say_what_is_shown_and_its_numbers(whole: xr.Dataset) -> None:
     assert "5 to 6 seeds (left out 1 of 24 runs: 1 diverged)" in captions["accuracy"]
     cells = ds["error_cell"].sel(at).sel(inference="average-output").isel(save=-1).mean("seed")
     assert f"lvml: {float(cells[0]):.0f} % focus and answer true" in captions["error_cells"]
+    by_class = ds["error_cell_by_class"].sel(at).sel(inference="average-output").isel(save=-1)
+    wrong = by_class.mean("seed").sel(cell=["FFPT", "FFPF"])
+    missed = wrong.sum("cell")
+    # The example gives its last class most of FFPT, and most of FFPF.
+    of_last = 100 * missed.sel({"class": 2}) / missed.sum()
+    right = 100 * wrong.sel({"class": 2, "cell": "FFPT"}) / missed.sel({"class": 2})
+    assert (
+        f"the focus of lvml is wrong ({float(missed.sum()):.0f} % of all), "
+        f"{float(of_last):.0f} % are of class 2, and {float(right):.0f} % of those are answered"
+    ) in captions["error_cells_by_class"]
+
+
+def test_a_focus_that_is_never_wrong_is_said_to_be_so(whole: xr.Dataset) -> None:
+    ds = whole.copy(deep=True)
+    ds["error_cell_by_class"].loc[{"paradigm": "hard", "cell": ["FFPT", "FFPF"]}] = 0
+    captions = {drawing.name: drawing.caption for drawing in plots.gallery(ds)}
+    assert "The focus of hard is wrong on no example." in captions["error_cells_by_class"]
 
 
 def test_titles_are_short_and_names_are_their_own(whole: xr.Dataset) -> None:

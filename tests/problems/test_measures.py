@@ -13,19 +13,20 @@ from jaxattn.problems.measures import (
     CELLS,
     DECILES,
     EDGES,
-    MEASURES,
+    MOST_CLASSES,
     SHOWN,
     View,
-    attention_shown,
     measure_examples,
+    task_measures,
 )
 
 COUNT, SEGMENTS, CLASSES = 12, 4, 3
 
-LABELS = (*MEASURES, attention_shown(SEGMENTS))
+LABELS = task_measures(SEGMENTS, CLASSES)
 
 FOCUS = (
     "error_cell",
+    "error_cell_by_class",
     "answer_map",
     "focus_accuracy",
     "attention_foreground",
@@ -39,10 +40,10 @@ OTHERS = ("loss", "accuracy", "attention_entropy", "attention_shown")
 TOLERANCE = 100 * 4 * COUNT * EPS
 
 
-def batch_of(rng: np.random.Generator) -> Example:
+def batch_of(rng: np.random.Generator, classes: int = CLASSES) -> Example:
     """Segments are what a focus model says of them, and their logits."""
     scores = rng.normal(size=(COUNT, SEGMENTS)).astype(PRECISION)
-    logits = 2 * rng.normal(size=(COUNT, SEGMENTS, CLASSES)).astype(PRECISION)
+    logits = 2 * rng.normal(size=(COUNT, SEGMENTS, classes)).astype(PRECISION)
     place = rng.integers(0, SEGMENTS, COUNT)
     mask = rng.random((COUNT, SEGMENTS)) < 0.8
     mask[np.arange(COUNT), place] = True
@@ -50,7 +51,7 @@ def batch_of(rng: np.random.Generator) -> Example:
     return Example(
         segments=(scores, logits),
         mask=mask,
-        label=rng.integers(0, CLASSES, COUNT).astype(np.int32),
+        label=rng.integers(0, classes, COUNT).astype(np.int32),
         foreground=np.arange(SEGMENTS) == place[:, None],
         weight=rng.uniform(0.5, 1.5, COUNT).astype(PRECISION),
     )
@@ -94,6 +95,10 @@ def spelt_out(batch: Example) -> dict[str, np.ndarray]:
             "loss": [-np.log(p[label]) for p in read],
             "accuracy": [100 * r for r in right],
             "error_cell": 100 * np.array(cells),
+            "error_cell_by_class": [
+                [[100 * cell * (kind == label) for cell in row] for kind in range(CLASSES)]
+                for row in cells
+            ],
             "answer_map": 100 * np.array(answered),
             "focus_accuracy": 100 * focused,
             "attention_foreground": a[on].sum(),
@@ -142,6 +147,36 @@ def test_the_four_cells_sum_to_100_and_true_predictions_to_the_accuracy(rng):
         np.testing.assert_allclose(
             cells[:, 0] + cells[:, 2], found["focus_accuracy"], rtol=0, atol=TOLERANCE
         )
+
+
+def test_the_cells_of_all_classes_sum_to_the_cells(rng):
+    for _ in range(20):
+        found = measured(batch_of(rng))
+        by_class = found["error_cell_by_class"]
+        assert by_class.shape == (len(INFERENCE_RULES), CLASSES, len(CELLS))
+        np.testing.assert_allclose(
+            by_class.sum(axis=1), found["error_cell"], rtol=0, atol=TOLERANCE
+        )
+
+
+def test_the_cells_of_a_class_by_their_sum_are_those_of_its_examples_alone(rng):
+    batch = batch_of(rng)
+    by_class = np.asarray(measured(batch)["error_cell_by_class"])
+    for kind in np.unique(batch.label):
+        weight = np.where(batch.label == kind, batch.weight, 0).astype(PRECISION)
+        alone = measured(batch._replace(weight=weight))["error_cell"]
+        of_class = by_class[:, kind]
+        share = weight.sum() / batch.weight.sum()
+        np.testing.assert_allclose(of_class.sum(axis=-1), 100 * share, rtol=0, atol=TOLERANCE)
+        # What rounding left in a share is as much more of it as the class is less of all.
+        np.testing.assert_allclose(of_class / share, alone, rtol=0, atol=2 * TOLERANCE / share)
+
+
+@pytest.mark.parametrize("classes", [MOST_CLASSES, MOST_CLASSES + 1])
+def test_cells_are_told_by_class_where_classes_are_few(rng, classes):
+    found = measured(batch_of(rng, classes))
+    assert found.keys() == {spec.name for spec in task_measures(SEGMENTS, classes)}
+    assert ("error_cell_by_class" in found) == (classes == MOST_CLASSES)
 
 
 @given(st.randoms(use_true_random=False))
