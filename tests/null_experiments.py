@@ -124,4 +124,4 @@ def _table(experiments: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(_table(1_000))
+    sys.stdout.write(_table(500))
