@@ -176,7 +176,11 @@ def _listening(folder: Path, progress: bool, tensorboard: bool) -> Iterator[List
         to = Listener()
         if progress:
             reporter = open_.enter_context(Reporter())
-            to = to._replace(on_progress=reporter.on_progress, on_note=reporter.on_note)
+            to = to._replace(
+                on_progress=reporter.on_progress,
+                on_note=reporter.on_note,
+                on_failed=reporter.on_failed,
+            )
         if tensorboard:
             to = to._replace(on_chunk=open_.enter_context(scalars_into(folder)))
         yield to

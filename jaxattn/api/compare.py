@@ -1,19 +1,22 @@
 """`jaxattn.compare`: each paradigm for many seeds and hyperparameters, all measured alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.core.question import Question
-from jaxattn.run.compare import OnChunk, run
+from jaxattn.run.compare import Listener, OnChunk, run
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.checks import shown
 from jaxattn.study.settings import Settings
 from jaxattn.study.study import resolve_settings
+from jaxattn.terminal.progress_bar import Reporter
 from jaxattn.training.optimisers import Optimiser
 
 __all__ = ["accessor", "compare"]
@@ -47,6 +50,7 @@ def compare(
     focus_level: float = 0.5,
     fit_level: float = 90.0,
     questions: Sequence[Question | Mapping[str, Any] | str] = (),
+    progress: bool = True,
     on_chunk: OnChunk | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> xr.Dataset:
@@ -98,8 +102,10 @@ def compare(
         questions: of your own, judged together with those that every comparison is asked
             (`jaxattn.analysis.questions`): `jaxattn.Question` objects, or words such as
             ``calm=attention_entropy``.
+        progress: show it on standard error: a live bar on a terminal and in a notebook, lines
+            elsewhere; about how long it will take, and which rows fail. False: be silent.
         on_chunk: called after each chunk with where things stand and a function that gives the
-            Dataset so far; this is how progress is shown and partial results are written.
+            Dataset so far; this is how partial results are written.
         stopwatch: collects compile and run seconds.
 
     Returns:
@@ -111,14 +117,27 @@ def compare(
         KeyboardInterrupt: after `on_chunk` has seen what was finished, the rest marked
             interrupted.
     """
-    # All arguments but two are fields of `Settings`, by the same names.
+    # All arguments but three are fields of `Settings`, by the same names.
     given = {**locals()}
-    listeners = {name: given.pop(name) for name in ("on_chunk", "stopwatch")}
+    listeners = {name: given.pop(name) for name in ("progress", "on_chunk", "stopwatch")}
     _refuse_no_listeners(**listeners)
-    return run(resolve_settings(Settings(**given)), **listeners)
+    study = resolve_settings(Settings(**given))
+    with _listening(progress, on_chunk) as to:
+        return run(study, to=to, stopwatch=stopwatch)
 
 
-def _refuse_no_listeners(on_chunk: Any, stopwatch: Any) -> None:
+@contextmanager
+def _listening(progress: bool, on_chunk: OnChunk | None) -> Iterator[Listener]:
+    if not progress:
+        yield Listener(on_chunk=on_chunk)
+        return
+    with Reporter() as reporter:
+        yield Listener(reporter.on_progress, reporter.on_failed, on_chunk)
+
+
+def _refuse_no_listeners(progress: Any, on_chunk: Any, stopwatch: Any) -> None:
+    if not isinstance(progress, bool | np.bool_):
+        raise InputError(f"progress: got {shown(progress)}, expected True or False.")
     # They are called once something was computed, which must not be lost.
     for name, given, is_one, expected in (
         ("on_chunk", on_chunk, callable(on_chunk), "a function of Progress and a Dataset's maker"),

@@ -162,8 +162,9 @@ def _compare(command: Compare) -> int:
     )
     out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
+        hears = (reporter.on_progress, reporter.on_failed)
         ds, late = _all_but_the_last(
-            lambda: compare_into(here / out, study, command.overwrite, reporter.on_progress)
+            lambda: compare_into(here / out, study, command.overwrite, *hears)
         )
     failed, table, judged = count_failed(ds), summary(ds), contrasts(ds)
     if command.json:

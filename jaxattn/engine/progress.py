@@ -1,6 +1,7 @@
 """What one command does to a sweep, told as it goes: to its listener, and to the log."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +14,9 @@ from jaxattn.engine.executors.base import Engine
 from jaxattn.engine.executors.hosts import share_of
 from jaxattn.engine.log import log
 from jaxattn.results.checksum import State
-from jaxattn.results.chunk_file import status_in
-from jaxattn.run.compare import Progress
+from jaxattn.results.chunk_file import ends_in, status_in
+from jaxattn.run.failures import Failed, Failures
+from jaxattn.run.progress import Progress
 from jaxattn.study.groups import Group, setting_of
 from jaxattn.study.layout import Sweep
 
@@ -43,6 +45,8 @@ class Listener(NamedTuple):
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_note: Callable[[str], None] = lambda text: None
     on_chunk: Callable[[Written], None] = lambda finished: None
+    on_failed: Callable[[Failed], None] | None = None
+    """Rows that did not end well, once all of this process's share of their group are back."""
 
 
 class Watch:
@@ -69,7 +73,10 @@ class Watch:
         self._file_states, self._engine = file_states, engine
         self.missing = [number for number, state in file_states.items() if state is not State.WHOLE]
         self.share = share_of(self.missing, engine.process, engine.processes)
-        self._total = sum(self._rows(number) for number in self.share)
+        rows: Counter[int] = Counter()
+        for group, _, chunk in map(sweep.locate, self.share):
+            rows[group.number] += int(chunk.real.size)
+        self._failures, self._total = Failures(rows, to.on_failed), rows.total()
         self._before = sweep.rows - sum(self._rows(number) for number in self.missing)
         self._next = self._done = self._failed = self.computed = 0
         self._finished: set[int] = set()
@@ -100,7 +107,7 @@ class Watch:
 
     def add(self, number: int, content: bytes) -> None:
         """A chunk was written."""
-        now, (group, _, _) = time.perf_counter(), self._sweep.locate(number)
+        now, (group, plan, chunk) = time.perf_counter(), self._sweep.locate(number)
         rows, failed = self._rows(number), failed_in(content)
         self._done, self._failed = self._done + rows, self._failed + failed
         self.computed += 1
@@ -121,6 +128,8 @@ class Watch:
         done = self._before + self._done
         self._to.on_chunk(Written(number, group, content, done, self._failed, rate))
         self._report()
+        at = setting_of(self._sweep.spec, group)
+        self._failures.add(group, plan, chunk.real, *ends_in(content), at)
 
     def _report(self) -> None:
         """Where things stand: what is worked on is the first chunk that is not finished."""

@@ -15,7 +15,8 @@ from jaxattn.reports.comparison import report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import content_hash, write_json, write_results
-from jaxattn.run.compare import Progress, run
+from jaxattn.run.compare import Listener, Progress, run
+from jaxattn.run.failures import Failed
 from jaxattn.run.job import plan_jobs
 from jaxattn.run.provenance import command_line, environment
 from jaxattn.run.stopwatch import Stopwatch
@@ -25,14 +26,16 @@ from jaxattn.tasks import orthogonal_population
 
 __all__ = ["companion", "compare_into", "count_failed", "write_run_facts"]
 
-OnProgress = Callable[[Progress], None]
-
 WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
 
 
 def compare_into(
-    folder: Path, study: Study, overwrite: bool, on_progress: OnProgress
+    folder: Path,
+    study: Study,
+    overwrite: bool,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_failed: Callable[[Failed], None] | None = None,
 ) -> xr.Dataset:
     """Run a comparison and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
@@ -43,21 +46,22 @@ def compare_into(
         folder: new or empty, unless `overwrite`.
         study: what to compare.
         overwrite: replace what an earlier run wrote there.
-        on_progress: hears where things stand after every chunk.
+        on_progress: hears where things stand, mostly after every chunk.
+        on_failed: hears of rows that did not end well.
 
     Raises:
         InputError: before anything is written; another run is at work in `folder`, say.
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the results.
         KeyboardInterrupt: after what was finished is written.
     """
-    watch, solvable = Stopwatch(), companion(study)
+    watch, solvable, to = Stopwatch(), companion(study), Listener(on_progress, on_failed)
     plan_jobs(study)  # refuses what cannot be done
     with run_folder(folder, overwrite):
-        results = _run_and_write(folder, study, watch, on_progress)
+        results = _run_and_write(folder, study, watch, to)
         with after_results("what comes with the results", folder, results):
             if solvable is not None:
                 (folder / "population").mkdir(exist_ok=True)
-                _run_and_write(folder / "population", solvable, watch, on_progress)
+                _run_and_write(folder / "population", solvable, watch, to)
             write_run_facts(folder, results, watch)
             report_into(folder)
     return results
@@ -77,9 +81,7 @@ def write_run_facts(folder: Path, results: xr.Dataset, watch: Stopwatch, **setti
     write_json(folder / "run.json", facts)
 
 
-def _run_and_write(
-    folder: Path, study: Study, watch: Stopwatch, on_progress: OnProgress
-) -> xr.Dataset:
+def _run_and_write(folder: Path, study: Study, watch: Stopwatch, to: Listener) -> xr.Dataset:
     written = [0.0]
 
     def on_chunk(progress: Progress, so_far: Callable[[], xr.Dataset]) -> None:
@@ -87,9 +89,8 @@ def _run_and_write(
         if interrupted or time.perf_counter() - written[0] > WRITE_EVERY:
             write_results(so_far(), folder)
             written[0] = time.perf_counter()
-        on_progress(progress)
 
-    ds = run(study, on_chunk=on_chunk, stopwatch=watch)
+    ds = run(study, to=to._replace(on_chunk=on_chunk), stopwatch=watch)
     try:
         write_results(ds, folder)
     except KeyboardInterrupt:

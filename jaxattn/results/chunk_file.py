@@ -10,7 +10,7 @@ import xarray as xr
 from jaxattn.results.checksum import State, chunk_name, examine, private_name, seal_chunk
 from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 
-__all__ = ["State", "chunk_bytes", "chunk_name", "examine", "status_in"]
+__all__ = ["State", "chunk_bytes", "chunk_name", "ends_in", "examine", "status_in"]
 
 _AT_ONCE = 1 << 20
 """Bytes that HDF5 reads, and checks, together."""
@@ -56,6 +56,13 @@ def _at_once(values: np.ndarray) -> tuple[int, ...]:
 
 def status_in(chunk: bytes | Path) -> np.ndarray:
     """How the rows of a chunk ended, by its content or its file, which is known to be whole."""
+    return ends_in(chunk)[0]
+
+
+def ends_in(chunk: bytes | Path) -> tuple[np.ndarray, np.ndarray]:
+    """How the rows of a chunk ended, and the time of each one's last good save; NaN: not kept."""
     source = chunk if isinstance(chunk, Path) else io.BytesIO(chunk)
     with h5py.File(source, "r", locking=False) as file:
-        return np.asarray(file["status"])
+        status = np.asarray(file["status"])
+        kept = file.get("time_reached")
+        return status, np.full(status.shape, np.nan) if kept is None else np.asarray(kept)

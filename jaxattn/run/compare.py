@@ -1,11 +1,11 @@
 """The loop over jobs and chunks, in this process. Silent: it tells its progress to a callback."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -19,9 +19,11 @@ from jaxattn.results.derived import own_error_of, with_distances, with_times
 from jaxattn.run.conditions import hardware, refuse_other, software
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
+from jaxattn.run.expected_time import expected_seconds
 from jaxattn.run.job import Job, plan_jobs
 from jaxattn.run.own_error import CLOSER, distance_between
 from jaxattn.run.pictures import pictures_of
+from jaxattn.run.progress import NOBODY, Listener, OnChunk, Progress, Tally
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
@@ -29,26 +31,10 @@ from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
 
-__all__ = ["OnChunk", "Progress", "run"]
+__all__ = ["Listener", "OnChunk", "Progress", "run"]
 
 T = TypeVar("T")
 
-
-class Progress(NamedTuple):
-    """Where a comparison stands after a chunk; counts are rows."""
-
-    paradigm: str
-    dynamics: str
-    done: int
-    total: int
-    failed: int
-    setting: str = ""
-    """What else tells the program that runs from others, in words."""
-    compiling: bool = False
-    """Whether nothing of that program has come back yet."""
-
-
-OnChunk = Callable[[Progress, Callable[[], xr.Dataset]], None]
 
 _Waited = tuple[Trajectory, float, float]
 """A chunk's arrays, and when it began and ended."""
@@ -81,10 +67,14 @@ class _MadeWith:
         return {**self._conditions, "programs": self._programs}
 
 
-def run(
-    study: Study, *, on_chunk: OnChunk | None = None, stopwatch: Stopwatch | None = None
-) -> xr.Dataset:
-    """Run all rows of a study in this process; see `jaxattn.compare`."""
+def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = None) -> xr.Dataset:
+    """Run all rows of a study in this process; see `jaxattn.compare`.
+
+    Args:
+        study: what to run.
+        to: hears how it goes.
+        stopwatch: collects compile and run seconds.
+    """
     watch = stopwatch or Stopwatch()
     jobs, sources = plan_jobs(study), Sources(study)
     groups = groups_of(study)
@@ -94,7 +84,7 @@ def run(
     axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
     errors: dict[Job, np.ndarray] = {}
-    total, done, failed = sum(job.plan.size for job in jobs), 0, 0
+    tally = Tally(jobs, to)
 
     def labelled(pending: Status) -> xr.Dataset:
         blocks = _blocks(results, errors, sources.names(jobs[0]), pending) | exact
@@ -117,23 +107,22 @@ def run(
     waiter = ThreadPoolExecutor(1)
 
     try:
-        for job, chunk, future in _one_behind(_started(jobs, sources, watch, waiter, made_with)):
+        started = _started(jobs, sources, watch, waiter, made_with)
+        if to.on_progress:
+            steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
+            started = _foretold(started, jobs, sources, watch, tally, steps)
+        for job, chunk, future in _one_behind(started):
             out, began, ended = future.result()
             watch.ran(job.group.dynamics, began, ended)
             if chunk is None:
                 errors[job] = _own_error(results[job], out)
                 continue
             _collect(results, job, chunk.rows, out)
-            done += chunk.real.size
-            failed += int(np.sum(~Status.ended_well(out.status[chunk.rows >= 0])))
-            if on_chunk:
-                progress = Progress(job.group.paradigm, job.group.dynamics, done, total, failed)
-                on_chunk(progress, partial(labelled, Status.RUNNING))
+            tally.add(job, chunk.rows, out, partial(labelled, Status.RUNNING))
         return labelled(Status.DONE)
     except KeyboardInterrupt:
-        if results and on_chunk:
-            progress = Progress("", "interrupted", done, total, failed)
-            on_chunk(progress, partial(labelled, Status.INTERRUPTED))
+        if results:
+            tally.interrupted(partial(labelled, Status.INTERRUPTED))
         raise
     finally:
         waiter.shutdown(wait=False, cancel_futures=True)
@@ -162,6 +151,25 @@ def _started(
             yield job, chunk, begin(job, chunk.rows, 1.0)
         if job.is_solved_twice:
             yield job, None, begin(job, job.first_row, CLOSER)
+
+
+def _foretold(
+    started: Iterator[T],
+    jobs: Sequence[Job],
+    sources: Sources,
+    watch: Stopwatch,
+    tally: Tally,
+    steps: float,
+) -> Iterator[T]:
+    """What was started; once the first program runs, how long training takes is foretold."""
+    tally.begin(compiling=True)
+    first = next(started)
+    training = [job for job in jobs if job.group.dynamics == "train"]
+    data = sources.of(jobs[0], jobs[0].plan.chunk(0).rows)
+    seconds = expected_seconds(training, data, steps, watch.seconds["train"]["compile"])
+    tally.begin(seconds=seconds, seconds_of="all" if len(training) == len(jobs) else "training")
+    yield first
+    yield from started
 
 
 def _wait(begun: Sequence[Trajectory], began: float) -> _Waited:

@@ -1,8 +1,9 @@
-"""Live progress on standard error: a bar on a terminal, plain lines where there is none."""
+"""Live progress: a bar on a terminal and in a notebook, plain lines on standard error elsewhere."""
 
 import sys
 import time
 from datetime import timedelta
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +13,9 @@ from rich.table import Column
 from rich.text import Text
 
 from jaxattn.core.text import printable
-from jaxattn.run import compare
+from jaxattn.run import progress as run
+from jaxattn.run.failures import Failed
+from jaxattn.terminal.failures import failure_words
 from jaxattn.terminal.text import shown_text
 
 __all__ = ["Reporter"]
@@ -40,7 +43,10 @@ class _Left(ProgressColumn):
 
 
 class Reporter:
-    """Progress on standard error: a live bar on a terminal, plain lines otherwise."""
+    """Progress on standard error: a live bar on a terminal, plain lines otherwise.
+
+    In a notebook the bar is a widget below the cell, where `ipywidgets` are installed.
+    """
 
     def __init__(self) -> None:
         """Nothing is shown before the first chunk."""
@@ -52,8 +58,10 @@ class Reporter:
         self._done, self._total = 0, 0
 
     def __enter__(self) -> "Reporter":
-        """Open the live display where there is a terminal."""
-        if self.console.is_terminal:
+        """Open the live display where there can be one."""
+        # Rich draws nothing in a notebook without them.
+        widgets = self.console.is_jupyter and find_spec("ipywidgets") is not None
+        if self.console.is_terminal or widgets:
             self._bar = Progress(
                 # What is shortened where there is no room for all.
                 TextColumn(
@@ -90,7 +98,11 @@ class Reporter:
         else:
             print(printable(text), file=sys.stderr)
 
-    def on_progress(self, progress: compare.Progress) -> None:
+    def on_failed(self, failed: Failed) -> None:
+        """Warn of rows that did not end well."""
+        self.on_note(f"warning: {failure_words(failed)}")
+
+    def on_progress(self, progress: run.Progress) -> None:
         """Show where things stand."""
         now = time.perf_counter()
         again = progress.done < self._done or progress.done == self._done == self._total
@@ -103,7 +115,7 @@ class Reporter:
         elapsed = now - self._started
         # Runs and not seeds: exact parts have none.
         paced = progress.done and elapsed > 0.5
-        rate = f"{progress.done / elapsed:.1f} runs/s" if paced else ""
+        rate = f"{progress.done / elapsed:.1f} runs/s" if paced else _foretold(progress)
         left = elapsed / progress.done * (progress.total - progress.done) if paced else None
         failed = f", {progress.failed} failed" if progress.failed else ""
         words = (f"{progress.dynamics} {progress.paradigm}".strip(), progress.setting)
@@ -124,13 +136,21 @@ class Reporter:
             now - self._last >= LINE_EVERY
             or progress.done == progress.total
             or progress.compiling  # what may take long is said before it does
+            or _foretold(progress)
         ):
-            pace = "starting" if left is None else f"{rate}, {_span(left)} left"
+            pace = rate or "starting" if left is None else f"{rate}, {_span(left)} left"
             print(
                 f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
             self._last = now
         self._done, self._told = progress.done, now
+
+
+def _foretold(progress: run.Progress) -> str:
+    """About how long it will take; nothing where that is sooner than anyone reads it."""
+    if progress.seconds is None or progress.seconds < LINE_EVERY:
+        return ""
+    return f"about {_span(progress.seconds)} for {progress.seconds_of}"
 
 
 def _span(seconds: float) -> str:

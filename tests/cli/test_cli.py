@@ -118,7 +118,10 @@ STALE = (
     *("figures/old.png", "figures/old.svg"),
 )
 
-PROGRESS = r"[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, (starting|[\d.]+ runs/s, \d+ s left)"
+PROGRESS = (
+    r"(compiling )?[a-z]+ [a-z]+: \d+/\d+ runs(, \d+ failed)?, "
+    r"(starting|about \d+ s for (all|training)|[\d.]+ runs/s, \d+ s left)"
+)
 
 
 def words_of(case: str, number: int) -> list[str]:
@@ -405,6 +408,10 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
     assert code == 3, err
     assert "Traceback" not in err
     assert "4/4 runs, 2 failed" in err
+    assert err.splitlines()[-1] == (
+        "warning: 2 of 2 rows of 'soft' at learning rate 1e+30 diverged, first between steps 0 "
+        "and 10."
+    )
     said = strict_json(out)
     assert said["failed"] == 2
     assert {row["learning_rate"] for row in said["summary"]} == {0.1}
@@ -429,7 +436,8 @@ def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> 
         text=True,
     ) as process:
         assert process.stderr is not None
-        first = process.stderr.readline()
+        told = iter(process.stderr.readline, "")
+        first = next(line for line in told if " 0/6 " not in line)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
     assert first.startswith("train soft: 2/6 runs")

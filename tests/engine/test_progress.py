@@ -20,6 +20,7 @@ from jaxattn.results.checksum import State
 from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.results.files import RESULTS
 from jaxattn.run.compare import Progress
+from jaxattn.run.failures import Failed
 from jaxattn.study.layout import Sweep
 from jaxattn.study.parse import parse_spec
 
@@ -47,10 +48,13 @@ def sweep() -> Sweep:
     return choose_layout(parse_spec(SPEC))
 
 
-def content(sweep: Sweep, number: int, failed: int = 0, stopped: int = 0) -> bytes:
+def content(
+    sweep: Sweep, number: int, failed: int = 0, stopped: int = 0, reached: float | None = None
+) -> bytes:
     """A chunk with made-up ends: run i has objective i and accuracy 10 i + split + 5 rule.
 
-    The first `failed` runs diverged, the last `stopped` converged at once, with 100 + i and 0.
+    The first `failed` runs diverged, the last `stopped` converged at once, with 100 + i and 0. The
+    time of the last good save is `reached` by the first run and later by each other one.
     """
     rows = sweep.locate(number)[2].real.size
     status = np.full(rows, Status.DONE, np.int8)
@@ -70,6 +74,7 @@ def content(sweep: Sweep, number: int, failed: int = 0, stopped: int = 0) -> byt
             "accuracy": (("row", "save", "split", "inference"), accuracy),
             "status": ("row", status),
             "steps": ("row", steps),
+            **({} if reached is None else {"time_reached": ("row", reached + runs)}),
         },
         {"row": np.arange(rows)},
         {"spec_hash": "0" * 64, "chunk": number},
@@ -114,6 +119,31 @@ def test_chunks_may_come_back_in_any_order(sweep: Sweep, tmp_path: Path) -> None
         "hard optimiser sgd",
     ]
     assert [one.compiling for one in told] == [True, False, True, False, False]
+
+
+def test_rows_that_failed_are_told_of_when_their_group_is_back_in_the_words_of_a_comparison(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    failed: list[Failed] = []
+    watch = Watch(tmp_path, sweep, states(sweep), LOCAL, Listener(on_failed=failed.append))
+    # 800 steps at a rate of 0.05 to the 41 saves: one every 20 steps, at each time that is whole.
+    watch.add(1, content(sweep, 1, failed=1, reached=3.0))
+    assert not failed, "chunk 0 has rows of the same group"
+    watch.add(0, content(sweep, 0, failed=2, reached=7.5))
+    watch.add(2, content(sweep, 2, failed=4))
+    watch.add(3, content(sweep, 3))
+    assert failed == [
+        Failed("soft", "train", {"optimiser": "sgd"}, 6, {Status.DIVERGED: 3}, 60, 80),
+        Failed("soft", "train", {"optimiser": "adam"}, 6, {Status.DIVERGED: 4}),
+    ]
+
+
+def test_a_command_that_goes_on_tells_of_the_rows_that_it_ran(sweep: Sweep, tmp_path: Path) -> None:
+    failed: list[Failed] = []
+    found = states(sweep, chunk0=State.WHOLE)
+    watch = Watch(tmp_path, sweep, found, LOCAL, Listener(on_failed=failed.append))
+    watch.add(1, content(sweep, 1, failed=1))
+    assert failed == [Failed("soft", "train", {"optimiser": "sgd"}, 2, {Status.DIVERGED: 1})]
 
 
 def test_what_an_earlier_command_did_counts_for_no_rate(sweep: Sweep, tmp_path: Path) -> None:

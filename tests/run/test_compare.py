@@ -16,6 +16,7 @@ from jaxattn.problems.paradigms import hybrid
 from jaxattn.reports.compare_into import count_failed
 from jaxattn.run import compare as comparison
 from jaxattn.run.coordinates import coordinates_of_study
+from jaxattn.run.progress import Listener
 from jaxattn.study.groups import THEORY, groups_of
 from jaxattn.tasks import digits, orthogonal_population
 
@@ -239,6 +240,48 @@ def test_after_each_chunk_one_hears_where_things_stand_and_may_have_the_dataset(
         done = {"paradigm": slice(finished)}
         assert_same_rows(so_far.isel(done), base.isel(done))
         assert np.isnan(so_far["objective"].isel(paradigm=slice(finished, None))).all()
+
+
+def test_progress_is_told_on_standard_error_unless_one_is_silent_and_changes_nothing(base, capsys):
+    heard = []
+    told = small(on_chunk=lambda progress, so_far: heard.append(progress.done))
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0] == "compiling train soft: 0/24 runs, starting"
+    assert lines[-1].startswith("train hybrid: 24/24 runs")
+    assert heard == [8, 16, 24]
+    silent = small(progress=False, on_chunk=lambda progress, so_far: heard.append(progress.done))
+    assert capsys.readouterr() == ("", "")
+    assert heard == [8, 16, 24] * 2
+    for ds in (told, silent):
+        xr.testing.assert_identical(ds, base)
+
+
+def test_before_the_first_chunk_is_back_one_hears_how_long_all_of_it_takes(base):
+    seen = []
+    asked = {"hypers": {"learning_rate": RATES}, "paradigms": ("soft", "hard", "hybrid"), **SMALL}
+    to = Listener(seen.append, None, lambda progress, so_far: seen.append("chunk"))
+    comparison.run(study_of(digits(train=64, test=32), **asked), to=to)
+    first, second, *rest = seen
+    assert (first.done, first.compiling, first.seconds) == (0, True, None)
+    assert (second.done, second.compiling, second.seconds_of) == (0, False, "all")
+    assert second.seconds > 0
+    # What is written is written before anyone hears of it.
+    after = [one if one == "chunk" else one.done for one in rest]
+    assert after == ["chunk", 8, "chunk", 16, "chunk", 24]
+
+
+def test_rows_that_fail_are_warned_of_once_by_setting(failing, capsys):
+    hypers = {"learning_rate": (0.01, UNSTABLE, OVERFLOWING), "temperature": (1.0, 2.0)}
+    small((growing,), attention=BROKEN_AT_TWO, hypers=hypers, seeds=2)
+    warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    at = "warning: 2 of 2 rows of 'growing' at learning rate"
+    assert warned[0] == f"{at} 0.01, temperature 2 diverged, first between steps 0 and 4."
+    assert len(warned) == 3
+    assert warned[2].endswith("; so did rows at 2 more settings.")
+    small((growing,), attention=BROKEN_AT_TWO, hypers=hypers, seeds=2, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.default_xla

@@ -403,7 +403,7 @@ def test_two_ways_to_ask_for_the_same_are_one_study(one, several):
 def test_a_call_of_compare_says_every_setting_with_its_default_and_a_line_on_it():
     parameters = inspect.signature(jaxattn.compare).parameters
     table = {one.name: one.default for one in fields(Settings)}
-    assert list(parameters) == [*table, "on_chunk", "stopwatch"]
+    assert list(parameters) == [*table, "progress", "on_chunk", "stopwatch"]
     assert {name: parameters[name].default for name in table} == table
     lines = inspect.getdoc(jaxattn.compare).split("Args:")[1].split("Returns:")[0]
     assert re.findall(r"^    (\w+): ", lines, flags=re.M) == list(parameters)

@@ -4,8 +4,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import rich.console
+import rich.live
 
+from jaxattn.core.contracts import Status
 from jaxattn.run.compare import Progress
+from jaxattn.run.failures import Failed
 from jaxattn.terminal import progress_bar
 from jaxattn.terminal.progress_bar import Reporter
 
@@ -178,3 +182,60 @@ def test_what_is_compiled_is_said_before_it_takes_its_time(
         "train soft: 8/16 runs, 2.0 runs/s, 4 s left",
         "compiling train hard: 8/16 runs, 2.0 runs/s, 4 s left",
     ]
+
+
+def test_what_is_foretold_is_said_before_anything_is_back_and_then_the_pace_is(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        reporter.on_progress(at(0)._replace(compiling=True))
+        reporter.on_progress(at(0)._replace(seconds=40.4))
+        clock[0] += 8
+        reporter.on_progress(at(8))
+        reporter.on_progress(at(0, 18)._replace(seconds=600.0, seconds_of="training"))
+    assert capsys.readouterr().err.splitlines() == [
+        "compiling train soft: 0/16 runs, starting",
+        "train soft: 0/16 runs, about 40 s for all",
+        "train soft: 8/16 runs, 1.0 runs/s, 8 s left",
+        "train soft: 0/18 runs, about 0:10:00 for training",
+    ]
+
+
+@pytest.mark.parametrize("seconds", [None, 0.5])
+def test_what_is_over_before_anyone_reads_it_or_is_unknown_is_not_foretold(
+    seconds: float | None, clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Reporter() as reporter:
+        reporter.on_progress(at(0)._replace(compiling=True))
+        reporter.on_progress(at(0)._replace(seconds=seconds))
+    assert capsys.readouterr().err == "compiling train soft: 0/16 runs, starting\n"
+
+
+def test_a_bar_has_what_is_foretold_and_warnings_stand_above_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    with Reporter() as reporter:
+        reporter.on_progress(at(0)._replace(seconds=40.0))
+        reporter.on_failed(Failed("[red]", "train", {}, 8, {Status.DIVERGED: 8}, 11, 12))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "0/16 runs about 40 s for all" in err
+    assert "warning: 8 of 8 rows of '[red]' diverged, first at step 12." in err
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_has_a_bar_where_it_can_show_one_and_lines_elsewhere(
+    widgets: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[bool] = []
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setattr(rich.live.Live, "refresh", lambda self: drawn.append(True))
+    found = object() if widgets else None
+    monkeypatch.setattr(progress_bar, "find_spec", lambda name: found)
+    with Reporter() as reporter:
+        reporter.on_progress(at(16))
+    assert bool(drawn) is widgets
+    assert bool(capsys.readouterr().err) is not widgets
