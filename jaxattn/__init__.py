@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxattn.analysis.limit_gaps import orders as orders
     from jaxattn.analysis.summary import summary as summary
     from jaxattn.api.compare import compare as compare
+    from jaxattn.api.critical_rate import critical_rate as critical_rate
     from jaxattn.core import streams as streams
     from jaxattn.core.contracts import AttentionMap as AttentionMap
     from jaxattn.core.contracts import Example as Example
@@ -56,6 +57,7 @@ _WHERE = {
     "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("api.compare", "compare"),
+    "critical_rate": ("api.critical_rate", "critical_rate"),
     "departures": ("analysis.limit_departures", "departures"),
     "make_flow": ("flow", "make_flow"),
     "make_train": ("training.train", "make_train"),

@@ -30,6 +30,7 @@ PUBLIC = [
     "as_optimiser",
     "attention_problem",
     "compare",
+    "critical_rate",
     "departures",
     "make_flow",
     "make_train",
@@ -43,7 +44,7 @@ PUBLIC = [
     "sweeps",
     "theory",
 ]
-"""A name here is a promise. Add one on purpose, and keep the list at 27."""
+"""A name here is a promise. Add one on purpose, and keep the list at 28."""
 
 LEAVES_NO_TRACE = """
 import os, sys
@@ -85,7 +86,7 @@ assert {word.rstrip("()").removeprefix("jaxattn.") for word in completed} == sho
 
 def test_the_public_names_are_these() -> None:
     assert sorted(jaxattn.__all__) == PUBLIC
-    assert len(PUBLIC) <= 27
+    assert len(PUBLIC) <= 28
 
 
 @pytest.mark.parametrize("name", PUBLIC)
