@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxattn.analysis.limit_gaps import orders as orders
     from jaxattn.analysis.summary import summary as summary
     from jaxattn.api.compare import compare as compare
+    from jaxattn.api.critical_rate import critical_rate as critical_rate
     from jaxattn.api.open import open_run as open  # noqa: A004, F401 - jaxattn.open is the door's name
     from jaxattn.api.report import report as report
     from jaxattn.core import streams as streams
@@ -60,6 +61,7 @@ _WHERE = {
     "as_optimiser": ("training.optimisers", "as_optimiser"),
     "attention_problem": ("problems.attention_problem", "attention_problem"),
     "compare": ("api.compare", "compare"),
+    "critical_rate": ("api.critical_rate", "critical_rate"),
     "departures": ("analysis.limit_departures", "departures"),
     "findings": ("analysis.findings", "findings"),
     "make_flow": ("flow", "make_flow"),

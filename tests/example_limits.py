@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from example_results import example_result
 
+from jaxattn.analysis.limit_gaps import departure_saves, limits_in
 from jaxattn.core.canonical_json import canonical_json
 
 RATES = (0.4, 0.2, 0.1, 0.05, 0.025)
@@ -64,3 +65,22 @@ def example_limits(
     own = {"momentum": {"momentum": 0.5}, "adam": {"beta1": 0.5}}
     said["hypers"] |= own.get(str(spec.get("optimiser")), {}) | dict(constants or {})
     return ds.assign_attrs(spec=canonical_json(said))
+
+
+def growing(ds: xr.Dataset, share: float = 0.9, pace: float = 1.0) -> xr.Dataset:
+    """`ds` with a part of each distance along the top eigenvector, of plain gradient descent.
+
+    It is so large a `share` where the row leaves its limit, and grows before and after by
+    ``abs(1 - learning_rate * sharpness)`` a step, to the power `pace`.
+    """
+    factor = abs(1 - ds["learning_rate"] * ds["sharpness"].sel(dynamics="train", drop=True))
+    logs = pace * np.log(factor) * xr.ones_like(ds["distance"])
+    steps = ds["step"].diff("save").drop_vars(["step", "time"])
+    each = (logs + logs.shift(save=1)).isel(save=slice(1, None)).drop_vars(["step", "time"]) / 2
+    total = (each * steps).cumsum("save").pad(save=(1, 0), constant_values=0)
+    left = xr.concat([departure_saves(ds, name) for name in limits_in(ds)], "dynamics")
+    left = left.assign_coords(dynamics=limits_in(ds)).clip(min=0)
+    left = left.reindex(dynamics=ds["dynamics"], fill_value=0)
+    there = share * ds["distance"].isel(save=left)
+    along = (there * np.exp(total - total.isel(save=left))).where(ds["distance"] > 0, 0.0)
+    return ds.assign(distance_along_top=along.transpose(*ds["distance"].dims))

@@ -31,6 +31,7 @@ PUBLIC = [
     "as_optimiser",
     "attention_problem",
     "compare",
+    "critical_rate",
     "departures",
     "findings",
     "make_flow",
@@ -46,7 +47,7 @@ PUBLIC = [
     "sweeps",
     "theory",
 ]
-"""A name here is a promise. Add one on purpose, and keep the list at 29."""
+"""A name here is a promise. Add one on purpose, and keep the list at 31."""
 
 LEAVES_NO_TRACE = """
 import os, sys
@@ -88,7 +89,7 @@ assert {word.rstrip("()").removeprefix("jaxattn.") for word in completed} == sho
 
 def test_the_public_names_are_these() -> None:
     assert sorted(jaxattn.__all__) == PUBLIC
-    assert len(PUBLIC) <= 30
+    assert len(PUBLIC) <= 31
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -8,9 +8,9 @@ import xarray as xr
 from jaxattn.analysis.first_saves import NEVER, first_save, value_at
 from jaxattn.core.contracts import Status
 from jaxattn.results.dataset import spec_of
-from jaxattn.training.stability import EDGES, edge
+from jaxattn.training.stability import EDGES, edge, growth
 
-__all__ = ["edge_in", "edge_saves", "edge_times", "products"]
+__all__ = ["edge_in", "edge_saves", "edge_times", "growth_in", "products"]
 
 _MOVE_IT = {"clip_norm"}
 """Hyperparameters with which `edge` does not hold."""
@@ -34,22 +34,49 @@ def edge_in(ds: xr.Dataset) -> xr.DataArray | None:
     edge holds: of other optimisers than `EDGES` names, with clipped gradients, at a learning rate
     that changes during the run, without a sharpness.
     """
+    hypers = _hypers_in(ds)
+    if hypers is None:
+        return None
+    like = hypers["learning_rate"]
+    values = {name: value.values for name, value in hypers.items()}
+    levels = np.asarray(edge(str(spec_of(ds)["optimiser"]), values), dtype=float)
+    return like.copy(data=np.broadcast_to(levels, like.shape)).rename("edge")
+
+
+def growth_in(ds: xr.Dataset) -> xr.DataArray | None:
+    """By which factor a step of training is to multiply an error along the top eigenvector.
+
+    Returns:
+        At every save ``[paradigm, ..., seed, save]``, see `jaxattn.training.stability.growth`.
+        None where no edge is known, see `edge_in`.
+    """
+    hypers, product = _hypers_in(ds), products(ds)
+    if hypers is None or product is None:
+        return None
+    product = product.sel(dynamics="train", drop=True).transpose(..., "save")
+    values = {
+        name: value.broadcast_like(product).transpose(*product.dims).values
+        for name, value in hypers.items()
+    }
+    factor = growth(str(spec_of(ds)["optimiser"]), values, product.values)
+    return product.copy(data=np.asarray(factor, dtype=float))
+
+
+def _hypers_in(ds: xr.Dataset) -> dict[str, xr.DataArray] | None:
+    """What the edge depends on, along the swept axes; None where no edge is known."""
     spec = spec_of(ds)
     hypers: dict[str, Any] = dict(spec.get("hypers", {}))
     known = spec.get("optimiser") in EDGES and not _MOVE_IT & set(hypers)
     if products(ds) is None or not known:
         return None
     named = {name: ds[name] for name, value in hypers.items() if isinstance(value, list)}
-    grid = dict(zip(named, xr.broadcast(*named.values()), strict=True))
     constants = {
-        name: value
+        name: xr.DataArray(value)
         for name, value in hypers.items()
         if name not in named and isinstance(value, int | float)
     }
-    values = {name: values.values for name, values in grid.items()}
-    levels = np.asarray(edge(str(spec["optimiser"]), {**constants, **values}), dtype=float)
-    like = grid["learning_rate"]
-    return like.copy(data=np.broadcast_to(levels, like.shape)).rename("edge")
+    grid = dict(zip(named, xr.broadcast(*named.values()), strict=True))
+    return {**constants, **grid}
 
 
 def edge_saves(ds: xr.Dataset) -> xr.DataArray | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from jaxattn.analysis.edge_growth import Growth, growths
 from jaxattn.analysis.edge_of_stability import edge_in, edge_saves
 from jaxattn.analysis.first_saves import NEVER, lower_median
 from jaxattn.analysis.limit_gaps import (
@@ -22,6 +23,7 @@ from jaxattn.analysis.limit_gaps import (
     own_errors,
     watched,
 )
+from jaxattn.analysis.limit_predictions import Prediction, Predictor
 from jaxattn.analysis.limit_wording import run_name
 from jaxattn.analysis.places import places
 from jaxattn.core.contracts import Status
@@ -83,21 +85,34 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         ``within_step`` of the save before (NaN where there is none), ``edge`` of learning rate
         times sharpness, ``edge_time`` and ``edge_step`` of the save by which at least half of those
         that reach it have (NaN where unknown or never), ``own_error`` of the limit (the largest
-        over the saves; NaN: not known), and ``why``: "" where no more than half left, else
+        over the saves; NaN: not known).
+
+        Of those that left past the edge, medians of `jaxattn.analysis.edge_growth.Growth`:
+        ``along``, the share of the distance along the top eigenvector, ``growth`` and
+        ``expected_growth``, the factors a step. Of those that left, by
+        `jaxattn.analysis.limit_predictions.Predictor`: the median distance ``predicted`` at that
+        save from the rate ``from_rate``, and the distance there is over it, ``excess``, median and
+        least and largest (``excess_low``, ``excess_high``). NaN where not known.
+
+        And ``why``: "" where no more than half left, else
 
         - own error: what is tolerated is not well above it, so that the solver may have left;
-        - edge of stability: it was reached before, by most of those that left;
+        - edge of stability: most of those that left had reached it before, and growth along the
+          top eigenvector as past the edge carries the distance (`Growth.carries`);
         - diverged: most of them did, without that;
         - noise: the limit is stochastic, so that paths part by nature;
         - no limit: the distance does not fall with the learning rate;
-        - finite steps: none of these; what is left is the error of steps of this size.
+        - finite steps: none of these; what is left is the error of steps of this size, which
+          ``excess`` holds against the smaller rates.
     """
     level, reached, records = edge_in(ds), edge_saves(ds), []
     slopes = {(line["dynamics"], run_name(line)): line["slope"] for line in order_records(ds)}
     lost = ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED
     for limit in limits_in(ds):
-        left, known = departure_saves(ds, limit, tolerance), watched(ds, limit)
+        left = departure_saves(ds, limit, tolerance).transpose(..., "seed")
+        known = watched(ds, limit)
         own = own_errors(ds, limit).max("save")
+        grown, predictor = growths(ds, limit, left), Predictor(ds, limit)
         way = ds["moved"].sel(dynamics=limit, drop=True).max("save").where(known)
         for labels, at in places(left, "seed"):
             saves, gone = left[at].values, left[at].values >= 0
@@ -120,14 +135,18 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
                 "own_error": float(own.isel(at, missing_dims="ignore").max()),
             }
             most = 2 * gone.sum() > record["seeds"]
-            before = (edges[gone] >= 0) & (edges[gone] <= saves[gone])
+            before = gone & (edges >= 0) & (edges <= saves)
+            index = tuple(at.values())
+            carried = before & (False if grown is None else grown.carries[index])
+            record |= _growth_past_edge(grown, index, before)
+            record |= _excess(predictor.at(at, saves))
             slope = slopes.get((limit, run_name(record)), np.nan)
             tolerated = tolerance * _median_of_finite(way.isel(at).values)
             if most and WELL_ABOVE * record["own_error"] > tolerated:
                 record["why"] = OWN_ERROR
             else:
-                is_past = 2 * before.sum() > gone.sum()
-                record["why"] = _why(record, bool(is_past), float(slope)) if most else ""
+                is_edge = 2 * carried.sum() > gone.sum()
+                record["why"] = _why(record, bool(is_edge), float(slope)) if most else ""
             records.append(record)
     return records
 
@@ -137,14 +156,38 @@ def _median_of_finite(values: np.ndarray) -> float:
     return float(np.median(finite)) if finite.size else np.nan
 
 
+def _growth_past_edge(
+    grown: Growth | None, index: tuple[int, ...], before: np.ndarray
+) -> dict[str, float]:
+    """Medians of the seeds that left past the edge."""
+    names = {"along": "share", "growth": "factor", "expected_growth": "expected"}
+    if grown is None:
+        return dict.fromkeys(names, np.nan)
+    return {
+        name: _median_of_finite(getattr(grown, field)[index][before])
+        for name, field in names.items()
+    }
+
+
+def _excess(prediction: Prediction) -> dict[str, float]:
+    """How far the seeds that left are beyond what smaller rates predict of each, where it left."""
+    names = ("from_rate", "predicted", "excess", "excess_low", "excess_high")
+    known = np.isfinite(prediction.excess)
+    if not known.any():
+        return dict.fromkeys(names, np.nan)
+    rates, predicted, excess = (values[known] for values in prediction)
+    middle = (np.median(predicted), np.median(excess), excess.min(), excess.max())
+    return dict(zip(names, (float(rates.max()), *map(float, middle)), strict=True))
+
+
 def _at_save(ds: xr.Dataset, name: str, at: Mapping[str, int], save: int) -> float:
     """The time or the step of a save; NaN where there is none."""
     return float(ds[name].isel(at, missing_dims="ignore")[save]) if save >= 0 else np.nan
 
 
-def _why(record: Mapping[str, Any], before: bool, slope: float) -> str:
+def _why(record: Mapping[str, Any], is_edge: bool, slope: float) -> str:
     limit = LIMITS.get(record["limit"])
-    if before:
+    if is_edge:
         return EDGE
     if 2 * record["diverged"] > record["left"]:
         return DIVERGED

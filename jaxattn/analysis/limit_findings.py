@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.analysis.departure_findings import departure_sentences
 from jaxattn.analysis.edge_of_stability import edge_in, products
-from jaxattn.analysis.limit_departures import (
-    DIVERGED,
-    EDGE,
-    FOLLOWS,
-    OWN_ERROR,
-    STEPS,
-    departure_records,
-)
+from jaxattn.analysis.limit_departures import FOLLOWS, departure_records
 from jaxattn.analysis.limit_gaps import WELL_ABOVE, limits_in, order_records
-from jaxattn.analysis.limit_wording import grouped, limit_words, run_name, slope_words
+from jaxattn.analysis.limit_wording import (
+    edge_save,
+    grouped,
+    is_settled,
+    limit_words,
+    run_name,
+    slope_words,
+)
 from jaxattn.analysis.wording import Finding, capital, listed
 from jaxattn.flow import LIMITS
 from jaxattn.results.dataset import spec_of
@@ -24,9 +25,6 @@ from jaxattn.results.dataset import spec_of
 __all__ = ["gap_findings"]
 
 _SETTING, _MEASURE = "training against its continuous limits", "distance"
-
-_SPREAD = 0.25
-"""Local slopes further apart than this are no one power."""
 
 _IN_LAW = (
     "{limit} is a limit in law: its paths have noise of their own, so their distance from training "
@@ -59,19 +57,6 @@ _WITHIN_ERROR = (
     "solver's: no order is claimed of it; ask for a smaller flow_rtol."
 )
 
-_LEAVES = "{rate} {name} is seen to have left {limit} (by {share} of its way) {when}"
-_STAYS = "{names} never {leave} {limit} (by {share} of its way) at these rates."
-_PAST_THE_EDGE = (
-    "Why{where}: it has passed the edge of stability by then, as learning rate times sharpness is "
-    "seen to have reached {edge:.3g} {saves}."
-)
-_DIVERGES = "Why{where}: its runs diverge."
-_OF_SOLVER = (
-    "Why{where}: that is less than {times} times the limit's own error, {error:.1e}, and may be "
-    "the solver's; ask for a smaller flow_rtol."
-)
-_OF_STEPS = "Why{where}: {edge}it is the error of steps of this size{falls}."
-
 _KINKS = (
     "The model's gradient jumps, as at the kinks of ReLU: corrections beyond order 1 assume that "
     "it does not, and a path that slides along a kink may leave its limit at any learning rate."
@@ -100,7 +85,7 @@ def gap_findings(ds: xr.Dataset) -> list[Finding]:
     for limit in limits:
         said += _of_orders(ds, limit, [line for line in lines if line["dynamics"] == limit])
         own = [record for record in records if record["limit"] == limit]
-        said += _of_departures(own, lines)
+        said += departure_sentences(ds, own, lines)
         if "own_error" in ds:
             said += _of_own_error(limit, own)
     if not spec_of(ds).get("smooth", True):
@@ -139,7 +124,7 @@ def _of_orders(ds: xr.Dataset, limit: str, lines: Sequence[Mapping[str, Any]]) -
         if line["slope"] < FOLLOWS:
             told = {"name": run_name(line), "slope": slope_words(line), "expected": expected}
             yield _NOT_FOLLOWED.format(limit=called, **told)
-    if wild := [line for line in follow if not _is_settled(line)]:
+    if wild := [line for line in follow if not is_settled(line)]:
         slopes = (
             f"from {line['local'][0]:.2f} to {line['local'][-1]:.2f} for {run_name(line)}"
             for line in wild
@@ -173,11 +158,6 @@ def _of_own_error(limit: str, records: Sequence[Mapping[str, Any]]) -> Iterator[
         yield _UNKNOWN_ERROR.format(limit=called, names=listed(lost))
 
 
-def _is_settled(line: Mapping[str, Any]) -> bool:
-    """Whether the local slopes are one power."""
-    return bool(np.ptp(line["local"]) <= _SPREAD)
-
-
 def _expected(ds: xr.Dataset, limit: str) -> str:
     """What order is expected, where one is."""
     known, spec = LIMITS.get(limit), spec_of(ds)
@@ -192,90 +172,6 @@ def _expected(ds: xr.Dataset, limit: str) -> str:
     return words
 
 
-def _of_departures(
-    records: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    """When each paradigm leaves a limit, at which rates it never does, and why.
-
-    Args:
-        records: of one limit, from `jaxattn.analysis.limit_departures.departure_records`.
-        lines: the order records of all limits.
-    """
-    stay, limit = [], limit_words(records[0]["limit"])
-    share = f"{records[0]['tolerance']:.0%}".replace("%", " %")
-    for name, group in grouped(run_name, records):
-        rates = sorted(group, key=lambda record: -record["learning_rate"])
-        known = [record for record in rates if record["seeds"]]
-        left = [record for record in known if record["left"]]
-        if not left:
-            stay += [name] if known else []
-            continue
-        first, *rest = left
-        each = [
-            _LEAVES.format(
-                rate=_rate_words(first), name=name, limit=limit, share=share, when=_when(first)
-            ),
-            *(f"at {record['learning_rate']:g} {_when(record)}" for record in rest),
-        ]
-        never = [f"{record['learning_rate']:g}" for record in known if not record["left"]]
-        text = capital("; ".join(each))
-        text += f"; at {listed(never)} it never does." if never else "."
-        yield " ".join([text, *_reasons(left, lines)])
-    if stay:
-        leave = "leaves" if len(stay) == 1 else "leave"
-        yield _STAYS.format(names=listed(stay), leave=leave, limit=limit, share=share)
-
-
-def _when(record: Mapping[str, Any]) -> str:
-    left, seeds = record["left"], record["seeds"]
-    part = "" if left == seeds else f"; {left} of {seeds} seeds"
-    when = f"by step {record['step']:.0f} (time {record['time']:.3g}{part})"
-    before = record["within_step"]
-    return when if np.isnan(before) else f"{when}, within at step {before:.0f}"
-
-
-def _edge_save(record: Mapping[str, Any]) -> str:
-    """``by step 12 (time 4.8)``, or that it begins there."""
-    if record["edge_step"] == 0:
-        return "from the start"
-    return f"by step {record['edge_step']:.0f} (time {record['edge_time']:.3g})"
-
-
-def _rate_words(record: Mapping[str, Any]) -> str:
-    """``at learning rate 0.1``."""
-    return f"at learning rate {record['learning_rate']:g}"
-
-
-def _reasons(
-    left: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    """Why training left, a sentence each reason; those that a finding of its own tells are not."""
-    by_why = grouped(lambda record: record["why"], left)
-    for why, group in by_why:
-        rates = listed(f"{record['learning_rate']:g}" for record in group)
-        where = "" if len(by_why) == 1 else f" at {rates}"
-        if why == EDGE:
-            saves = listed(dict.fromkeys(map(_edge_save, group)))
-            yield _PAST_THE_EDGE.format(where=where, edge=group[0]["edge"], saves=saves)
-        elif why == OWN_ERROR:
-            error = max(record["own_error"] for record in group)
-            yield _OF_SOLVER.format(where=where, times=WELL_ABOVE, error=error)
-        elif why == DIVERGED:
-            yield _DIVERGES.format(where=where)
-        elif why == STEPS:
-            mine = (
-                line
-                for line in lines
-                if line["dynamics"] == group[0]["limit"] and run_name(line) == run_name(group[0])
-            )
-            slope = next((line["slope"] for line in mine if _is_settled(line)), np.nan)
-            edge = "no edge of stability is passed before; " if group[0]["edge"] > 0 else ""
-            falls = f", which falls as the learning rate to the power {slope:.2f}"
-            yield _OF_STEPS.format(
-                where=where, edge=edge, falls=falls if np.isfinite(slope) else ""
-            )
-
-
 def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where learning rate times sharpness of training reaches the edge, or how near it comes."""
     product = products(ds)
@@ -287,8 +183,8 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
         over = [record for record in group if np.isfinite(record["edge_time"])]
         if over:
             largest, *rest = sorted(over, key=lambda record: -record["learning_rate"])
-            each = [f"{_edge_save(largest)} {_rate_words(largest)}"]
-            each += [f"{_edge_save(record)} at {record['learning_rate']:g}" for record in rest]
+            each = [f"{edge_save(largest)} at learning rate {largest['learning_rate']:g}"]
+            each += [f"{edge_save(record)} at {record['learning_rate']:g}" for record in rest]
             yield _REACHES.format(name=name, edge=largest["edge"], each=listed(each))
     if len(below) == len(first):
         most = float(product.sel(dynamics="train").max())

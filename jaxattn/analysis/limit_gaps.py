@@ -18,6 +18,7 @@ from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.analysis.places import places
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
+from jaxattn.results.derived import WELL_ABOVE
 
 __all__ = [
     "TOLERANCE",
@@ -38,10 +39,6 @@ __all__ = [
 
 TOLERANCE = 0.01
 """Training has left its limit where they are further apart than this share of the limit's way."""
-
-WELL_ABOVE = 10
-"""A distance is between training and its limit where it is so many times the limit's own error: a
-tenth of it that is the solver's moves the slope between a rate and its half by 0.14 at most."""
 
 
 class Gap(NamedTuple):

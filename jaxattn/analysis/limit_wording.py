@@ -8,12 +8,24 @@ import numpy as np
 from jaxattn.analysis.wording import setting_words
 from jaxattn.flow import LIMITS
 
-__all__ = ["grouped", "limit_words", "run_name", "slope_words"]
+__all__ = [
+    "edge_save",
+    "grouped",
+    "is_settled",
+    "limit_words",
+    "run_name",
+    "slope_words",
+]
+
+_SPREAD = 0.25
+"""Local slopes further apart than this are no one power."""
 
 _NOT_SWEPT = {
     *("limit", "dynamics", "paradigm", "learning_rate", "tolerance", "seeds", "left", "diverged"),
     *("time", "step", "within_time", "within_step", "edge", "edge_time", "edge_step", "why"),
     *("slope", "low", "high", "local", "rates", "own_error", "rates_within_it"),
+    *("along", "growth", "expected_growth"),
+    *("from_rate", "predicted", "excess", "excess_low", "excess_high"),
 }
 
 
@@ -45,3 +57,15 @@ def slope_words(line: Mapping[str, Any]) -> str:
     if np.isfinite(line["low"]):
         words += f" [{line['low']:.2f}, {line['high']:.2f}]"
     return words
+
+
+def is_settled(line: Mapping[str, Any]) -> bool:
+    """Whether there are local slopes of a fitted order, and they are one power."""
+    return bool(line["local"]) and bool(np.ptp(line["local"]) <= _SPREAD)
+
+
+def edge_save(record: Mapping[str, Any]) -> str:
+    """``by step 12 (time 4.8)``, where training has reached the edge, or that it begins there."""
+    if record["edge_step"] == 0:
+        return "from the start"
+    return f"by step {record['edge_step']:.0f} (time {record['edge_time']:.3g})"

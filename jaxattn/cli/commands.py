@@ -12,7 +12,7 @@ import tyro
 from jaxattn.cli.sweep_commands import Sweep
 from jaxattn.study.settings import Settings
 
-__all__ = ["Command", "Compare", "Doctor", "Report", "Reproduce", "Theory"]
+__all__ = ["Command", "Compare", "CriticalRate", "Doctor", "Report", "Reproduce", "Theory"]
 
 
 _FLAGS_OF_THEIR_OWN = ("task", "hypers")
@@ -63,6 +63,55 @@ class Compare:
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False
     """Replace an earlier run in --out."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class CriticalRate:
+    """Find the largest learning rate at which training stays within a tolerance of its limit.
+
+    By bisection between --low, where it stays, and --high, where it leaves, for each seed.
+
+    Example: jaxattn critical-rate digits --tolerance 0.05 --low 0.01 --high 1
+    """
+
+    tolerance: float
+    """Share of the furthest that the limit comes from its start, at which training has left it."""
+    low: float
+    """A learning rate at which training of every seed stays within."""
+    high: float
+    """A learning rate at which training of every seed leaves."""
+    task: Annotated[str, tyro.conf.Positional] = "digits"
+    """digits, orthogonal or orthogonal-population."""
+    model: str | None = None
+    """linear or mlp; by default the task's own."""
+    paradigm: str = "soft"
+    """soft, hard, lvml, hybrid or em."""
+    limit: str = "flow"
+    """flow, modified, heavy-ball, adam or another continuous limit without noise."""
+    length: float = 40.0
+    """Time on the optimiser's clock over which training has to stay within."""
+    seeds: int = 8
+    """How many seeds."""
+    width: float = 0.05
+    """Bisect until the two rates of a bracket are no further apart than this share."""
+    saves: int = 41
+    """Times at which training is held against its limit, at most one a step at --high."""
+    optimiser: str = "auto"
+    """sgd, momentum, adam, adamw, rmsprop or normalised; auto: that of the limit."""
+    hypers: tuple[str, ...] = ()
+    """Other hyperparameters, NAME=VALUE."""
+    segments: int | None = None
+    """Segments of a bag; by default the task's own."""
+    classes: int | None = None
+    """Classes of an orthogonal task."""
+    foreground: tuple[int, ...] = ()
+    """Foreground classes of an image task, such as 0 1 2."""
+    flow_examples: int = 512
+    """Learn from the first so many training examples."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True
@@ -158,6 +207,7 @@ class Doctor:
 
 Command = (
     Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[CriticalRate, tyro.conf.subcommand("critical-rate")]
     | Annotated[Theory, tyro.conf.subcommand("theory")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]

@@ -4,7 +4,6 @@ Heavy imports happen inside the commands, so that ``--help`` answers at once.
 """
 
 import errno
-import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,9 +12,19 @@ from typing import Any, NoReturn
 
 import tyro
 
-from jaxattn.cli.commands import Command, Compare, Doctor, Report, Reproduce, Theory
+from jaxattn.cli.commands import (
+    Command,
+    Compare,
+    CriticalRate,
+    Doctor,
+    Report,
+    Reproduce,
+    Theory,
+)
+from jaxattn.cli.critical_rate import critical_rate
 from jaxattn.cli.sweep import sweep
 from jaxattn.cli.sweep_commands import Sweep
+from jaxattn.cli.words import task_of, with_hypers
 from jaxattn.core.errors import InputError, LateError
 from jaxattn.core.text import file_name
 from jaxattn.core.versions import version_of
@@ -29,8 +38,6 @@ UNFINISHED = 3
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
-
-_TASK_FLAGS = ("segments", "classes", "foreground")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,7 +165,7 @@ def _compare(command: Compare) -> int:
 
     here = Path.cwd()  # a component of one's own may leave it
     study = resolve_settings(
-        Settings(task=_task(command), hypers=_hypers(command), **_flags(command))
+        Settings(task=task_of(command), hypers=_hypers(command), **_flags(command))
     )
     out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
@@ -200,45 +207,11 @@ def _beside_limits(ds: Any) -> dict[str, Any]:
     return {"orders": orders, **departures} if orders else departures
 
 
-def _task(command: Compare) -> Any:
-    """The task with the sizes that were asked for."""
-    from jaxattn.core.lookup import resolve
-    from jaxattn.tasks import TASKS
-
-    factory = resolve("task", TASKS, command.task)
-    given = {name: getattr(command, name) for name in _TASK_FLAGS}
-    given = {name: value for name, value in given.items() if value not in (None, ())}
-    known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
-    for name in given:
-        if name not in known:
-            raise InputError(
-                f"--{name}: {command.task} has no such setting, expected one of "
-                f"{', '.join('--' + word for word in known)}; drop it."
-            )
-    return factory(**given)
-
-
 def _hypers(command: Compare) -> dict[str, Any]:
     hypers: dict[str, Any] = {"learning_rate": command.learning_rates}
     if command.switch_time is not None:
         hypers["switch_time"] = command.switch_time
-    for word in command.hypers:
-        name, equals, text = word.partition("=")
-        try:
-            values = tuple(float(value) for value in text.split(","))
-        except ValueError:
-            equals = ""
-        if not equals or not name:
-            raise InputError(
-                f"--hypers: got {word!r}, expected NAME=VALUE or NAME=VALUE,VALUE with numbers."
-            )
-        if name in hypers:
-            raise InputError(
-                f"--hypers: got {word!r}, but {name} is given twice; expected each once, "
-                "learning_rate and switch_time by flags of their own."
-            )
-        hypers[name] = values[0] if len(values) == 1 else values
-    return hypers
+    return with_hypers(command.hypers, hypers)
 
 
 def _theory(command: Theory) -> int:
@@ -306,6 +279,7 @@ def _doctor(command: Doctor) -> int:
 
 _RUN: dict[type, Callable[[Any], int]] = {
     Compare: _compare,
+    CriticalRate: critical_rate,
     Theory: _theory,
     Report: _report,
     Reproduce: _reproduce,

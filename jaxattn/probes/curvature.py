@@ -1,8 +1,8 @@
-"""How curved a loss is: the largest eigenvalues of its Hessian, which is never written down."""
+"""How curved a loss is, and which way: from its Hessian, which is never written down."""
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,21 +12,33 @@ from jaxtyping import Array, Float
 from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.core.errors import needs_extra
 from jaxattn.core.streams import PRNG
+from jaxattn.probes.position import coordinates_of
 from jaxattn.probes.probe import Loss, Probe
 
-__all__ = ["DEPTH", "sharpness", "top_eigenvalues"]
+__all__ = ["DEPTH", "Curvature", "sharpness", "top_curvature", "top_eigenvalues"]
 
 DEPTH = 64
 """Steps of Lanczos, where there are so many parameters."""
 
 
-def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
+class Curvature(NamedTuple):
+    """The most curved directions at one place."""
+
+    eigenvalues: Float[Array, " eigenvalue"]
+    """Falling."""
+    direction: Float[Array, " parameter"]
+    """Of length 1, with either sign; see `top_curvature`."""
+
+
+def sharpness(count: int = 1, depth: int = DEPTH, direction: bool = False) -> Probe:
     """The probe of the `count` largest eigenvalues of the Hessian, by `top_eigenvalues`.
 
     Measures ``sharpness []``, the largest one, and ``eigenvalues [count]``, falling. They are those
     of the Hessian as the optimiser sees it, scaled on both sides by the root of the probe's
     `scale`: so ``learning_rate * sharpness`` is what `jaxattn.training.stability.edge` bounds.
     Along training by Adam it is preconditioned by the second moment, and NaN before the first step.
+    With `direction` also ``top_direction [coordinate]``: that of `top_curvature`, in the
+    coordinates in which `jaxattn.probes.position.position` has parameters.
 
     Raises:
         InputError: count below 1 or above depth, or the extra ``curvature`` is not installed; when
@@ -38,15 +50,21 @@ def sharpness(count: int = 1, depth: int = DEPTH) -> Probe:
             "1 and at most one a step; change count or depth."
         )
     _lanczos()  # what is missing is said before anything is compiled
-    return _sharpness(count, depth)
+    return _sharpness(count, depth, direction)
 
 
 @lru_cache(maxsize=64)
-def _sharpness(count: int, depth: int) -> Probe:
+def _sharpness(count: int, depth: int, direction: bool) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
         del hyper
-        largest = top_eigenvalues(loss, params, scale, count, depth)
-        return {"sharpness": largest[0], "eigenvalues": largest}
+        top = top_curvature(loss, params, scale, count, depth)
+        largest = top.eigenvalues
+        where = {"top_direction": coordinates_of(top.direction)} if direction else {}
+        return {"sharpness": largest[0], "eigenvalues": largest, **where}
+
+    steepest = MeasureSpec(
+        "top_direction", ("coordinate",), long_name="direction of the largest eigenvalue"
+    )
 
     return Probe(
         "sharpness",
@@ -60,6 +78,7 @@ def _sharpness(count: int, depth: int) -> Probe:
                 unit="1/time",
                 long_name="largest eigenvalues of the Hessian",
             ),
+            *((steepest,) if direction else ()),
         ),
     )
 
@@ -68,6 +87,18 @@ def top_eigenvalues(
     loss: Loss, params: Params, scale: Params, count: int = 1, depth: int = DEPTH
 ) -> Float[Array, " eigenvalue"]:
     """The `count` largest eigenvalues of ``S^(1/2) H S^(1/2)``, falling; H: the Hessian of `loss`.
+
+    Those of `top_curvature`.
+    """
+    return top_curvature(loss, params, scale, count, depth).eigenvalues
+
+
+def top_curvature(
+    loss: Loss, params: Params, scale: Params, count: int = 1, depth: int = DEPTH
+) -> Curvature:
+    """The `count` largest eigenvalues of ``S^(1/2) H S^(1/2)``, and the direction of the first.
+
+    H is the Hessian of `loss`.
 
     The largest by sign, not by size: a direction in which the loss falls away does not unsettle
     descent. Of a step ``theta -= learning_rate * S * gradient`` these are the rates at which errors
@@ -86,6 +117,12 @@ def top_eigenvalues(
     and the gap to the third counts. Equal eigenvalues are listed as often as they occur where
     every step is made, else perhaps fewer times. Rounding is the machine's precision to the power
     3/4, of the largest second derivative: five digits in float32, eleven in float64.
+
+    The direction is the one along which such steps multiply errors by 1 minus the learning rate
+    times the largest eigenvalue, and by nothing else: ``w . error`` is what grows, where w is the
+    left eigenvector of ``S H``, ``S^(-1/2)`` times the eigenvector (0 where S is), which for S = 1
+    is the Hessian's own. It is made of Lanczos's vectors, and off by about the root of what the
+    eigenvalue falls short by over its gap to the second; where there is no gap it is one of many.
 
     Args:
         loss: of the parameters alone, twice differentiable.
@@ -124,13 +161,40 @@ def top_eigenvalues(
     unit = jnp.where(size > 0, size, 1)
     # Nothing is differentiated through it.
     decompose = lanczos(steps, materialize=False, reortho="full", custom_vjp=False)
-    _, (diagonal, beside), *_ = decompose(lambda each: curve(each) / unit + tilt * each, start)
+    basis, (diagonal, beside), *_ = decompose(lambda each: curve(each) / unit + tilt * each, start)
     # By bisection, in XLA's own operations: a call of LAPACK inside a loop takes threads of its
     # pool, and two programs at once on two cores then wait for each other for ever.
     eigenvalues = jax.scipy.linalg.eigh_tridiagonal(
         diagonal, beside, eigvals_only=True, select="i", select_range=(steps - count, steps - 1)
     )
-    return size * eigenvalues[::-1]
+    vector = _top_vector(diagonal, beside) @ basis
+    left = jnp.where(root > 0, vector / jnp.where(root > 0, root, 1), 0 * vector)
+    return Curvature(size * eigenvalues[::-1], left / jnp.linalg.norm(left))
+
+
+def _top_vector(
+    diagonal: Float[Array, " step"], beside: Float[Array, " less"]
+) -> Float[Array, " step"]:
+    """The eigenvector of the largest eigenvalue of a small symmetric tridiagonal matrix.
+
+    By powers: the matrix, moved to have no negative eigenvalue, is squared as often as its
+    precision has bits, which parts whatever eigenvalues it tells apart. Of equal ones it is one
+    vector of theirs. No call of LAPACK, see `top_curvature`.
+    """
+    matrix = jnp.diag(diagonal) + jnp.diag(beside, 1) + jnp.diag(beside, -1)
+    # By Gershgorin no eigenvalue is below the least of these.
+    lowest = jnp.min(diagonal - jnp.sum(jnp.abs(matrix), axis=1) + jnp.abs(diagonal))
+
+    def square(_: Any, power: Float[Array, "step step"]) -> Float[Array, "step step"]:
+        power = jnp.matmul(power, power, precision="highest")
+        return power / jnp.max(jnp.abs(power))
+
+    moved = matrix - lowest * jnp.eye(diagonal.size, dtype=diagonal.dtype)
+    bits = jnp.finfo(diagonal.dtype).nmant
+    power = jax.lax.fori_loop(0, bits, square, moved / jnp.max(jnp.abs(moved)))
+    # All its columns are that vector, and this one is the longest.
+    vector = power[:, jnp.argmax(jnp.diag(power))]
+    return vector / jnp.linalg.norm(vector)
 
 
 def _lanczos() -> Callable[..., Any]:

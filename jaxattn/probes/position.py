@@ -15,13 +15,16 @@ from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params
 from jaxattn.core.streams import PRNG
 from jaxattn.probes.probe import Loss, Probe
 
-__all__ = ["WHOLE", "position", "project"]
+__all__ = ["COORDINATES", "WHOLE", "coordinates_of", "position", "project"]
+
+COORDINATES = 512
+"""Coordinates that are kept of many parameters."""
 
 WHOLE = 2
 """Parameters up to this multiple of the coordinates asked for are kept as they are."""
 
 
-def position(count: int = 512) -> Probe:
+def position(count: int = COORDINATES) -> Probe:
     """The probe of where the parameters are: ``position [coordinate]``.
 
     The flat parameters themselves, up to `WHOLE` times `count` of them; of more, `count`
@@ -40,13 +43,19 @@ def position(count: int = 512) -> Probe:
 def _position(count: int) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
         del loss, hyper, scale
-        flat, _ = ravel_pytree(params)
-        if flat.size > WHOLE * count:
-            flat = project(flat, count, jax.random.key(0, impl=PRNG))
-        return {"position": flat}
+        return {"position": coordinates_of(ravel_pytree(params)[0], count)}
 
     spec = MeasureSpec("position", ("coordinate",), long_name="parameters, or their projection")
     return Probe("position", measure, (spec,))
+
+
+def coordinates_of(
+    vector: Float[Array, " parameter"], count: int = COORDINATES
+) -> Float[Array, " coordinate"]:
+    """A vector of the space of parameters, where `position` has it: linear, the same for all."""
+    if vector.size <= WHOLE * count:
+        return vector
+    return project(vector, count, jax.random.key(0, impl=PRNG))
 
 
 def project(

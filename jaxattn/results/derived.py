@@ -11,7 +11,23 @@ from jaxtyping import Float
 from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.settings import Settings
 
-__all__ = ["distances_of", "first_crossing", "own_error_of", "with_distances", "with_times"]
+__all__ = [
+    "POSITIONS",
+    "WELL_ABOVE",
+    "distances_of",
+    "first_crossing",
+    "own_error_of",
+    "with_distances",
+    "with_times",
+]
+
+POSITIONS = ("position", "top_direction")
+"""Measures that distances are made of, and that no result keeps."""
+
+
+WELL_ABOVE = 10
+"""A distance is between training and its limit where it is so many times the limit's own error: a
+tenth of it that is the solver's moves the slope between a rate and its half by 0.14 at most."""
 
 
 def with_times(
@@ -50,29 +66,43 @@ def with_distances(ds: xr.Dataset) -> xr.Dataset:
     """`ds` with how far each limit is from training, and what came how far, without positions.
 
     Args:
-        ds: with ``position [paradigm, dynamics, ..., save, coordinate]``.
+        ds: with ``position [paradigm, dynamics, ..., save, coordinate]``, and perhaps
+            ``top_direction`` of training.
     """
-    at = ds["position"]
-    distances = distances_of(at, at.sel(dynamics="train", drop=True))
-    return ds.drop_vars("position").assign(distances)
+    at, top = ds["position"], ds.get("top_direction")
+    distances = distances_of(
+        at,
+        at.sel(dynamics="train", drop=True),
+        None if top is None else top.sel(dynamics="train", drop=True),
+    )
+    return ds.drop_vars(POSITIONS, errors="ignore").assign(distances)
 
 
-def distances_of(at: xr.DataArray, training: xr.DataArray) -> dict[str, xr.DataArray]:
+def distances_of(
+    at: xr.DataArray, training: xr.DataArray, top: xr.DataArray | None = None
+) -> dict[str, xr.DataArray]:
     """How far parameters are from those of training, and from where they started.
 
     Args:
         at: positions ``[..., save, coordinate]``.
         training: those of training at the same saves.
+        top: the most curved direction at training's, of length 1, where it is known. Its sign means
+            nothing, so the part of the distance along it has none.
     """
 
     def norm(of: xr.DataArray, text: str) -> xr.DataArray:
         distance = (of**2).sum("coordinate", skipna=False) ** 0.5
         return distance.assign_attrs(units="1", long_name=text)
 
-    return {
+    distances = {
         "distance": norm(at - training, "distance of parameters from training"),
         "moved": norm(at - at.isel(save=0), "distance of parameters from their start"),
     }
+    if top is not None:
+        along = abs(((at - training) * top).sum("coordinate", skipna=False))
+        text = "part of the distance from training along the top eigenvector there"
+        distances["distance_along_top"] = along.assign_attrs(units="1", long_name=text)
+    return distances
 
 
 def own_error_of(

@@ -1,7 +1,7 @@
 """The jobs of a study: the rows of one group, and how to run them."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,18 +85,24 @@ class Job:
         """The program of a tile, from what a chunk is given; JAX compiles the same one."""
         return traced(make_tile(self.row, self.vary_data), seeds, hypers, data, self.vary_data)
 
-    def hypers_of(self, rows: np.ndarray, share: float = 1.0) -> dict[str, np.ndarray]:
+    def hypers_of(
+        self,
+        rows: np.ndarray,
+        share: float = 1.0,
+        given: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Hyperparameters of some rows in the problem's precision, derived ones included.
 
         Args:
             rows: their numbers.
             share: of its tolerances, at which a flow that is solved twice is to be solved.
+            given: values in place of the plan's, of the shape of `rows`.
         """
         study, specs = self.group.study, self.problem.hypers
         read = {spec.name for spec in (*specs, *study.optimiser.hypers)}
         hypers = {
             name: values.astype(self.problem.precision)
-            for name, values in self.plan.hypers_of(rows).items()
+            for name, values in {**self.plan.hypers_of(rows), **(given or {})}.items()
             if name in read
         }
         hypers = study.with_shares_of_run(hypers, specs)
@@ -236,7 +242,10 @@ def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
     """
     scaled, asked = study.optimiser.denominator is not None, study.settings
     curves = asked.curvature and dynamics in ("train", *(() if scaled else ("flow",)))
-    curved = (sharpness(asked.curvature, _LANCZOS + asked.curvature),) if curves else ()
+    # Of training beside its limits: how far apart the two are along it, see `distances_of`.
+    directed = bool(asked.against) and dynamics == "train"
+    depth = _LANCZOS + asked.curvature
+    curved = (sharpness(asked.curvature, depth, directed),) if curves else ()
     return (*((position(),) if asked.against else ()), *curved)
 
 

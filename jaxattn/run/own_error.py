@@ -58,7 +58,8 @@ def make_flow_row(
 
 
 def distance_between(
-    one: Float[np.ndarray, "save coordinate"], other: Float[np.ndarray, "save coordinate"]
-) -> Float[np.ndarray, " save"]:
+    one: Float[np.ndarray, "*row save coordinate"],
+    other: Float[np.ndarray, "*#row #save coordinate"],
+) -> Float[np.ndarray, "*row save"]:
     """How far two positions are apart, as training is from its limits."""
     return np.sqrt(np.sum((one - other) ** 2, axis=-1))

@@ -1,6 +1,6 @@
 """The rows of a group, ready to run: as they come out of a chunk, with labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
 from jaxattn.core.fingerprint import fingerprint
 from jaxattn.probes.record import Keep
 from jaxattn.results.dataset import block
-from jaxattn.results.derived import distances_of, own_error_of, with_times
+from jaxattn.results.derived import POSITIONS, distances_of, own_error_of, with_times
 from jaxattn.run.data_source import MOST_BYTES, Sources
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import trim_memory
@@ -126,7 +126,8 @@ class Runner:
         again = self._own_error(out, real)
         beside = None
         if self.beside is not None:
-            beside = np.asarray(self._run(self.beside, rows, real.size).measures["position"])
+            measures = self._run(self.beside, rows, real.size).measures
+            beside = {name: np.asarray(measures[name]) for name in POSITIONS if name in measures}
         ds = self._labelled(out, real, beside, again)
         trim_memory()
         return ds, out.params
@@ -204,25 +205,40 @@ class Runner:
     @cached_property
     def outputs(self) -> Trajectory:
         """Shapes and types of what one row gives; found without compiling anything."""
+        return self._outputs_of(self.job)
+
+    @cached_property
+    def outputs_beside(self) -> Trajectory | None:
+        """Shapes and types of the training that a row of a limit has beside it."""
+        return None if self.beside is None else self._outputs_of(self.beside)
+
+    def _outputs_of(self, job: Job) -> Trajectory:
         return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._traced().out_info
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype),
+            self._traced(job).out_info,
         )
 
     @cached_property
     def fingerprint(self) -> str:
         """Of what its rows compute, and of the first one's data."""
         *_, data = self.arguments(np.zeros((1, 1), dtype=int))
-        return fingerprint(self._traced().jaxpr, data)
+        return fingerprint(self._traced(self.job).jaxpr, data)
 
-    def _traced(self) -> Any:
-        """The program of a tile; JAX remembers it until it is compiled."""
-        return self.job.traced(*self.arguments(np.zeros((1, self.plan.tile), dtype=int)))
+    def _traced(self, job: Job) -> Any:
+        """The program of a tile of `job`; JAX remembers it until it is compiled."""
+        rows = np.zeros((1, self.plan.tile), dtype=int)
+        return job.traced(self.plan.seed_of(rows), job.hypers_of(rows), self.sources.of(job, rows))
 
     @cached_property
     def template(self) -> xr.Dataset:
         """One row as it comes from `run`, all zeros: names, dims, types and labels."""
-        zeros = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), self.outputs)
-        return self._labelled(zeros, np.zeros(1, dtype=int))
+
+        def zeros(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+            return np.zeros((1, *leaf.shape), leaf.dtype)
+
+        out, beside = jax.tree.map(zeros, (self.outputs, self.outputs_beside))
+        training = None if beside is None else beside.measures
+        return self._labelled(out, np.zeros(1, dtype=int), training)
 
     def one_row(self) -> tuple[PyTree, PyTree, Splits]:
         """Shapes and types of what one row is given."""
@@ -235,7 +251,7 @@ class Runner:
         self,
         out: Trajectory,
         rows: np.ndarray,
-        beside: np.ndarray | None = None,
+        beside: Mapping[str, np.ndarray] | None = None,
         again: np.ndarray | None = None,
     ) -> xr.Dataset:
         """Rows with names.
@@ -243,16 +259,17 @@ class Runner:
         Args:
             out: the rows.
             rows: their numbers.
-            beside: positions of training, where these are of a limit.
+            beside: `POSITIONS` of training, where these are of a limit.
             again: the own error of row 0, where it is one of these.
         """
         specs = self.job.specs(self.sources.names(self.job))
         ds = block(out, {"row": rows.tolist()}, specs, self.job.parts)
         if "position" in ds:
-            at = ds["position"]
-            ds = ds.drop_vars("position").assign(
-                distances_of(at, at if beside is None else at.copy(data=beside))
-            )
+            at, top = ds["position"], ds.get("top_direction")
+            training = at if beside is None else at.copy(data=beside["position"])
+            if beside is not None and "top_direction" in beside:
+                top = at.copy(data=beside["top_direction"])
+            ds = ds.drop_vars(POSITIONS, errors="ignore").assign(distances_of(at, training, top))
             ds = ds.drop_vars("coordinate", errors="ignore")
             if self.group.dynamics != "train":
                 place = None if again is None else rows.tolist().index(0)

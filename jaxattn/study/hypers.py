@@ -26,6 +26,7 @@ RESERVED = (
     *("paradigm", "dynamics", "seed", "save", "split", "part", "row", "status"),
     *("step", "time", "gradients", "natural_inference", "learning_examples"),
     *("picture", "picture_foreground", "picture_seen", "distance", "moved", "own_error"),
+    "distance_along_top",
 )
 """Names that every result has for itself, beside those of its measures."""
 

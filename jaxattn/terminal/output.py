@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxattn.core.text import printable
 
-__all__ = ["answer", "complain", "print_json", "show"]
+__all__ = ["answer", "complain", "note", "print_json", "show"]
 
 # Imported by the command line before it knows what is asked for: nothing heavy up here.
 
@@ -17,6 +17,11 @@ __all__ = ["answer", "complain", "print_json", "show"]
 def complain(text: str) -> None:
     """One line on standard error."""
     print(f"jaxattn: {printable(text)}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """One line on standard error of how things go."""
+    print(printable(text), file=sys.stderr)
 
 
 def show(*parts: Any) -> None:

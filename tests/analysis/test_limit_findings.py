@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from example_limits import POWERS, RATES, example_limits
+import xarray as xr
+from example_limits import POWERS, RATES, example_limits, growing
 from example_results import end, example_result
 
 from jaxattn.analysis.findings import findings
@@ -50,7 +51,8 @@ def test_a_departure_is_said_with_its_time_and_step_and_where_there_is_none_that
     )
     assert text.endswith(
         "no edge of stability is passed before; it is the error of steps of this size, which falls "
-        "as the learning rate to the power 1.00."
+        "as the learning rate to the power 1.00. The distance is 1.00 times what order 1 predicts "
+        "from the rate 0.025."
     )
     assert said(ds, "soft and hard never leave the modified flow")
 
@@ -85,17 +87,88 @@ def test_an_own_error_that_is_not_known_is_said_and_of_a_stochastic_limit_nothin
     assert not any("own error" in text for text in texts(example_limits()))
 
 
-def test_a_departure_after_the_edge_is_put_down_to_it_and_one_before_is_not():
-    late = example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE)
-    # The edge at 4.57, left at 6.06; there is a save every 0.4.
-    text = said(late, LEFT)
-    assert "passed the edge of stability by then" in text
-    assert "is seen to have reached 2 by step 12 (time 4.8)." in text
+def test_a_departure_by_growth_past_the_edge_is_put_down_to_it_and_one_before_is_not():
+    late = growing(example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE))
+    # The edge at 4.57, left at 6.06; there is a save every 0.4, at each step. From 12 to 16 the
+    # product is 2.08 to 2.64.
+    assert said(late, LEFT).endswith(
+        "Why: growth past the edge of stability; learning rate times sharpness is seen to have "
+        "reached 2 by step 12 (time 4.8), and the part of the distance along the top eigenvector, "
+        "90 %, grows 1.35 times a step, where 1.35 is expected."
+    )
+    first = departure_records(late)[0]
+    assert first["why"] == "edge of stability"
+    factors = 0.4 * (1 + 7 * np.arange(12, 17) / 20) - 1
+    expected = np.exp(np.mean(np.log(factors[1:]) + np.log(factors[:-1])) / 2)
+    assert first["growth"] == pytest.approx(expected, rel=1e-6)
+    assert first["expected_growth"] == pytest.approx(expected, rel=1e-6)
+    assert first["along"] == pytest.approx(0.9)
     early = example_limits(powers={"flow": (0.06, 1.0)}, sharpest=EDGE)
     # Left at 3.03.
     assert "Why at 0.4" not in said(early, LEFT)
     assert "no edge of stability is passed before" in said(early, LEFT)
     assert "soft is seen to have reached the edge of stability" in " ".join(texts(early))
+
+
+@pytest.mark.parametrize(("share", "pace"), [(0.9, 0.3), (0.9, 3.0), (0.5, 1.0)])
+def test_past_the_edge_without_growth_along_the_eigenvector_it_is_the_error_of_steps(share, pace):
+    ds = growing(example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE), share, pace)
+    assert departure_records(ds)[0]["why"] == "finite steps"
+    text = said(ds, LEFT)
+    assert (
+        "the edge of stability is passed by step 12 (time 4.8), but it is not growth past" in text
+    )
+    assert f"along the top eigenvector, {100 * share:.0f} %, grows {1.3504**pace:.3g} times" in text
+    assert "where 1.35 is expected; it is the error of steps of this size, which falls" in text
+    assert text.endswith("The distance is 1.00 times what order 1 predicts from the rate 0.025.")
+
+
+def test_where_no_growth_can_be_seen_that_is_said():
+    ds = example_limits(powers={"flow": (0.03, 1.0)}, sharpest=EDGE)
+    assert "no growth along the top eigenvector is seen between" in said(ds, LEFT)
+    # Past the edge from the start, and left at the first save after it.
+    at_once = growing(example_limits(powers={"flow": (0.6, 1.0)}, sharpest=80.0, rates=(0.4, 0.1)))
+    at_once["sharpness"] += 8
+    text = said(at_once, LEFT)
+    assert "the edge of stability is passed from the start, but no growth along" in text
+    assert departure_records(at_once)[0]["edge_step"] == 0
+
+
+def test_the_excess_over_what_smaller_rates_predict_is_said_with_its_spread():
+    ds = example_limits(powers={"flow": (0.03, 1.0), "modified": (0.1, 2.0)})
+    # Seeds 1 and 2 of the largest rate are further by a third and a half.
+    ds["distance"].loc[{"learning_rate": 0.4}] *= xr.DataArray([1, 4 / 3, 3 / 2], dims="seed")
+    first = departure_records(ds)[0]
+    assert first["why"] == "finite steps"
+    assert first["from_rate"] == 0.025
+    assert (first["excess"], first["excess_low"]) == (pytest.approx(4 / 3), pytest.approx(1))
+    assert first["excess_high"] == pytest.approx(3 / 2)
+    assert said(ds, LEFT).endswith(
+        "The distance is 1.33 times (1.00 to 1.50 over seeds) what order 1 predicts from the rate "
+        "0.025."
+    )
+    # By the order that the limit has.
+    assert "what order 2 predicts" in said(ds, "soft is seen to have left the modified flow")
+    two = example_limits(powers={"flow": (0.06, 1.0)})
+    assert said(two, LEFT).endswith(
+        "The distance is 1.00 times at 0.4 and 1.00 times at 0.2 what order 1 predicts from the "
+        "rate 0.025."
+    )
+
+
+def test_where_no_smaller_rate_can_be_relied_on_no_prediction_is_made():
+    one = example_limits(rates=(0.4,))
+    assert said(one, LEFT).endswith("No smaller rate predicts how large that is.")
+    # A smaller rate whose distance may be the solver's, or that diverged, predicts nothing.
+    rough = example_limits(powers={"flow": (0.06, 1.0)}, rates=(0.4, 0.2, 0.1), own_error=5e-4)
+    records = departure_records(end(rough, Status.DIVERGED, learning_rate=0.1))
+    np.testing.assert_array_equal([record["from_rate"] for record in records[:2]], [0.2, np.nan])
+    text = said(end(rough, Status.DIVERGED, learning_rate=0.1), LEFT)
+    assert text.endswith("the rate 0.2. No smaller rate predicts how large that is at 0.2.")
+    batches = said(example_limits(batch_size=16), LEFT)
+    assert batches.endswith(
+        "No order is expected with minibatches, so smaller rates do not predict it."
+    )
 
 
 def test_how_far_below_the_edge_training_stays_is_said():
@@ -170,7 +243,7 @@ def test_seeds_that_part_are_counted():
 def test_one_rate_one_seed_and_other_axes_are_said_without_an_interval_or_order():
     one = example_limits(rates=(0.4,), seeds=1)
     assert not any("to order" in text for text in texts(one))
-    assert "steps of this size." in said(one, LEFT)
+    assert "steps of this size. No smaller rate predicts" in said(one, LEFT)
     assert any("[" not in text for text in texts(example_limits(seeds=1)) if "to order" in text)
     ds = example_limits().expand_dims(temperature=[1.0, 2.0], axis=-1)
     assert "soft (temperature 2) to 1.00" in said(ds, "gradient flow to order")
@@ -178,7 +251,7 @@ def test_one_rate_one_seed_and_other_axes_are_said_without_an_interval_or_order(
 
 
 def test_records_are_one_a_limit_paradigm_and_rate():
-    records = departure_records(example_limits(sharpest=EDGE))
+    records = departure_records(growing(example_limits(sharpest=EDGE)))
     assert len(records) == len(POWERS) * 2 * len(RATES)
     first = records[0]
     assert (first["limit"], first["paradigm"], first["learning_rate"]) == ("flow", "soft", 0.4)

@@ -533,7 +533,7 @@ def test_reproduce_without_a_name_lists_every_experiment_with_what_it_is_about(
 
 
 def test_help_answers_without_jax_and_every_command_shows_an_example(tmp_path: Path) -> None:
-    commands = ("compare", "theory", "reproduce", "doctor")
+    commands = ("compare", "critical-rate", "theory", "reproduce", "doctor")
     asked = [("--help",), *((name, "--help") for name in commands)]
     (general, *each), modules = run_many(asked, tmp_path)
     assert {"jax", "numpy", "xarray", "matplotlib", "rich.progress"} & set(modules) == set()

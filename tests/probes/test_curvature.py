@@ -11,7 +11,8 @@ from jax.flatten_util import ravel_pytree
 from jaxattn.core.contracts import InputError
 from jaxattn.core.part_rates import rate_scale
 from jaxattn.models import linear, mlp
-from jaxattn.probes.curvature import DEPTH, sharpness, top_eigenvalues
+from jaxattn.probes.curvature import DEPTH, sharpness, top_curvature, top_eigenvalues
+from jaxattn.probes.position import COORDINATES, WHOLE, coordinates_of
 from jaxattn.problems.attention_problem import attention_problem
 
 PARADIGMS = ("soft", "hard", "lvml")
@@ -163,6 +164,58 @@ def test_a_scale_multiplies_the_hessian_from_both_sides(rng):
     np.testing.assert_allclose(found, exact, rtol=0, atol=ROUNDING * abs(exact).max())
 
 
+# Where nothing has to be projected, and Lanczos takes as many steps as there are parameters.
+SCALES = {"alike": [1.0, 1.0], "apart": [0.1, 10.0], "one that stays": [0.0, 1.0]}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_along_the_direction_a_step_multiplies_errors_by_one_number_and_mixes_in_no_other(
+    rng, name
+):
+    matrix = turned(np.linspace(-3, 5, 10))
+    scale = jnp.asarray(np.repeat(SCALES[name], 5), PRECISION)
+    found = jit(lambda: top_curvature(bowl(matrix), jnp.ones(10, PRECISION), scale, 1))()
+    assert float(jnp.linalg.norm(found.direction)) == pytest.approx(1, abs=10 * EPS)
+    rate, errors = 0.7, rng.normal(size=(20, 10)) * (np.asarray(scale) > 0)
+    after = errors - rate * (errors @ np.asarray(matrix, float)) * np.asarray(scale)
+    by = 1 - rate * float(found.eigenvalues[0])
+    along = np.asarray(found.direction, float)
+    # The tilt moves eigenvectors by its size over the gap, here a ninth of the whole spectrum.
+    size = 10 * abs(after).max()
+    np.testing.assert_allclose(after @ along, by * (errors @ along), atol=9 * ROUNDING * size)
+
+
+def test_the_direction_is_the_eigenvector_whatever_lies_beside_it_in_the_spectrum():
+    for name, spectrum in SPECTRA.items():
+        # Its place among the columns of the turn is the first.
+        matrix = turned(np.asarray(spectrum))
+        found = jit(
+            lambda matrix: (
+                top_curvature(
+                    bowl(matrix), jnp.ones(len(matrix), PRECISION), jnp.ones(len(matrix), PRECISION)
+                ).direction
+            )
+        )(matrix)
+        exact = np.linalg.eigh(np.asarray(matrix, float))[1][:, -1]
+        if name == "two nearly equal":
+            assert float(found @ matrix @ found) == pytest.approx(2, rel=1e-6)
+            continue
+        # The least gap is a fiftieth of the largest eigenvalue by size.
+        assert abs(float(found @ exact)) == pytest.approx(1, abs=(100 * ROUNDING) ** 2 + 10 * EPS)
+
+
+def test_a_direction_is_kept_where_positions_are(rng):
+    size = WHOLE * COORDINATES + 1
+    heavy = int(rng.integers(size))
+    weights = jnp.ones(size, PRECISION).at[heavy].set(3.0)
+    measure = unscaled(sharpness(1, 8, direction=True), lambda p: jnp.sum(weights * p**2) / 2)
+    found = jit(measure)(jnp.ones(size, PRECISION))
+    axis = coordinates_of(jnp.zeros(size, PRECISION).at[heavy].set(1.0))
+    assert found["top_direction"].shape == axis.shape == (COORDINATES,)
+    assert abs(float(found["top_direction"] @ axis)) == pytest.approx(1, abs=1e-3)
+    assert "top_direction" not in unscaled(sharpness(1, 8), jnp.sum)(jnp.ones(9, PRECISION))
+
+
 def test_a_rate_of_the_focus_model_scales_its_part_alone():
     params = {"shared": {}, "focus": {"u": jnp.ones(2)}, "classify": {"w": jnp.ones((2, 3))}}
     assert jax.tree.all(jax.tree.map(jnp.array_equal, rate_scale(params, {}), params))
@@ -176,17 +229,22 @@ def test_rows_are_measured_as_each_alone_and_one_that_is_not_finite_spoils_no_ot
     rows = (
         jnp.asarray(rng.normal(size=(4, 6)), PRECISION).at[1, 2].set(jnp.nan).at[3, 0].set(jnp.inf)
     )
-    measure = unscaled(sharpness(2), lambda p: jnp.sum(p**4) + jnp.prod(p))
+    probe = sharpness(2, direction=True)
+    measure = unscaled(probe, lambda p: jnp.sum(p**4) + jnp.prod(p))
     together, alone = jit(jax.vmap(measure))(rows), [jit(measure)(params) for params in rows]
     for name, values in together.items():
         each = np.stack([row[name] for row in alone])
-        np.testing.assert_allclose(values, each, rtol=10 * ROUNDING)
+        if name == "top_direction":
+            values, each = abs(values), abs(each)
+            np.testing.assert_allclose(values, each, atol=100 * ROUNDING)
+        else:
+            np.testing.assert_allclose(values, each, rtol=10 * ROUNDING)
         assert np.isfinite(each.reshape(4, -1)).all(axis=-1).tolist() == [True, False, True, False]
 
 
 def test_a_sharpness_calls_no_library_that_waits_for_threads_of_xla():
     # Two such programs at once on two cores have waited for each other for ever.
-    measure = jax.jit(unscaled(sharpness(), lambda p: jnp.sum(p**4)))
+    measure = jax.jit(unscaled(sharpness(direction=True), lambda p: jnp.sum(p**4)))
     assert "lapack" not in measure.lower(jnp.ones(5, PRECISION)).as_text()
 
 
@@ -195,6 +253,8 @@ def test_a_probe_is_one_static_component_and_labels_what_it_measures():
     assert hash(sharpness(2)) != hash(sharpness(3))
     measure = unscaled(sharpness(2), lambda p: jnp.sum(p**2))
     found = jax.eval_shape(measure, jnp.ones(5))
+    directed = [spec.name for spec in sharpness(2, direction=True).specs]
+    assert directed == [*(spec.name for spec in sharpness(2).specs), "top_direction"]
     specs = {spec.name: spec for spec in sharpness(2).specs}
     assert specs.keys() == found.keys()
     for name, values in found.items():

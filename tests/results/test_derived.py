@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from example_limits import example_limits
 
 from jaxattn.results.derived import first_crossing, with_distances
@@ -71,3 +72,20 @@ def test_positions_become_distances_from_training_and_from_the_start():
     assert (found["distance"].sel(dynamics="train") == 0).all()
     np.testing.assert_allclose(found["moved"].sel(dynamics="flow").isel(save=16), 2 * root)
     assert (found["moved"].sel(dynamics="train") == 0).all()
+    assert "distance_along_top" not in found
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_part_of_a_distance_along_the_top_eigenvector_of_training_has_no_sign(sign):
+    ds = example_limits(("soft",), (0.4,), seeds=1)
+    at = ds["distance"].expand_dims(coordinate=2, axis=-1).copy()
+    at[:] = 0.0
+    at.loc[{"dynamics": "flow"}] = [3.0, 4.0]
+    top = xr.full_like(at, np.nan)
+    top.loc[{"dynamics": "train"}] = [0.6 * sign, -0.8 * sign]
+    ds = ds.drop_vars(["distance", "moved"]).assign(position=at, top_direction=top)
+    found = with_distances(ds)
+    assert not {"position", "top_direction"} & set(found)
+    np.testing.assert_allclose(found["distance"].sel(dynamics="flow"), 5.0)
+    np.testing.assert_allclose(found["distance_along_top"].sel(dynamics="flow"), 1.4)
+    assert (found["distance_along_top"].sel(dynamics=["train", "modified"]) == 0).all()

@@ -87,6 +87,11 @@ def test_all_rows_end_well_and_say_how_far_they_are_from_training(held: xr.Datas
     assert (held["distance"].isel(save=0) == 0).all()
     assert (held["distance"].sel(dynamics="train") == 0).all()
     assert (held["distance"].sel(dynamics=["flow", "modified"]).isel(save=-1) > 0).all()
+    # Along one direction no further than in all.
+    along, far = held["distance_along_top"], held["distance"]
+    assert (along <= far * (1 + 1e-12)).all()
+    assert (along.sel(dynamics=["flow", "modified"]).isel(save=-1) > 0).all()
+    assert "top_direction" not in held
     # Measured along training and its flow.
     assert (held["sharpness"].sel(dynamics=["train", "flow"]) > 0).all()
     assert held["sharpness"].sel(dynamics="modified").isnull().all()

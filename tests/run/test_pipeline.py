@@ -42,7 +42,7 @@ def test_limits_beside_a_sweep_are_those_beside_a_comparison(tmp_path: Path) -> 
         asked = jaxattn.compare(
             orthogonal(**BAGS), None, "soft", hypers, 2, against="modified", **SMALL
         )
-    assert {"distance", "moved", "sharpness"} <= set(found)
+    assert {"distance", "moved", "sharpness", "distance_along_top"} <= set(found)
     assert (found["distance"].sel(dynamics="modified").isel(save=-1) > 0).all()
     assert_same(found, asked)
     page = report(tmp_path / "sweep").path.read_text()

@@ -86,8 +86,10 @@ def row_bytes(runner: Runner) -> RowBytes:
         shared=pools if varied else pools + examples,
         own=_bytes((seeds, hypers)) + (examples if varied else 0),
         # Of a limit, those of the training beside it too.
-        outputs=sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(runner.outputs))
-        * (1 if runner.beside is None else 2),
+        outputs=sum(
+            leaf.size * leaf.dtype.itemsize
+            for leaf in jax.tree.leaves((runner.outputs, runner.outputs_beside))
+        ),
         labelled=sum(variable.nbytes for variable in variables.values()),
         labelling=8 * _CROSSING * max(crossed, default=0),
         kept=pools + min(kept, runner.sources.most + examples),

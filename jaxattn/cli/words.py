@@ -1,0 +1,60 @@
+"""What words on the command line mean that several commands read."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxattn.cli.commands import Compare, CriticalRate
+from jaxattn.core.errors import InputError
+
+__all__ = ["task_of", "with_hypers"]
+
+_TASK_FLAGS = ("segments", "classes", "foreground")
+
+
+def task_of(command: Compare | CriticalRate) -> Any:
+    """The task with the sizes that were asked for.
+
+    Raises:
+        InputError: no such task, or a size that it does not have.
+    """
+    from jaxattn.core.lookup import resolve
+    from jaxattn.tasks import TASKS
+
+    factory = resolve("task", TASKS, command.task)
+    given = {name: getattr(command, name) for name in _TASK_FLAGS}
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"--{name}: {command.task} has no such setting, expected one of "
+                f"{', '.join('--' + word for word in known)}; drop it."
+            )
+    return factory(**given)
+
+
+def with_hypers(words: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """`known` hyperparameters and those of ``--hypers``, one or several numbers each.
+
+    Raises:
+        InputError: a word that is none, or a name that is given twice.
+    """
+    hypers = dict(known)
+    for word in words:
+        name, equals, text = word.partition("=")
+        try:
+            values = tuple(float(value) for value in text.split(","))
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise InputError(
+                f"--hypers: got {word!r}, expected NAME=VALUE or NAME=VALUE,VALUE with numbers."
+            )
+        if name in hypers:
+            raise InputError(
+                f"--hypers: got {word!r}, but {name} is given twice; expected each once, "
+                "learning_rate and switch_time by flags of their own."
+            )
+        hypers[name] = values[0] if len(values) == 1 else values
+    return hypers
