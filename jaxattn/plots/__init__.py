@@ -13,6 +13,7 @@ from jaxattn.plots.distribution import distribution
 from jaxattn.plots.drawing import Drawing, gallery
 from jaxattn.plots.error_cells import error_cells
 from jaxattn.plots.error_cells_by_class import error_cells_by_class
+from jaxattn.plots.forest import answers
 from jaxattn.plots.limit_gaps import distance, distances
 from jaxattn.plots.limit_orders import orders
 from jaxattn.plots.limit_sharpness import sharpness, sharpnesses
@@ -29,6 +30,7 @@ __all__ = [
     "accuracy",
     "answer_map",
     "answer_maps",
+    "answers",
     "attention_on_images",
     "beside_flow",
     "distance",

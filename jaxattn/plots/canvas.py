@@ -1,7 +1,7 @@
 """Figures to draw on, and what fits on them."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -67,10 +67,19 @@ def new_panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
-def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, np.ndarray]:
-    """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes."""
+def new_grid(
+    rows: int, columns: int, height: float, heights: Sequence[float] | None = None
+) -> tuple[Figure, np.ndarray]:
+    """A figure of its own, unknown to pyplot, as wide as a column: ``[row, column]`` of axes.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        height: of the figure, in inches.
+        heights: how high the rows are beside each other; by default they are equally high.
+    """
     figure = Figure(figsize=(_COLUMN[0], height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
 
 
 class Panel(NamedTuple):

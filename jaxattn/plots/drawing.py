@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxattn.analysis.contrasts import contrasts
 from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import discover
 from jaxattn.plots.canvas import own_figures
@@ -47,6 +49,13 @@ class Story:
     """A result, and what the captions of its figures have in common."""
 
     ds: xr.Dataset
+    table: pd.DataFrame | None = None
+    """Its contrasts, where they are known already."""
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        """Of `jaxattn.analysis.contrasts.contrasts`."""
+        return contrasts(self.ds) if self.table is None else self.table
 
     @cached_property
     def setting(self) -> Setting:
@@ -104,12 +113,15 @@ def entries() -> list[Entry]:
     return sorted(every, key=lambda entry: entry.place)
 
 
-def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawing]:
+def gallery(
+    results: xr.Dataset, solved: xr.Dataset | None = None, table: pd.DataFrame | None = None
+) -> list[Drawing]:
     """Every figure that a result allows; what it cannot give (no flow, no pictures) is not there.
 
     Args:
         results: of `jaxattn.compare` or `jaxattn.open`.
         solved: the same paradigms in the solvable setting, where that was run beside.
+        table: `jaxattn.analysis.contrasts.contrasts` of the results, where the caller has them.
 
     Returns:
         Drawings of different names. Each makes a new figure, unknown to pyplot, when asked to.
@@ -117,7 +129,7 @@ def gallery(results: xr.Dataset, solved: xr.Dataset | None = None) -> list[Drawi
     Raises:
         InputError: not a result.
     """
-    story = Story(results)
+    story = Story(results, table)
     beside = story if solved is None else Story(solved)
     drawings: list[Drawing] = []
     for entry in entries():

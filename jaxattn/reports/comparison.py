@@ -9,6 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn import plots
+from jaxattn.analysis.answers import answers
+from jaxattn.analysis.claims import claims
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.findings import Finding, findings
 from jaxattn.analysis.limit_departures import departure_records
@@ -17,8 +19,9 @@ from jaxattn.analysis.measures import heading_of, in_columns
 from jaxattn.analysis.paired_differences import differences
 from jaxattn.analysis.scope import error_words, scope_words
 from jaxattn.analysis.summary import own_rule, summary
-from jaxattn.analysis.wording import listed
+from jaxattn.analysis.wording import capital, listed
 from jaxattn.core.contracts import InputError
+from jaxattn.reports.first_screen import answers_section, claims_section
 from jaxattn.reports.late import after_results, first_of
 from jaxattn.reports.page import Cell, Collapsible, Figure, Page, Section, Table, cell, render
 from jaxattn.reports.parts import REPORT, grid_words, page_of, pictures, run_facts, sentences_or
@@ -29,6 +32,9 @@ __all__ = ["report_into"]
 
 _PANELS = ("focus", "accuracy")
 """What the overview shows side by side: files of their own, and on the page once."""
+
+_FIRST = ("overview", "answers")
+"""Figures that are seen at once, beside the answers."""
 
 _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
@@ -58,13 +64,14 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
     solved = folder / "population" / RESULTS
     path = folder / REPORT
     with after_results("report", folder):
-        drawings = plots.gallery(results, open_run(solved) if solved.is_file() else None)
+        table = contrasts(results)
+        beside = open_run(solved) if solved.is_file() else None
+        drawings = plots.gallery(results, beside, table)
         figures, failed = pictures(drawings, folder)
         if "overview" in figures:
             figures = {name: each for name, each in figures.items() if name not in _PANELS}
-        table = contrasts(results)
         said = findings(results, table)
-        page = _page(results, table, said, [*figures.values()], [*map(str, failed)], run)
+        page = _page(results, table, said, figures, [*map(str, failed)], run)
         write_bytes(path, render(page).encode())
     if failed:
         raise first_of(failed)
@@ -75,17 +82,28 @@ def _page(
     ds: xr.Dataset,
     table: pd.DataFrame,
     said: Sequence[Finding],
-    figures: Sequence[Figure],
+    figures: Mapping[str, Figure],
     undrawn: Sequence[str],
     run: Mapping[str, Any],
 ) -> Page:
     spec = spec_of(ds)
     names = listed(map(str, ds["paradigm"].values))
     failures = [*(finding.text for finding in said if finding.measure == "status"), *undrawn]
+    spoken = {finding.measure for finding in said}
+    answered = [one for one in answers(ds, table) if one.question in spoken]
+    questions = {one.question for one in answered}
+    others = [finding for finding in said if finding.measure not in questions]
+    # Where nothing is answered, what there is to see is not folded.
+    first = _FIRST if answered else ()
+    shown = [each for name, each in figures.items() if name in first]
+    rest = [each._replace(open=not answered) for name, each in figures.items() if name not in first]
+    tables = [*_departures(ds), _ends(ds), *_judged(table), *_pairs(differences(ds))]
     sections = [
-        Section("Findings", _how_sure(ds, table), collapsibles=list(_collapsibles(said))),
-        Section("Figures", figures=figures),
-        Section("Numbers", tables=[*_departures(ds), _ends(ds), *_pairs(differences(ds))]),
+        answers_section(answered, _how_sure(ds, table), shown),
+        claims_section(claims(ds, table) if answered else []),
+        Section("Findings", collapsibles=list(_collapsibles(others, first=not answered))),
+        Section("Figures", figures=rest),
+        Section("Numbers", tables=[one._replace(open=False) for one in tables]),
         sentences_or("Failures", failures, "No run failed."),
     ]
     title = f"{spec.get('task', 'A comparison')}: {names} attention"
@@ -115,11 +133,12 @@ def _how_sure(ds: xr.Dataset, table: pd.DataFrame) -> str:
     return " ".join(filter(None, (error_words(table), scope_words(ds))))
 
 
-def _collapsibles(said: Sequence[Finding]) -> Iterator[Collapsible]:
+def _collapsibles(said: Sequence[Finding], first: bool) -> Iterator[Collapsible]:
+    """Findings by setting; those of the first few are open where they come `first`."""
     by_setting = groupby((finding for finding in said if finding.setting), lambda one: one.setting)
     for number, (setting, group) in enumerate(by_setting):
-        heading = setting[0].upper() + setting[1:]
-        yield Collapsible(heading, [finding.text for finding in group], open=number < _OPEN_FOLDS)
+        texts = [finding.text for finding in group]
+        yield Collapsible(capital(setting), texts, open=first and number < _OPEN_FOLDS)
     whole = [finding.text for finding in said if not finding.setting]
     if whole:
         yield Collapsible("", whole)
@@ -170,16 +189,33 @@ def _band(by_measure: pd.DataFrame, name: str) -> Cell:
     return Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
 
 
+def _judged(table: pd.DataFrame) -> list[Table]:
+    """All contrasts of the questions, with their verdicts."""
+    if table.empty:
+        return []
+    columns = [name for name in table.columns if name not in ("title", "split", "selection")]
+    note = (
+        "First minus second, each at its own best learning rate. low to high hold all together, "
+        "marginal low to marginal high each on its own; favour: seeds on the side of the estimate; "
+        "needed: about so many seeds would decide; delta: what counts as equal."
+    )
+    return [_whole("Contrasts of the questions", note, table[columns])]
+
+
+def _whole(title: str, note: str, table: pd.DataFrame) -> Table:
+    rows = [[cell(value) for value in line] for line in table.itertuples(index=False)]
+    return Table(title, note, [str(name).replace("_", " ") for name in table.columns], rows)
+
+
 def _pairs(table: pd.DataFrame) -> list[Table]:
     """Paired differences of all measures, without a verdict."""
     if table.empty:
         return []
     columns = [name for name in table.columns if name not in ("selection", "split")]
-    rows = [[cell(value) for value in line] for line in table[columns].itertuples(index=False)]
     note = (
         "Paradigm a minus paradigm b at the end of training, seed by seed, to be looked at: each "
         "interval is one on its own, and has no verdict. Effect size: mean over "
         "standard deviation of the differences (d_z); where times were not reached, the share of "
         "pairs in which a is later minus that in which it is sooner."
     )
-    return [Table("Paired differences", note, [name.replace("_", " ") for name in columns], rows)]
+    return [_whole("Paired differences", note, table[columns])]

@@ -346,7 +346,7 @@ def test_run_json_tells_times_apart_versions_devices_and_the_command(
 @pytest.mark.parametrize(
     "name",
     [
-        *("focus", "accuracy", "overview", "population"),
+        *("focus", "accuracy", "overview", "answers", "population"),
         *("error_cells", "error_cells_by_class", "answer_maps", "attention_on_images"),
     ],
 )

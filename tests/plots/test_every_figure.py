@@ -86,6 +86,13 @@ CASES = [
         ("class of the label", "share of the class [%]"),
         NO_RESULT,
     ),
+    Case(
+        plots.answers,
+        "comparison",
+        ("attention on the foreground", "accuracy [points]"),
+        NO_RESULT,
+        by_paradigm=False,
+    ),
     Case(plots.distribution, "comparison", (PARADIGM, "accuracy [%]"), NO_RESULT),
     Case(plots.rate_sensitivity, "comparison", ("learning rate", "accuracy [%]"), NO_RESULT),
     Case(plots.answer_map, "comparison", ("$a_z$", "$s_y$"), NO_RESULT, by_paradigm=False),
@@ -283,6 +290,6 @@ def test_every_figure_is_in_the_table() -> None:
 
 def test_every_entry_of_the_gallery_is_drawn_of_an_example() -> None:
     shown = {one.name for of in ("comparison", "limits") for one in plots.gallery(EXAMPLES[of]())}
-    assert len(shown) == 15
+    assert len(shown) == 16
     places = [entry.place for entry in entries()]
     assert len(set(places)) == len(places)

@@ -17,6 +17,7 @@ from jaxattn.core.contracts import InputError, Status
 
 EVERY = [
     "overview",
+    "answers",
     "focus",
     "accuracy",
     "error_cells",
@@ -57,7 +58,8 @@ def test_a_figure_that_a_result_cannot_give_is_not_there(whole: xr.Dataset) -> N
     many = whole.drop_vars(["error_cell_by_class", "class"])
     assert names(many) == without("error_cells_by_class")
     one = example_result(seeds=1, flow_seeds=1, theory=True)
-    assert names(one) == without("distribution_attention_foreground", "distribution_accuracy")
+    of_seeds = ("answers", "distribution_attention_foreground", "distribution_accuracy")
+    assert names(one) == without(*of_seeds)
     lost = end(whole, Status.DIVERGED, seed=[0, 1])
     assert names(lost) == without("beside_flow")
 
@@ -68,6 +70,7 @@ def test_an_unknown_foreground_leaves_the_figures_of_the_answers() -> None:
         ds[name][:] = np.nan
     ds["error_cell_by_class"][:] = np.nan
     assert names(ds) == [
+        "answers",
         "accuracy",
         "distribution_accuracy",
         "rate_sensitivity",
@@ -103,8 +106,10 @@ def test_captions_say_what_is_shown_and_its_numbers(whole: xr.Dataset) -> None:
         assert caption.endswith(".")
         assert len(caption.split()) > 30, name
         assert "nan" not in caption.split()
-        if name not in ("population", "rate_sensitivity"):
+        if name not in ("population", "rate_sensitivity", "answers"):
             assert "digits, learning rate 0.05, test split" in caption
+    assert "each at its own best learning rate" in captions["answers"]
+    assert "digits, test split" in captions["answers"]
     at = {"dynamics": "train", "learning_rate": 0.05, "split": "test", "paradigm": "lvml"}
     median = float(ds["attention_foreground"].sel(at).isel(save=-1).median("seed"))
     assert f"lvml {median:.2f}" in captions["focus"]

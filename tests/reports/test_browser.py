@@ -1,5 +1,6 @@
 """The report as a browser shows it, with no network: light and dark, on a desk and on a phone."""
 
+import html
 import json
 import re
 import shutil
@@ -26,7 +27,9 @@ QUIET = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
     *("--hide-scrollbars", "--proxy-server=127.0.0.1:9", "--enable-logging=stderr"),
 ]
-DESK, PHONE = "1200,900", "500,900"  # a headless window is never narrower than 500
+DESK = "1200,900"
+FRAME = "600,900"
+PHONE = 390  # pixels of a frame: a headless window is never narrower than 500
 DARK = "--blink-settings=preferredColorScheme=0"
 
 PROBE = """
@@ -46,7 +49,16 @@ head.firstElementChild.click();
 found.up = [head.getAttribute("aria-sort"), column()];
 head.firstElementChild.click();
 found.down = [head.getAttribute("aria-sort"), column()];
-document.body.dataset.found = JSON.stringify(found);
+const box = (element) => element.getBoundingClientRect();
+for (const fold of document.querySelectorAll("details")) fold.open = true;
+const sides = [...document.querySelectorAll(".cards > li, .scroll td")].map(box);
+found.unfolded = document.documentElement.scrollWidth;
+found.right = Math.max(...sides.map((side) => side.right));
+const cell = table.tBodies[0].rows[0].cells[1];
+found.label = getComputedStyle(cell, "::before").content;
+found.heading = head.parentElement.cells[1].textContent;
+found.sorts = box(head.firstElementChild).height;
+(window.frameElement?.ownerDocument ?? document).body.dataset.found = JSON.stringify(found);
 </script>
 </body>"""
 
@@ -74,13 +86,24 @@ def opened(page: Path, *flags: str) -> tuple[str, str]:
     return done.stdout, "\n".join(said)
 
 
-def probed(report: Path, folder: Path, *flags: str) -> dict[str, Any]:
-    """What a script at the end of the page finds; pictures are loaded by then."""
+def probed(report: Path, folder: Path, *flags: str, width: int = 0) -> dict[str, Any]:
+    """What a script at the end of the page finds; pictures are loaded by then.
+
+    Args:
+        report: the page.
+        folder: for the page with the script.
+        flags: of the browser.
+        width: of a frame in which the page is opened, in pixels; 0: it has the whole window.
+    """
     page = folder / "probed.html"
     probe = PROBE.replace("<script>", "<script>addEventListener('load', () => {").replace(
         "</script>", "});</script>"
     )
-    page.write_text(report.read_text().replace("</body>", probe))
+    text = report.read_text().replace("</body>", probe)
+    if width:
+        style = f"width:{width}px;height:800px;border:0"
+        text = f'<body><iframe style="{style}" srcdoc="{html.escape(text)}"></iframe></body>'
+    page.write_text(text)
     elements, said = opened(page, *flags, "--dump-dom", "--virtual-time-budget=5000")
     assert said == ""
     (found,) = re.findall(r'data-found="([^"]*)"', elements)
@@ -104,9 +127,35 @@ def test_a_click_sorts_a_table_and_another_turns_it_round(report, tmp_path):
     assert len(set(found["up"][1])) > 1
 
 
-def test_on_a_phone_nothing_sticks_out_at_the_side(report, tmp_path):
-    found = probed(report, tmp_path, f"--window-size={PHONE}")
-    assert found["wide"] <= found["width"] <= 500
+def test_on_a_phone_nothing_sticks_out_at_the_side_folded_or_not(report, tmp_path):
+    found = probed(report, tmp_path, f"--window-size={FRAME}", width=PHONE)
+    assert found["width"] == PHONE
+    assert found["wide"] <= PHONE
+    assert found["unfolded"] <= PHONE
+    assert found["right"] <= PHONE
+
+
+def test_on_a_phone_a_cell_says_its_heading_and_tables_can_still_be_sorted(report, tmp_path):
+    desk = probed(report, tmp_path, f"--window-size={DESK}")
+    phone = probed(report, tmp_path, f"--window-size={FRAME}", width=PHONE)
+    assert desk["label"] == "none"
+    assert json.loads(phone["label"]) == phone["heading"]
+    assert phone["sorts"] > 10
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs pdftotext (poppler-utils)")
+def test_in_print_nothing_is_folded(report, tmp_path):
+    printed, text = tmp_path / "page.pdf", report.read_text()
+    opened(report, f"--print-to-pdf={printed}")
+    told = subprocess.run(
+        ["pdftotext", str(printed), "-"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    folds = re.findall(r"<details><summary>.*?</summary>.*?</details>", text, re.DOTALL)
+    assert len(folds) == text.count("<details")
+    for fold in folds:
+        # The first words after the summary, without their tags.
+        words = html.unescape(re.sub(r"<[^>]*>", " ", fold.split("</summary>", 1)[1])).split()[:3]
+        assert words in [told[at : at + 3] for at in range(len(told))], words
 
 
 def test_in_the_dark_the_page_is_dark_and_its_text_is_light(report, tmp_path):

@@ -1,5 +1,6 @@
 """The report of a comparison, from results made up: what it shows, and what it must not."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 import xarray as xr
 from example_results import end, example_result
 
+from jaxattn.analysis.answers import answers
+from jaxattn.analysis.claims import claims
+from jaxattn.analysis.contrasts import contrasts
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.plots import gallery
 from jaxattn.reports.comparison import report_into
 from jaxattn.results.dataset import spec_of
-from jaxattn.results.files import write_json, write_results
+from jaxattn.results.files import open_run, write_json, write_results
 
 MEGABYTE = 1_000_000
 
@@ -66,10 +70,34 @@ def test_every_figure_of_the_result_is_on_the_page_and_beside_it(whole):
         assert (folder / "figures" / f"{drawing.name}.svg").is_file()
 
 
+def test_first_are_the_answers_then_what_shows_them_then_the_claims_and_all_else_is_folded(whole):
+    folder, text = whole
+    ds = open_run(folder)
+    table = contrasts(ds)
+    headings = re.findall(r"<h2 [^>]*>([^<]*)</h2>", text)
+    assert headings[:2] == ["Answers", "The paper&#39;s claims"]
+    _, first, second, rest = text.split("<h2 ", 3)
+    said = answers(ds, table)
+    cards = [html.unescape(card) for card in re.findall(r"<li><h3>.*?</li>", first)]
+    assert len(cards) == len(said) == 5
+    for card, answer in zip(cards, said, strict=True):
+        assert card.startswith(f"<li><h3>{answer.title}</h3><p>{answer.text}</p>")
+        assert answer.more in card
+    shown = re.findall(r"<h3>([^<]*)</h3>\s*<figure>", first)
+    assert shown == [
+        "Where the attention goes, and how well it answers",
+        "Every answer with its interval",
+    ]
+    for claim in claims(ds, table):
+        assert claim.name in second
+        assert claim.verdict in second
+    assert all("</details>" in after for after in re.split(r"<img |<table ", rest)[1:])
+
+
 def test_the_page_stands_alone_and_is_small(whole):
     _, text = whole
     assert not re.search(r'(src|href)="(?!data:|#)', text)
-    assert len(text.encode()) < 5 * MEGABYTE
+    assert len(text.encode()) < 3 * MEGABYTE
 
 
 @pytest.mark.slow
@@ -101,9 +129,15 @@ def test_where_all_failed_there_is_a_page_that_says_so(tmp_path):
     assert "No training run of 6 finished, so nothing is said of them" in text
 
 
-def test_one_seed_of_one_paradigm_has_a_page(tmp_path):
-    ds = example_result(paradigms=("soft",), learning_rates=(0.1,), seeds=1)
-    assert "One seed finished" in report(ds, tmp_path)
+@pytest.mark.parametrize("paradigms", [("soft",), ("soft", "hard")])
+def test_one_seed_has_a_page_without_answers_on_which_no_figure_is_folded(tmp_path, paradigms):
+    ds = example_result(paradigms=paradigms, learning_rates=(0.1,), seeds=1)
+    text = report(ds, tmp_path)
+    assert "One seed finished" in text
+    assert 'class="cards"' not in text
+    figures = text.split('id="figures"')[1].split("<h2 ")[0]
+    assert "<figure>" in figures
+    assert "<details>" not in figures
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def done(monkeypatch) -> xr.Dataset:
 
 
 def _gallery(*drawings: Drawing) -> Any:
-    return lambda ds, solved=None: list(drawings)
+    return lambda ds, solved=None, table=None: list(drawings)
 
 
 def _compare(folder: Path) -> xr.Dataset:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Cell", "Collapsible", "Figure", "Page", "Section", "Table", "cell"]
+__all__ = ["Card", "Cell", "Collapsible", "Figure", "Page", "Section", "Table", "cell"]
 
 
 class Cell(NamedTuple):
@@ -16,12 +16,13 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table that can be sorted by any of its columns."""
+    """A table that can be sorted by any of its columns; closed until asked for where not `open`."""
 
     title: str
     note: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    open: bool = True
 
 
 class Figure(NamedTuple):
@@ -32,6 +33,19 @@ class Figure(NamedTuple):
     content: bytes
     kind: str
     """``svg+xml`` or ``png``."""
+    open: bool = True
+    """Whether it is seen at once; others are a title until they are asked for."""
+
+
+class Card(NamedTuple):
+    """A short text under a heading of its own, among others of its kind."""
+
+    heading: str
+    text: str
+    mark: str = ""
+    """What it comes to, or where it holds, in a few words."""
+    more: str = ""
+    """What is told on request."""
 
 
 class Collapsible(NamedTuple):
@@ -47,6 +61,7 @@ class Section(NamedTuple):
 
     heading: str
     lead: str = ""
+    cards: Sequence[Card] = ()
     collapsibles: Sequence[Collapsible] = ()
     figures: Sequence[Figure] = ()
     facts: Sequence[tuple[str, str]] = ()
@@ -75,7 +90,8 @@ def cell(value: Any, digits: int = 3) -> Cell:
     if isinstance(value, float | np.floating):
         if np.isinf(value):
             return Cell("open", float(value))
-        return Cell(
-            f"{float(f'{value:.{digits}g}') + 0.0:g}".replace("-", "\N{MINUS SIGN}"), float(value)
-        )
+        # What has fewer digits than all others is next to 0, as an end that is open there.
+        shown = float(value) if abs(float(value)) >= np.finfo(float).tiny else 0.0
+        text = f"{float(f'{shown:.{digits}g}') + 0.0:g}"
+        return Cell(text.replace("-", "\N{MINUS SIGN}"), float(value))
     return Cell(str(value), str(value))

@@ -9,7 +9,7 @@ import pytest
 from hostile_text import HOSTILE
 
 from jaxattn.core.text import printable
-from jaxattn.reports.page import Collapsible, Figure, Page, Section, Table, cell, render
+from jaxattn.reports.page import Card, Collapsible, Figure, Page, Section, Table, cell, render
 
 EVIL = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>&amp;{{ 7 * 7 }}"
 VOID = {"meta", "link", "img", "br", "input"}
@@ -45,14 +45,16 @@ class Read(HTMLParser):
 def page(text: str = "digits") -> Page:
     sheet = Table(text, text, [text, "value"], [[cell(text), cell(1.5)], [cell(text), cell(None)]])
     figure = Figure(text, text, b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg+xml")
+    closed = figure._replace(open=False), sheet._replace(open=False)
     sections = [
         Section(
             "Findings",
             text,
+            [Card(text, text, text, text), Card(text, text)],
             collapsibles=[Collapsible(text, [text]), Collapsible(text, [text], open=False)],
         ),
-        Section("Figures", figures=[figure]),
-        Section("Numbers", tables=[sheet], facts=[(text, text)], code=[(text, text)]),
+        Section("Figures", figures=[figure, closed[0]]),
+        Section("Numbers", tables=[sheet, closed[1]], facts=[(text, text)], code=[(text, text)]),
     ]
     return Page(text, text, sections, text)
 
@@ -92,6 +94,27 @@ def test_the_page_can_be_found_ones_way_in_without_eyes_or_mouse():
     regions = [at for at in read.all("div") if at.get("role") == "region"]
     assert len(regions) == len(read.all("table"))
     assert all({"tabindex", "aria-label"} <= set(at) for at in regions)
+
+
+def test_every_cell_says_its_column_where_it_stands_as_a_block():
+    read = Read(render(page()))
+    assert [at["data-label"] for at in read.all("td")] == ["digits", "value"] * 4
+
+
+def test_what_is_folded_is_under_a_summary_and_its_heading_is_there():
+    text = render(page())
+    read = Read(text)
+    # A list of sentences, what more a card says, a figure and a table.
+    assert len(read.all("details")) == len(read.all("summary")) == 4
+    assert not any("open" in at for at in read.all("details"))
+    folds = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", text, re.DOTALL)
+    bodies = [body for heading, body in folds if "<h3>digits</h3>" in heading]
+    assert ["<figure>" in body for body in bodies] == [True, False]
+    assert ["<table" in body for body in bodies] == [False, True]
+    # In print nothing is folded.
+    assert re.search(
+        r"@media print \{[^@]*details::details-content \{ content-visibility: visible", text
+    )
 
 
 def test_headings_go_down_one_level_at_a_time():
