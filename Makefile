@@ -17,8 +17,8 @@ USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/pyt
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
-	$(BIN)/jaxattn compare digits --seeds 8 --learning-rates 0.02 0.05 --steps 800 --flow-seeds 2 \
-		--out runs/demo --overwrite
+	$(BIN)/jaxattn compare digits --segments 9 --foreground 0 1 2 3 4 --learning-rates 0.2 \
+		--batch-size 128 --seeds 16 --steps 800 --flow-seeds 1 --out runs/demo --overwrite
 
 # The tests of a file share what they set up and compile, so one worker runs them all.
 PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder

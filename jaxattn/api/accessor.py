@@ -70,6 +70,12 @@ class Accessor:
 
         return summary(self._ds, low, high)
 
+    def contrasts(self, split: str | None = None, confidence: float = 0.95) -> "pd.DataFrame":
+        """Every contrast of every question, judged: `jaxattn.analysis.contrasts.contrasts`."""
+        from jaxattn.analysis.contrasts import contrasts
+
+        return contrasts(self._ds, split, confidence)
+
     def findings(self) -> "list[Finding]":
         """`jaxattn.findings` of this result."""
         from jaxattn.analysis.findings import findings

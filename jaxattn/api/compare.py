@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.api import accessor
+from jaxattn.analysis.scope import too_few_words
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.core.question import Question
@@ -122,16 +123,18 @@ def compare(
     listeners = {name: given.pop(name) for name in ("progress", "on_chunk", "stopwatch")}
     _refuse_no_listeners(**listeners)
     study = resolve_settings(Settings(**given))
-    with _listening(progress, on_chunk) as to:
+    with _listening(progress, on_chunk, too_few_words(study)) as to:
         return run(study, to=to, stopwatch=stopwatch)
 
 
 @contextmanager
-def _listening(progress: bool, on_chunk: OnChunk | None) -> Iterator[Listener]:
+def _listening(progress: bool, on_chunk: OnChunk | None, note: str) -> Iterator[Listener]:
     if not progress:
         yield Listener(on_chunk=on_chunk)
         return
     with Reporter() as reporter:
+        if note:
+            reporter.on_note(note)
         yield Listener(reporter.on_progress, reporter.on_failed, on_chunk)
 
 

@@ -155,6 +155,7 @@ def _compare(command: Compare) -> int:
     from jaxattn.analysis.contrasts import contrasts, question_records
     from jaxattn.analysis.findings import findings
     from jaxattn.analysis.paired_differences import differences
+    from jaxattn.analysis.scope import too_few_words
     from jaxattn.analysis.summary import summary
     from jaxattn.experiments import compare_into
     from jaxattn.reports.compare_into import count_failed
@@ -170,6 +171,8 @@ def _compare(command: Compare) -> int:
     out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
+        if note := too_few_words(study):
+            reporter.on_note(note)
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears)
         )

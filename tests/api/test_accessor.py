@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 import jaxattn
 from jaxattn import plots
+from jaxattn.analysis.contrasts import contrasts
 from jaxattn.core.contracts import InputError
 
 FIGURES = ("accuracy", "focus", "learning", "overview", "orders", "sharpnesses", "error_cells")
@@ -49,6 +50,7 @@ def test_numbers_and_sentences_are_those_of_the_functions(ds: xr.Dataset) -> Non
     narrow = ds.jaxattn.summary(low=0.25, high=0.75)
     pd.testing.assert_frame_equal(narrow, jaxattn.summary(ds, 0.25, 0.75))
     assert ds.jaxattn.findings() == jaxattn.findings(ds)
+    pd.testing.assert_frame_equal(ds.jaxattn.contrasts(), contrasts(ds))
 
 
 def test_figures_are_the_functions_of_plots_that_take_a_result(ds: xr.Dataset) -> None:
