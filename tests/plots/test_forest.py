@@ -135,7 +135,7 @@ def test_grey_is_what_counts_as_equal(whole: xr.Dataset) -> None:
 
 def test_of_what_was_swept_the_first_value_is_drawn() -> None:
     ds = example_result(("soft", "hard"), temperatures=[0.5, 2.0], saves=3)
-    lines = [contrast("accuracy", "hard", "soft", temperature=at, estimate=at) for at in (0.5, 2.0)]
+    lines = [contrast("accuracy", "hard", "soft", temperature=at, estimate=at) for at in (2.0, 0.5)]
     (ax,) = panels(plots.answers(ds, pd.DataFrame(lines)))
     assert marks(ax, 0, "o") == [0.5]
 
