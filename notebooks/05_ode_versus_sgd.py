@@ -74,9 +74,9 @@ plt.show()
 #
 # Gradient descent is stable where the learning rate times the sharpness, the largest eigenvalue of
 # the Hessian, is below 2. This problem is sharpest at its start, and the two largest rates begin
-# beyond the edge: their first step throws them out of the valley before it flattens under them. That
-# is one step, in which nothing grows yet: the findings above put no departure down to the edge that
-# is not seen to grow along the top eigenvector.
+# beyond the edge: their first step throws them out of the valley before it flattens under them. In
+# one step nothing is seen to grow: the findings above put a departure down to the edge only where
+# it grows along the top eigenvector.
 
 # %%
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")

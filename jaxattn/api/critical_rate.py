@@ -30,8 +30,8 @@ def critical_rate(
     tolerance: float,
     low: float,
     high: float,
-    length: float = 40.0,
-    seeds: int | Sequence[int] = 8,
+    length: float = 10.0,
+    seeds: int | Sequence[int] = 4,
     limit: str = "flow",
     width: float = 0.05,
     saves: int = 41,
@@ -84,7 +84,8 @@ def critical_rate(
         flow_solver: as in `jaxattn.compare`.
         flow_rtol: as in `jaxattn.compare`.
         flow_atol: as in `jaxattn.compare`.
-        on_bracket: called with the bracket before and after every bisection.
+        on_bracket: called with the bracket after every bisection, and with the one that was asked
+            for before anything runs.
 
     Returns:
         A line a seed: ``seed``; ``within`` and ``left``, the bracket: training stays within at the

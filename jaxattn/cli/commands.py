@@ -92,9 +92,9 @@ class CriticalRate:
     """soft, hard, lvml, hybrid or em."""
     limit: str = "flow"
     """flow, modified, heavy-ball, adam or another continuous limit without noise."""
-    length: float = 40.0
+    length: float = 10.0
     """Time on the optimiser's clock over which training has to stay within."""
-    seeds: int = 8
+    seeds: int = 4
     """How many seeds."""
     width: float = 0.05
     """Bisect until the two rates of a bracket are no further apart than this share."""

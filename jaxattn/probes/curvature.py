@@ -57,10 +57,12 @@ def sharpness(count: int = 1, depth: int = DEPTH, direction: bool = False) -> Pr
 def _sharpness(count: int, depth: int, direction: bool) -> Probe:
     def measure(loss: Loss, params: Params, hyper: Hyper, scale: Params) -> dict[str, Array]:
         del hyper
-        top = top_curvature(loss, params, scale, count, depth)
-        largest = top.eigenvalues
-        where = {"top_direction": coordinates_of(top.direction)} if direction else {}
-        return {"sharpness": largest[0], "eigenvalues": largest, **where}
+        if not direction:
+            largest = top_eigenvalues(loss, params, scale, count, depth)
+            return {"sharpness": largest[0], "eigenvalues": largest}
+        largest, where = top_curvature(loss, params, scale, count, depth)
+        top = coordinates_of(where)
+        return {"sharpness": largest[0], "eigenvalues": largest, "top_direction": top}
 
     steepest = MeasureSpec(
         "top_direction", ("coordinate",), long_name="direction of the largest eigenvalue"
@@ -88,18 +90,6 @@ def top_eigenvalues(
 ) -> Float[Array, " eigenvalue"]:
     """The `count` largest eigenvalues of ``S^(1/2) H S^(1/2)``, falling; H: the Hessian of `loss`.
 
-    Those of `top_curvature`.
-    """
-    return top_curvature(loss, params, scale, count, depth).eigenvalues
-
-
-def top_curvature(
-    loss: Loss, params: Params, scale: Params, count: int = 1, depth: int = DEPTH
-) -> Curvature:
-    """The `count` largest eigenvalues of ``S^(1/2) H S^(1/2)``, and the direction of the first.
-
-    H is the Hessian of `loss`.
-
     The largest by sign, not by size: a direction in which the loss falls away does not unsettle
     descent. Of a step ``theta -= learning_rate * S * gradient`` these are the rates at which errors
     shrink; for Adam S is the inverse of ``sqrt(v_hat + eps_root) + eps``.
@@ -118,12 +108,6 @@ def top_curvature(
     every step is made, else perhaps fewer times. Rounding is the machine's precision to the power
     3/4, of the largest second derivative: five digits in float32, eleven in float64.
 
-    The direction is the one along which such steps multiply errors by 1 minus the learning rate
-    times the largest eigenvalue, and by nothing else: ``w . error`` is what grows, where w is the
-    left eigenvector of ``S H``, ``S^(-1/2)`` times the eigenvector (0 where S is), which for S = 1
-    is the Hessian's own. It is made of Lanczos's vectors, and off by about the root of what the
-    eigenvalue falls short by over its gap to the second; where there is no gap it is one of many.
-
     Args:
         loss: of the parameters alone, twice differentiable.
         params: where; NaN there gives NaN.
@@ -135,6 +119,33 @@ def top_curvature(
         InputError: more eigenvalues than parameters or steps, or the extra ``curvature`` is not
             installed.
     """
+    return _decomposed(loss, params, scale, count, depth)[0]
+
+
+def top_curvature(
+    loss: Loss, params: Params, scale: Params, count: int = 1, depth: int = DEPTH
+) -> Curvature:
+    """`top_eigenvalues`, and the direction of the first, of the same steps of Lanczos.
+
+    It is the one along which steps ``theta -= learning_rate * S * gradient`` on a quadratic
+    multiply errors by 1 minus the learning rate times the largest eigenvalue, and mix in nothing
+    else: what grows is ``w . error``, w the left eigenvector of ``S H``, which is ``S^(-1/2)``
+    times the eigenvector (0 where S is), and for S = 1 the Hessian's own. It is made of Lanczos's
+    vectors, and off by about the root of what the eigenvalue falls short by over its gap to the
+    second; where there is no gap it is one of many.
+
+    Args and Raises are those of `top_eigenvalues`.
+    """
+    eigenvalues, root, basis, tridiagonal = _decomposed(loss, params, scale, count, depth)
+    vector = _top_vector(*tridiagonal) @ basis
+    left = jnp.where(root > 0, vector / jnp.where(root > 0, root, 1), 0 * vector)
+    return Curvature(eigenvalues, left / jnp.linalg.norm(left))
+
+
+def _decomposed(
+    loss: Loss, params: Params, scale: Params, count: int, depth: int
+) -> tuple[Array, Array, Array, tuple[Array, Array]]:
+    """The eigenvalues, the root of S, Lanczos's vectors ``[step, parameter]``, what they make."""
     lanczos = _lanczos()
     point, unravel = ravel_pytree(params)
     steps = min(point.size, depth)
@@ -167,9 +178,7 @@ def top_curvature(
     eigenvalues = jax.scipy.linalg.eigh_tridiagonal(
         diagonal, beside, eigvals_only=True, select="i", select_range=(steps - count, steps - 1)
     )
-    vector = _top_vector(diagonal, beside) @ basis
-    left = jnp.where(root > 0, vector / jnp.where(root > 0, root, 1), 0 * vector)
-    return Curvature(size * eigenvalues[::-1], left / jnp.linalg.norm(left))
+    return size * eigenvalues[::-1], root, basis, (diagonal, beside)
 
 
 def _top_vector(
@@ -177,20 +186,22 @@ def _top_vector(
 ) -> Float[Array, " step"]:
     """The eigenvector of the largest eigenvalue of a small symmetric tridiagonal matrix.
 
-    By powers: the matrix, moved to have no negative eigenvalue, is squared as often as its
+    By powers: the matrix, moved to have positive eigenvalues alone, is squared as often as its
     precision has bits, which parts whatever eigenvalues it tells apart. Of equal ones it is one
-    vector of theirs. No call of LAPACK, see `top_curvature`.
+    vector of theirs. No call of LAPACK, see `top_eigenvalues`.
     """
     matrix = jnp.diag(diagonal) + jnp.diag(beside, 1) + jnp.diag(beside, -1)
-    # By Gershgorin no eigenvalue is below the least of these.
+    # By Gershgorin no eigenvalue is below the least of these; further by the largest entry, so that
+    # a matrix of one entry does not vanish.
     lowest = jnp.min(diagonal - jnp.sum(jnp.abs(matrix), axis=1) + jnp.abs(diagonal))
+    lowest = lowest - jnp.max(jnp.abs(matrix))
 
     def square(_: Any, power: Float[Array, "step step"]) -> Float[Array, "step step"]:
         power = jnp.matmul(power, power, precision="highest")
         return power / jnp.max(jnp.abs(power))
 
     moved = matrix - lowest * jnp.eye(diagonal.size, dtype=diagonal.dtype)
-    bits = jnp.finfo(diagonal.dtype).nmant
+    bits = jnp.finfo(diagonal.dtype).nmant + 2  # moved so far, gaps are a quarter at least
     power = jax.lax.fori_loop(0, bits, square, moved / jnp.max(jnp.abs(moved)))
     # All its columns are that vector, and this one is the longest.
     vector = power[:, jnp.argmax(jnp.diag(power))]

@@ -127,7 +127,7 @@ def find_critical_rates(
         limit: by name.
         tolerance: share of the limit's way at which training has left it.
         width: bisect until the rates of a bracket are no further apart, relative to the smaller.
-        on_bracket: called with every bracket, the first one before any bisection.
+        on_bracket: called with every bracket, the one that was asked for before anything runs.
 
     Raises:
         InputError: the two rates are no bracket, or the tolerance is not well above the limit's
@@ -135,19 +135,17 @@ def find_critical_rates(
     """
     rows = _Rows(study, limit)
     low, high = (np.full(rows.seeds.shape, rate) for rate in sorted(study.axes["learning_rate"]))
+    total = max(0, ceil(log2(log(high[0] / low[0]) / log(1 + width))))
+    bracket = Bracket(0, total, low, high)
+    tell = on_bracket or (lambda _: None)
+    tell(bracket)
     own = rows.own_errors(low)
     _refuse_rough(own, tolerance, limit)
     at_low, at_high = rows.shares(low), rows.shares(high)
     known = np.isfinite(at_low) & ~np.isnan(at_high)
     _refuse_no_bracket("low", at_low, at_low < tolerance, rows.seeds, low[0], tolerance)
     _refuse_no_bracket("high", at_high, ~(at_high < tolerance), rows.seeds, high[0], tolerance)
-    total = max(0, ceil(log2(log(high[0] / low[0]) / log(1 + width))))
-    bracket = Bracket(0, total, low, high)
-    for number in range(total + 1):
-        if on_bracket:
-            on_bracket(bracket._replace(number=number))
-        if number == total:
-            break
+    for number in range(1, total + 1):
         middle = np.sqrt(bracket.within * bracket.left)
         share = rows.shares(middle)
         known &= ~np.isnan(share)
@@ -155,6 +153,7 @@ def find_critical_rates(
         at_low, at_high = np.where(inside, share, at_low), np.where(inside, at_high, share)
         within = np.where(inside, middle, bracket.within)
         bracket = Bracket(number, total, within, np.where(inside, bracket.left, middle))
+        tell(bracket)
     found = {
         "within": bracket.within,
         "left": bracket.left,

@@ -20,7 +20,14 @@ def test_the_first_save_is_the_first_at_which_it_is_so_whatever_comes_after():
 
 @pytest.mark.parametrize(
     ("saves", "expected"),
-    [([5, 6], 5), ([6, 5, NEVER], 5), ([9, 2, 4], 4), ([1, 2, 3, 9], 2), ([NEVER], NEVER)],
+    [
+        ([5, 6], 5),
+        ([2, 9], 2),
+        ([6, 5, NEVER], 5),
+        ([9, 2, 4], 4),
+        ([1, 2, 3, 9], 2),
+        ([NEVER], NEVER),
+    ],
 )
 def test_the_lower_median_is_one_of_them_by_which_half_have_come(saves, expected):
     assert lower_median(np.asarray(saves)) == expected

@@ -185,6 +185,22 @@ def test_along_the_direction_a_step_multiplies_errors_by_one_number_and_mixes_in
     np.testing.assert_allclose(after @ along, by * (errors @ along), atol=9 * ROUNDING * size)
 
 
+def test_a_single_parameter_has_one_direction():
+    found = jit(lambda p: top_curvature(lambda p: jnp.sum(p**3), p, jnp.ones_like(p)))(jnp.ones(1))
+    assert abs(float(found.direction[0])) == 1
+
+
+def test_eigenvalues_alone_are_the_same_to_the_last_bit_and_make_no_direction():
+    matrix, params = turned(SPECTRA["plain"]), jnp.ones(100, PRECISION)
+    both = jit(lambda: top_curvature(bowl(matrix), params, ones(params), 3).eigenvalues)()
+    np.testing.assert_array_equal(both, three_of(matrix))
+    alone = jax.make_jaxpr(lambda p: sharpness(3).measure(bowl(matrix), p, {}, ones(p)))(params)
+    directed = jax.make_jaxpr(
+        lambda p: sharpness(3, direction=True).measure(bowl(matrix), p, {}, ones(p))
+    )(params)
+    assert len(alone.eqns) < len(directed.eqns)
+
+
 def test_the_direction_is_the_eigenvector_whatever_lies_beside_it_in_the_spectrum():
     for name, spectrum in SPECTRA.items():
         # Its place among the columns of the turn is the first.
