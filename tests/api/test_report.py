@@ -65,6 +65,16 @@ def test_one_that_was_opened_is_written_with_the_same_hash_also_over_itself(
     assert (page.parent / "results.nc").read_bytes() == again
 
 
+def test_how_the_file_was_packed_that_a_result_came_from_leaves_no_trace(
+    ds: xr.Dataset, written: Path, tmp_path: Path
+) -> None:
+    packed = ds.copy()
+    packed["objective"].encoding = {"zlib": True, "fletcher32": True, "dtype": "float32"}
+    page = jaxattn.report(packed, tmp_path)
+    bytes_of = [(path.parent / "results.nc").read_bytes() for path in (page, written)]
+    assert bytes_of[0] == bytes_of[1]
+
+
 def test_a_sweeps_result_becomes_one_file_that_is_no_sweep(ds, tmp_path: Path) -> None:
     sweeps = ds.assign_attrs(spec_hash="0123456789abcdef" * 4)
     page = jaxattn.report(sweeps, tmp_path)
