@@ -26,7 +26,8 @@ def _one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 def ds() -> xr.Dataset:
     made = example_result(("soft", "hard"), learning_rates=(0.1,), seeds=3)
     made = end(made, Status.DIVERGED, paradigm="hard", seed=1)
-    return made.assign_attrs(made_with=canonical_json({"jax": "0.10.2", "backend": "cpu"}))
+    made_with = {"jax": "0.10.2", "backend": "cpu", "jax_enable_x64": True}
+    return made.assign_attrs(made_with=canonical_json(made_with))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,11 @@ def test_a_result_becomes_a_directory_that_opens_as_the_same_result(ds, written)
         "rows": 6,
         "failed": 1,
         "content_hash": opened.attrs["content_hash"],
-        "made_with": {"jax": "0.10.2", "backend": "cpu"},
+        "versions": {"jax": "0.10.2"},
+        "x64": True,
+        "made_with": {"jax": "0.10.2", "backend": "cpu", "jax_enable_x64": True},
     }
+    assert "pip install jax==0.10.2" in written.read_text()
 
 
 def test_one_that_was_opened_is_written_with_the_same_hash_also_over_itself(
