@@ -96,7 +96,8 @@ def run(
             hosts where a launcher started several, and local elsewhere.
         workers: processes of this machine (local, dask).
         options: settings of the engine by name, such as SLURM's partition.
-        progress: show it on standard error: a live bar on a terminal, lines in a notebook.
+        progress: show it on standard error: a live bar on a terminal (and in a notebook with
+            ipywidgets), lines elsewhere; and warn of rows that fail.
         tensorboard: write scalars for TensorBoard too (extra tensorboard).
 
     Returns:

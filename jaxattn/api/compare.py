@@ -103,8 +103,9 @@ def compare(
         questions: of your own, judged together with those that every comparison is asked
             (`jaxattn.analysis.questions`): `jaxattn.Question` objects, or words such as
             ``calm=attention_entropy``.
-        progress: show it on standard error: a live bar on a terminal and in a notebook, lines
-            elsewhere; about how long it will take, and which rows fail. False: be silent.
+        progress: show it on standard error: a live bar on a terminal (and in a notebook with
+            ipywidgets), lines elsewhere; about how long it takes, before anything is back, and
+            which rows failed. False: be silent.
         on_chunk: called after each chunk with where things stand and a function that gives the
             Dataset so far; this is how partial results are written.
         stopwatch: collects compile and run seconds.

@@ -1,6 +1,7 @@
 """A result that is there already, written to a directory with its figures and its page."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxattn.reports.comparison import report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import content_hash, refuse_taken, write_json, write_results
+from jaxattn.run.provenance import PACKAGES
 
 __all__ = ["result_into"]
 
@@ -61,5 +63,14 @@ def _facts(ds: xr.Dataset) -> dict[str, Any]:
         "rows": int((ds["status"] >= 0).sum()),
         "failed": count_failed(ds),
         "content_hash": content_hash(ds),
-        **({"made_with": made_with} if made_with else {}),
+        **(_environment(made_with) if made_with else {}),
+    }
+
+
+def _environment(made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What it ran on, in the words of a run, and all that its bits depend on."""
+    return {
+        "versions": {name: made_with[name] for name in PACKAGES if name in made_with},
+        "x64": made_with.get("jax_enable_x64"),
+        "made_with": dict(made_with),
     }

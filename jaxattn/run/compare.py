@@ -162,11 +162,17 @@ def _foretold(
     steps: float,
 ) -> Iterator[T]:
     """What was started; once the first program runs, how long training takes is foretold."""
+
+    def spent() -> float:
+        return watch.seconds.get("train", {}).get("compile", 0.0)
+
     tally.begin(compiling=True)
+    before = spent()  # of an earlier comparison, which the same stopwatch may have timed
     first = next(started)
+    compiling = spent() - before
     training = [job for job in jobs if job.group.dynamics == "train"]
     data = sources.of(jobs[0], jobs[0].plan.chunk(0).rows)
-    seconds = expected_seconds(training, data, steps, watch.seconds["train"]["compile"])
+    seconds = expected_seconds(training, data, steps, compiling)
     tally.begin(seconds=seconds, seconds_of="all" if len(training) == len(jobs) else "training")
     yield first
     yield from started

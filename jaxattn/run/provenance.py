@@ -12,9 +12,10 @@ import jax
 from jaxattn.core.precision import x64_is_on
 from jaxattn.core.versions import version_of
 
-__all__ = ["command_line", "environment"]
+__all__ = ["PACKAGES", "command_line", "environment"]
 
 PACKAGES = ("jaxattn", "jax", "jaxlib", "optax", "flax", "diffrax", "numpy", "xarray")
+"""Whose versions a run names, so that it can be run again."""
 
 
 def environment() -> dict[str, Any]:

@@ -244,7 +244,12 @@ SAVE_STEPS = Kind(
 """How many saves, how many on a logarithmic scale, or the steps themselves: read as a count, as
 ``log:count``, or as a tuple of steps."""
 
-SEED_NUMBERS = Kind("how many, or which (0 to 2**32 - 1)", int, _read_seeds)
+SEED_NUMBERS = Kind(
+    "how many, or which (0 to 2**32 - 1)",
+    int | tuple[int, ...],
+    _read_seeds,
+    metavar="COUNT|SEED SEED ...",
+)
 """How many seeds (0, 1, ...), or which: read as a tuple."""
 
 NUMBERS_BY_NAME = Kind("a table of numbers by name", tuple[str, ...], _read_table)

@@ -26,7 +26,8 @@ def _one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 def ds() -> xr.Dataset:
     made = example_result(("soft", "hard"), learning_rates=(0.1,), seeds=3)
     made = end(made, Status.DIVERGED, paradigm="hard", seed=1)
-    return made.assign_attrs(made_with=canonical_json({"jax": "0.10.2", "backend": "cpu"}))
+    made_with = {"jax": "0.10.2", "backend": "cpu", "jax_enable_x64": True}
+    return made.assign_attrs(made_with=canonical_json(made_with))
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,11 @@ def test_a_result_becomes_a_directory_that_opens_as_the_same_result(ds, written)
         "rows": 6,
         "failed": 1,
         "content_hash": opened.attrs["content_hash"],
-        "made_with": {"jax": "0.10.2", "backend": "cpu"},
+        "versions": {"jax": "0.10.2"},
+        "x64": True,
+        "made_with": {"jax": "0.10.2", "backend": "cpu", "jax_enable_x64": True},
     }
+    assert "pip install jax==0.10.2" in written.read_text()
 
 
 def test_one_that_was_opened_is_written_with_the_same_hash_also_over_itself(
@@ -63,6 +67,16 @@ def test_one_that_was_opened_is_written_with_the_same_hash_also_over_itself(
         jaxattn.report(opened, page.parent)
     assert jaxattn.report(jaxattn.open(page.parent), str(page.parent), overwrite=True) == page
     assert (page.parent / "results.nc").read_bytes() == again
+
+
+def test_how_the_file_was_packed_that_a_result_came_from_leaves_no_trace(
+    ds: xr.Dataset, written: Path, tmp_path: Path
+) -> None:
+    packed = ds.copy()
+    packed["objective"].encoding = {"zlib": True, "fletcher32": True, "dtype": "float32"}
+    page = jaxattn.report(packed, tmp_path)
+    bytes_of = [(path.parent / "results.nc").read_bytes() for path in (page, written)]
+    assert bytes_of[0] == bytes_of[1]
 
 
 def test_a_sweeps_result_becomes_one_file_that_is_no_sweep(ds, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ REFUSED = {
     "compare digits --steps 0": "steps: got 0, expected at least 1",
     "compare digits --seeds 0": "seeds: got 0, expected at least 1",
     "compare digits --seeds -2": "seeds: got -2, expected at least 1",
+    "compare digits --seeds 4 4": "seeds: got [4, 4], expected each value once",
     "compare digits --saves 1": "saves: got 1, expected at least 2",
     "compare digits --saves log:1": "saves: log: got 1, expected at least 2",
     "compare digits --saves lin:9": "saves: got 'lin:9', expected 2 or more, log: and 2 or more",

@@ -428,6 +428,12 @@ def test_saves_are_counts_scales_or_steps_on_the_command_line_as_in_python(words
     assert parse(["compare", "digits", "--saves", *words.split()]).settings.saves == saves
 
 
+@pytest.mark.parametrize(("words", "seeds"), [("4", 4), ("4 2", (4, 2))])
+def test_seeds_are_how_many_or_which_on_the_command_line_as_in_python(words, seeds):
+    assert parse(["compare", "digits", "--seeds", *words.split()]).settings.seeds == seeds
+    assert parse(["compare", "--seeds", *words.split(), "--steps", "3", "digits"]).task == "digits"
+
+
 def test_the_command_line_has_the_same_settings_with_the_same_defaults():
     flags = parse(["compare"]).settings
     for one in fields(Settings):
