@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from jaxattn.api import accessor
 from jaxattn.analysis.scope import too_few_words
+from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
 from jaxattn.core.question import Question
