@@ -250,7 +250,7 @@ def test_json_has_orders_and_departures(
     code, out, err = answered(words, capsys, monkeypatch, tmp_path)
     assert (code, err) == (0, "")
     said = json.loads(out)
-    assert set(said) == {"summary", "differences", "orders", "departures", "failed"}
+    assert set(said) == {"questions", "summary", "differences", "orders", "departures", "failed"}
     assert set(said["orders"]) == {"flow", "modified"}
     assert set(said["orders"]["flow"]["soft"]) >= {"slope", "low", "high", "local"}
     assert len(said["departures"]) == 2 * len(RATES)
@@ -270,7 +270,7 @@ def test_a_single_rate_has_departures_and_no_orders(
     words = f"orthogonal {NAMED} --against flow --learning-rates 1.6 --json"
     code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
     assert code == 0
-    assert set(json.loads(out)) == {"summary", "differences", "departures", "failed"}
+    assert set(json.loads(out)) == {"questions", "summary", "differences", "departures", "failed"}
 
 
 def test_the_terminal_says_orders_and_departures_first(
