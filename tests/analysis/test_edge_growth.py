@@ -1,13 +1,27 @@
 """Growth along the top eigenvector, of paths on a quadratic that are known exactly."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from example_limits import example_limits
+from helpers import CLASSES, bags, hyper, jit, slow_but, splits, task_of
+from jax.flatten_util import ravel_pytree
 
 from jaxattn.analysis.edge_growth import growth_between, growths
 from jaxattn.analysis.edge_of_stability import growth_in
 from jaxattn.analysis.limit_gaps import departure_saves
+from jaxattn.core.streams import streams
+from jaxattn.flow import make_flow
+from jaxattn.models import linear
+from jaxattn.probes.curvature import sharpness
+from jaxattn.probes.position import position
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.minibatches import Order
+from jaxattn.results.derived import distances_of
+from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.stability import growth
+from jaxattn.training.train import make_train
 
 CURVED = np.asarray([1.0, 0.2])
 STEPS = np.arange(0, 61, 3)
@@ -119,3 +133,43 @@ def test_a_result_without_eigenvectors_or_an_edge_tells_no_growth():
         np.testing.assert_array_equal(
             getattr(one, name), getattr(other, name).transpose(2, 1, 0), err_msg=name
         )
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize("rate", slow_but([2.2], [2.2, 0.5]))
+def test_training_on_a_quadratic_is_seen_to_leave_its_flow_by_growth_beyond_the_edge_alone(rate):
+    batch = bags(np.random.default_rng(0))
+    model = linear(CLASSES, start="normal")
+    problem = attention_problem(task_of(batch), model, "soft", precision="float64")
+
+    def loss(params, *rest):
+        flat, _ = ravel_pytree(params)
+        curved = jnp.concatenate([jnp.linspace(0.1, 0.7, flat.size - 1), jnp.ones(1)])
+        return jnp.sum(curved * flat**2) / 2, problem.loss(params, *rest)[1]
+
+    bowl = problem._replace(loss=loss, measure=lambda *_: {})
+    saves, optimiser, order = tuple(range(0, 31, 3)), as_optimiser("sgd"), Order("fixed", None)
+    probes = (position(), sharpness(direction=True))
+    train = make_train(bowl, optimiser, saves, order, probes=probes)
+    flow = make_flow(bowl, optimiser, saves, probes=probes[:1])
+    given = hyper(learning_rate=rate)
+    start = jit(bowl.init)(streams(0).init, given)
+    data = splits(batch)
+    ours, theirs = (jit(run)(start, given, data, streams(0)) for run in (train, flow))
+    apart = {
+        name: xr.DataArray(values, dims=("save", "coordinate"))
+        for name, values in (
+            ("at", theirs.measures["position"]),
+            ("training", ours.measures["position"]),
+            ("top", ours.measures["top_direction"]),
+        )
+    }
+    far = {name: values.values for name, values in distances_of(**apart).items()}
+    product = rate * np.asarray(ours.measures["sharpness"])
+    np.testing.assert_allclose(product, rate, rtol=1e-9)
+    factor = np.asarray(growth("sgd", {}, product))
+    found = of_one(far["distance_along_top"], far["distance"], factor, saves, 1, 10)
+    assert bool(found.carries[0]) is (rate > 2)
+    if rate > 2:
+        # The flow has fallen to exp(-3 rate) where growth is first seen.
+        assert found.factor[0] == pytest.approx(1.2, rel=1e-3)

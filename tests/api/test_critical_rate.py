@@ -36,6 +36,7 @@ def table() -> Iterator:
         yield found()
 
 
+@pytest.mark.slow
 def test_training_stays_within_at_one_end_of_the_bracket_and_leaves_at_the_other(table) -> None:
     assert (table["status"] == "done").all()
     assert table["seed"].tolist() == [0, 1]
@@ -59,6 +60,7 @@ def test_training_stays_within_at_one_end_of_the_bracket_and_leaves_at_the_other
     assert np.isnan(left.sel(learning_rate=ends[1]))
 
 
+@pytest.mark.slow
 def test_half_the_tolerance_is_half_the_rate_as_the_flow_is_followed_to_order_one(table) -> None:
     with compiled_quickly():
         half, quarter = found(TOLERANCE / 2), found(TOLERANCE / 4)
@@ -73,6 +75,7 @@ def test_half_the_tolerance_is_half_the_rate_as_the_flow_is_followed_to_order_on
         np.testing.assert_allclose(ratio, 2, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_everything_is_compiled_once_whatever_the_number_of_rates() -> None:
     traced: list[int] = []
 

@@ -201,17 +201,16 @@ def test_eigenvalues_alone_are_the_same_to_the_last_bit_and_make_no_direction():
     assert len(alone.eqns) < len(directed.eqns)
 
 
+@jit
+def direction_of(matrix):
+    params = jnp.ones(len(matrix), PRECISION)
+    return top_curvature(bowl(matrix), params, ones(params)).direction
+
+
 def test_the_direction_is_the_eigenvector_whatever_lies_beside_it_in_the_spectrum():
     for name, spectrum in SPECTRA.items():
-        # Its place among the columns of the turn is the first.
         matrix = turned(np.asarray(spectrum))
-        found = jit(
-            lambda matrix: (
-                top_curvature(
-                    bowl(matrix), jnp.ones(len(matrix), PRECISION), jnp.ones(len(matrix), PRECISION)
-                ).direction
-            )
-        )(matrix)
+        found = direction_of(matrix)
         exact = np.linalg.eigh(np.asarray(matrix, float))[1][:, -1]
         if name == "two nearly equal":
             assert float(found @ matrix @ found) == pytest.approx(2, rel=1e-6)
@@ -220,6 +219,7 @@ def test_the_direction_is_the_eigenvector_whatever_lies_beside_it_in_the_spectru
         assert abs(float(found @ exact)) == pytest.approx(1, abs=(100 * ROUNDING) ** 2 + 10 * EPS)
 
 
+@pytest.mark.slow
 def test_a_direction_is_kept_where_positions_are(rng):
     size = WHOLE * COORDINATES + 1
     heavy = int(rng.integers(size))
