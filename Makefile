@@ -18,7 +18,7 @@ USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/pyt
 
 demo: $(STAMP)
 	$(BIN)/jaxattn compare digits --segments 9 --foreground 0 1 2 3 4 --learning-rates 0.2 \
-		--batch-size 128 --seeds 16 --steps 800 --flow-seeds 1 --out runs/demo --overwrite
+		--batch-size 128 --seeds 16 --steps 800 --out runs/demo --overwrite
 
 # The tests of a file share what they set up and compile, so one worker runs them all.
 PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder

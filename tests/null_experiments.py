@@ -4,7 +4,8 @@
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -100,28 +101,35 @@ def all_covered(table: Table, truth: np.ndarray) -> bool:
     return bool(((table["low"] <= a - b) & (a - b <= table["high"])).all())
 
 
-def _table(experiments: int) -> str:
+def _lines(experiments: int) -> Iterator[str]:
+    """The table, line by line."""
     rng = np.random.default_rng(0)
-
-    def line(text: str, found: Callable[[int], bool]) -> str:
-        shares = [100 * np.mean([found(n) for _ in range(experiments)]) for n in SEEDS]
-        return f"| {text} | " + " | ".join(f"{share:.1f}" for share in shares) + " |"
-
-    nulls: dict[str, Callable[[int], Table]] = {
-        "all alike": lambda n: judged(alike(rng, n)[:, 0], ENDS),
-        "all alike, best of three rates": lambda n: judged(
-            at_best_rates(rng, alike(rng, n, 3)), ENDS
+    tried: dict[str, Callable[[int], bool]] = {
+        "all alike": lambda n: any_differs(judged(alike(rng, n)[:, 0], ENDS)),
+        "all alike, best of three rates": lambda n: any_differs(
+            judged(at_best_rates(rng, alike(rng, n, 3)), ENDS)
         ),
-        "alike, but one has three best rates": lambda n: judged(one_has_a_choice(rng, n), ENDS),
-        "equal means, one skewed": lambda n: judged(one_skewed(rng, n)),
+        "alike, but one has three best rates": lambda n: any_differs(
+            judged(one_has_a_choice(rng, n), ENDS)
+        ),
+        "equal means, one skewed": lambda n: any_differs(judged(one_skewed(rng, n))),
     }
-    lines = [line(text, lambda n, make=make: any_differs(make(n))) for text, make in nulls.items()]
     for effect in (0.5, 1.0, 1.5, 2.0):
-        found = lambda n, d=effect: judged(one_better(rng, n, d))["verdict"][0] == "differs"  # noqa: E731
-        lines.append(line(f"a difference of {effect} is found", found))
-    head = "| % of experiments | " + " | ".join(f"{n} seeds" for n in SEEDS) + " |"
-    return "\n".join([head, "| --- " * (len(SEEDS) + 1) + "|", *lines]) + "\n"
+        tried[f"a difference of {effect} standard deviations is found"] = partial(
+            _is_found, rng, effect
+        )
+    yield "| % of experiments | " + " | ".join(f"{n} seeds" for n in SEEDS) + " |"
+    yield "| --- " * (len(SEEDS) + 1) + "|"
+    for text, names in tried.items():
+        shares = (100 * np.mean([names(n) for _ in range(experiments)]) for n in SEEDS)
+        yield f"| {text} | " + " | ".join(f"{share:.1f}" for share in shares) + " |"
+
+
+def _is_found(rng: np.random.Generator, effect: float, seeds: int) -> bool:
+    return bool(judged(one_better(rng, seeds, effect))["verdict"][0] == "differs")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(_table(500))
+    for written in _lines(500):
+        sys.stdout.write(f"{written}\n")
+        sys.stdout.flush()

@@ -20,6 +20,9 @@ from null_experiments import (
 
 LEVEL = 0.05
 
+EXPERIMENTS = {6: 1_000, 8: 150, 16: 500, 64: 200}
+"""Few where one costs a tenth of a second."""
+
 
 def share(found: list[bool]) -> float:
     return float(np.mean(found))
@@ -31,21 +34,21 @@ def most(experiments: int, level: float = LEVEL) -> float:
 
 @pytest.mark.parametrize("seeds", slow_but((8,), SEEDS))
 def test_where_paradigms_are_alike_all_verdicts_together_err_in_5_percent(rng, seeds):
-    experiments = 150 if seeds == 8 else 1_000
+    experiments = EXPERIMENTS[seeds]
     wrong = share([any_differs(judged(alike(rng, seeds)[:, 0], ENDS)) for _ in range(experiments)])
     assert wrong <= most(experiments)
 
 
 @pytest.mark.parametrize("seeds", slow_but((8,), SEEDS))
 def test_the_choice_of_the_best_rate_by_the_same_seeds_does_not_spoil_it(rng, seeds):
-    experiments = 150 if seeds == 8 else 1_000
+    experiments = EXPERIMENTS[seeds]
     at_best = (at_best_rates(rng, alike(rng, seeds, 3)) for _ in range(experiments))
     assert share([any_differs(judged(values, ENDS)) for values in at_best]) <= most(experiments)
 
 
 @pytest.mark.parametrize("seeds", slow_but((8,), SEEDS))
 def test_all_intervals_together_hold_the_truth_in_95_percent(rng, seeds):
-    experiments = 300 if seeds == 8 else 1_000
+    experiments = 2 * EXPERIMENTS[seeds]
     truth = rng.normal(size=(4, 2)) * 3
     held = [
         all_covered(judged(truth[..., None] + rng.normal(size=(4, 2, seeds))), truth)
