@@ -42,6 +42,7 @@ def asked(monkeypatch) -> dict:
     return told
 
 
+@pytest.mark.slow
 def test_it_says_each_bisection_and_prints_one_json_object(capsys, monkeypatch) -> None:
     words = f"{WORDS} {ENDS} --tolerance 0.02 --width 1 --saves 5 --json"
     code, out, err = answered(words, capsys, monkeypatch)
