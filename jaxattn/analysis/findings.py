@@ -10,6 +10,7 @@ from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.places import places
+from jaxattn.analysis.scope import scope_words
 from jaxattn.analysis.wording import Finding, listed, setting_words
 from jaxattn.core.contracts import Status
 
@@ -56,7 +57,8 @@ def findings(
         for each in answers(ds, table)
     ]
     rates = _of_best_rates(ds) if ds.sizes.get("learning_rate", 1) > 1 and said else []
-    return [*beside, *said, *rates, *_stopped(ds), *lost]
+    scope = [Finding("", "scope", scope_words(ds))] if said and scope_words(ds) else []
+    return [*beside, *said, *rates, *scope, *_stopped(ds), *lost]
 
 
 def _of_best_rates(ds: xr.Dataset) -> list[Finding]:

@@ -7,7 +7,6 @@ from jaxattn.analysis.max_t import EXACT, least_p
 from jaxattn.analysis.wording import listed
 from jaxattn.problems.minibatches import Order
 from jaxattn.results.dataset import spec_of
-from jaxattn.study.study import Study
 
 __all__ = ["error_words", "scope_words", "too_few_words"]
 
@@ -51,11 +50,15 @@ def scope_words(ds: xr.Dataset) -> str:
     )
 
 
-def too_few_words(study: Study) -> str:
-    """Why so few seeds cannot show any difference, before they run; nothing where they can."""
-    seeds = len(study.seeds)
+def too_few_words(seeds: int, paradigms: int) -> str:
+    """Why so few seeds cannot show any difference, before they run; nothing where they can.
+
+    Args:
+        seeds: how many; of one alone there is nothing to be compared.
+        paradigms: how many.
+    """
     least = least_p(seeds)
-    if least <= LEVEL or len(study.paradigms) < 2 or seeds < 2:
+    if least <= LEVEL or paradigms < 2 or seeds < 2:
         return ""
     return (
         f"{seeds} seeds cannot show a difference: the least p of {seeds} is {least:.4g}, above "

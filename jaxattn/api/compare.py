@@ -124,7 +124,8 @@ def compare(
     listeners = {name: given.pop(name) for name in ("progress", "on_chunk", "stopwatch")}
     _refuse_no_listeners(**listeners)
     study = resolve_settings(Settings(**given))
-    with _listening(progress, on_chunk, too_few_words(study)) as to:
+    few = too_few_words(len(study.seeds), len(study.paradigms))
+    with _listening(progress, on_chunk, few) as to:
         return run(study, to=to, stopwatch=stopwatch)
 
 

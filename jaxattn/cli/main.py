@@ -152,6 +152,7 @@ def _set_up(cache: bool) -> None:
 
 
 def _compare(command: Compare) -> int:
+    from jaxattn.analysis.claims import claims
     from jaxattn.analysis.contrasts import contrasts, question_records
     from jaxattn.analysis.findings import findings
     from jaxattn.analysis.paired_differences import differences
@@ -162,7 +163,7 @@ def _compare(command: Compare) -> int:
     from jaxattn.study.settings import Settings
     from jaxattn.study.study import resolve_settings
     from jaxattn.terminal.progress_bar import Reporter
-    from jaxattn.terminal.tables import results_table, sentences
+    from jaxattn.terminal.tables import claim_lines, results_table, sentences
 
     here = Path.cwd()  # a component of one's own may leave it
     study = resolve_settings(
@@ -171,7 +172,7 @@ def _compare(command: Compare) -> int:
     out = command.out or Path("runs") / file_name(study.task.name)
     with Reporter() as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
-        if note := too_few_words(study):
+        if note := too_few_words(len(study.seeds), len(study.paradigms)):
             reporter.on_note(note)
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears)
@@ -179,10 +180,12 @@ def _compare(command: Compare) -> int:
     failed, table, judged = count_failed(ds), summary(ds), contrasts(ds)
     if command.json:
         records = {"questions": question_records(judged), "summary": table.to_dict("records")}
+        records["claims"] = [claim._asdict() for claim in claims(ds, judged)]
         records["differences"] = differences(ds).to_dict("records")
         print_json({**records, **_beside_limits(ds), "failed": failed})
     else:
-        show(*sentences(findings(ds, judged)), results_table(table, ds))
+        said = [*sentences(findings(ds, judged)), *claim_lines(claims(ds, judged))]
+        show(*said, results_table(table, ds))
         show(f"All of it, with figures: {out / 'report.html'}")
     return _ended(failed > 0, late)
 

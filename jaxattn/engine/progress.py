@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxattn.analysis.scope import too_few_words
 from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import Status
 from jaxattn.engine.executors.base import Engine
@@ -92,6 +93,10 @@ class Watch:
                 self._to.on_note(f"chunk {number}: {state}; it is computed again.")
                 log(self._folder, "chunk not whole", chunk=number, state=state)
         chunks, missing = len(self._file_states), len(self.missing)
+        sizes = {axis.name: len(axis) for axis in self._sweep.spec.axes}
+        few = too_few_words(sizes["seed"], sizes["paradigm"])
+        if few and first and missing == chunks:
+            self._to.on_note(few)
         if missing < chunks and first:
             self._to.on_note(f"{chunks - missing} of {chunks} chunks are finished already.")
         log(

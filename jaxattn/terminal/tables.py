@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from rich.table import Column, Table
 
+from jaxattn.analysis.claims import Claim
 from jaxattn.analysis.findings import Finding
 from jaxattn.analysis.measures import terminal_columns
 from jaxattn.analysis.summary import own_rule
@@ -17,6 +18,7 @@ from jaxattn.reports.page import BAND_WORDS, has_bands, numbers_sheet
 from jaxattn.terminal.text import cells, shown_text
 
 __all__ = [
+    "claim_lines",
     "doctor_table",
     "ending",
     "experiments_table",
@@ -76,6 +78,15 @@ def sentences(found: Sequence[Finding]) -> list[str]:
         last = finding.setting
         lines.append(f"  {finding.text}" if finding.setting else finding.text)
     return lines
+
+
+def claim_lines(said: Sequence[Claim]) -> list[str]:
+    """The claims of the paper's abstract, a line each; nothing where none was tried."""
+    lines = [
+        f"  {claim.name}{claim.setting and f' ({claim.setting})'}: {claim.verdict} ({claim.why})."
+        for claim in said
+    ]
+    return ["The claims of the paper's abstract, in this comparison:", *lines] if lines else []
 
 
 def ending(failed: int, folder: Path) -> list[str]:

@@ -14,8 +14,6 @@ from jaxattn.analysis.claims import claims
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.scope import error_words, scope_words, too_few_words
 from jaxattn.analysis.wording import interval_words, number_words
-from jaxattn.study.settings import Settings
-from jaxattn.study.study import resolve_settings
 
 
 def made(rng, steps, seeds=16, measure="accuracy", noise=0.1) -> xr.Dataset:
@@ -224,10 +222,6 @@ def test_the_page_says_how_many_contrasts_are_judged_together():
 
 
 def test_too_few_seeds_are_said_to_be_before_they_run():
-    def words(seeds: int, *paradigms: str) -> str:
-        settings = Settings(task="orthogonal", paradigms=paradigms, seeds=seeds)
-        return too_few_words(resolve_settings(settings))
-
-    assert "the least p of 4 is 0.125" in words(4, "soft", "hard")
-    assert "0.0625" in words(5, "soft", "hard")
-    assert words(6, "soft", "hard") == words(4, "soft") == ""
+    assert "the least p of 4 is 0.125" in too_few_words(4, 2)
+    assert "0.0625" in too_few_words(5, 3)
+    assert too_few_words(6, 2) == too_few_words(4, 1) == too_few_words(1, 4) == ""

@@ -181,6 +181,14 @@ def test_of_several_hosts_the_first_says_what_is_missing(sweep: Sweep, tmp_path:
     assert [(one.done, one.total) for one in told] == [(0, 12)]
 
 
+def test_too_few_seeds_are_said_to_be_before_the_first_chunk(tmp_path: Path) -> None:
+    few = choose_layout(parse_spec(SPEC.replace("count = 6", "count = 4")))
+    for found, heard in ((states(few), 1), (states(few, chunk0=State.WHOLE), 0)):
+        noted: list[str] = []
+        Watch(tmp_path, few, found, LOCAL, Listener(on_note=noted.append)).begin()
+        assert sum(note.startswith("4 seeds cannot show a difference") for note in noted) == heard
+
+
 # --- the log --------------------------------------------------------------------------------------
 
 

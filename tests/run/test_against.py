@@ -35,6 +35,9 @@ TASK = orthogonal(classes=3, segments=4, train=24, test=8, validation=8, points=
 SMALL = {"steps": STEPS, "saves": SAVES, "seeds": 2, "evaluate": 8, "flow_examples": 24}
 NAMED = f"--segments 4 --classes 3 --paradigms soft --seeds 2 --steps {STEPS} --saves {SAVES}"
 
+ALWAYS = ("questions", "claims", "summary", "differences", "failed")
+"""What JSON of every comparison has."""
+
 
 def against(limits=("flow", "modified"), rates=RATES, paradigms=("soft",), **asked) -> xr.Dataset:
     given = {**SMALL, **asked}
@@ -250,7 +253,15 @@ def test_json_has_orders_and_departures(
     code, out, err = answered(words, capsys, monkeypatch, tmp_path)
     assert (code, err) == (0, "")
     said = json.loads(out)
-    assert set(said) == {"questions", "summary", "differences", "orders", "departures", "failed"}
+    assert set(said) == {
+        "questions",
+        "claims",
+        "summary",
+        "differences",
+        "orders",
+        "departures",
+        "failed",
+    }
     assert set(said["orders"]) == {"flow", "modified"}
     assert set(said["orders"]["flow"]["soft"]) >= {"slope", "low", "high", "local"}
     assert len(said["departures"]) == 2 * len(RATES)
@@ -270,7 +281,14 @@ def test_a_single_rate_has_departures_and_no_orders(
     words = f"orthogonal {NAMED} --against flow --learning-rates 1.6 --json"
     code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
     assert code == 0
-    assert set(json.loads(out)) == {"questions", "summary", "differences", "departures", "failed"}
+    assert set(json.loads(out)) == {
+        "questions",
+        "claims",
+        "summary",
+        "differences",
+        "departures",
+        "failed",
+    }
 
 
 def test_the_terminal_says_orders_and_departures_first(

@@ -10,11 +10,13 @@ from example_results import end, example_result
 from rich.console import Console
 from rich.table import Table
 
+from jaxattn.analysis.claims import Claim
 from jaxattn.analysis.findings import Finding, findings
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
 from jaxattn.terminal.tables import (
     MOST_LINES,
+    claim_lines,
     doctor_table,
     numbers_table,
     results_table,
@@ -131,6 +133,17 @@ def test_sentences_stand_under_their_setting() -> None:
         "  hard is first.",
         "1 of 9 training runs did not finish.",
     ]
+
+
+def test_claims_are_told_by_name_with_their_verdict_and_why() -> None:
+    claim = Claim("Soft fast", "Soft is fast.", "", "holds", "soft before hard: holds")
+    first, *lines = claim_lines([claim, claim._replace(setting="temperature 2")])
+    assert "paper's abstract" in first
+    assert lines == [
+        "  Soft fast: holds (soft before hard: holds).",
+        "  Soft fast (temperature 2): holds (soft before hard: holds).",
+    ]
+    assert claim_lines([]) == []
 
 
 # --- experiments ----------------------------------------------------------------------------------
