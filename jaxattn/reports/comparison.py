@@ -91,8 +91,9 @@ def _page(
     failures = [*(finding.text for finding in said if finding.measure == "status"), *undrawn]
     spoken = {finding.measure for finding in said}
     answered = [one for one in answers(ds, table) if one.question in spoken]
-    questions = {one.question for one in answered}
-    others = [finding for finding in said if finding.measure not in questions]
+    # Told in cards, and in how sure they are.
+    told = {f"{one.title} {one.text}" for one in answered} | {scope_words(ds)}
+    others = [finding for finding in said if finding.text not in told]
     # Where nothing is answered, what there is to see is not folded.
     first = _FIRST if answered else ()
     shown = [each for name, each in figures.items() if name in first]
