@@ -134,9 +134,7 @@ def _listening(progress: bool, on_chunk: OnChunk | None, note: str) -> Iterator[
     if not progress:
         yield Listener(on_chunk=on_chunk)
         return
-    with Reporter() as reporter:
-        if note:
-            reporter.on_note(note)
+    with Reporter(note) as reporter:
         yield Listener(reporter.on_progress, reporter.on_failed, on_chunk)
 
 

@@ -170,10 +170,8 @@ def _compare(command: Compare) -> int:
         Settings(task=task_of(command), hypers=_hypers(command), **_flags(command))
     )
     out = command.out or Path("runs") / file_name(study.task.name)
-    with Reporter() as reporter:
+    with Reporter(too_few_words(len(study.seeds), len(study.paradigms))) as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
-        if note := too_few_words(len(study.seeds), len(study.paradigms)):
-            reporter.on_note(note)
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears)
         )

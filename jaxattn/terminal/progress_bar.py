@@ -48,8 +48,13 @@ class Reporter:
     In a notebook the bar is a widget below the cell, where `ipywidgets` are installed.
     """
 
-    def __init__(self) -> None:
-        """Nothing is shown before the first chunk."""
+    def __init__(self, first: str = "") -> None:
+        """Nothing is shown before the first progress.
+
+        Args:
+            first: said above it, once something runs: of what is refused it is not said.
+        """
+        self._first = first
         self.console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: Any = None
@@ -104,6 +109,9 @@ class Reporter:
 
     def on_progress(self, progress: run.Progress) -> None:
         """Show where things stand."""
+        if self._first:
+            self.on_note(self._first)
+            self._first = ""
         now = time.perf_counter()
         again = progress.done < self._done or progress.done == self._done == self._total
         if progress.total != self._total or again:

@@ -46,6 +46,14 @@ def test_two_that_are_ahead_of_the_same_lead_together_and_no_one_alone(rng):
     assert number_words(numbers.abs().min()) in text
 
 
+def test_one_of_whom_nothing_is_sure_does_not_lead(rng):
+    ds = made(rng, [0, 4, 0])
+    ds["accuracy"].loc[{"paradigm": "lvml"}] = 5 + xr.DataArray([40.0, -40.0] * 8, dims="seed")
+    text, _ = said(ds)
+    assert text.startswith("hard ends most accurate: more than soft by ")
+    assert "hard - lvml undecided, " in text
+
+
 def test_paradigms_that_are_the_same_so_far_speak_as_one(rng):
     ds = made(rng, [4, 0, 2, 4])
     ds["accuracy"].loc[{"paradigm": "hybrid"}] = ds["accuracy"].sel(paradigm="soft")

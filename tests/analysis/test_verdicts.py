@@ -40,6 +40,9 @@ def test_p_interval_and_verdict_never_contradict_each_other(seeds, seed, effect,
     assert (table["low"][known] <= table["estimate"][known] + 1e-12).all()
     assert (table["estimate"][known] <= table["high"][known] + 1e-12).all()
     assert (table["favour"] <= table["seeds"]).all()
+    decided = np.isnan(table["needed"])
+    assert decided[table["verdict"] != "undecided"].all()
+    assert (table["needed"][~decided] > table["seeds"][~decided]).all()
 
 
 @given(st.integers(3, 9), st.integers(0, 2**32 - 1), st.sampled_from([np.inf, 1.0]))
