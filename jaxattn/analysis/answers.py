@@ -120,9 +120,11 @@ def _words(spec: MeasureSpec, at: str | float, ds: xr.Dataset) -> MeasureWording
         return MeasureWording(words.leads.format(**levels), words.ahead, words.noun)
     half = "over the last half of the run"
     if at == "late gain":
-        way = "falls" if spec.better == "less" else "gains"
-        ahead = f"{'by ' if way == 'falls' else ''}more than"
-        return MeasureWording(f"{way} most {title} {half}", ahead, f"the gain in {title} {half}")
+        if spec.better == "less":
+            noun = f"the fall in {title} {half}"
+            return MeasureWording(f"falls most in {title} {half}", "further than", noun)
+        noun = f"the gain in {title} {half}"
+        return MeasureWording(f"gains most {title} {half}", "more than", noun)
     if at == "late exponent":
         rest = f"{spec.whole:g} - {title}" if spec.whole else title
         noun = f"the late exponent ({rest} falls as that power of time {half})"

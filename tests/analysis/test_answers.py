@@ -14,6 +14,8 @@ from jaxattn.analysis.claims import claims
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.scope import error_words, scope_words, too_few_words
 from jaxattn.analysis.wording import interval_words, number_words
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.results.dataset import spec_of
 
 
 def made(rng, steps, seeds=16, measure="accuracy", noise=0.1) -> xr.Dataset:
@@ -107,6 +109,18 @@ def test_exponents_are_told_as_means_with_those_of_the_theory_beside():
     text, more = said(ds, "late-gain")
     assert re.search(r"means: soft -?[\d.e-]+ \(theory -?[\d.e-]+\), hard ", text)
     assert "late exponent" in more or "late exponent" in text
+
+
+def test_what_is_to_fall_is_said_to_fall(rng):
+    ds = example_result(("soft", "hard"), (0.1,), seeds=8, saves=41)
+    time = ds["time"].isel(learning_rate=0, drop=True)
+    steep = xr.DataArray([1.0, 3.0], dims="paradigm") + 0.1 * xr.DataArray(
+        rng.normal(size=8), dims="seed"
+    )
+    ds["loss"] = (ds["loss"] * 0 - steep * time).transpose(*ds["loss"].dims)
+    spec = {**spec_of(ds), "questions": [{"name": "q", "measure": "loss", "at": "late gain"}]}
+    text, _ = said(ds.assign_attrs(spec=canonical_json(spec)), "q")
+    assert text.startswith("hard falls most in loss over the last half of the run: further than")
 
 
 def test_a_hybrid_is_told_against_each_of_the_two(rng):
