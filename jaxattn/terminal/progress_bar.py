@@ -141,7 +141,7 @@ class Reporter:
                 ends=None if left is None else now + left,
             )
         elif (
-            now - self._last >= LINE_EVERY
+            (progress.done and now - self._last >= LINE_EVERY)
             or progress.done == progress.total
             or progress.compiling  # what may take long is said before it does
             or _foretold(progress)
@@ -150,7 +150,9 @@ class Reporter:
             print(
                 f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
-            self._last = now
+            # What is foretold keeps no one from hearing of the first runs that are back.
+            if progress.done and not progress.compiling:
+                self._last = now
         self._done, self._told = progress.done, now
 
 

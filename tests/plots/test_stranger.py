@@ -37,6 +37,6 @@ def test_a_figure_is_added_by_one_file(tmp_path: Path) -> None:
         "said = [[one.name for one in drawings], mine.caption, len(mine.draw().axes)]"
     )
     names, caption, axes = said
-    assert names[:4] == ["overview", "focus", "accuracy", "mine"]
+    assert names[:5] == ["overview", "answers", "focus", "accuracy", "mine"]
     assert caption.startswith("The training loss of 6 seeds; digits, learning rate 0.05")
     assert axes == 1
