@@ -141,7 +141,8 @@ class Reporter:
                 ends=None if left is None else now + left,
             )
         elif (
-            (progress.done and now - self._last >= LINE_EVERY)
+            now - self._last >= LINE_EVERY
+            or (progress.done and not self._done)  # the first that are back
             or progress.done == progress.total
             or progress.compiling  # what may take long is said before it does
             or _foretold(progress)
@@ -150,9 +151,7 @@ class Reporter:
             print(
                 f"{label}: {progress.done}/{progress.total} runs{failed}, {pace}", file=sys.stderr
             )
-            # What is foretold keeps no one from hearing of the first runs that are back.
-            if progress.done and not progress.compiling:
-                self._last = now
+            self._last = now
         self._done, self._told = progress.done, now
 
 
