@@ -118,7 +118,8 @@ def _flips(unit: Float[np.ndarray, "contrast seed"]) -> Iterator[Float[np.ndarra
         bits = np.arange(2 ** max(seeds - 1, 0))[:, None] >> np.arange(seeds) & 1
         every = 1.0 - 2.0 * bits
     else:
-        every = _stream("sign flips").choice([-1.0, 1.0], (DRAWS, seeds))
+        drawn = _stream("sign flips").choice([-1.0, 1.0], (DRAWS, seeds))
+        every = np.asarray(drawn, dtype=float)
     yield from _pieces(every, len(unit))
 
 
