@@ -20,7 +20,7 @@ from null_experiments import (
 
 LEVEL = 0.05
 
-EXPERIMENTS = {6: 1_000, 8: 150, 16: 500, 64: 200}
+EXPERIMENTS = {6: 1_000, 8: 150, 16: 150, 64: 50}
 """Few where one costs a tenth of a second."""
 
 
@@ -64,7 +64,7 @@ def test_all_intervals_together_hold_the_truth_in_95_percent(rng, seeds):
 def test_a_difference_of_two_deviations_is_found_among_36_contrasts_in_eight_seeds(rng):
     found = {
         (seeds, effect): share(
-            [judged(one_better(rng, seeds, effect))["verdict"][0] == "differs" for _ in range(300)]
+            [judged(one_better(rng, seeds, effect))["verdict"][0] == "differs" for _ in range(60)]
         )
         for seeds, effect in ((8, 0.5), (8, 2.0), (16, 1.0), (16, 2.0), (64, 0.5))
     }
