@@ -85,6 +85,10 @@ def contrasts(ds: xr.Dataset, split: str | None = None, confidence: float = 0.95
     table = pd.concat(labels, ignore_index=True)
     pairs = paired(a, b, end, rounding_of(ds))
     judged = verdicts(pairs, table["delta"].to_numpy(float), 1 - confidence)
+    # Of two ends the earlier counts for both, in steps as in time.
+    steps_a, steps_b = (
+        np.where(time > end, np.inf, steps) for time, steps in ((a, steps_a), (b, steps_b))
+    )
     table = table.assign(**judged, steps=_in_steps(steps_a, steps_b, ~pairs.censored))
     means = {}
     for name, side in (("mean_a", a), ("mean_b", b)):
@@ -112,7 +116,9 @@ def _pairs_of_question(
         measure=question.measure, at=question.at, unit=of.unit, better=of.better, split=split,
         selection=selection, theory_a=theory_a[:, 0], theory_b=theory_b[:, 0],
     )  # fmt: skip
-    delta = of.spec.delta if question.delta is None and question.at == "end" else question.delta
+    # What a run gains, or its exponent, has another unit than the measure.
+    of_measure = question.at == "end" or not isinstance(question.at, str)
+    delta = of.spec.delta if question.delta is None and of_measure else question.delta
     share = of.spec.of and question.delta is None
     delta = np.nan if delta is None else delta
     # A time's own delta is a share of the run.

@@ -80,6 +80,29 @@ def test_times_are_in_steps_too_and_their_delta_is_a_share_of_the_run(rng):
     assert line.delta == pytest.approx(0.01 * 10)
 
 
+def test_of_two_ends_the_earlier_counts_for_both_in_steps_too():
+    # soft is best at 0.2, where it ends at 20; hard at 0.1, where it ends at 10.
+    loss = np.broadcast_to(np.array([[1.0, 0.0], [0.0, 1.0]])[..., None], (2, 2, 8))
+    waits = np.full((2, 2, 8), 15.0)
+    waits[1, 0] = 5.0
+    ds = result({"loss": loss, "time_to_focus": waits}, rates=(0.1, 0.2), last=(10.0, 20.0))
+    line = line_of(contrasts(ds), "first-to-focus", "soft", "hard")
+    # That soft gets there at 15 is not known at 10: later by at least 5, in time and in steps.
+    assert np.isnan([line.estimate, line.steps]).all()
+    assert (line.low, line.high) == (5, np.inf)
+
+
+def test_a_value_within_the_run_is_equal_within_what_its_measure_says():
+    ds = asked(
+        example_result(("soft", "hard"), (0.1,), seeds=6, saves=21),
+        Question("early", "accuracy", 0.2),
+        Question("late", "accuracy", "late gain"),
+    )
+    table = contrasts(ds)
+    assert line_of(table, "early", "soft", "hard").delta == 1.0
+    assert np.isnan(line_of(table, "late", "soft", "hard").delta)
+
+
 def test_each_paradigm_is_at_its_own_best_rate_and_nowhere_else(rng):
     loss = rng.normal(size=(2, 3, 8)) + np.array([[5.0, 0, 5], [0, 5, 5]])[..., None]
     ds = result({"loss": loss, "accuracy": -loss}, (0.1, 0.2, 0.4), (10.0, 20.0, 40.0))
