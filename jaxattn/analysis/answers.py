@@ -42,6 +42,11 @@ class Answer(NamedTuple):
     more: str
     sure: bool
 
+    @property
+    def line(self) -> str:
+        """The question and its answer."""
+        return f"{self.title}{'' if self.title.endswith('?') else ':'} {self.text}"
+
 
 def answers(ds: xr.Dataset, table: pd.DataFrame | None = None) -> list[Answer]:
     """One answer a question, and a place where more than rates was swept.

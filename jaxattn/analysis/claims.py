@@ -54,8 +54,8 @@ def claims(ds: xr.Dataset, table: pd.DataFrame | None = None) -> list[Claim]:
     """What a result says of the claims of Vashisht & Ramaswamy (ECAI 2023), abstract.
 
     One holds where every contrast that it needs differs in its favour, and does not where one
-    differs the other way or is equal; else it is undecided. Of the second no comparison can say
-    anything: it is of a focus that is held fixed.
+    differs the other way or is equal; else it is undecided, as where two are the same so far. Of
+    the second no comparison can say anything: it is of a focus that is held fixed.
 
     Args:
         ds: a result of `jaxattn.compare` or `jaxattn.open`.
@@ -97,7 +97,9 @@ def _signature(table: pd.DataFrame) -> tuple[Verdict, str]:
     for pair in combinations(_SIGNATURE, 2):
         lines = table[table["question"].isin(_ENDS) & (table["at"] == "end")]
         of_pair = lines["a"].isin(pair) & lines["b"].isin(pair)
-        verdicts, name = set(lines["verdict"][of_pair]), " and ".join(pair)
+        # What is the same in every seed so far says nothing of what is to come.
+        lines = lines[of_pair & ~lines["same"].astype(bool)]
+        verdicts, name = set(lines["verdict"]), " and ".join(pair)
         if "differs" in verdicts:
             apart.append(name)
         elif verdicts == {"equal"}:
@@ -128,7 +130,7 @@ def _of_need(table: pd.DataFrame, need: _Need) -> Verdict:
     for line in lines.to_dict("records"):
         if {line["a"], line["b"]} != pair:
             continue
-        if line["verdict"] == "undecided":
+        if line["verdict"] == "undecided" or line["same"]:
             return "undecided"
         less, first = line["better"] == "less", line["a"] == need.ahead
         in_favour = (line["side"] < 0) == (less == first)

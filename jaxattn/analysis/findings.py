@@ -53,8 +53,7 @@ def findings(
     if seeds < 2:
         return [*beside, *[Finding("", "seeds", _FEW)] * seeds, *lost]
     said = [
-        Finding(each.setting, each.question, f"{each.title} {each.text}", each.sure)
-        for each in answers(ds, table)
+        Finding(each.setting, each.question, each.line, each.sure) for each in answers(ds, table)
     ]
     rates = _of_best_rates(ds) if ds.sizes.get("learning_rate", 1) > 1 and said else []
     scope = [Finding("", "scope", scope_words(ds))] if said and scope_words(ds) else []

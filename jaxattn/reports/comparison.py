@@ -92,7 +92,7 @@ def _page(
     spoken = {finding.measure for finding in said}
     answered = [one for one in answers(ds, table) if one.question in spoken]
     # Told in cards, and in how sure they are.
-    told = {f"{one.title} {one.text}" for one in answered} | {scope_words(ds)}
+    told = {one.line for one in answered} | {scope_words(ds)}
     others = [finding for finding in said if finding.text not in told]
     # Where nothing is answered, what there is to see is not folded.
     first = _FIRST if answered else ()

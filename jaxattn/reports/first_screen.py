@@ -30,7 +30,7 @@ def answers_section(said: Sequence[Answer], sure: str, figures: Sequence[Figure]
         if one.setting in first
     ]
     judged = [Collapsible("How sure this is, and of what", [sure], open=False)] if sure else []
-    lines = [(one.setting, f"{one.title} {one.text} {one.more}".rstrip()) for one in said]
+    lines = [(one.setting, f"{one.line} {one.more}".rstrip()) for one in said]
     folds = [*judged, *_further(lines, first)]
     return Section("Answers", cards=cards, collapsibles=folds, figures=figures)
 

@@ -171,6 +171,7 @@ def table_of(**verdicts: tuple[str, int]) -> pd.DataFrame:
                 "question": question.replace("_", "-"), "a": a, "b": b, "learning_rate_b": 0.1,
                 "measure": "m", "at": "late gain" if question == "late_gain" else "end",
                 "better": "less" if time else "more", "side": side, "verdict": verdict,
+                "same": False,
             }
         )  # fmt: skip
     return pd.DataFrame(lines)
@@ -206,6 +207,12 @@ def test_the_hybrid_has_both_where_it_is_before_hard_and_ends_above_soft():
         )
         (one,) = (claim for claim in claims(ds, table) if "hybrid" in claim.name)
         assert one.verdict == wanted
+
+
+def test_what_is_the_same_so_far_is_no_evidence_against_a_claim(rng):
+    ds = made(rng, [0, 0, 0])
+    ds["accuracy"][:] = ds["accuracy"].sel(paradigm="soft")
+    assert {claim.verdict for claim in claims(ds)} == {"undecided"}
 
 
 def test_a_comparison_says_nothing_of_a_fixed_focus_and_signatures_need_all_three(rng):

@@ -100,10 +100,10 @@ def test_a_measure_of_ones_own_is_summarised_compared_and_spoken_of(
     assert {"reward", "effort"} <= set(differences(ds)["measure"])
     texts = {one.measure: one.text for one in findings(ds)}
     assert texts["who-reward"].startswith(
-        "who-reward soft ends with the highest reward: more than hard by "
+        "who-reward: soft ends with the highest reward: more than hard by "
     )
     assert texts["who-effort"].startswith(
-        "who-effort hard ends at its ease: with less trouble than soft by "
+        "who-effort: hard ends at its ease: with less trouble than soft by "
     )
     assert "effort" in [str(column.header) for column in results_table(summary(ds), ds).columns]
     assert "reward" in watched_in(ds)
