@@ -5,11 +5,13 @@ Jacobian-vector product, on the optimiser's clock. A focus rate and clipping are
 hold in every limit without a word, and no one who plots a limit has to convert its time.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.contracts import Hyper, InputError, Params, Problem
 from jaxattn.core.part_rates import scaled_by_part
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
@@ -57,7 +59,7 @@ def refuse_state(problem: Problem, state: PyTree) -> None:
 
 
 def refuse_undeclared_key(
-    problem: Problem, params: Params, hyper: Hyper, batch: Example, state: PyTree
+    problem: Problem, params: Params, hyper: Hyper, batch: Any, state: PyTree
 ) -> None:
     """Refuse a flow of a loss that says nothing of drawing, and would, where training does.
 
@@ -65,7 +67,7 @@ def refuse_undeclared_key(
         InputError: the loss depends on its key.
     """
 
-    def loss(key: Array, params: Params, hyper: Hyper, batch: Example) -> Array:
+    def loss(key: Array, params: Params, hyper: Hyper, batch: Any) -> Array:
         return problem.loss(params, batch, hyper, hyper["learning_rate"], key, state)[0]
 
     if not problem.stochastic and draws(loss, params, hyper, batch):
@@ -76,7 +78,7 @@ def run_context(
     problem: Problem,
     optimiser: Optimiser,
     hyper: Hyper,
-    batch: Example,
+    batch: Any,
     state: PyTree,
     order: Order,
 ) -> RunContext:
@@ -91,7 +93,7 @@ def run_context(
         order: how training draws its minibatches.
     """
 
-    def loss(time: Array, params: Params, batch: Example) -> Array:
+    def loss(time: Array, params: Params, batch: Any) -> Array:
         # A deterministic loss reads no key.
         return problem.loss(params, batch, hyper, time, None, state)[0]
 
@@ -100,7 +102,7 @@ def run_context(
         return optimiser.clipped(raw, hyper)
 
     def scale(tree: Params) -> Params:
-        return scaled_by_part(tree, hyper)
+        return scaled_by_part(tree, hyper, problem.rated)
 
     def descent_direction(time: Array, params: Params) -> Params:
         return scale(jax.tree.map(jnp.negative, gradient(time, params)))

@@ -35,6 +35,7 @@ def block(
     axes: Mapping[str, Sequence[Any]],
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
+    unit: str = OBJECTIVE.unit,
 ) -> xr.Dataset:
     """One dynamics of one paradigm as a Dataset.
 
@@ -44,6 +45,7 @@ def block(
         measures: labels of the problem's measures, over splits, and of probes; one that is not
             described gets the dims ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
+        unit: of the loss.
     """
     lead = tuple(axes)
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
@@ -53,7 +55,10 @@ def block(
         coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
         variables[spec.name] = (dims, values, attributes_of(spec))
 
-    always = (OBJECTIVE, replace(GRADIENT_NORM, coords=(tuple(parts),)))
+    always = (
+        replace(OBJECTIVE, unit=unit),
+        replace(GRADIENT_NORM, coords=(tuple(parts),), unit=unit),
+    )
     described = {spec.name: spec for spec in (*measures, *always)}
     first = dict.fromkeys(spec.name for spec in always)
     for name in first | trajectory.measures:

@@ -230,7 +230,7 @@ def _blocks(
     blocks = {}
     for job, rows in results.items():
         axes = {**job.plan.coordinates, "seed": job.plan.seeds}
-        ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts)
+        ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts, job.problem.unit)
         ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
         if "position" in ds:
             place = 0 if job in errors else None

@@ -46,7 +46,7 @@ class Solver:
         hypers = {k: v for k, v in self.plan.hypers_of(real).items() if k in study.hypers}
         ds = theory_rows(self.group, {"row": real.tolist()}, hypers)
         time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
-        natural = study.paradigms[self.group.paradigm].natural_inference
+        natural = self.group.problem.natural_inference
         return with_times(ds, time, natural, study.settings), None
 
     @property
@@ -263,7 +263,7 @@ class Runner:
             again: the own error of row 0, where it is one of these.
         """
         specs = self.job.specs(self.sources.names(self.job))
-        ds = block(out, {"row": rows.tolist()}, specs, self.job.parts)
+        ds = block(out, {"row": rows.tolist()}, specs, self.job.parts, self.job.problem.unit)
         if "position" in ds:
             at, top = ds["position"], ds.get("top_direction")
             training = at if beside is None else at.copy(data=beside["position"])

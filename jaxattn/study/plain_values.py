@@ -83,7 +83,7 @@ def _suits(against: list[str]) -> Mapping[str, Any]:
     if not against:
         return DEFAULTS
     solver = {"flow_solver": AUTO, "flow_rtol": AUTO}
-    return {**AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
+    return {**DEFAULTS, **AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
 
 
 def _is_auto(value: Any) -> bool:

@@ -138,7 +138,7 @@ def _hypers_read(request: Request, study: Study) -> set[str]:
     problems = [study.problem(name) for name in study.names]
     on = {name for name, spec in study.hypers.items() if spec.of_run is not None}
     on |= {*study.constants, *given, "learning_rate"}
-    return set(hypers_read(study.task, problems, study.optimiser, on, given))
+    return set(hypers_read(study.subject.source, problems, study.optimiser, on, given))
 
 
 def _tables_of_names(request: Request) -> dict[str, str]:
