@@ -54,6 +54,7 @@ def compare(
     problems: Mapping[str, Problem] | Problem | None = None,
     data: Any = None,
     measures: Mapping[str, Any] | None = None,
+    theory: Mapping[str, Any] | None = None,
     keep: str | Sequence[str] = (),
     progress: bool = True,
     on_chunk: OnChunk | None = None,
@@ -117,6 +118,9 @@ def compare(
             `jaxattn.Batch`, with weights), ``{"train": tree, "test": tree}``, a function from a
             seed to either, or `jaxattn.Fresh`.
         measures: of your own, beside those there are: see `jaxattn.problem`.
+        theory: of your own, by name: ``f(hyper, times, data) -> {measure: array}`` of one run, over
+            the times of its saves, from the examples it learns from; or such functions by the name
+            of the problem they are of. Each becomes a dynamics of the result.
         keep: parameters to keep at every save, by their names within the parameters (``W``, or
             ``first.kernel``), or what they are below; all: every one. They are variables
             ``params.W [..., save, W_0, W_1]``.

@@ -39,6 +39,12 @@ FOCUS = Part("focus", _focus)
 """The focus model of an attention network."""
 
 
+_NO_SELECTION = (
+    "part {!r}: got a function that makes something of the parameters, expected one that selects "
+    "some of them, whole and each once, as lambda params: params['a']."
+)
+
+
 def leaves_of_part(tree: PyTree, part: Part) -> tuple[int, ...]:
     """Numbers of the leaves of `tree` that a part has, in the order of ``jax.tree.leaves``.
 
@@ -46,18 +52,23 @@ def leaves_of_part(tree: PyTree, part: Part) -> tuple[int, ...]:
         InputError: no such part, one without parameters, or one that is no selection of leaves.
     """
     leaves, structure = jax.tree.flatten(tree)
+    # Marks in place of arrays: nothing can be made of them, they can only be chosen.
+    marks = [object() for _ in leaves]
+    number_of = {id(mark): number for number, mark in enumerate(marks)}
     try:
-        chosen = jax.tree.leaves(part.select(jax.tree.unflatten(structure, range(len(leaves)))))
-    except (AttributeError, LookupError, TypeError) as error:
+        chosen = jax.tree.leaves(part.select(jax.tree.unflatten(structure, marks)))
+    except (AttributeError, LookupError) as error:
         raise InputError(_lacking(tree, part)) from error
+    except TypeError as error:
+        if jax.tree_util.treedef_is_leaf(structure):
+            raise InputError(_lacking(tree, part)) from error
+        raise InputError(_NO_SELECTION.format(part.name)) from error
     if not chosen:
         raise InputError(_lacking(tree, part))
-    if not all(isinstance(number, int) for number in chosen) or len({*chosen}) < len(chosen):
-        raise InputError(
-            f"part {part.name!r}: got a function that makes something of the parameters, expected "
-            "one that selects some of them, whole and each once, as lambda params: params['a']."
-        )
-    return tuple(sorted(chosen))
+    numbers = {number_of[id(mark)] for mark in chosen if id(mark) in number_of}
+    if len(numbers) < len(chosen):
+        raise InputError(_NO_SELECTION.format(part.name))
+    return tuple(sorted(numbers))
 
 
 def scaled_by_part(tree: PyTree, hyper: Hyper, parts: tuple[Part, ...] = (FOCUS,)) -> PyTree:

@@ -5,6 +5,7 @@ Jacobian-vector product, on the optimiser's clock. A focus rate and clipping are
 hold in every limit without a word, and no one who plots a limit has to convert its time.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.problems.undeclared import draws, undeclared_key
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["checked_limit", "refuse_state", "refuse_undeclared_key", "run_context"]
+__all__ = ["checked_limit", "refuse_noise", "refuse_state", "refuse_undeclared_key", "run_context"]
 
 
 def checked_limit(
@@ -43,6 +44,21 @@ def checked_limit(
             "parameters and data determine; take the expected loss."
         )
     return known
+
+
+def refuse_noise(limit: Limit, problems: Iterable[Problem]) -> None:
+    """Refuse a limit that knows the noise of batches where a loss is no mean over examples.
+
+    Raises:
+        InputError: with the problem.
+    """
+    for problem in problems:
+        if limit.batch_orders and not problem.separable:
+            raise InputError(
+                f"{limit.name}: got {problem.name!r}, whose loss is no mean over examples "
+                "(separable=False), expected one that is, as the noise is that of single "
+                "examples; take flow, or write the loss as a mean."
+            )
 
 
 def refuse_state(problem: Problem, state: PyTree) -> None:

@@ -53,7 +53,8 @@ def leaves_of(params: PyTree, asked: Iterable[str] = (EVERY,)) -> tuple[Leaf, ..
 def _key(key: object) -> str:
     for attribute in ("key", "idx", "name"):
         if hasattr(key, attribute):
-            return str(getattr(key, attribute))
+            # A slash would be a group of the file.
+            return str(getattr(key, attribute)).replace("/", ".")
     return str(key)
 
 

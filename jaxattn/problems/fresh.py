@@ -1,10 +1,7 @@
 """Online learning: every batch is drawn anew, and no example is seen twice."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-from jaxtyping import Array, PyTree
 
 from jaxattn.core.contracts import InputError
 
@@ -22,7 +19,7 @@ class Fresh:
         InputError: `sample` is no function, or `size` no positive integer.
     """
 
-    sample: Callable[[Array], PyTree]
+    sample: Any
     """``sample(key) -> batch``: `size` examples, along the leading axis of every leaf; pure, as it
     runs within the compiled loop."""
     size: int

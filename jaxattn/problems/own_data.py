@@ -162,6 +162,8 @@ def _data(given: Any, name: str) -> Data:
 def _array(leaf: Any, name: str) -> np.ndarray:
     try:
         array = as_array(name, leaf)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(
             f"{name}: got a list of parts of different lengths, expected an array; fill the "

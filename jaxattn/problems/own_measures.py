@@ -66,7 +66,7 @@ def read_measures(given: Any) -> tuple[OwnMeasure, ...]:
 
 
 def _read(name: Any, given: Any) -> OwnMeasure:
-    refuse_unwritable_name("measure", name)
+    _refuse_name("measure", name)
     pair = given if isinstance(given, tuple) and len(given) == 2 else (given, MeasureSpec(name))
     function, labels = pair
     if isinstance(labels, Mapping):
@@ -78,13 +78,22 @@ def _read(name: Any, given: Any) -> OwnMeasure:
             "(f, {dim: coords}) or (f, MeasureSpec); give its function first."
         )
     for dim in labels.dims:
-        refuse_unwritable_name(f"measure {name!r}: axis", dim)
+        _refuse_name(f"measure {name!r}: axis", dim)
     if len(set(labels.dims)) < len(labels.dims):
         raise InputError(
             f"measure {name!r}: got the axes {', '.join(labels.dims)}, expected each once; rename "
             "one."
         )
     return OwnMeasure(function, replace(labels, name=name))
+
+
+def _refuse_name(kind: str, name: Any) -> None:
+    refuse_unwritable_name(kind, name)
+    if "/" in name:
+        raise InputError(
+            f"{kind}: got the name {name!r}, expected one without a slash, which files take for a "
+            "folder; rename it."
+        )
 
 
 def _shown(given: Any) -> str:

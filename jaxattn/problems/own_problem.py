@@ -1,7 +1,7 @@
 """A problem of a person's own: where it starts and a loss, and nothing of attention."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,12 +39,12 @@ class LossOfBatch(Protocol):
 def problem(
     init: StartParams,
     loss: LossOfBatch,
-    measures: Mapping[str, Any] | None = None,
+    measures: Any = None,
     *,
-    hypers: Mapping[str, float] | Iterable[HyperSpec] = (),
+    hypers: Any = (),
     unit: str = "1",
     smooth: bool = True,
-    parts: Mapping[str, Callable[[Params], PyTree]] | None = None,
+    parts: Any = None,
     separable: bool = True,
     discontinuities: Discontinuities | None = None,
     name: str = "",
@@ -174,20 +174,24 @@ def _arguments(loss: Any) -> frozenset[str]:
 
 def _hypers(given: Any) -> tuple[HyperSpec, ...]:
     if isinstance(given, Mapping):
-        given = [HyperSpec(str(name), default) for name, default in given.items()]
-    declared = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
+        for name, default in given.items():
+            if not isinstance(name, str) or not (
+                default is None or isinstance(default, int | float)
+            ):
+                raise InputError(
+                    f"problem, hyperparameter {name!r}: got the default {type(default).__name__}, "
+                    "expected a number; several belong in compare's hypers."
+                )
+        given = [
+            HyperSpec(name, None if default is None else float(default))
+            for name, default in given.items()
+        ]
+    declared = tuple(given) if isinstance(given, list | tuple | set) else given
     if not isinstance(declared, tuple) or not all(isinstance(one, HyperSpec) for one in declared):
         raise InputError(
             f"problem, hypers: got {type(given).__name__}, expected numbers by name or HyperSpecs; "
             "write hypers={'noise': 0.1}."
         )
-    for one in declared:
-        if not (one.default is None or isinstance(one.default, int | float)):
-            raise InputError(
-                f"problem, hyperparameter {one.name!r}: got the default "
-                f"{type(one.default).__name__}, expected a number; several belong in compare's "
-                "hypers."
-            )
     return declared
 
 

@@ -1,7 +1,7 @@
 """Results with labels: rows become blocks, blocks one Dataset, which says what was asked for."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -131,10 +131,19 @@ def assemble(
         compat="override",
         combine_attrs="drop_conflicts",
     )
+    own = [dim for dim in ds.indexes if dim not in ("paradigm", "dynamics", *axes)]
+    ds = ds.reindex({dim: _as_they_came(blocks.values(), dim) for dim in own}, fill_value=filler)
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
-    ds = ds.transpose("paradigm", "dynamics", *axes, "save", "split", ...)
+    front = ("paradigm", "dynamics", *axes, "save", "split")
+    ds = ds.transpose(*front, ..., missing_dims="ignore")
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def _as_they_came(blocks: Iterable[xr.Dataset], dim: Hashable) -> list[Any]:
+    """Labels along an axis of measures, in the order in which blocks have them: joins sort them."""
+    every = [label for one in blocks if dim in one.indexes for label in one.indexes[dim].tolist()]
+    return list(dict.fromkeys(every))
 
 
 def as_current(ds: xr.Dataset) -> xr.Dataset:

@@ -121,7 +121,8 @@ def learning_examples(study: Study) -> dict[str, int]:
     whole, most = size(study.subject.splits(0)["train"]), study.settings.flow_examples
     few = whole if most == "all" else min(whole, most)
     train = few if study.settings.against else whole
-    return {**dict.fromkeys(study.dynamics, few), "train": train, "theory": whole}
+    exact = dict.fromkeys(("theory", *study.theories), whole)
+    return {**dict.fromkeys(study.dynamics, few), "train": train, **exact}
 
 
 def drop_constant_axes(

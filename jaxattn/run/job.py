@@ -31,7 +31,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
 from jaxattn.run.own_error import SHARE, is_known, make_flow_row
 from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
-from jaxattn.study.groups import THEORY, Group, groups_of
+from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
 from jaxattn.training.saves import AtTimes
@@ -129,7 +129,7 @@ def plan_jobs(study: Study) -> list[Job]:
     study.refuse_decays()
     groups = groups_of(study)
     refuse_without_x64(groups)
-    return [make_job(group, _plan(group)) for group in groups if group.dynamics != THEORY]
+    return [make_job(group, _plan(group)) for group in groups if not group.is_exact]
 
 
 def refuse_without_x64(groups: Sequence[Group]) -> None:
@@ -138,7 +138,7 @@ def refuse_without_x64(groups: Sequence[Group]) -> None:
     Raises:
         InputError: with how to switch it on.
     """
-    flows = any(group.dynamics not in ("train", THEORY) for group in groups)
+    flows = any(group.dynamics != "train" and not group.is_exact for group in groups)
     if flows or any(group.study.settings.precision == "float64" for group in groups):
         needs_x64("a flow" if flows else "precision float64")
 

@@ -54,6 +54,11 @@ class Group:
         """What is learnt."""
         return self.study.problem(self.paradigm, self.dynamics)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is run of it: a theory says what it measures."""
+        return self.dynamics == THEORY or self.dynamics in self.study.theories
+
     @cached_property
     def points(self) -> int:
         """Points of the traced axes."""
@@ -88,6 +93,11 @@ def groups_of(study: Study) -> tuple[Group, ...]:
             )
     for group in [g for g in groups if g.dynamics == "train" and g.paradigm in study.exact]:
         groups.append(_exact(group, len(groups), study.traced, study.constants))
+    first = {group.paradigm: group for group in reversed(groups) if not group.is_exact}
+    for name, theories in study.theories.items():
+        for paradigm in theories:
+            group = replace(first[paradigm], number=len(groups), dynamics=name)
+            groups.append(replace(group, axes=study.traced, constants=study.constants))
     return tuple(groups)
 
 

@@ -243,6 +243,12 @@ class Settings:
         OBJECTS,
         "Measures of one's own by name, f(params, batch, hyper), beside those of the problems.",
     )
+    theory: Any = setting(
+        None,
+        OBJECTS,
+        "Theories of one's own by name, beside the runs: f(hyper, times, data) -> {measure: array "
+        "over the times}.",
+    )
     keep: Any = setting(
         (),
         several_names("parameter"),
@@ -265,7 +271,7 @@ the hash that it had before."""
 
 OWN_TABLES = (
     *("task", "model", "paradigms", "hypers", "seeds", "flow_seeds"),
-    *("problems", "data", "measures"),
+    *("problems", "data", "measures", "theory"),
 )
 """Fields that the file of a sweep says in a table of another name."""
 

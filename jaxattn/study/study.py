@@ -15,6 +15,7 @@ import numpy as np
 from jaxattn.core.contracts import HyperSpec, InputError, Problem
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.flow import limit_for, optimiser_of
+from jaxattn.flow.run_context import refuse_noise
 from jaxattn.integrate.solvers import method_of
 from jaxattn.probes.parameters import refuse_unknown_leaves
 from jaxattn.problems.minibatches import Order
@@ -27,8 +28,14 @@ from jaxattn.study.dependence import (
     start_shapes,
     starts_at_random,
 )
-from jaxattn.study.fields import AUTO
-from jaxattn.study.hypers import declared_hypers, of_run, refuse_taken_names, split_hypers
+from jaxattn.study.fields import AUTO, OBJECTS
+from jaxattn.study.hypers import (
+    declared_hypers,
+    of_run,
+    refuse_taken_measures,
+    refuse_taken_names,
+    split_hypers,
+)
 from jaxattn.study.save_steps import save_steps
 from jaxattn.study.settings import (
     AGAINST_DEFAULTS,
@@ -37,6 +44,7 @@ from jaxattn.study.settings import (
     Settings,
 )
 from jaxattn.study.subject import Subject, name_of, subject_from
+from jaxattn.study.theories import OwnTheory, read_theories
 from jaxattn.training.optimisers import Optimiser, as_optimiser
 from jaxattn.training.saves import AtTimes, Saves, clocks, length_of, refuse_schedule, steps_of
 
@@ -63,6 +71,8 @@ class Study:
     """The swept hyperparameters; ``learning_rate`` is always on one."""
     constants: Mapping[str, float]
     """Hyperparameters that hold for all rows, fixed defaults included."""
+    theories: Mapping[str, Mapping[str, OwnTheory]]
+    """Of a person's own, by name, and by the name of the problem."""
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -187,6 +197,7 @@ class Study:
         plain = {
             setting.name: setting.metadata["kind"].plain(getattr(settings, setting.name))
             for setting in fields(settings)
+            if setting.metadata["kind"] is not OBJECTS
         }
         return plain | {
             **self.subject.describe(),
@@ -195,6 +206,7 @@ class Study:
             "schedule": name_of(settings.schedule),
             "flow_solver": name_of(settings.flow_solver),
             "batch_size": self.order.batch_size,
+            "order": self.order.kind,
             "vary": list(self.vary),
             "saves": list(self.save_steps),
             "hypers": {
@@ -226,11 +238,13 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     hypers = declared_hypers(optimiser, problems)
     measured = {key for of in problems for one in of.measures for key in (one.name, *one.dims)}
     refuse_taken_names(hypers, measured)
+    for problem in problems:
+        refuse_taken_measures(problem.measures, ())
     known = [spec for of in problems for spec in of.measures]
     refuse_unanswerable(settings.questions, known, subject.names if whole else None)
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
-        limit_for(name, optimiser, order)
+        refuse_noise(limit_for(name, optimiser, order), problems)
     if settings.against:
         refuse_schedule(AtTimes((), 0), optimiser)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
@@ -243,7 +257,9 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     asked = settings.hypers if whole else ()
     refuse_unread(asked, hypers_read(subject.source, problems, optimiser, on, asked))
     refuse_unknown_leaves(settings.keep, [start_shapes(one, frozenset(on)) for one in problems])
-    starts = subject.random_start and starts_at_random(problems[0], frozenset(on))
+    starts = subject.random_start and any(
+        starts_at_random(problem, frozenset(on)) for problem in problems
+    )
     varied = subject.varied(settings, starts)
     draws = not order.shared or any(problem.stochastic for problem in problems)
     if not draws and len(settings.seeds) > 1:
@@ -258,6 +274,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         hypers,
         traced,
         constants,
+        read_theories(settings.theory, subject.names),
     )
 
 
