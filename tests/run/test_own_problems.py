@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxattn
-from jaxattn.core.contracts import Data, Example, InputError
+from jaxattn.core.contracts import Data, Example
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import everything, head
 from jaxattn.results.dataset import spec_of
