@@ -164,6 +164,8 @@ def spec_of(ds: xr.Dataset) -> dict[str, Any]:
         return spec
     columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
     named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
+    if spec.get("data"):
+        named = {"task": spec["data"]["from"].rpartition(":")[2], "model": ""}
     ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
     resolved = json.loads(ds.attrs.get("resolved") or "{}")
     return {**named, **spec["settings"], **resolved, **ends, "axes": columns}

@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from jaxattn.core.contracts import HyperSpec, InputError, Task
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import HyperSpec, InputError, Problem, Task
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.result_measures import RESULT_MEASURES
 from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken
 from jaxattn.study.checks import shown, whole_number
-from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
+from jaxattn.study.components import (
+    KINDS,
+    NAMED_BY,
+    arguments,
+    component,
+    make_data,
+    make_model,
+    make_problems,
+    make_task,
+)
 from jaxattn.study.dependence import hypers_read, refuse_unread
 from jaxattn.study.hypers import RESERVED, refuse_out_of_range
 from jaxattn.study.settings import FIXED, STATIC, Settings
@@ -21,12 +31,30 @@ from jaxattn.tasks import TASKS
 __all__ = ["Request", "Role", "measures_of"]
 
 Role: TypeAlias = Literal[
-    "paradigm", "seed", "task", "model", "task argument", "model argument", "setting", "hyper"
+    "paradigm",
+    "seed",
+    "task",
+    "model",
+    "problem",
+    "data",
+    "task argument",
+    "model argument",
+    "problem argument",
+    "data argument",
+    "setting",
+    "hyper",
 ]
 """What a name on an axis is. Only a seed and a hyper are traced; the others are static."""
 
-_NAMED: tuple[Role, ...] = ("paradigm", "seed", "task", "model")
+_NAMED: tuple[Role, ...] = ("paradigm", "seed", "task", "model", "problem", "data")
 """Names that say their role themselves."""
+
+_ARGUMENTS: Mapping[str, Role] = {
+    "task": "task argument",
+    "model": "model argument",
+    "problem": "problem argument",
+    "data": "data argument",
+}
 
 _ALWAYS = (*(spec.name for spec in RESULT_MEASURES), "status")
 """Variables of every result, beside what the problem measures."""
@@ -36,10 +64,12 @@ _ALWAYS = (*(spec.name for spec in RESULT_MEASURES), "status")
 class Request:
     """What is run: the tables of a spec and its axes."""
 
-    task: Mapping[str, Any]
-    model: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Any]]
+    """What is learnt, and from what: ``task`` and ``model``, or ``problem`` and ``data``."""
     settings: Mapping[str, Any]
     axes: tuple[Axis, ...]
+    own_measures: Mapping[str, str]
+    """Import paths by name."""
 
     @cached_property
     def columns(self) -> dict[str, tuple[Value, ...]]:
@@ -65,35 +95,86 @@ class Request:
         """
         return _roles(self)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether problems of one's own are learnt, and no attention network."""
+        return "problem" in self.tables
+
     def components(self, kind: str) -> tuple[Any, ...]:
         """Names of the components of a kind: those on an axis, or the one in a table, or none."""
-        fixed = {"task": self.task.get("name"), "model": self.model.get("name")}
-        name = fixed.get(kind, self.settings.get(kind))
+        table = self.tables.get(kind, {})
+        name = table.get(NAMED_BY.get(kind, "name"), self.settings.get(kind))
         return self.columns.get(kind, () if name is None else (name,))
 
     def task_at(self, point: Mapping[str, Value], roles: Mapping[str, Role]) -> Task:
         """The task at a point of the axes."""
-        return make_task(_described("task", self.task, point, roles))
+        return make_task(_described("task", self.tables["task"], point, roles))
+
+    def problems_at(
+        self, point: Mapping[str, Value], roles: Mapping[str, Role]
+    ) -> dict[str, Problem]:
+        """The problems at a point of the axes, by name."""
+        described = _described("problem", self.tables["problem"], point, roles)
+        key = canonical_json(described)
+        if key not in self._made:
+            self._made[key] = make_problems(described)
+        return self._made[key]
+
+    def data_at(self, point: Mapping[str, Value], roles: Mapping[str, Role]) -> Any:
+        """The data at a point of the axes."""
+        described = _described("data", self.tables["data"], point, roles)
+        key = canonical_json(described)
+        if key not in self._made:
+            self._made[key] = make_data(described)
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        """Problems and data that were made, by what they were made of."""
+        return {}
 
     def study_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Study:
         """What runs at a static point have in common, hyperparameters and seeds apart."""
-        task = self.task_at(point, self.roles)
         settings = {key: value for key, value in self.settings.items() if key != "hypers"}
         settings |= {key: value for key, value in point.items() if self.roles[key] == "setting"}
-        model = make_model(_described("model", self.model, point, self.roles), task)
+        settings["measures"] = {
+            name: component("measure", path) for name, path in self.own_measures.items()
+        }
+        whole = tuple(paradigms) == self.columns["paradigm"]
         # Of several seeds two are enough to see whether they differ.
-        seeds = tuple(range(min(2, len(self.columns["seed"]))))
+        settings["seeds"] = tuple(range(min(2, len(self.columns["seed"]))))
+        if self.is_own:
+            problems = self.problems_at(point, self.roles)
+            chosen = {str(name): _among(problems, name) for name in paradigms}
+            data = self.data_at(point, self.roles)
+            return resolve_settings(Settings(problems=chosen, data=data, **settings), whole=whole)
+        task = self.task_at(point, self.roles)
+        model = make_model(_described("model", self.tables["model"], point, self.roles), task)
         return resolve_settings(
-            Settings(task=task, model=model, paradigms=paradigms, seeds=seeds, **settings)
+            Settings(task=task, model=model, paradigms=paradigms, **settings), whole=whole
         )
+
+
+def _among(problems: Mapping[str, Problem], name: Value) -> Problem:
+    if name not in problems:
+        raise InputError(
+            f"paradigm: got {shown(name)}, expected a problem that is made: {', '.join(problems)}; "
+            f"{nearest(str(name), problems) or 'pick one.'}"
+        )
+    return problems[str(name)]
 
 
 def _described(
     kind: str, table: Mapping[str, Any], point: Mapping[str, Value], roles: Mapping[str, Role]
 ) -> dict[str, Any]:
-    """The table of a task or model at a point of the axes."""
-    name = {"name": point[kind]} if kind in point else {}
+    """The table of a component at a point of the axes."""
+    name = {NAMED_BY.get(kind, "name"): point[kind]} if kind in point else {}
     swept = {key: value for key, value in point.items() if roles.get(key) == f"{kind} argument"}
+    # What problems and data share by name they share by value.
+    if kind == "data":
+        accepted, _ = arguments(kind, {**table, **name}["from"])
+        shared = {key: at for key, at in point.items() if roles.get(key) == "problem argument"}
+        swept |= {key: value for key, value in shared.items() if key in accepted}
     return {**table, **name, **swept}
 
 
@@ -144,8 +225,8 @@ def _hypers_read(request: Request, study: Study) -> set[str]:
 def _tables_of_names(request: Request) -> dict[str, str]:
     """In which table each name is that does not vary."""
     tables: dict[str, str] = {}
-    for kind, table in (("task", request.task), ("model", request.model)):
-        tables |= {kind if key == "name" else key: f"[{kind}]" for key in table}
+    for kind, table in request.tables.items():
+        tables |= {kind if key == NAMED_BY.get(kind, "name") else key: f"[{kind}]" for key in table}
     tables |= {key: "[settings]" for key in request.settings if key != "hypers"}
     return tables | dict.fromkeys(request.hypers, "[settings.hypers]")
 
@@ -157,12 +238,19 @@ def _check_needed(request: Request) -> None:
             raise InputError(
                 f"axes: got no {name}, expected an axis of its own; add {name} = {example}."
             )
-    if not request.components("task"):
+    if not request.is_own and not request.components("task"):
         raise InputError(
             f"task: got no name, expected one of {', '.join(sorted(TASKS))}; add name to [task]."
         )
+    for kind in ("problem", "data") if request.is_own else ():
+        if not request.components(kind):
+            raise InputError(
+                f"{kind}: got no from, expected an import path; add from = "
+                f'"package.module:function" to [{kind}].'
+            )
+    of_attention = ("task", "model", "paradigm", "attention")
     for kind in KINDS:
-        for name in request.components(kind):
+        for name in () if request.is_own and kind in of_attention else request.components(kind):
             component(kind, name)
     for seed in request.columns["seed"]:
         whole_number("seed", seed, 0, SEEDS - 1)
@@ -180,6 +268,10 @@ def _roles(request: Request) -> dict[str, Role]:
             raise InputError(
                 f"axes: got {name!r}, which holds for all runs; move it to [settings]."
             )
+    if request.is_own:
+        for kind in ("problem", "data"):
+            _give_arguments(kind, request.components(kind), request, roles)
+        return {name: roles.get(name, "hyper") for name in request.columns}
     _give_arguments("task", request.components("task"), request, roles)
     models = request.components("model")
     if not models:
@@ -199,7 +291,7 @@ def _check_setting(name: str, value: Value) -> None:
 
 
 def _give_arguments(
-    kind: Literal["task", "model"],
+    kind: str,
     components: tuple[Any, ...],
     request: Request,
     roles: dict[str, Role],
@@ -209,14 +301,16 @@ def _give_arguments(
     known = {argument for names, _ in accepted.values() for argument in names}
     swept = [name for name in request.columns if name in known and name not in (*STATIC, *KINDS)]
     for name in swept:
+        if request.is_own and name in roles:
+            continue
         if name in roles:
             raise InputError(
                 f"axes: got {name!r}, which is an argument of the task and of the model, expected "
                 "a name with one meaning; rename the argument of your own one."
             )
-        roles[name] = "task argument" if kind == "task" else "model argument"
-    table = request.task if kind == "task" else request.model
-    for name in (*(key for key in table if key != "name"), *swept):
+        roles[name] = _ARGUMENTS[kind]
+    table = request.tables[kind]
+    for name in (*(key for key in table if key != NAMED_BY.get(kind, "name")), *swept):
         for owner, (names, any_name) in accepted.items():
             if name not in names and not any_name:
                 raise InputError(
@@ -257,6 +351,6 @@ def _check_hypers(request: Request, specs: Mapping[str, HyperSpec]) -> None:
 
 
 def _all_arguments(request: Request) -> tuple[str, ...]:
-    """Arguments of the tasks and of the models that are named."""
-    owners = [(kind, name) for kind in ("task", "model") for name in request.components(kind)]
+    """Arguments of what is named in tables."""
+    owners = [(kind, name) for kind in request.tables for name in request.components(kind)]
     return tuple(name for owner in owners for name in arguments(*owner)[0])

@@ -256,7 +256,8 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     on = {*constants, *(name for axis in traced for name in axis.names), *of_run(hypers)}
     asked = settings.hypers if whole else ()
     refuse_unread(asked, hypers_read(subject.source, problems, optimiser, on, asked))
-    refuse_unknown_leaves(settings.keep, [start_shapes(one, frozenset(on)) for one in problems])
+    if whole:
+        refuse_unknown_leaves(settings.keep, [start_shapes(one, frozenset(on)) for one in problems])
     starts = subject.random_start and any(
         starts_at_random(problem, frozenset(on)) for problem in problems
     )
