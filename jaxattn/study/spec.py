@@ -8,9 +8,10 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.axes import Axis
+from jaxattn.study.check_request import measures_of
 from jaxattn.study.checks import shown, whole_number
 from jaxattn.study.plain_values import checked_settings, plain_table
-from jaxattn.study.resolve import Request, Role, measures_of
+from jaxattn.study.resolve import Request, Role
 from jaxattn.study.settings import DEFAULTS, OWN_DEFAULTS
 from jaxattn.study.stop_rule import Stop
 
