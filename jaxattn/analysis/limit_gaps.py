@@ -16,6 +16,7 @@ from jaxattn.analysis.edge_of_stability import edge_saves
 from jaxattn.analysis.first_saves import NEVER, first_save, value_at
 from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.analysis.places import places
+from jaxattn.analysis.subject import is_trained, theories_in
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
 from jaxattn.results.derived import WELL_ABOVE
@@ -142,8 +143,10 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
 
 def limits_in(ds: xr.Dataset) -> list[str]:
     """The continuous limits that a result holds training against."""
-    names = [str(name) for name in ds["dynamics"].values] if "distance" in ds else []
-    return [name for name in names if name not in ("train", "theory")]
+    if "distance" not in ds or not is_trained(ds):
+        return []
+    others = ("train", "theory", *theories_in(ds))
+    return [str(name) for name in ds["dynamics"].values if str(name) not in others]
 
 
 def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
