@@ -191,11 +191,12 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
 
 def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
     """The lines of `orders`, a dict each."""
-    if ds.sizes.get("learning_rate", 0) < 2:
+    limits, records = limits_in(ds), []
+    if not limits or ds.sizes.get("learning_rate", 0) < 2:
         return []
-    records, reached = [], edge_saves(ds)
+    reached = edge_saves(ds)
     trained = Status.ended_well(ds["status"].sel(dynamics="train", drop=True))
-    for limit in limits_in(ds):
+    for limit in limits:
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
         largest = ds["distance"].sel(dynamics=limit).max("save", skipna=False)

@@ -103,7 +103,7 @@ def _spans_decades(drawn: Mapping[str, Sequence[Curves]]) -> bool:
     """Whether medians at the end are positive and apart by more than a linear axis can show."""
     every = [_quantiles(curve.values[:, -1])[1] for by_rate in drawn.values() for curve in by_rate]
     known = [middle for middle in every if np.isfinite(middle)]
-    return bool(known) and 0 < min(known) <= max(known) / FLAT
+    return bool(known) and bool(0 < min(known) <= max(known) / FLAT)
 
 
 def _quantiles(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, "3"]:

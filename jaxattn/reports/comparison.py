@@ -116,7 +116,7 @@ def _page(
     rest = [each._replace(open=not answered) for name, each in figures.items() if name not in seen]
     is_own = not is_of_attention(ds)
     ends, left = ends_table(ds), departures_tables(ds)
-    differ = [*judged_tables(table), *(pairs_tables(ds) if table is not None else [])]
+    differ = [*judged_tables(ds, table), *(pairs_tables(ds) if table is not None else [])]
     tables = [*left, *differ] if is_own else [*left, ends, *differ]
     findings_first = is_own or not answered
     sections = [
@@ -130,7 +130,10 @@ def _page(
         sentences_or("Failures", failures, "No run failed."),
     ]
     title = f"{spec.get('task') or 'A comparison'}: {names}{'' if is_own else ' attention'}"
-    return page_of(title, _lead(ds, spec), sections, spec, ds, run, cites_paper=not is_own)
+    asked = {
+        "problems" if is_own and name == "paradigms" else name: of for name, of in spec.items()
+    }
+    return page_of(title, _lead(ds, spec), sections, asked, ds, run, cites_paper=not is_own)
 
 
 def _first_curves(ds: xr.Dataset, figures: Mapping[str, Figure]) -> list[str]:

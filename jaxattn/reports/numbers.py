@@ -75,7 +75,7 @@ def _of_all_dynamics(ds: xr.Dataset) -> Table:
         is_bare = bool((group["seeds"] < 2).all())
         numbers = [_band(by_measure, name, is_bare) for name in headings]
         rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
-    words = (problem_word(ds) if name == "paradigm" else name.replace("_", " ") for name in at)
+    words = (_column(name, ds) for name in at)
     return Table(
         "At the end",
         "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by "
@@ -105,8 +105,8 @@ def gaps_tables(ds: xr.Dataset) -> list[Table]:
             "its time, the last one (of a measure with labels of its own that of any of them), and "
             "scale, the largest value of the theory; medians over the seeds that finished in both."
         )
-        shown = _as_words(gaps.drop(columns="dynamics"), ds)
-        tables.append(_whole("How far theories are", note, shown))
+        shown = gaps.drop(columns="dynamics")
+        tables.append(_whole("How far theories are", note, shown, ds))
     if orders := order_records(ds):
         note = (
             "The power of the learning rate by which the largest distance of training from a limit "
@@ -114,13 +114,14 @@ def gaps_tables(ds: xr.Dataset) -> list[Table]:
             "error."
         )
         lines = pd.DataFrame(orders).drop(columns=["local", "rates_within_it"])
-        shown = _as_words(lines.rename(columns={"dynamics": "limit"}), ds)
-        tables.append(_whole("Orders of the limits", note, shown))
+        shown = lines.rename(columns={"dynamics": "limit"})
+        tables.append(_whole("Orders of the limits", note, shown, ds))
     return tables
 
 
-def _as_words(table: pd.DataFrame, ds: xr.Dataset) -> pd.DataFrame:
-    return table.rename(columns={"paradigm": problem_word(ds)})
+def _column(name: str, ds: xr.Dataset) -> str:
+    """The heading of a column that is called like this in a table of numbers."""
+    return name.replace("paradigm", problem_word(ds)).replace("_", " ")
 
 
 def departures_tables(ds: xr.Dataset) -> list[Table]:
@@ -135,7 +136,7 @@ def departures_tables(ds: xr.Dataset) -> list[Table]:
         "which half of those that reach the edge of stability are seen to have reached it."
     )
     rows = [[cell(value) for value in record.values()] for record in records]
-    columns = [name.replace("_", " ") for name in records[0]]
+    columns = [_column(name, ds) for name in records[0]]
     return [Table("When training leaves its limits", note, columns, rows)]
 
 
@@ -150,7 +151,7 @@ def _band(by_measure: pd.DataFrame, name: str, is_bare: bool = False) -> Cell:
     return Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
 
 
-def judged_tables(table: pd.DataFrame | None) -> list[Table]:
+def judged_tables(ds: xr.Dataset, table: pd.DataFrame | None) -> list[Table]:
     """All contrasts of the questions, with their verdicts."""
     if table is None or table.empty:
         return []
@@ -160,12 +161,12 @@ def judged_tables(table: pd.DataFrame | None) -> list[Table]:
         "marginal low to marginal high each on its own; favour: seeds on the side of the estimate; "
         "needed: about so many seeds would decide; delta: what counts as equal."
     )
-    return [_whole("Contrasts of the questions", note, table[columns])]
+    return [_whole("Contrasts of the questions", note, table[columns], ds)]
 
 
-def _whole(title: str, note: str, table: pd.DataFrame) -> Table:
+def _whole(title: str, note: str, table: pd.DataFrame, ds: xr.Dataset) -> Table:
     rows = [[cell(value) for value in line] for line in table.itertuples(index=False)]
-    return Table(title, note, [str(name).replace("_", " ") for name in table.columns], rows)
+    return Table(title, note, [_column(str(name), ds) for name in table.columns], rows)
 
 
 def pairs_tables(ds: xr.Dataset) -> list[Table]:
@@ -180,4 +181,4 @@ def pairs_tables(ds: xr.Dataset) -> list[Table]:
         "standard deviation of the differences (d_z); where times were not reached, the share of "
         "pairs in which a is later minus that in which it is sooner."
     )
-    return [_whole("Paired differences", note, table[columns])]
+    return [_whole("Paired differences", note, table[columns], ds)]
