@@ -5,7 +5,8 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.final_values import checked_split, final_values
-from jaxattn.analysis.measures import compared_in
+from jaxattn.analysis.measures import compared_in, measure_named
+from jaxattn.analysis.subject import is_of_attention
 from jaxattn.core.contracts import InputError
 
 __all__ = ["best_of_rates", "best_rates"]
@@ -14,8 +15,9 @@ __all__ = ["best_of_rates", "best_rates"]
 def best_rates(ds: xr.Dataset) -> pd.DataFrame:
     """The learning rate at which each paradigm ends with the least mean loss.
 
-    By the validation split, or train where there is none, under the paradigm's own inference rule,
-    and by all seeds. What is then judged on test is judged by the same seeds, whose start was in
+    Of problems of one's own that have no such measure, with the least mean objective. By the
+    validation split, or train where there is none, under the paradigm's own inference rule, and by
+    all seeds. What is then judged on test is judged by the same seeds, whose start was in
     luck on both: `tests/analysis/test_calibration.py` holds the error of all verdicts to its bound
     with this choice in it. A rate is passed over where fewer of the seeds finished.
 
@@ -44,8 +46,12 @@ def best_rates(ds: xr.Dataset) -> pd.DataFrame:
 
 def best_of_rates(ds: xr.Dataset) -> xr.Dataset | None:
     """Place and value of the best rate ``[paradigm, swept...]``, and how it was chosen."""
-    split = "validation" if "validation" in ds["split"] else "train"
+    splits = ds["split"].values.tolist() if "split" in ds.coords else []
+    split = "validation" if "validation" in splits else "train"
     by_loss = next((measure for measure in compared_in(ds) if measure.spec.name == "loss"), None)
+    what = f"{split} loss"
+    if by_loss is None and not is_of_attention(ds):
+        by_loss, what = measure_named(ds, "objective"), "objective"
     if by_loss is None or (loss := final_values(ds, by_loss, split)) is None:
         return None
     seeds = loss.count("seed")
@@ -53,5 +59,5 @@ def best_of_rates(ds: xr.Dataset) -> xr.Dataset | None:
     index = mean.fillna(np.inf).argmin("learning_rate")
     best = xr.Dataset({"loss": mean, "seeds": seeds}).isel(learning_rate=index)
     best = best.assign_coords(learning_rate=best["learning_rate"].where(best["seeds"] > 0))
-    selection = f"least mean {split} loss of all seeds"
+    selection = f"least mean {what} of all seeds"
     return best.assign(index=index).assign_attrs(selection=selection)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.first_saves import NEVER, first_save, value_at
+from jaxattn.analysis.subject import is_trained
 from jaxattn.core.contracts import Status
 from jaxattn.results.dataset import spec_of
 from jaxattn.training.stability import EDGES, edge, growth
@@ -84,10 +85,11 @@ def edge_saves(ds: xr.Dataset) -> xr.DataArray | None:
 
     Returns:
         Numbers of saves ``[paradigm, ..., seed]``; below 0 where at none, and where training
-        neither ended well nor diverged. None where no edge is known, see `edge_in`.
+        neither ended well nor diverged. None where no edge is known, see `edge_in`, or nothing was
+        trained.
     """
     level, product = edge_in(ds), products(ds)
-    if level is None or product is None:
+    if level is None or product is None or not is_trained(ds):
         return None
     product = product.sel(dynamics="train", drop=True).transpose(..., "save")
     first = product.isel(save=0, drop=True).reset_coords(drop=True)

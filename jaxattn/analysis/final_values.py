@@ -16,11 +16,12 @@ def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
     Raises:
         InputError: not a result of training, no such split, or no such confidence.
     """
-    wanted = {"paradigm", "dynamics", "seed", "save", "split"}
+    # Without a measure of any split there is none to choose.
+    wanted = {"paradigm", "dynamics", "seed", "save", *({"split"} if "split" in ds.coords else ())}
     known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
     if not known or "train" not in ds["dynamics"]:
         raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
-    splits = [str(name) for name in ds["split"].values]
+    splits = [str(name) for name in ds["split"].values] if "split" in ds.coords else ["train"]
     split = split or ("test" if "test" in splits else "train")
     if split not in splits:
         raise InputError(f"split: got {split!r}, expected one of {', '.join(splits)}.")

@@ -8,17 +8,20 @@ import xarray as xr
 from jaxattn.analysis.answers import answers
 from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.contrasts import contrasts
+from jaxattn.analysis.ends import end_findings
 from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.places import places
 from jaxattn.analysis.scope import scope_words
+from jaxattn.analysis.subject import is_of_attention, is_trained
+from jaxattn.analysis.theory_gaps import theory_findings
 from jaxattn.analysis.wording import Finding, listed, setting_words
 from jaxattn.core.contracts import Status
 
 __all__ = ["Finding", "failures", "findings"]
 
 _FEW = (
-    "One seed finished: what differs between paradigms cannot be told from chance. "
-    "Run again with --seeds 8 or more."
+    "One seed finished: what differs between {problems} cannot be told from chance. "
+    "Run again with {seeds} or more."
 )
 _ENDS = {
     Status.DIVERGED: "diverged",
@@ -34,6 +37,8 @@ def findings(
 ) -> list[Finding]:
     """What training is to its continuous limits, each question answered, and what failed.
 
+    Of problems of one's own first where they end, and how far they are from theories of one's own.
+
     A difference is called one only where the correction over all contrasts says so
     (`jaxattn.analysis.contrasts.contrasts`). Brackets hold intervals that hold all together. Where
     rates were swept each paradigm is at its own best one.
@@ -44,20 +49,38 @@ def findings(
         split: what to judge on; by default as `contrasts` does.
 
     Raises:
-        InputError: not a result of training.
+        InputError: not a result.
     """
+    ends = [] if is_of_attention(ds) else end_findings(ds)
+    beside, lost = [*_by_setting([*ends, *theory_findings(ds)]), *gap_findings(ds)], failures(ds)
+    if not is_trained(ds):
+        return [*beside, *lost]
     table = contrasts(ds, split) if table is None else table
-    beside, lost = gap_findings(ds), failures(ds)
     done = Status.ended_well(ds["status"].sel(dynamics="train"))
     seeds = int(done.any([dim for dim in done.dims if dim != "seed"]).sum())
     if seeds < 2:
-        return [*beside, *[Finding("", "seeds", _FEW)] * seeds, *lost]
+        return [*beside, *_few(ds) * seeds, *lost]
     said = [
         Finding(each.setting, each.question, each.line, each.sure) for each in answers(ds, table)
     ]
     rates = _of_best_rates(ds) if ds.sizes.get("learning_rate", 1) > 1 and said else []
     scope = [Finding("", "scope", scope_words(ds))] if said and scope_words(ds) else []
     return [*beside, *said, *rates, *scope, *_stopped(ds), *lost]
+
+
+def _by_setting(said: list[Finding]) -> list[Finding]:
+    """Those of one setting together, in the order in which settings come."""
+    settings = [each.setting for each in said]
+    return sorted(said, key=lambda each: settings.index(each.setting))
+
+
+def _few(ds: xr.Dataset) -> list[Finding]:
+    """That one seed tells no two apart, where there are two."""
+    if is_of_attention(ds):
+        return [Finding("", "seeds", _FEW.format(problems="paradigms", seeds="--seeds 8"))]
+    if ds.sizes["paradigm"] == 1:
+        return []
+    return [Finding("", "seeds", _FEW.format(problems="problems", seeds="seeds=8"))]
 
 
 def _of_best_rates(ds: xr.Dataset) -> list[Finding]:

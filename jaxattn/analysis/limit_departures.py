@@ -105,10 +105,13 @@ def departure_records(ds: xr.Dataset, tolerance: float = TOLERANCE) -> list[dict
         - finite steps: none of these; what is left is the error of steps of this size, which
           ``excess`` holds against the smaller rates.
     """
-    level, reached, records = edge_in(ds), edge_saves(ds), []
+    limits, records = limits_in(ds), []
+    if not limits:
+        return []
+    level, reached = edge_in(ds), edge_saves(ds)
     slopes = {(line["dynamics"], run_name(line)): line["slope"] for line in order_records(ds)}
     lost = ds["status"].sel(dynamics="train", drop=True) == Status.DIVERGED
-    for limit in limits_in(ds):
+    for limit in limits:
         left = departure_saves(ds, limit, tolerance).transpose(..., "seed")
         known = watched(ds, limit)
         own = own_errors(ds, limit).max("save")

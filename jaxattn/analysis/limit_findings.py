@@ -188,5 +188,7 @@ def _of_edge(ds: xr.Dataset, records: Sequence[Mapping[str, Any]]) -> Iterator[s
             yield _REACHES.format(name=name, edge=largest["edge"], each=listed(each))
     if len(below) == len(first):
         most = float(product.sel(dynamics="train").max())
+        if np.isnan(most):
+            return
         edges = sorted({float(f"{record['edge']:.3g}") for record in first})
         yield _BELOW.format(edges=listed(f"{edge:g}" for edge in edges), most=most)

@@ -16,6 +16,7 @@ from jaxattn.analysis.edge_of_stability import edge_saves
 from jaxattn.analysis.first_saves import NEVER, first_save, value_at
 from jaxattn.analysis.intervals import Interval, interval
 from jaxattn.analysis.places import places
+from jaxattn.analysis.subject import is_trained, theories_in
 from jaxattn.core.contracts import InputError, Status, Trajectory
 from jaxattn.flow import LIMITS
 from jaxattn.results.derived import WELL_ABOVE
@@ -142,8 +143,10 @@ def fit_order(rates: Float[np.ndarray, " rate"], errors: Float[np.ndarray, "seed
 
 def limits_in(ds: xr.Dataset) -> list[str]:
     """The continuous limits that a result holds training against."""
-    names = [str(name) for name in ds["dynamics"].values] if "distance" in ds else []
-    return [name for name in names if name not in ("train", "theory")]
+    if "distance" not in ds or not is_trained(ds):
+        return []
+    others = ("train", "theory", *theories_in(ds))
+    return [str(name) for name in ds["dynamics"].values if str(name) not in others]
 
 
 def watched(ds: xr.Dataset, limit: str) -> xr.DataArray:
@@ -188,11 +191,12 @@ def orders(ds: xr.Dataset) -> pd.DataFrame:
 
 def order_records(ds: xr.Dataset) -> list[dict[str, Any]]:
     """The lines of `orders`, a dict each."""
-    if ds.sizes.get("learning_rate", 0) < 2:
+    limits, records = limits_in(ds), []
+    if not limits or ds.sizes.get("learning_rate", 0) < 2:
         return []
-    records, reached = [], edge_saves(ds)
+    reached = edge_saves(ds)
     trained = Status.ended_well(ds["status"].sel(dynamics="train", drop=True))
-    for limit in limits_in(ds):
+    for limit in limits:
         if limit in LIMITS and LIMITS[limit].stochastic:
             continue
         largest = ds["distance"].sel(dynamics=limit).max("save", skipna=False)

@@ -1,22 +1,31 @@
 """The measures of a result: what each of its variables says that it is."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
 from typing import NamedTuple
 
 import xarray as xr
 
+from jaxattn.analysis.subject import is_of_attention
 from jaxattn.core.contracts import MeasureSpec, MeasureWording
-from jaxattn.problems.measures import MEASURES
-from jaxattn.problems.result_measures import KNOWN, RESULT_MEASURES, measure_of
+from jaxattn.problems.measures import MEASURES, task_measures
+from jaxattn.problems.result_measures import ATTRIBUTE, KNOWN, RESULT_MEASURES, measure_of
 
 __all__ = [
+    "FEW",
     "Compared",
     "compared_in",
+    "declared_in",
     "further_axes",
     "heading_of",
     "in_columns",
+    "is_parameter",
+    "labels_of",
     "measure_named",
     "measures_in",
+    "parameters_in",
+    "spec_in",
     "spoken_in",
     "summarised_in",
     "terminal_columns",
@@ -27,6 +36,17 @@ __all__ = [
 
 _AXES = {"paradigm", "dynamics", "seed", "save", "split", "inference"}
 """Axes of a measure that leave one number a run once its end, split and rule are chosen."""
+
+FEW = 10
+"""A measure with more labels along its own axes is no list of numbers that a person reads."""
+
+_PARAMETERS = "params"
+_OF_ATTENTION = {spec.name for spec in task_measures(1, 1)}
+_BESIDE_MEASURES = {
+    *(spec.name for spec in RESULT_MEASURES),
+    *("distance", "moved", "distance_along_top", "own_error", "sharpness", "eigenvalues"),
+}
+"""What every result has along its saves, and what limits beside training bring with them."""
 
 
 class Compared(NamedTuple):
@@ -43,11 +63,52 @@ class Compared(NamedTuple):
         return self.spec.of or self.variable
 
 
+def spec_in(ds: xr.Dataset, name: str) -> MeasureSpec:
+    """What a variable is; one that only bears the name of a measure of attention is not that."""
+    attributes = ds[name].attrs
+    borrowed = name in _OF_ATTENTION and not is_of_attention(ds)
+    known_as = "" if borrowed and ATTRIBUTE not in attributes else name
+    return replace(measure_of(known_as, attributes), name=name)
+
+
 def measures_in(ds: xr.Dataset) -> list[MeasureSpec]:
     """What each variable is: the problem's measures, those of one's own, every result's others."""
-    own = [str(name) for name in ds.data_vars if str(name) not in KNOWN]
-    names = [*(spec.name for spec in MEASURES), *own, *(spec.name for spec in RESULT_MEASURES)]
-    return [measure_of(name, ds[name].attrs) for name in names if name in ds.data_vars]
+    kept = [str(name) for name in ds.data_vars if not is_parameter(str(name))]
+    if is_of_attention(ds):
+        first = [spec.name for spec in MEASURES]
+        own = [name for name in kept if name not in KNOWN]
+    else:
+        first = declared_in(ds)
+        own = [name for name in kept if name not in _BESIDE_MEASURES]
+    names = dict.fromkeys([*first, *own, *(spec.name for spec in RESULT_MEASURES)])
+    return [spec_in(ds, name) for name in names if name in ds.data_vars]
+
+
+def declared_in(ds: xr.Dataset) -> list[str]:
+    """Measures that somebody declared, along saves; of a problem of one's own, the objective first.
+
+    They are numbers: what is complex has to be told by its parts.
+    """
+    passed_over = _BESIDE_MEASURES | (_OF_ATTENTION if is_of_attention(ds) else set())
+    own = [
+        str(name)
+        for name, values in ds.data_vars.items()
+        if "save" in values.dims and values.dtype.kind in "fiub" and str(name) not in passed_over
+    ]
+    first = ["objective"] if "objective" in ds and not is_of_attention(ds) else []
+    return [*first, *(name for name in own if not is_parameter(name))]
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a variable is of parameters that were kept: ``params``, or ``params.`` and a name."""
+    return name == _PARAMETERS or name.startswith(f"{_PARAMETERS}.")
+
+
+def parameters_in(ds: xr.Dataset) -> dict[str, str]:
+    """Variables of parameters kept along the path, by what they are called without ``params.``."""
+    along = [str(name) for name in ds.data_vars if "save" in ds[name].dims]
+    names = [name for name in along if is_parameter(name)]
+    return {name.removeprefix(f"{_PARAMETERS}."): name for name in names}
 
 
 def further_axes(ds: xr.Dataset, name: str) -> list[str]:
@@ -57,8 +118,18 @@ def further_axes(ds: xr.Dataset, name: str) -> list[str]:
 
 
 def summarised_in(ds: xr.Dataset) -> list[MeasureSpec]:
-    """Those that summaries have, in their order there."""
-    return [spec for spec in measures_in(ds) if spec.headline]
+    """Those that summaries have, in their order there: headlines, and what was declared.
+
+    Of a problem of one's own also what has a `FEW` labels of its own.
+    """
+    most = 1 if is_of_attention(ds) else FEW
+    declared = {name for name in declared_in(ds) if labels_of(ds, name) <= most}
+    return [spec for spec in measures_in(ds) if spec.headline or spec.name in declared]
+
+
+def labels_of(ds: xr.Dataset, name: str) -> int:
+    """How many numbers a measure is for each run and save."""
+    return prod(ds.sizes[axis] for axis in further_axes(ds, name))
 
 
 def compared_in(ds: xr.Dataset) -> list[Compared]:

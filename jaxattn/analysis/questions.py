@@ -1,4 +1,4 @@
-"""What every comparison is asked, in one table, before it is run.
+"""What every comparison of attention is asked, in one table, before it is run.
 
 All that is judged is a contrast of one of these questions or of one's own (`jaxattn.compare` takes
 ``questions``): one correction covers them all, see `jaxattn.analysis.contrasts`. Everything else in
@@ -7,6 +7,7 @@ a result is there to be looked at, and has no verdict.
 
 import xarray as xr
 
+from jaxattn.analysis.subject import is_of_attention
 from jaxattn.core.question import Question
 from jaxattn.results.dataset import spec_of
 from jaxattn.study.questions import read_questions
@@ -39,6 +40,6 @@ QUESTIONS = (
 
 
 def questions_of(ds: xr.Dataset) -> tuple[Question, ...]:
-    """Those of every comparison, then those that this one was asked, as its spec says."""
+    """Those of every comparison of attention, then those that this one was asked, by its spec."""
     own = spec_of(ds).get("questions") or ()
-    return (*QUESTIONS, *read_questions("questions", own))
+    return (*(QUESTIONS if is_of_attention(ds) else ()), *read_questions("questions", own))

@@ -27,7 +27,7 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         high: quantile at its upper end.
 
     Returns:
-        Columns ``paradigm``, ``dynamics``, the swept hyperparameters, ``split``, ``inference``
+        Columns ``paradigm``, ``dynamics``, the swept hyperparameters, ``split`` and ``inference``
         (None where a measure has none), ``measure``, ``median``, ``low``, ``high`` (the band),
         ``mean``, ``mean_low``, ``mean_high`` (95 % interval of the mean, see
         `jaxattn.analysis.intervals.interval`; NaN below 2 seeds), ``seeds`` (rows that finished)
@@ -84,7 +84,7 @@ def _rows(
         has_it = bool(spec.of) and label.get("dynamics") != "theory"
         if ended.size == 0 or (not has_it and np.isnan(ended).all()):
             continue
-        line = {"inference": None, **label, "measure": measure, "ended": ended}
+        line = {"split": None, "inference": None, **label, "measure": measure, "ended": ended}
         rows.append(line | _quantiles(ended, band))
     return rows
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxattn.plots.curves import BAND
+from jaxattn.plots.lines import BAND
 
 __all__ = ["Line", "band_of", "ranking", "span"]
 

@@ -8,7 +8,7 @@ first value of any other swept axis; select before drawing to see others, as in
 
 from jaxattn.plots.answer_maps import answer_map, answer_maps
 from jaxattn.plots.attention_images import attention_on_images
-from jaxattn.plots.curves import accuracy, focus, learning, overview
+from jaxattn.plots.curves import accuracy, curves, focus, learning
 from jaxattn.plots.distribution import distribution
 from jaxattn.plots.drawing import Drawing, gallery
 from jaxattn.plots.error_cells import error_cells
@@ -17,6 +17,8 @@ from jaxattn.plots.forest import answers
 from jaxattn.plots.limit_gaps import distance, distances
 from jaxattn.plots.limit_orders import orders
 from jaxattn.plots.limit_sharpness import sharpness, sharpnesses
+from jaxattn.plots.overview import overview
+from jaxattn.plots.parameters import parameters
 from jaxattn.plots.rate_sensitivity import rate_sensitivity
 from jaxattn.plots.reduced_system import mu_nu, population
 from jaxattn.plots.save import save
@@ -33,6 +35,7 @@ __all__ = [
     "answers",
     "attention_on_images",
     "beside_flow",
+    "curves",
     "distance",
     "distances",
     "distribution",
@@ -44,6 +47,7 @@ __all__ = [
     "mu_nu",
     "orders",
     "overview",
+    "parameters",
     "population",
     "rate_sensitivity",
     "save",

@@ -147,4 +147,4 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         )
 
 
-DRAWINGS = (Entry(90, _drawings),)
+DRAWINGS = (Entry(90, _drawings, attention=True),)

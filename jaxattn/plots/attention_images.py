@@ -231,4 +231,4 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         )
 
 
-DRAWINGS = (Entry(120, _drawings),)
+DRAWINGS = (Entry(120, _drawings, attention=True),)

@@ -8,15 +8,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from jaxattn.analysis.measures import title_of, watched_in
+from jaxattn.analysis.measures import spec_in, title_of, watched_in
 from jaxattn.analysis.wording import capital
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import BAND
 from jaxattn.plots.drawing import Drawing, Entry, Story, named_words
 from jaxattn.plots.finished_rows import Curves, curves, left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import format_axes, label_of, set_title
+from jaxattn.plots.lines import BAND
 from jaxattn.plots.selection import choose, moment, name_paradigms
-from jaxattn.problems.result_measures import measure_of
 
 __all__ = ["DRAWINGS", "distribution"]
 
@@ -141,8 +140,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         drawn = story.runs(measure)
         if max((curve.seeds.size for curve in drawn), default=0) < 2:
             continue
-        spec = measure_of(measure, story.ds[measure].attrs)
-        form, unit = (".1f", " %") if spec.unit == "%" else (".2f", "")
+        spec = spec_in(story.ds, measure)
+        form, unit = (".1f", " %") if spec.unit == "%" else (".2f" if spec.whole else ".3g", "")
         spread = named_words((curve.paradigm, _range_words(curve, form)) for curve in drawn)
         what = capital(title_of(spec))
         yield story.drawing(

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.analysis.contrasts import contrasts
+from jaxattn.analysis.subject import is_of_attention, solved_dynamics
 from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import discover
 from jaxattn.plots.canvas import own_figures
@@ -58,6 +59,11 @@ class Story:
         return contrasts(self.ds) if self.table is None else self.table
 
     @cached_property
+    def run(self) -> str:
+        """The dynamics that all else stands beside."""
+        return solved_dynamics(self.setting.ds)
+
+    @cached_property
     def setting(self) -> Setting:
         """The one that figures show."""
         return choose(self.ds)
@@ -70,7 +76,8 @@ class Story:
     @cached_property
     def over(self) -> str:
         """How many seeds there are, and how many runs are left out."""
-        counted = [curves(self.setting, "objective", name) for name in self.setting.paradigms]
+        paradigms = self.setting.paradigms
+        counted = [curves(self.setting, "objective", name, self.run) for name in paradigms]
         lost = left_out(counted)
         return seeds_words(counted) + (f" ({lost})" if lost else "")
 
@@ -81,16 +88,21 @@ class Story:
         return Drawing(name, title, caption, partial(_own_figure, draw, self.ds))
 
     def finished(self, dynamics: str) -> bool:
-        """Whether some run of a kind of dynamics ended well."""
+        """Whether some run of a kind of dynamics ended well; "": of any."""
         ds = self.setting.ds
+        if not dynamics:
+            return bool(Status.ended_well(ds["status"]).any())
         present = dynamics in names_of(ds, "dynamics")
         return present and bool(Status.ended_well(ds["status"].sel(dynamics=dynamics)).any())
 
     def runs(self, measure: str) -> list[Curves]:
-        """Training of each paradigm that has a finished run; [] where nothing of it is known."""
-        if measure not in self.setting.ds:
+        """Training of each paradigm that has a finished run; [] where nothing of it is known.
+
+        Where there is no training, that of `run`.
+        """
+        if measure not in self.setting.ds or not self.run:
             return []
-        every = (runs(self.setting, measure, name) for name in self.setting.paradigms)
+        every = (runs(self.setting, measure, name, self.run) for name in self.setting.paradigms)
         finished = [curve for curve in every if curve.seeds.size]
         return [] if unknown_words(finished) else finished
 
@@ -102,9 +114,11 @@ class Entry(NamedTuple):
     """Where they stand, small numbers first."""
     drawings: Callable[[Story], Iterator[Drawing]]
     dynamics: str = "train"
-    """Some run of this one has to have ended well."""
+    """Some run of this one has to have ended well; of any where it is empty."""
     solvable: bool = False
     """Whether they are of the companion in the solvable setting, where there is one."""
+    attention: bool = False
+    """Whether they tell of attention, and are not asked for of problems of one's own."""
 
 
 def entries() -> list[Entry]:
@@ -134,7 +148,8 @@ def gallery(
     drawings: list[Drawing] = []
     for entry in entries():
         source = beside if entry.solvable else story
-        if source.finished(entry.dynamics):
+        is_told = is_of_attention(source.setting.ds) or not entry.attention
+        if is_told and source.finished(entry.dynamics):
             drawings += entry.drawings(source)
     return drawings
 

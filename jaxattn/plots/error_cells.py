@@ -91,4 +91,4 @@ def _shares_words(run: Curves) -> str:
     return ", ".join(f"{share:.0f} % {words}" for share, words in shares)
 
 
-DRAWINGS = (Entry(80, _drawings),)
+DRAWINGS = (Entry(80, _drawings, attention=True),)

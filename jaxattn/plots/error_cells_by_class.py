@@ -133,4 +133,4 @@ def _wrong_words(run: Curves, labels: np.ndarray) -> str:
     )
 
 
-DRAWINGS = (Entry(85, _drawings),)
+DRAWINGS = (Entry(85, _drawings, attention=True),)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.measures import measure_named, title_of
+from jaxattn.analysis.subject import problem_word
 from jaxattn.analysis.wording import interval_words, number_words
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.canvas import as_written, new_grid, wrapped
@@ -254,7 +255,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         yield story.drawing(
             "answers",
             "Every answer with its interval",
-            "Differences between paradigms, first minus second, a panel a question; "
+            f"Differences between {problem_word(story.ds)}s, first minus second, a panel a "
+            "question; "
             f"{_where(story.setting.ds, table)}. Thin lines are 95 % "
             "intervals that hold all together, thick ones hold each on its own, the grey band is "
             "what counts as equal, and beside them is how many seeds are on that side. What "

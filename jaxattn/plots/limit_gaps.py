@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from jaxattn.analysis.limit_gaps import TOLERANCE, limits_in
 from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.subject import problem_word
 from jaxattn.analysis.wording import listed
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_grid
-from jaxattn.plots.curves import fill_band
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, set_title
@@ -26,6 +26,7 @@ from jaxattn.plots.limit_panels import (
     same_heights,
     shares_of,
 )
+from jaxattn.plots.lines import fill_band
 
 __all__ = ["DRAWINGS", "distance", "distances"]
 
@@ -114,7 +115,8 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             "How far training is from its continuous limits",
             f"Distance of the parameters of training from {listed(map(limit_words, limits))}, as a "
             "share of the furthest that the limit comes from its start, against time, both at a "
-            "logarithmic height; a row a paradigm, a column a limit, a colour a learning rate, "
+            f"logarithmic height; a row a {problem_word(story.ds)}, a column a limit, a colour a "
+            "learning rate, "
             f"medians over {story.over}, straight between saves. A ring marks the first save above "
             f"the dotted line: by then training has left the limit, by {100 * TOLERANCE:g} % of "
             "its way. Thin "

@@ -12,7 +12,6 @@ from jaxattn.analysis.limit_wording import limit_words, slope_words
 from jaxattn.analysis.wording import listed
 from jaxattn.flow import LIMITS
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import BAND
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, left_out, seeds_words
 from jaxattn.plots.frame import finish_axes, number_ticks
@@ -24,6 +23,7 @@ from jaxattn.plots.limit_panels import (
     rates_of,
     shares_of,
 )
+from jaxattn.plots.lines import BAND
 from jaxattn.plots.selection import choose
 from jaxattn.plots.style import SMALL
 

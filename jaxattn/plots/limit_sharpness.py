@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jaxattn.analysis.edge_of_stability import edge_in, products
 from jaxattn.analysis.limit_gaps import limits_in
 from jaxattn.analysis.limit_wording import limit_words
+from jaxattn.analysis.subject import problem_word
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.canvas import new_axes, panels_of
 from jaxattn.plots.drawing import Drawing, Entry, Story
@@ -140,7 +141,7 @@ def _drawings(story: Story) -> Iterator[Drawing]:
             "Learning rate times sharpness",
             "Learning rate times the largest eigenvalue of the Hessian against time, a colour a "
             "learning rate: wide pale lines along training, dashed ones along "
-            f"{limit_words(limits_in(ds)[0])}; a panel a paradigm, medians over "
+            f"{limit_words(limits_in(ds)[0])}; a panel a {problem_word(ds)}, medians over "
             f"{story.over}. {_NO_EDGE if edge_in(ds) is None else _EDGE}",
             sharpnesses,
         )

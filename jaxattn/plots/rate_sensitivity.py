@@ -1,6 +1,7 @@
 """How much the learning rate matters: a measure at the end against it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,15 @@ import xarray as xr
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
+from jaxattn.analysis.measures import spec_in, title_of
+from jaxattn.analysis.subject import is_of_attention
+from jaxattn.analysis.wording import capital
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import BAND, BAND_WORDS
 from jaxattn.plots.drawing import Drawing, Entry, Story
-from jaxattn.plots.finished_rows import curves, left_out, seeds_words, unknown_words
+from jaxattn.plots.finished_rows import Curves, curves, left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import finish_axes, number_ticks
 from jaxattn.plots.legends import shown_label
+from jaxattn.plots.lines import BAND, BAND_WORDS, FLAT
 from jaxattn.plots.selection import choose
 
 __all__ = ["DRAWINGS", "rate_sensitivity"]
@@ -52,6 +56,8 @@ def rate_sensitivity(
     names, by_own_rules = first.names(measure), first.by_own_rules(measure)
     ax = new_axes() if ax is None else ax
     ax.set_xscale("log")
+    if spec_in(first.ds, measure).whole is None and _spans_decades(drawn):
+        ax.set_yscale("log")
     for place, (name, by_rate) in enumerate(drawn.items()):
         low, median, high = np.transpose([_quantiles(curve.values[:, -1]) for curve in by_rate])
         if not np.isfinite(median).any():
@@ -93,6 +99,13 @@ def rate_sensitivity(
     return finish_axes(ax, labels, title, columns=2 if by_own_rules else 5)
 
 
+def _spans_decades(drawn: Mapping[str, Sequence[Curves]]) -> bool:
+    """Whether medians at the end are positive and apart by more than a linear axis can show."""
+    every = [_quantiles(curve.values[:, -1])[1] for by_rate in drawn.values() for curve in by_rate]
+    known = [middle for middle in every if np.isfinite(middle)]
+    return bool(known) and bool(0 < min(known) <= max(known) / FLAT)
+
+
 def _quantiles(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, "3"]:
     """Low end of `BAND`, median and high end of what is finite; NaN where nothing is."""
     finite = values[np.isfinite(values)]
@@ -100,15 +113,19 @@ def _quantiles(values: Float[np.ndarray, " seed"]) -> Float[np.ndarray, "3"]:
 
 
 def _drawings(story: Story) -> Iterator[Drawing]:
-    if story.ds.sizes.get("learning_rate", 1) > 1 and story.runs("accuracy"):
+    is_own = not is_of_attention(story.ds)
+    measure = "objective" if is_own else "accuracy"
+    if story.ds.sizes.get("learning_rate", 1) > 1 and story.runs(measure):
+        what = capital(title_of(spec_in(story.ds, measure))) if is_own else "Accuracy"
+        under = "" if is_own else ", each paradigm under its own inference rule"
         yield story.drawing(
             "rate_sensitivity",
             "How much the learning rate matters",
-            "Accuracy at the end of training against the learning rate on a logarithmic axis, each "
-            "paradigm under its own inference rule: median and band from 10 to 90 % over seeds. A "
+            f"{what} at the end of training against the learning rate on a logarithmic axis{under}"
+            ": median and band from 10 to 90 % over seeds. A "
             "hollow marker is a rate at which some seeds did not finish, a gap one at which none "
             "did.",
-            rate_sensitivity,
+            partial(rate_sensitivity, measure=measure),
         )
 
 

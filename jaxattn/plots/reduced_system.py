@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes, new_panels
-from jaxattn.plots.curves import mark_switch
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import Curves, curves, left_out
 from jaxattn.plots.frame import clauses, finish_axes, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.lines import mark_switch
 from jaxattn.plots.selection import Setting, choose, names_of
 from jaxattn.plots.style import SYMBOLS
 from jaxattn.plots.train_beside_flow import DASHES, MARKS, paradigm_handles
@@ -141,4 +141,4 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         )
 
 
-DRAWINGS = (Entry(140, _drawings, dynamics="theory", solvable=True),)
+DRAWINGS = (Entry(140, _drawings, dynamics="theory", solvable=True, attention=True),)

@@ -7,18 +7,20 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from jaxattn.analysis.subject import is_of_attention, problem_word
 from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import as_written
 from jaxattn.plots.frame import label_of, words_of
-from jaxattn.plots.style import TEXT, Style, style_of
+from jaxattn.plots.style import TEXT, Style, style_among, style_of
 from jaxattn.results.dataset import spec_of
 
 __all__ = [
     "AXES",
     "Moment",
     "Setting",
+    "as_result",
     "choose",
     "moment",
     "name_paradigms",
@@ -53,7 +55,18 @@ class Setting(NamedTuple):
     def style(self, paradigm: str) -> Style:
         """The style of a paradigm, whichever of the result's paradigms are drawn."""
         every = [*(spec_of(self.ds).get("paradigms") or []), *names_of(self.ds, "paradigm")]
-        return style_of(paradigm, list(dict.fromkeys(every)))
+        names = list(dict.fromkeys(every))
+        return (
+            style_of(paradigm, names)
+            if is_of_attention(self.ds)
+            else style_among(names.index(paradigm))
+        )
+
+    def along(self, axis: str, paradigm: str = "", dynamics: str = "train") -> np.ndarray:
+        """Steps, times or gradients of the saves, ``[save]``."""
+        at = {"paradigm": paradigm, "dynamics": dynamics}
+        values = self.ds[axis]
+        return values.sel({name: of for name, of in at.items() if name in values.dims}).values
 
     def label(self, name: str) -> str:
         """What a variable or a coordinate is called on an axis, with its unit."""
@@ -132,16 +145,7 @@ def choose(
     Raises:
         InputError: not a result, or it has no such learning rate, paradigm or split.
     """
-    if "status" not in ds or not {*_ROW, "save", "natural_inference"} <= {*ds.dims, *ds.coords}:
-        raise InputError(
-            "plots: got a Dataset that is no jaxattn result, expected what jaxattn.compare or "
-            "jaxattn.open returns."
-        )
-    for name in _ROW:
-        if name not in ds["status"].dims:
-            ds = ds.expand_dims(name)
-    if ds["natural_inference"].ndim == 0:
-        ds = ds.assign_coords(natural_inference=("paradigm", [ds["natural_inference"].item()]))
+    ds = as_result(ds)
     present = names_of(ds, "paradigm")
     drawn = tuple(present if paradigms is None else paradigms)
     for name in drawn:
@@ -151,7 +155,8 @@ def choose(
     if "learning_rate" in swept:
         ds = ds.isel(learning_rate=_rate_index(ds, learning_rate))
     elif learning_rate is not None:
-        _index_of(np.atleast_1d(ds["learning_rate"].values), learning_rate)
+        there = "learning_rate" in ds.coords
+        _index_of(np.atleast_1d(ds["learning_rate"].values if there else []), learning_rate)
     spec = spec_of(ds)
     listed = (name for name, value in (spec.get("hypers") or {}).items() if isinstance(value, list))
     # Scalars that were axes of the run, also those that were selected before this.
@@ -163,6 +168,25 @@ def choose(
     else:
         split = first if first in splits else (*splits, "")[0]
     return Setting(ds, at, drawn, split, inference)
+
+
+def as_result(ds: xr.Dataset) -> xr.Dataset:
+    """A result whose rows have all their axes, whichever were taken away by a selection.
+
+    Raises:
+        InputError: not a result.
+    """
+    if "status" not in ds or not {*_ROW, "save", "natural_inference"} <= {*ds.dims, *ds.coords}:
+        raise InputError(
+            "plots: got a Dataset that is no jaxattn result, expected what jaxattn.compare or "
+            "jaxattn.open returns."
+        )
+    for name in _ROW:
+        if name not in ds["status"].dims:
+            ds = ds.expand_dims(name)
+    if ds["natural_inference"].ndim == 0:
+        ds = ds.assign_coords(natural_inference=("paradigm", [ds["natural_inference"].item()]))
+    return ds
 
 
 def require(ds: xr.Dataset, who: str, experiment: str, *needed: str) -> None:
@@ -225,7 +249,8 @@ def name_paradigms(ax: Axes, setting: Setting, measure: str) -> None:
     ax.grid(False, axis="x")
     ax.set_xlim(-0.6, len(names) - 0.4)
     own = setting.by_own_rules(measure)
-    ax.set_xlabel("paradigm (how it answers)" if own else "paradigm", fontsize=TEXT)
+    word = problem_word(setting.ds)
+    ax.set_xlabel(f"{word} (how it answers)" if own else word, fontsize=TEXT)
 
 
 def moment(setting: Setting, axis: str = "step", at: float | None = None) -> Moment:

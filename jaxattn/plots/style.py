@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-__all__ = ["COLOURS", "SMALL", "SYMBOLS", "TEXT", "Style", "palette", "style_of"]
+__all__ = ["COLOURS", "SMALL", "SYMBOLS", "TEXT", "Style", "palette", "style_among", "style_of"]
 
 COLOURS: Mapping[str, str] = {
     "soft": "#0072B2",
@@ -62,6 +62,14 @@ def style_of(paradigm: str, all_paradigms: Sequence[str] = ()) -> Style:
         _FURTHER_LINES[place % len(_FURTHER_LINES)],
         _FURTHER_MARKERS[place % len(_FURTHER_MARKERS)],
     )
+
+
+def style_among(place: int) -> Style:
+    """The style of one of several problems, by its place among them: all styles are free there."""
+    own = [Style(COLOURS[name], _LINES[name], _MARKERS[name]) for name in COLOURS]
+    further = zip(_FURTHER, _FURTHER_LINES, _FURTHER_MARKERS, strict=False)
+    every = [*own, *(Style(*look) for look in further)]
+    return every[place % len(every)]
 
 
 def palette(count: int) -> list[str]:

@@ -8,11 +8,11 @@ from matplotlib.lines import Line2D
 
 from jaxattn.core.contracts import InputError
 from jaxattn.plots.canvas import new_axes
-from jaxattn.plots.curves import mark_switch
 from jaxattn.plots.drawing import Drawing, Entry, Story
 from jaxattn.plots.finished_rows import curves, left_out, paired, seeds_words
 from jaxattn.plots.frame import finish_axes
 from jaxattn.plots.legends import legend_handles
+from jaxattn.plots.lines import mark_switch
 from jaxattn.plots.selection import Setting, choose, names_of
 
 __all__ = ["DASHES", "DRAWINGS", "MARKS", "beside_flow", "paradigm_handles"]
@@ -150,4 +150,4 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         )
 
 
-DRAWINGS = (Entry(130, _drawings),)
+DRAWINGS = (Entry(130, _drawings, attention=True),)

@@ -13,17 +13,28 @@ from jaxattn.analysis.answers import answers
 from jaxattn.analysis.claims import claims
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.findings import Finding, findings
-from jaxattn.analysis.limit_departures import departure_records
 from jaxattn.analysis.limit_wording import limit_words
-from jaxattn.analysis.measures import heading_of, in_columns
-from jaxattn.analysis.paired_differences import differences
+from jaxattn.analysis.measures import declared_in
 from jaxattn.analysis.scope import error_words, scope_words
-from jaxattn.analysis.summary import own_rule, summary
+from jaxattn.analysis.subject import (
+    is_of_attention,
+    is_trained,
+    problem_word,
+    solved_dynamics,
+    theories_in,
+)
 from jaxattn.analysis.wording import capital, listed
 from jaxattn.core.contracts import InputError
 from jaxattn.reports.first_screen import answers_section, claims_section
 from jaxattn.reports.late import after_results, first_of
-from jaxattn.reports.page import Cell, Collapsible, Figure, Page, Section, Table, cell, render
+from jaxattn.reports.numbers import (
+    departures_tables,
+    ends_table,
+    gaps_tables,
+    judged_tables,
+    pairs_tables,
+)
+from jaxattn.reports.page import Collapsible, Figure, Page, Section, render
 from jaxattn.reports.parts import REPORT, grid_words, page_of, pictures, run_facts, sentences_or
 from jaxattn.results.dataset import spec_of
 from jaxattn.results.files import RESULTS, open_run, write_bytes
@@ -35,6 +46,9 @@ _PANELS = ("focus", "accuracy")
 
 _FIRST = ("overview", "answers")
 """Figures that are seen at once, beside the answers."""
+
+_FIRST_CURVES = 2
+"""Curves with which the page of problems of one's own begins: the objective, and one more."""
 
 _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
@@ -64,7 +78,7 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
     solved = folder / "population" / RESULTS
     path = folder / REPORT
     with after_results("report", folder):
-        table = contrasts(results)
+        table = contrasts(results) if is_trained(results) else None
         beside = open_run(solved) if solved.is_file() else None
         drawings = plots.gallery(results, beside, table)
         figures, failed = pictures(drawings, folder)
@@ -80,7 +94,7 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
 
 def _page(
     ds: xr.Dataset,
-    table: pd.DataFrame,
+    table: pd.DataFrame | None,
     said: Sequence[Finding],
     figures: Mapping[str, Figure],
     undrawn: Sequence[str],
@@ -90,48 +104,80 @@ def _page(
     names = listed(map(str, ds["paradigm"].values))
     failures = [*(finding.text for finding in said if finding.measure == "status"), *undrawn]
     spoken = {finding.measure for finding in said}
-    answered = [one for one in answers(ds, table) if one.question in spoken]
+    judged = [] if table is None else answers(ds, table)
+    answered = [one for one in judged if one.question in spoken]
     # Told in cards, and in how sure they are.
     told = {one.line for one in answered} | {scope_words(ds)}
     others = [finding for finding in said if finding.text not in told]
     # Where nothing is answered, what there is to see is not folded.
     first = _FIRST if answered else ()
     shown = [each for name, each in figures.items() if name in first]
-    rest = [each._replace(open=not answered) for name, each in figures.items() if name not in first]
-    tables = [*_departures(ds), _ends(ds), *_judged(table), *_pairs(differences(ds))]
+    seen = {*first, *_first_curves(ds, figures)}
+    rest = [each._replace(open=not answered) for name, each in figures.items() if name not in seen]
+    is_own = not is_of_attention(ds)
+    ends, left = ends_table(ds), departures_tables(ds)
+    differ = [*judged_tables(ds, table), *(pairs_tables(ds) if table is not None else [])]
+    tables = [*left, *differ] if is_own else [*left, ends, *differ]
+    findings_first = is_own or not answered
     sections = [
-        answers_section(answered, _how_sure(ds, table), shown),
-        claims_section(claims(ds, table) if answered else []),
-        Section("Findings", collapsibles=list(_collapsibles(others, first=not answered))),
+        answers_section(answered, _how_sure(ds, table) if answered or not is_own else "", shown),
+        claims_section(claims(ds, table) if answered and not is_own else []),
+        Section("Curves", figures=[figures[name] for name in _first_curves(ds, figures)]),
+        Section("Ends and gaps", tables=[ends, *gaps_tables(ds)] if is_own else []),
+        Section("Findings", collapsibles=list(_collapsibles(others, first=findings_first))),
         Section("Figures", figures=rest),
         Section("Numbers", tables=[one._replace(open=False) for one in tables]),
         sentences_or("Failures", failures, "No run failed."),
     ]
-    title = f"{spec.get('task', 'A comparison')}: {names} attention"
-    return page_of(title, _lead(ds, spec), sections, spec, ds, run)
+    title = f"{spec.get('task') or 'A comparison'}: {names}{'' if is_own else ' attention'}"
+    asked = {
+        "problems" if is_own and name == "paradigms" else name: of for name, of in spec.items()
+    }
+    return page_of(title, _lead(ds, spec), sections, asked, ds, run, cites_paper=not is_own)
+
+
+def _first_curves(ds: xr.Dataset, figures: Mapping[str, Figure]) -> list[str]:
+    """The figures that a report of problems of one's own begins with."""
+    names = [] if is_of_attention(ds) else [f"curves_{name}" for name in declared_in(ds)]
+    return [name for name in names if name in figures][:_FIRST_CURVES]
 
 
 def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
-    rows = int((ds["status"].sel(dynamics="train") >= 0).sum())
+    run, word = solved_dynamics(ds), problem_word(ds)
+    rows = int((ds["status"].sel(dynamics=run) >= 0).sum()) if run else 0
     counts = {str(dim): ds.sizes[dim] for dim in ds["status"].dims if dim != "dynamics"}
-    words = [f"{rows} training runs: {grid_words(counts)}"]
-    if "steps" in spec:
+    counts = {word if dim == "paradigm" else dim: count for dim, count in counts.items()}
+    what = "training runs" if run == "train" else f"runs of {limit_words(run)}"
+    what = what.replace("runs", "run") if rows == 1 and word == "problem" else what
+    words = [f"{rows} {what}: {grid_words(counts)}"]
+    if run != "train":
+        words.append(f"{ds.sizes['save']} times from {_ends_of(ds['time'])}")
+    elif "steps" in spec:
         size = spec.get("batch_size")
         batch = "full batch" if size is None else f"batches of {size}"
         words.append(f"{spec['steps']} steps of {spec.get('optimiser')}, {batch}")
     if spec.get("vary"):
         varied = {"init": "initial parameters", "data": "data"}
         what = listed(varied.get(name, name) for name in spec["vary"])
-        words.append(f"seeds vary the {what} and are shared by all paradigms")
-    others = [str(name) for name in ds["dynamics"].values if name != "train"]
+        shared = f" and are shared by all {word}s"
+        is_one = word == "problem" and ds.sizes["paradigm"] == 1
+        words.append(f"seeds vary the {what}{'' if is_one else shared}")
+    others = [str(name) for name in ds["dynamics"].values if name != run]
     if others:
-        beside = ("the exact theory" if name == "theory" else limit_words(name) for name in others)
+        known = {name: f"the theory {name}" for name in theories_in(ds)}
+        known["theory"] = "the exact theory"
+        beside = (known.get(name) or limit_words(name) for name in others)
         words.append(f"beside them {listed(beside)}")
     return "; ".join(words) + "."
 
 
-def _how_sure(ds: xr.Dataset, table: pd.DataFrame) -> str:
-    return " ".join(filter(None, (error_words(table), scope_words(ds))))
+def _ends_of(time: xr.DataArray) -> str:
+    return f"{float(time.min()):g} to {float(time.max()):g}"
+
+
+def _how_sure(ds: xr.Dataset, table: pd.DataFrame | None) -> str:
+    judged = "" if table is None else error_words(table)
+    return " ".join(filter(None, (judged, scope_words(ds))))
 
 
 def _collapsibles(said: Sequence[Finding], first: bool) -> Iterator[Collapsible]:
@@ -143,80 +189,3 @@ def _collapsibles(said: Sequence[Finding], first: bool) -> Iterator[Collapsible]
     whole = [finding.text for finding in said if not finding.setting]
     if whole:
         yield Collapsible("", whole)
-
-
-def _ends(ds: xr.Dataset) -> Table:
-    """Training at its end, a line a paradigm, setting and split."""
-    lines = own_rule(summary(ds), ds)
-    lines = lines[lines["dynamics"] == "train"]
-    swept = list(lines.columns[2 : list(lines.columns).index("split")])
-    at = ["paradigm", *swept, "split"]
-    measures = [spec for spec in in_columns(ds) if spec.name in set(lines["measure"])]
-    rows = []
-    for place, group in lines.groupby(at, sort=False):
-        by_measure = group.set_index("measure")
-        numbers = [_band(by_measure, spec.name) for spec in measures]
-        rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
-    return Table(
-        "After training",
-        "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by "
-        "the median. Times not reached by a seed lie above all others.",
-        [*(name.replace("_", " ") for name in at), "seeds", *map(heading_of, measures)],
-        rows,
-    )
-
-
-def _departures(ds: xr.Dataset) -> list[Table]:
-    """When training left each of its limits, a line a limit, paradigm and setting."""
-    records = departure_records(ds)
-    if not records:
-        return []
-    note = (
-        "Training has left a limit where it is further from it than a share of the limit's own "
-        "way, the tolerance. Time and step are of the save by which at least half of the seeds "
-        "that left are seen to have left, within of the save before, edge time and step of that by "
-        "which half of those that reach the edge of stability are seen to have reached it."
-    )
-    rows = [[cell(value) for value in record.values()] for record in records]
-    columns = [name.replace("_", " ") for name in records[0]]
-    return [Table("When training leaves its limits", note, columns, rows)]
-
-
-def _band(by_measure: pd.DataFrame, name: str) -> Cell:
-    if name not in by_measure.index:
-        return cell(None)
-    line = by_measure.loc[name]
-    middle, low, high = (cell(line[key]) for key in ("median", "low", "high"))
-    return Cell(f"{middle.text} [{low.text}, {high.text}]", middle.by)
-
-
-def _judged(table: pd.DataFrame) -> list[Table]:
-    """All contrasts of the questions, with their verdicts."""
-    if table.empty:
-        return []
-    columns = [name for name in table.columns if name not in ("title", "split", "selection")]
-    note = (
-        "First minus second, each at its own best learning rate. low to high hold all together, "
-        "marginal low to marginal high each on its own; favour: seeds on the side of the estimate; "
-        "needed: about so many seeds would decide; delta: what counts as equal."
-    )
-    return [_whole("Contrasts of the questions", note, table[columns])]
-
-
-def _whole(title: str, note: str, table: pd.DataFrame) -> Table:
-    rows = [[cell(value) for value in line] for line in table.itertuples(index=False)]
-    return Table(title, note, [str(name).replace("_", " ") for name in table.columns], rows)
-
-
-def _pairs(table: pd.DataFrame) -> list[Table]:
-    """Paired differences of all measures, without a verdict."""
-    if table.empty:
-        return []
-    columns = [name for name in table.columns if name not in ("selection", "split")]
-    note = (
-        "Paradigm a minus paradigm b at the end of training, seed by seed, to be looked at: each "
-        "interval is one on its own, and has no verdict. Effect size: mean over "
-        "standard deviation of the differences (d_z); where times were not reached, the share of "
-        "pairs in which a is later minus that in which it is sooner."
-    )
-    return [_whole("Paired differences", note, table[columns])]

@@ -108,6 +108,7 @@ def page_of(
     settings: Mapping[str, Any],
     ds: xr.Dataset,
     run: Mapping[str, Any],
+    cites_paper: bool = True,
 ) -> Page:
     """The page of a run: its own sections, then how it was run, how to run it again and to cite it.
 
@@ -118,9 +119,10 @@ def page_of(
         settings: what was asked for, by name.
         ds: the results.
         run: what ``run.json`` says.
+        cites_paper: whether it is of what the paper is about.
     """
     how = Section("How it was run", facts=[*_how_it_ran(settings, ds["status"], run)])
-    every = (*sections, how, _run_again(run), _citation_section())
+    every = (*sections, how, _run_again(run), _citation_section(cites_paper))
     return Page(title, lead, [section for section in every if any(section[1:])], _foot(ds))
 
 
@@ -178,14 +180,15 @@ def _run_again(run: Mapping[str, Any]) -> Section:
     return Section("Run it again", code=code)
 
 
-def _citation_section() -> Section:
-    """The paper and this software, as BibTeX."""
+def _citation_section(cites_paper: bool) -> Section:
+    """The paper where that is meant, and this software, as BibTeX."""
     software = (
         "@software{jaxattn,\n  author  = {{The jaxattn developers}},\n"
         "  title   = {jaxattn: a JAX toolkit to simulate the learning dynamics of attention "
         f"networks}},\n  version = {{{version_of('jaxattn')}}},\n  license = {{Apache-2.0}}\n}}"
     )
-    return Section("How to cite", code=[("The paper", PAPER), ("This software", software)])
+    paper = [("The paper", PAPER)] if cites_paper else []
+    return Section("How to cite", code=[*paper, ("This software", software)])
 
 
 def _foot(ds: xr.Dataset) -> str:

@@ -15,17 +15,21 @@ __all__ = ["hold_last", "known_until"]
 def hold_last(values: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
     """`values` in which rows that converged keep those of their stop to the last save.
 
+    What is known after a stop stays: a flow that converged has its values up to the last save, and
+    counts other steps than those of training.
+
     Args:
         values: of `ds`; without ``save`` they are given back as they are.
         ds: says by ``status`` which rows converged, and by ``steps`` where.
     """
     converged = ds["status"] == Status.CONVERGED
-    if "save" not in values.dims or not converged.any():
+    if "save" not in values.dims or "step" not in ds.coords or not converged.any():
         return values
     place = xr.DataArray(np.arange(values.sizes["save"]), dims="save")
     stop = _stops(ds, converged)
     at_stop = values.where(place == stop).max("save")
-    return values.where(place <= stop, at_stop).transpose(*values.dims).assign_attrs(values.attrs)
+    kept = values.where((place <= stop) | values.notnull(), at_stop)
+    return kept.transpose(*values.dims).assign_attrs(values.attrs)
 
 
 def known_until(ds: xr.Dataset) -> xr.DataArray:

@@ -19,6 +19,7 @@ from example_theory import example_theory
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from own_results import own_result
 
 from jaxattn import plots
 from jaxattn.core.contracts import InputError
@@ -36,6 +37,7 @@ FIXED_FOCUS = {"soft": falls, "hard": rises, "lvml": rises}
 EXAMPLES: dict[str, Callable[[], xr.Dataset]] = {
     "comparison": cache(lambda: example_result(flow_seeds=2, theory=True, saves=5)),
     "limits": cache(lambda: example_limits(sharpest=8.0)),
+    "own": cache(lambda: own_result(saves=9)),
     "departures": cache(lambda: example_departures(("soft", "hard"))),
     "fixed-focus": cache(lambda: example_fixed_focus(FIXED_FOCUS)),
     "phase": cache(example_phase),
@@ -75,6 +77,8 @@ CASES = [
     Case(plots.focus, "comparison", (STEP, FOCUS), NO_RESULT),
     Case(plots.accuracy, "comparison", (STEP, "accuracy [%]"), NO_RESULT),
     Case(plots.learning, "comparison", (STEP, "training loss at that time", "[nat]"), NO_RESULT),
+    Case(plots.curves, "comparison", (STEP, "training loss at that time", "[nat]"), NO_RESULT),
+    Case(plots.parameters, "own", (STEP, "norm of parameters"), NO_RESULT, by_paradigm=False),
     Case(plots.overview, "comparison", (STEP, FOCUS, "accuracy [%]"), NO_RESULT),
     Case(plots.beside_flow, "comparison", ("time", FOCUS), "without a gradient flow.*flow_seeds=2"),
     Case(plots.mu_nu, "comparison", ("time", r"$\mu$: logit gap"), NO_RESULT),
@@ -271,7 +275,7 @@ def test_another_kind_of_result_is_refused_by_what_it_lacks(case: Case) -> None:
 )
 def test_it_draws_on_the_axes_it_is_given_and_on_new_ones_otherwise(case: Case) -> None:
     ds, ax = EXAMPLES[case.of](), Figure().subplots()
-    assert case.draw(ds, ax) is ax
+    assert case.draw(ds, ax=ax) is ax
     assert ax.has_data()
     new = case.draw(ds)
     assert isinstance(new, Axes)
@@ -289,7 +293,8 @@ def test_every_figure_is_in_the_table() -> None:
 
 
 def test_every_entry_of_the_gallery_is_drawn_of_an_example() -> None:
-    shown = {one.name for of in ("comparison", "limits") for one in plots.gallery(EXAMPLES[of]())}
-    assert len(shown) == 16
+    examples = ("comparison", "limits", "own")
+    shown = {one.name for of in examples for one in plots.gallery(EXAMPLES[of]())}
+    assert len(shown) == 25
     places = [entry.place for entry in entries()]
     assert len(set(places)) == len(places)

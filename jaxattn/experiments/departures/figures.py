@@ -13,9 +13,9 @@ from jaxattn.core.contracts import Status
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.distances import SMALL, Distance, distance, over_seeds, slope
 from jaxattn.plots.canvas import panels_of
-from jaxattn.plots.curves import BAND
 from jaxattn.plots.frame import format_axes, set_title
 from jaxattn.plots.legends import legend_handles, set_caption
+from jaxattn.plots.lines import BAND
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL as SMALL_TEXT
 from jaxattn.plots.style import SYMBOLS, Style, style_of

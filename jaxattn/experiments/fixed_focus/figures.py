@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxattn.core.contracts import Status
-from jaxattn.plots.curves import BAND_WORDS, fill_band
 from jaxattn.plots.frame import format_axes, label_of, set_title
 from jaxattn.plots.legends import legend_handles, one_legend
+from jaxattn.plots.lines import BAND_WORDS, fill_band
 from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL, palette
 from jaxattn.results.dataset import spec_of

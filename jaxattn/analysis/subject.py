@@ -1,0 +1,44 @@
+"""What a result is about: attention or a problem of one's own, and which dynamics it holds."""
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.flow import LIMITS
+from jaxattn.results.dataset import spec_of
+
+__all__ = ["is_of_attention", "is_trained", "problem_word", "solved_dynamics", "theories_in"]
+
+
+def is_of_attention(ds: xr.Dataset) -> bool:
+    """Whether paradigms of attention were run: each of them answers by an inference rule."""
+    rules = ds["natural_inference"].values if "natural_inference" in ds.coords else ()
+    return any(map(str, np.atleast_1d(rules)))
+
+
+def problem_word(ds: xr.Dataset) -> str:
+    """What the axis ``paradigm`` is of: paradigms of attention, or problems."""
+    return "paradigm" if is_of_attention(ds) else "problem"
+
+
+def is_trained(ds: xr.Dataset) -> bool:
+    """Whether there are discrete runs; a flow may be alone."""
+    return "train" in _dynamics(ds)
+
+
+def theories_in(ds: xr.Dataset) -> list[str]:
+    """Dynamics that are theories of one's own: they have measures, and no parameters."""
+    others = {"train", "theory", *LIMITS, *map(str, spec_of(ds).get("against") or ())}
+    return [name for name in _dynamics(ds) if name not in others]
+
+
+def solved_dynamics(ds: xr.Dataset) -> str:
+    """The dynamics that all else is held against: training, or the first flow where that is alone.
+
+    "" where there is neither.
+    """
+    run = [name for name in _dynamics(ds) if name not in ("theory", *theories_in(ds))]
+    return "train" if "train" in run else next(iter(run), "")
+
+
+def _dynamics(ds: xr.Dataset) -> list[str]:
+    return [str(name) for name in np.atleast_1d(ds["dynamics"].values)]
