@@ -1,5 +1,6 @@
 """A problem of a person's own made ready for some data: looked at, and its measures labelled."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,8 +34,14 @@ _TRIED = 4
 
 
 @kept
-def prepared(problem: Problem, data: OwnData, precision: str) -> Problem:
+def prepared(problem: Problem, data: OwnData, precision: str, by_weight: bool = True) -> Problem:
     """A problem as it learns from some data, in a precision; equal arguments give the same object.
+
+    Args:
+        problem: of a person's own.
+        data: what it learns from.
+        precision: of its parameters.
+        by_weight: whether examples may count differently, as they do where batches are filled up.
 
     Raises:
         InputError: a function that raises while it is traced, is not pure, or reads a
@@ -42,6 +49,8 @@ def prepared(problem: Problem, data: OwnData, precision: str) -> Problem:
             float scalar; a part that is not there.
     """
     problem = at_precision(problem, precision)
+    if isinstance(problem.loss, OwnLoss):
+        problem = problem._replace(loss=replace(problem.loss, by_weight=by_weight))
     shapes = _check(problem, data)
     verify = partial(_check_mean, problem, data)
     return labelled(problem, shapes)._replace(verify=verify)

@@ -32,6 +32,8 @@ class OwnData:
     """One example: shapes and dtypes."""
     by_seed: bool
     """Whether seeds have data of their own."""
+    weighted: bool
+    """Whether some examples count more than others."""
     fresh: Fresh | None = None
     """Where batches are drawn anew; `make` then gives what is measured."""
 
@@ -51,10 +53,11 @@ def own_data(given: Any) -> OwnData:
         return _of_fresh(given)
     if not callable(given):
         splits = _splits(given, "data")
-        return OwnData("own data", lambda seed: splits, _template(splits), by_seed=False)
+        weighted = _are_weighted(splits)
+        return OwnData("own data", lambda seed: splits, _template(splits), False, weighted)
     name = getattr(given, "__name__", "own data")
     first = _made(given, 0)
-    template, sizes = _template(first), _sizes(first)
+    template, sizes, weighted = _template(first), _sizes(first), _are_weighted(first)
 
     def make(seed: int) -> dict[str, Data]:
         splits = _made(given, seed)
@@ -63,9 +66,15 @@ def own_data(given: Any) -> OwnData:
                 f"data of seed {seed}: got {_words(splits)}, expected what seed 0 has, "
                 f"{_words(first)}, as seeds are run together; make them alike."
             )
+        if _are_weighted(splits) and not weighted:
+            raise InputError(
+                f"data of seed {seed}: got weights that differ, and none of seed 0, expected "
+                "weights of every seed; make those of seed 0 differ too."
+            )
         return splits
 
-    return OwnData(name if name.isidentifier() else "own data", make, template, by_seed=True)
+    name = name if name.isidentifier() else "own data"
+    return OwnData(name, make, template, True, weighted)
 
 
 def _made(function: Callable[[int], Any], seed: int) -> dict[str, Data]:
@@ -95,7 +104,7 @@ def _of_fresh(fresh: Fresh) -> OwnData:
         )
     name = getattr(fresh.sample, "__name__", "")
     name = name if name.isidentifier() else "fresh data"
-    return OwnData(name, data.make, data.template, data.by_seed, fresh)
+    return OwnData(name, data.make, data.template, data.by_seed, data.weighted, fresh)
 
 
 def _drawn(fresh: Fresh, count: int) -> PyTree:
@@ -197,6 +206,10 @@ def _one(data: Data) -> Batch:
 
 def _template(splits: Mapping[str, Data]) -> Batch:
     return _one(splits["train"])
+
+
+def _are_weighted(splits: Mapping[str, Data]) -> bool:
+    return any(len(np.unique(data.examples.weight)) > 1 for data in splits.values())
 
 
 def _sizes(splits: Mapping[str, Data]) -> dict[str, int]:

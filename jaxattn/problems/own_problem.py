@@ -58,7 +58,7 @@ def problem(
         init: ``init(key, hyper) -> params``, any pytree of float arrays.
         loss: ``loss(params, batch, hyper) -> float scalar``, the mean over the examples of a batch.
             It may take ``time=``, on the optimiser's clock, and ``key=``: one that takes a key
-            draws, each example by a key of its own.
+            draws, by another one at every step (and for every example, where they have weights).
         measures: ``{name: f}`` with ``f(params, batch, hyper)`` of a whole split: a number or an
             array; ``(f, {dim: coords})`` names its axes, ``(f, MeasureSpec)`` says all that there
             is to be said of it.
@@ -115,6 +115,9 @@ class OwnLoss:
     given: frozenset[str]
     """Which of `_DRAWN` it takes."""
     separable: bool
+    by_weight: bool = True
+    """Whether examples may count differently; where all count alike, the whole is taken at once, by
+    the program that the function is."""
 
     def of(
         self, params: Params, values: PyTree, hyper: Hyper, time: Array, key: Array | None
@@ -133,7 +136,7 @@ class OwnLoss:
         state: PyTree,
     ) -> tuple[Float[Array, ""], PyTree]:
         """The loss and the state as it came; see `jaxattn.core.protocols.BatchLoss`."""
-        if not self.separable:
+        if not (self.separable and self.by_weight):
             return self.of(params, batch.values, hyper, time, key), state
         count = batch.weight.shape[0]
         keys = jax.random.split(key, count) if "key" in self.given and key is not None else None

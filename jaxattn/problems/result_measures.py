@@ -28,7 +28,7 @@ __all__ = [
 OBJECTIVE = MeasureSpec(
     "objective",
     unit="nat",
-    long_name="training loss at that time, on the training examples measured",
+    long_name="training loss",
 )
 
 GRADIENT_NORM = MeasureSpec(

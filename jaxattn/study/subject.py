@@ -21,6 +21,7 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.check_data import check_splits
 from jaxattn.problems.check_own_problem import prepared
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from, task_from
+from jaxattn.problems.data import size
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.own_data import OwnData, own_data
 from jaxattn.problems.own_measures import OwnMeasure, labelled_for, read_measures, with_measures
@@ -125,6 +126,8 @@ class OwnProblems:
     problems: Mapping[str, Problem]
     """By name, in order."""
     data: OwnData
+    by_weight: bool
+    """Whether examples count differently, or batches are filled up by some that do not count."""
 
     @property
     def source(self) -> OwnData:
@@ -158,7 +161,7 @@ class OwnProblems:
 
     def problem(self, name: str, precision: str) -> Problem:
         """One of them, ready for the data."""
-        return prepared(self.problems[name], self.data, precision)
+        return prepared(self.problems[name], self.data, precision, self.by_weight)
 
     def splits(self, seed: int) -> dict[str, Data]:
         """Looked at as they are made."""
@@ -179,10 +182,9 @@ class OwnProblems:
                     "expected the size that Fresh says; leave batch_size out."
                 )
             return Order("fresh", fresh.size, fresh.sample)
-        order = _order(settings)
-        count = self.data.make(0)["train"].examples.weight.shape[0]
+        order, count = _order(settings), size(self.data.make(0)["train"])
         whole = [name for name, problem in self.problems.items() if not problem.separable]
-        if whole and order.batch_size is not None and order.pads(count):
+        if whole and _pads(settings, self.data):
             raise InputError(
                 f"problem {whole[0]!r}: got batches of {order.batch_size} of {count} examples, "
                 "expected a batch size that divides them, as its loss is no mean over examples "
@@ -272,7 +274,17 @@ def _own(settings: Settings, measures: tuple[OwnMeasure, ...]) -> OwnProblems:
                 "loss) gives."
             )
         problems[name] = with_measures(one._replace(name=name), measures)
-    return OwnProblems(problems, own_data(settings.data))
+    data = own_data(settings.data)
+    return OwnProblems(problems, data, data.weighted or _pads(settings, data))
+
+
+def _pads(settings: Settings, data: OwnData) -> bool:
+    """Whether the last batch of an epoch is filled up, of all examples or of those beside flows."""
+    if data.fresh is not None or not isinstance(settings.batch_size, int):
+        return False
+    count, most = size(data.make(0)["train"]), settings.flow_examples
+    few = min(count, most) if isinstance(most, int) else count
+    return any(_order(settings).pads(of) for of in (count, few))
 
 
 def _network(settings: Settings, measures: tuple[OwnMeasure, ...]) -> AttentionNetwork:

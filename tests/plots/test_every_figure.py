@@ -76,8 +76,8 @@ def lacks(*names: str, of: str) -> str:
 CASES = [
     Case(plots.focus, "comparison", (STEP, FOCUS), NO_RESULT),
     Case(plots.accuracy, "comparison", (STEP, "accuracy [%]"), NO_RESULT),
-    Case(plots.learning, "comparison", (STEP, "training loss at that time", "[nat]"), NO_RESULT),
-    Case(plots.curves, "comparison", (STEP, "training loss at that time", "[nat]"), NO_RESULT),
+    Case(plots.learning, "comparison", (STEP, "training loss", "[nat]"), NO_RESULT),
+    Case(plots.curves, "comparison", (STEP, "training loss", "[nat]"), NO_RESULT),
     Case(plots.parameters, "own", (STEP, "norm of parameters"), NO_RESULT, by_paradigm=False),
     Case(plots.overview, "comparison", (STEP, FOCUS, "accuracy [%]"), NO_RESULT),
     Case(plots.beside_flow, "comparison", ("time", FOCUS), "without a gradient flow.*flow_seeds=2"),
