@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from jaxattn.api.report import report as report
     from jaxattn.core import streams as streams
     from jaxattn.core.contracts import AttentionMap as AttentionMap
+    from jaxattn.core.contracts import Batch as Batch
     from jaxattn.core.contracts import Example as Example
     from jaxattn.core.contracts import HyperSpec as HyperSpec
     from jaxattn.core.contracts import InputError as InputError
+    from jaxattn.core.contracts import MeasureSpec as MeasureSpec
     from jaxattn.core.contracts import Model as Model
     from jaxattn.core.contracts import Paradigm as Paradigm
     from jaxattn.core.contracts import Problem as Problem
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from jaxattn.core.question import Question as Question
     from jaxattn.flow import make_flow as make_flow
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
+    from jaxattn.problems.fresh import Fresh as Fresh
     from jaxattn.problems.minibatches import Order as Order
+    from jaxattn.problems.own_problem import problem as problem
     from jaxattn.reduced import solve_reduced as solve_reduced
     from jaxattn.tasks import mosaic as mosaic
     from jaxattn.training.optimisers import as_optimiser as as_optimiser
@@ -46,9 +50,12 @@ __version__ = "0.1.0"
 # module and mean something in it: Python puts the module there once anything imports it.
 _WHERE = {
     "AttentionMap": ("core.contracts", "AttentionMap"),
+    "Batch": ("core.contracts", "Batch"),
     "Example": ("core.contracts", "Example"),
+    "Fresh": ("problems.fresh", "Fresh"),
     "HyperSpec": ("core.contracts", "HyperSpec"),
     "InputError": ("core.contracts", "InputError"),
+    "MeasureSpec": ("core.contracts", "MeasureSpec"),
     "Model": ("core.contracts", "Model"),
     "Order": ("problems.minibatches", "Order"),
     "Paradigm": ("core.contracts", "Paradigm"),
@@ -70,6 +77,7 @@ _WHERE = {
     "open": ("api.open", "open_run"),
     "orders": ("analysis.limit_gaps", "orders"),
     "plots": ("plots", None),
+    "problem": ("problems.own_problem", "problem"),
     "report": ("api.report", "report"),
     "solve_reduced": ("reduced", "solve_reduced"),
     "streams": ("core.streams", None),

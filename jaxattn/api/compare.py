@@ -10,7 +10,7 @@ import xarray as xr
 from jaxattn.analysis.scope import too_few_words
 from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
-from jaxattn.core.contracts import AttentionMap, InputError, Model, Task
+from jaxattn.core.contracts import AttentionMap, InputError, Model, Problem, Task
 from jaxattn.core.question import Question
 from jaxattn.run.compare import Listener, OnChunk, run
 from jaxattn.run.stopwatch import Stopwatch
@@ -39,9 +39,9 @@ def compare(
     batch_size: int | Literal["auto", "all"] | None = "auto",
     attention: str | AttentionMap | Any = "softmax",
     vary: str | Sequence[str] | None = None,
-    evaluate: int = 512,
+    evaluate: int | Literal["auto", "all"] = "auto",
     flow_seeds: int = 0,
-    flow_examples: int = 512,
+    flow_examples: int | Literal["auto", "all"] = "auto",
     flow_solver: str | Any = "auto",
     flow_rtol: float | Literal["auto"] = "auto",
     flow_atol: float | Literal["auto"] = "auto",
@@ -51,11 +51,19 @@ def compare(
     focus_level: float = 0.5,
     fit_level: float = 90.0,
     questions: Sequence[Question | Mapping[str, Any] | str] = (),
+    problems: Mapping[str, Problem] | Problem | None = None,
+    data: Any = None,
+    measures: Mapping[str, Any] | None = None,
+    theory: Mapping[str, Any] | None = None,
+    keep: str | Sequence[str] = (),
     progress: bool = True,
     on_chunk: OnChunk | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> xr.Dataset:
     """Train every paradigm for every seed and hyperparameter, and measure all alike.
+
+    Of an attention network (`task`, `model`, `paradigms`, `attention`), or of any loss: `problems`
+    and `data` in their place.
 
     Args:
         task: a name (digits, orthogonal, orthogonal-population) or a `Task`.
@@ -80,10 +88,11 @@ def compare(
             attention``.
         vary: what a seed changes: init, data, or both; by default init, or data where the start is
             not random.
-        evaluate: at most so many examples of each split are measured.
+        evaluate: at most so many examples of each split are measured; auto: 512, or all of one's
+            own data.
         flow_seeds: integrate the gradient flow beside the first so many seeds.
         flow_examples: flows, and training beside limits, learn from the first so many training
-            examples, all at once.
+            examples, all at once; auto: 512, or all of one's own data.
         flow_solver: of flows, by name or itself; auto: bosh3, or dopri8 beside limits of a model
             without kinks.
         flow_rtol: relative error of one step of a flow, between 0 and 1; auto: 1e-4, and beside
@@ -103,6 +112,18 @@ def compare(
         questions: of your own, judged together with those that every comparison is asked
             (`jaxattn.analysis.questions`): `jaxattn.Question` objects, or words such as
             ``calm=attention_entropy``.
+        problems: of your own, `jaxattn.problem`, by name: the names are the labels of the axis
+            ``paradigm``.
+        data: what they learn from: a pytree of arrays with a leading axis of examples (or a
+            `jaxattn.Batch`, with weights), ``{"train": tree, "test": tree}``, a function from a
+            seed to either, or `jaxattn.Fresh`.
+        measures: of your own, beside those there are: see `jaxattn.problem`.
+        theory: of your own, by name: ``f(hyper, times, data) -> {measure: array}`` of one run, over
+            the times of its saves, from the examples it learns from; or such functions by the name
+            of the problem they are of. Each becomes a dynamics of the result.
+        keep: parameters to keep at every save, by their names within the parameters (``W``, or
+            ``first.kernel``), or what they are below; all: every one. They are variables
+            ``params.W [..., save, W_0, W_1]``.
         progress: show it on standard error: a live bar on a terminal (and in a notebook with
             ipywidgets), lines elsewhere; about how long it takes, before anything is back, and
             which rows failed. False: be silent.
@@ -124,7 +145,7 @@ def compare(
     listeners = {name: given.pop(name) for name in ("progress", "on_chunk", "stopwatch")}
     _refuse_no_listeners(**listeners)
     study = resolve_settings(Settings(**given))
-    few = too_few_words(len(study.seeds), len(study.paradigms))
+    few = too_few_words(len(study.seeds), len(study.names))
     with _listening(progress, on_chunk, few) as to:
         return run(study, to=to, stopwatch=stopwatch)
 

@@ -10,19 +10,21 @@ from typing import Annotated, Any
 import tyro
 
 from jaxattn.cli.sweep_commands import Sweep
+from jaxattn.study.fields import OBJECTS
 from jaxattn.study.settings import Settings
 
 __all__ = ["Command", "Compare", "CriticalRate", "Doctor", "Report", "Reproduce", "Theory"]
 
 
 _FLAGS_OF_THEIR_OWN = ("task", "hypers")
+"""Settings that the command line asks for in another way; those that are objects it cannot."""
 
 
 def _flags_of_settings() -> type:
     """A dataclass of the settings of a comparison, from their own table."""
     flags = []
     for setting in fields(Settings):
-        if setting.name not in _FLAGS_OF_THEIR_OWN:
+        if setting.name not in _FLAGS_OF_THEIR_OWN and setting.metadata["kind"] is not OBJECTS:
             kind, default = setting.metadata["kind"].flag, setting.default
             if kind == tuple[str, ...]:
                 default = default or ()

@@ -169,8 +169,8 @@ def _compare(command: Compare) -> int:
     study = resolve_settings(
         Settings(task=task_of(command), hypers=_hypers(command), **_flags(command))
     )
-    out = command.out or Path("runs") / file_name(study.task.name)
-    with Reporter(too_few_words(len(study.seeds), len(study.paradigms))) as reporter:
+    out = command.out or Path("runs") / file_name(study.subject.source.name)
+    with Reporter(too_few_words(len(study.seeds), len(study.names))) as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears)

@@ -13,7 +13,19 @@ from typing import Any, Literal, NamedTuple
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxattn.core.errors import InputError
-from jaxattn.core.inputs import Context, Data, Example, Hyper, Keys, Params, Reader, Splits
+from jaxattn.core.hyper_spec import HyperSpec
+from jaxattn.core.inputs import (
+    Batch,
+    Context,
+    Data,
+    Example,
+    Hyper,
+    Keys,
+    Params,
+    Reader,
+    Splits,
+)
+from jaxattn.core.part_rates import FOCUS, Part
 from jaxattn.core.protocols import (
     Attend,
     BatchLoss,
@@ -33,6 +45,7 @@ from jaxattn.core.protocols import (
 
 __all__ = [
     "AttentionMap",
+    "Batch",
     "Context",
     "Data",
     "Example",
@@ -46,6 +59,7 @@ __all__ = [
     "Model",
     "Paradigm",
     "Params",
+    "Part",
     "Problem",
     "Reader",
     "Splits",
@@ -70,26 +84,6 @@ class Status(IntEnum):
     def ended_well(codes: Any) -> Any:
         """Whether rows ended as they should, for an array of codes of any library."""
         return (codes == Status.DONE) | (codes == Status.CONVERGED)
-
-
-@dataclass(frozen=True)
-class HyperSpec:
-    """A traced scalar that a component reads from `Hyper`.
-
-    `default` None means off: the component reads it only where the `Hyper` has it. `of_run` is a
-    default that depends on the run instead: this share of the time at its last save. `low` and
-    `high` bound the values a person may ask for (``low`` itself excluded when `open_low`); the
-    core never clips.
-    """
-
-    name: str
-    default: float | None
-    low: float = float("-inf")
-    high: float = float("inf")
-    unit: str = "1"
-    doc: str = ""
-    open_low: bool = False
-    of_run: float | None = None
 
 
 @dataclass(frozen=True)
@@ -235,6 +229,11 @@ def _nothing() -> None:
     pass
 
 
+def _nothing_more(params: Params, batch: Example | Batch, hyper: Hyper) -> dict[str, Array]:
+    del params, batch, hyper
+    return {}
+
+
 class Paradigm(NamedTuple):
     """A way to train the pair: the loss of one example given its attention.
 
@@ -260,8 +259,11 @@ class Problem(NamedTuple):
 
     - ``init(key, hyper) -> Params``
     - ``loss(params, batch, hyper, time, key, state) -> (scalar, state)``; `batch` is an
-      `Example` with a leading axis
-    - ``measure(params, batch, hyper) -> dict[str, Array]``, labelled by `measures`
+      `Example` or a `Batch` with a leading axis
+    - ``measure(params, batch, hyper) -> dict[str, Array]``, labelled by `measures`; examples of
+      weight 0 have no part in it
+    - ``measure_split(params, batch, hyper) -> dict[str, Array]``, likewise, of whole splits, which
+      nothing fills up
     - ``discontinuities(hyper) -> [jump]``
     """
 
@@ -280,6 +282,20 @@ class Problem(NamedTuple):
     """Whether the loss draws on its key."""
     verify: Callable[[], None] = _nothing
     """Computes a little and raises `InputError` for what shapes do not show; see `checked`."""
+    measure_split: Measure = _nothing_more
+    unit: str = "nat"
+    """Of the loss."""
+    smooth: bool = True
+    """False where the gradient jumps; see `Model.smooth`."""
+    separable: bool = True
+    """Whether the loss of a batch is the mean of the losses of its examples, by weight."""
+    parts: tuple[Part, ...] = ()
+    """Parts that have names of their own; none: what a dictionary of parameters has at its top."""
+
+    @property
+    def rated(self) -> tuple[Part, ...]:
+        """The parts that may have learning rates of their own."""
+        return self.parts or (FOCUS,)
 
 
 class Trajectory(NamedTuple):

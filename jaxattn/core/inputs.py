@@ -5,13 +5,14 @@ Everything is written for one example; leading axes (examples, rows of a sweep) 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 __all__ = [
+    "Batch",
     "Context",
     "Data",
     "Example",
@@ -43,6 +44,15 @@ class Example(NamedTuple):
     weight: Float[Array, ""]
 
 
+class Batch(NamedTuple):
+    """Examples of any kind: what a loss of one's own learns from."""
+
+    values: PyTree[Shaped[Array, "example ..."]]
+    """As they are: every leaf has a leading axis of examples."""
+    weight: Float[Array, " example"]
+    """How much each counts."""
+
+
 class Data(NamedTuple):
     """Many examples (leading axis), whose segments may be indices into a pool.
 
@@ -51,7 +61,8 @@ class Data(NamedTuple):
     all examples and all seeds, so thousands of mosaics cost their indices only.
     """
 
-    examples: Example
+    examples: Any
+    """An `Example`, or a `Batch`."""
     pool: PyTree | None = None
 
 

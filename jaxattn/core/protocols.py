@@ -5,7 +5,7 @@ example: no axis of examples, which ``vmap`` adds outside. All of them are trace
 `MakeData`, so they must be pure.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -182,14 +182,14 @@ class StartParams(Protocol):
 class BatchLoss(Protocol):
     """``loss(params, batch, hyper, time, key, state) -> (scalar, state)``.
 
-    `batch` is an `Example` with a leading axis. The scalar is a float, the mean over examples by
-    weight; the state keeps its shapes and dtypes.
+    `batch` is an `Example` with a leading axis, or a `Batch`, as the data are. The scalar is a
+    float, the mean over examples by weight; the state keeps its shapes and dtypes.
     """
 
     def __call__(
         self,
         params: Params,
-        batch: Example,
+        batch: Any,
         hyper: Hyper,
         time: Float[Array, ""],
         key: Array | None,
@@ -201,7 +201,7 @@ class BatchLoss(Protocol):
 
 @runtime_checkable
 class Measure(Protocol):
-    """``measure(params, batch, hyper) -> {name: array}`` of a batch, an `Example` with an axis."""
+    """``measure(params, batch, hyper) -> {name: array}`` of a batch, as of `BatchLoss`."""
 
-    def __call__(self, params: Params, batch: Example, hyper: Hyper, /) -> dict[str, Array]:
+    def __call__(self, params: Params, batch: Any, hyper: Hyper, /) -> dict[str, Array]:
         """What `MeasureSpec` labels, by name."""

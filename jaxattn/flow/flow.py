@@ -156,7 +156,7 @@ def make_flow(
                     save[1],
                     keys.sample,
                     state,
-                    rate_scale(save[0], hyper),
+                    rate_scale(save[0], hyper, problem.rated),
                 ),
                 (solution.values, times),
             )

@@ -5,11 +5,14 @@ Jacobian-vector product, on the optimiser's clock. A focus rate and clipping are
 hold in every limit without a word, and no one who plots a limit has to convert its time.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.contracts import Hyper, InputError, Params, Problem
 from jaxattn.core.part_rates import scaled_by_part
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
@@ -17,7 +20,7 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.problems.undeclared import draws, undeclared_key
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["checked_limit", "refuse_state", "refuse_undeclared_key", "run_context"]
+__all__ = ["checked_limit", "refuse_noise", "refuse_state", "refuse_undeclared_key", "run_context"]
 
 
 def checked_limit(
@@ -43,6 +46,21 @@ def checked_limit(
     return known
 
 
+def refuse_noise(limit: Limit, problems: Iterable[Problem]) -> None:
+    """Refuse a limit that knows the noise of batches where a loss is no mean over examples.
+
+    Raises:
+        InputError: with the problem.
+    """
+    for problem in problems:
+        if limit.batch_orders and not problem.separable:
+            raise InputError(
+                f"{limit.name}: got {problem.name!r}, whose loss is no mean over examples "
+                "(separable=False), expected one that is, as the noise is that of single "
+                "examples; take flow, or write the loss as a mean."
+            )
+
+
 def refuse_state(problem: Problem, state: PyTree) -> None:
     """Refuse a flow of a loss that changes from step to step, as a baseline does.
 
@@ -57,7 +75,7 @@ def refuse_state(problem: Problem, state: PyTree) -> None:
 
 
 def refuse_undeclared_key(
-    problem: Problem, params: Params, hyper: Hyper, batch: Example, state: PyTree
+    problem: Problem, params: Params, hyper: Hyper, batch: Any, state: PyTree
 ) -> None:
     """Refuse a flow of a loss that says nothing of drawing, and would, where training does.
 
@@ -65,7 +83,7 @@ def refuse_undeclared_key(
         InputError: the loss depends on its key.
     """
 
-    def loss(key: Array, params: Params, hyper: Hyper, batch: Example) -> Array:
+    def loss(key: Array, params: Params, hyper: Hyper, batch: Any) -> Array:
         return problem.loss(params, batch, hyper, hyper["learning_rate"], key, state)[0]
 
     if not problem.stochastic and draws(loss, params, hyper, batch):
@@ -76,7 +94,7 @@ def run_context(
     problem: Problem,
     optimiser: Optimiser,
     hyper: Hyper,
-    batch: Example,
+    batch: Any,
     state: PyTree,
     order: Order,
 ) -> RunContext:
@@ -91,7 +109,7 @@ def run_context(
         order: how training draws its minibatches.
     """
 
-    def loss(time: Array, params: Params, batch: Example) -> Array:
+    def loss(time: Array, params: Params, batch: Any) -> Array:
         # A deterministic loss reads no key.
         return problem.loss(params, batch, hyper, time, None, state)[0]
 
@@ -100,7 +118,7 @@ def run_context(
         return optimiser.clipped(raw, hyper)
 
     def scale(tree: Params) -> Params:
-        return scaled_by_part(tree, hyper)
+        return scaled_by_part(tree, hyper, problem.rated)
 
     def descent_direction(time: Array, params: Params) -> Params:
         return scale(jax.tree.map(jnp.negative, gradient(time, params)))

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem, Status
+from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Params, Problem, Status
 from jaxattn.core.inputs import split_names
+from jaxattn.core.part_rates import Part, leaves_of_part
 from jaxattn.probes.probe import Probe
 
 __all__ = ["DIVERGENCE", "Health", "Keep", "make_probe", "part_names", "row_status"]
@@ -21,32 +22,58 @@ DIVERGENCE = 100.0
 below a hundredth, at two saves in a row."""
 
 
-def part_names(params: Params) -> tuple[str, ...]:
-    """The parts of `params` that hold anything, in order: what gradient norms are split by."""
-    if not isinstance(params, dict):
-        return ("all",)
-    return tuple(sorted(name for name, part in params.items() if jax.tree.leaves(part)))
+REST = "rest"
+"""What is called so belongs to no part that has a name."""
 
 
-def _parts(tree: Params) -> list[PyTree]:
-    return [tree] if not isinstance(tree, dict) else [tree[name] for name in part_names(tree)]
+def part_names(params: Params, parts: tuple[Part, ...] = ()) -> tuple[str, ...]:
+    """The parts of `params` that hold anything, in order: what gradient norms are split by.
+
+    Args:
+        params: or what is like them.
+        parts: those that have names of their own; none: what a dictionary has at its top.
+    """
+    return tuple(_parts(params, parts))
+
+
+def _parts(tree: Params, parts: tuple[Part, ...]) -> dict[str, PyTree]:
+    """The parts by name; what is in none of them last."""
+    if parts:
+        leaves = jax.tree.leaves(tree)
+        chosen = {part.name: leaves_of_part(tree, part) for part in parts}
+        taken = {number for numbers in chosen.values() for number in numbers}
+        if rest := tuple(number for number in range(len(leaves)) if number not in taken):
+            chosen[REST] = rest
+        return {name: [leaves[number] for number in at] for name, at in chosen.items()}
+    if not isinstance(tree, dict):
+        return {"all": tree}
+    return {name: tree[name] for name in sorted(tree) if jax.tree.leaves(tree[name])}
 
 
 def _norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
 
 
-def _stack(splits: Sequence[Example]) -> Example:
+def _stack(splits: Sequence[Any]) -> Any:
     """All splits with an axis in front, the shorter ones filled up by examples of weight 0."""
     longest = max(batch.weight.shape[0] for batch in splits)
 
-    def fill(batch: Example) -> Example:
+    def fill(batch: Any) -> Any:
         count = batch.weight.shape[0]
         rows = jnp.minimum(jnp.arange(longest, dtype=jnp.int32), count - 1)
         filled = jax.tree.map(lambda leaf: leaf[rows], batch) if count < longest else batch
         return filled._replace(weight=jnp.where(jnp.arange(longest) < count, filled.weight, 0))
 
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(fill, splits))
+
+
+def _of_splits(
+    measure: Callable[[Example | Batch], dict[str, Array]], splits: Sequence[Any]
+) -> dict[str, Array]:
+    """What is measured of each split whole, together where they are equally long."""
+    if len({batch.weight.shape[0] for batch in splits}) == 1:
+        return jax.vmap(measure)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *splits))
+    return jax.tree.map(lambda *values: jnp.stack(values), *map(measure, splits))
 
 
 def make_probe(
@@ -65,7 +92,7 @@ def make_probe(
     def probe(
         params: Params,
         hyper: Hyper,
-        evaluate: dict[str, Example],
+        evaluate: dict[str, Example | Batch],
         time: Float[Array, ""],
         key: Array,
         state: PyTree,
@@ -77,13 +104,17 @@ def make_probe(
         objective, gradient = jax.value_and_grad(in_force)(params)
         measures = {
             "objective": objective,
-            "gradient_norm": jnp.stack([_norm(part) for part in _parts(gradient)]),
+            "gradient_norm": jnp.stack(
+                [_norm(part) for part in _parts(gradient, problem.parts).values()]
+            ),
         }
         # One measurement of all splits together: the compiler sees the network once, not twice.
         # Compile time, not run time, is what a small comparison costs.
-        splits = _stack([evaluate[name] for name in split_names(evaluate)])
-        own = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(splits)
-        measures = _joined(measures, f"problem {problem.name!r}", own)
+        splits = [evaluate[name] for name in split_names(evaluate)]
+        own = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(splits))
+        whole = _of_splits(lambda batch: problem.measure_split(params, batch, hyper), splits)
+        for more in (own, whole):
+            measures = _joined(measures, f"problem {problem.name!r}", more)
         for extra in probes:
             more = extra.measure(in_force, params, hyper, scale)
             measures = _joined(measures, f"probe {extra.name!r}", more)

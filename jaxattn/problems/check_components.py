@@ -19,7 +19,8 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.lookup import nearest
-from jaxattn.problems.check_model import Sights, check_classes, check_model, refuse_rounding
+from jaxattn.problems.check_model import Sights, check_classes, check_model
+from jaxattn.problems.check_params import refuse_rounding
 from jaxattn.problems.inference import INFERENCE_RULES
 from jaxattn.problems.tracing import described, expect, expect_jumps, same_kind, shapes_of
 from jaxattn.problems.undeclared import (

@@ -3,12 +3,12 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Example, HyperSpec, InputError, Model, Task
 from jaxattn.core.kept import kept
 from jaxattn.problems.attention import average
+from jaxattn.problems.check_params import check_params, refuse_rounding
 from jaxattn.problems.tracing import described, expect, shaped, shapes_of
 from jaxattn.problems.undeclared import (
     draws,
@@ -19,7 +19,7 @@ from jaxattn.problems.undeclared import (
     undeclared_key,
 )
 
-__all__ = ["Sights", "check_classes", "check_model", "refuse_rounding"]
+__all__ = ["Sights", "check_classes", "check_model"]
 
 
 class Sights(NamedTuple):
@@ -51,7 +51,7 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
         hyper_shapes(hypers, precision),
         key_shape(),
     )
-    _check_params(params, precision)
+    check_params("model.init", params, precision)
     params = jax.tree.map(lambda leaf: shaped(leaf, precision), params)
     drawn = params
     if model.stochastic:
@@ -83,37 +83,6 @@ def _refuse_drawing(model: Model, seen: Sights) -> None:
 
     if draws(look, seen.params, seen.example):
         raise InputError(undeclared_key("model"))
-
-
-def refuse_rounding(owner: str, value: Any, precision: str) -> None:
-    """Refuse what is rounded to fewer bits than a float64 problem has; flows would be of noise."""
-    wanted = jax.dtypes.canonicalize_dtype(precision)
-    if precision == "float64" and jnp.finfo(value.dtype).bits < jnp.finfo(wanted).bits:
-        raise InputError(
-            f"{owner}: got {described(value)} in a problem of precision {precision}, expected "
-            f"{wanted}; leave out what rounds to {value.dtype}, such as dtype= of a Flax module."
-        )
-
-
-def _check_params(params: PyTree, precision: str) -> None:
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    if not leaves:
-        raise InputError(
-            f"model.init: got {described(params)} without arrays, expected a pytree of float "
-            "arrays; give it something to train."
-        )
-    for path, leaf in leaves:
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise InputError(
-                f"model.init: got {described(leaf)} at {jax.tree_util.keystr(path)}, expected "
-                "float arrays only, as training differentiates them; keep the rest out of params."
-            )
-        # Float32 says nothing: it is the default of others. Less was asked for.
-        if jnp.finfo(leaf.dtype).bits < min(32, jnp.finfo(precision).bits):
-            raise InputError(
-                f"model.init: got {described(leaf)} at {jax.tree_util.keystr(path)}, expected "
-                f"{precision}, which is what is trained; leave param_dtype out."
-            )
 
 
 def _check_values(model: Model, params: PyTree, example: Example, length: int) -> PyTree:

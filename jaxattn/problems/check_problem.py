@@ -4,8 +4,9 @@ from typing import Any
 
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem
+from jaxattn.core.contracts import Hyper, InputError, Params, Problem
 from jaxattn.core.kept import kept
+from jaxattn.core.protocols import Measure
 from jaxattn.probes.measured import check_measured
 from jaxattn.probes.probe import Loss, Probe
 from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
@@ -31,7 +32,7 @@ def checked(problem: Problem) -> Problem:
     owner = f"problem {problem.name!r}" if problem.name else "problem"
 
     def loss(
-        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
+        params: Params, batch: Any, hyper: Hyper, time: Array, key: Array | None, state: PyTree
     ) -> tuple[Float[Array, ""], PyTree]:
         hint = "a mean over the examples; try it on one batch."
         with in_one_line(f"{owner}, loss", hint):
@@ -49,11 +50,14 @@ def checked(problem: Problem) -> Problem:
             )
         return returned
 
-    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
-        with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
-            measures = problem.measure(params, batch, hyper)
-        check_measured(owner, problem.measures, measures)
-        return measures
+    def looked_at(measure: Measure) -> Measure:
+        def measured(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
+            with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
+                measures = measure(params, batch, hyper)
+            check_measured(owner, problem.measures, measures)
+            return measures
+
+        return measured
 
     def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
         with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
@@ -61,7 +65,12 @@ def checked(problem: Problem) -> Problem:
         expect_jumps(owner, jumps)
         return jumps
 
-    return problem._replace(loss=loss, measure=measure, discontinuities=discontinuities)
+    return problem._replace(
+        loss=loss,
+        measure=looked_at(problem.measure),
+        measure_split=looked_at(problem.measure_split),
+        discontinuities=discontinuities,
+    )
 
 
 def _verified() -> None:

@@ -19,7 +19,7 @@ from jaxtyping import Array, Int, PyTree
 from jaxattn.core.arrays import refuse_missing
 from jaxattn.core.contracts import Data, Example, InputError
 
-__all__ = ["check", "check_shapes", "everything", "head", "pad", "size", "take"]
+__all__ = ["cast", "check", "check_shapes", "everything", "head", "pad", "size", "take"]
 
 
 def size(data: Data) -> int:
@@ -27,7 +27,7 @@ def size(data: Data) -> int:
     return int(data.examples.weight.shape[0])
 
 
-def take(data: Data, indices: Int[Array | np.ndarray, "*batch"], dtype: DTypeLike) -> Example:
+def take(data: Data, indices: Int[Array | np.ndarray, "*batch"], dtype: DTypeLike) -> Any:
     """The examples with these numbers, pool rows filled in.
 
     Rows are gathered first and cast afterwards, so a float64 pool costs a float32 run only the
@@ -37,17 +37,17 @@ def take(data: Data, indices: Int[Array | np.ndarray, "*batch"], dtype: DTypeLik
     Args:
         data: examples with a leading axis.
         indices: integers in [0, size); a scalar gives one example.
-        dtype: type of the floating segments and of the weight. Integer segments that are no
-            pool indices (token ids) keep theirs.
+        dtype: type of what is floating, the weight included. Integers that are no pool indices
+            (token ids) keep theirs.
 
     Returns:
-        An `Example` whose leaves have the axes of `indices` in front.
+        An `Example` or a `Batch` whose leaves have the axes of `indices` in front.
     """
     rows = jax.tree.map(lambda leaf: _rows(leaf, indices), data.examples)
     return _fill(rows, data.pool, dtype)
 
 
-def everything(data: Data, dtype: DTypeLike) -> Example:
+def everything(data: Data, dtype: DTypeLike) -> Any:
     """All examples in order, pool rows filled in: ``take(data, arange(size(data)), dtype)``."""
     return _fill(jax.tree.map(jnp.asarray, data.examples), data.pool, dtype)
 
@@ -145,17 +145,14 @@ def _rows(leaf: Array | np.ndarray, indices: Int[Array | np.ndarray, "*batch"]) 
     return jnp.take(jnp.asarray(leaf), indices, axis=0, mode="clip")
 
 
-def _fill(examples: Example, pool: PyTree | None, dtype: DTypeLike) -> Example:
-    segments = examples.segments
+def _fill(examples: Any, pool: PyTree | None, dtype: DTypeLike) -> Any:
     if pool is not None:
-        segments = jax.tree.map(_rows, pool, segments)
-    return examples._replace(
-        segments=jax.tree.map(lambda leaf: _cast(leaf, dtype), segments),
-        weight=_cast(examples.weight, dtype),
-    )
+        examples = examples._replace(segments=jax.tree.map(_rows, pool, examples.segments))
+    return jax.tree.map(lambda leaf: cast(leaf, dtype), examples)
 
 
-def _cast(leaf: Array, dtype: DTypeLike) -> Array:
+def cast(leaf: Array, dtype: DTypeLike) -> Array:
+    """`leaf` in `dtype` where it holds floats."""
     return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 

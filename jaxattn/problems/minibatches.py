@@ -7,13 +7,14 @@ start from zeros, the data. A comparison may choose otherwise, and its figures s
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from jaxattn.core.contracts import Data, Example, InputError
-from jaxattn.problems.data import everything, size, take
+from jaxattn.core.contracts import Batch, Data, Example, InputError
+from jaxattn.problems.data import cast, everything, size, take
 
 __all__ = ["ORDERS", "Order", "make_batches"]
 
@@ -28,17 +29,20 @@ class Order:
     - ``shuffled``: a new permutation every epoch, the same for all seeds, so that a minibatch is
       shared by the rows of a sweep; ``shuffled-per-seed``: one of its own for every seed;
     - ``with-replacement``: independent draws, per seed; ``without-replacement``: every batch a
-      fresh draw of distinct examples, per seed.
+      fresh draw of distinct examples, per seed;
+    - ``fresh``: every batch is made anew, per seed, by `sample`: no set is drawn from.
 
     ``batch_size`` None takes the whole set at every step, whatever the kind.
     """
 
     kind: str = "shuffled"
     batch_size: int | None = 256
+    sample: Callable[[Array], Any] | None = None
+    """``sample(key)``: the values of `batch_size` examples, where batches are ``fresh``."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind or an empty batch."""
-        if self.kind not in ORDERS:
+        if self.kind not in ORDERS and self.sample is None:
             raise InputError(f"order: got {self.kind!r}, expected one of {', '.join(ORDERS)}.")
         if self.batch_size is not None and self.batch_size < 1:
             raise InputError(f"batch size: got {self.batch_size}, expected at least 1.")
@@ -50,7 +54,14 @@ class Order:
 
     def examples(self, count: int) -> int:
         """Examples behind one gradient when the set has `count`."""
-        return count if self.batch_size is None else min(self.batch_size, count)
+        if self.batch_size is None:
+            return count
+        return self.batch_size if self.sample is not None else min(self.batch_size, count)
+
+    def pads(self, count: int) -> bool:
+        """Whether the last batch of an epoch of `count` examples is filled up by weight 0."""
+        in_epochs = self.kind in ("fixed", "shuffled", "shuffled-per-seed")
+        return in_epochs and bool(count % self.examples(count))
 
 
 def _epochs(
@@ -73,6 +84,16 @@ def _epochs(
     return lambda step: table[step - before * per_epoch]
 
 
+def _fresh(
+    sample: Callable[[Array], Any], batch: int, key: Array, dtype: str
+) -> Callable[[Int[Array, ""]], Batch]:
+    def batch_at(step: Array) -> Batch:
+        values = jax.tree.map(lambda leaf: cast(leaf, dtype), sample(jax.random.fold_in(key, step)))
+        return Batch(values, jnp.ones((batch,), dtype))
+
+    return batch_at
+
+
 def make_batches(
     order: Order,
     data: Data,
@@ -80,8 +101,8 @@ def make_batches(
     key: Array,
     dtype: str,
     first: Int[Array, ""] | None = None,
-) -> Callable[[Int[Array, ""]], Example]:
-    """``batch_at(step) -> Example`` with a leading axis of the batch size.
+) -> Callable[[Int[Array, ""]], Example | Batch]:
+    """``batch_at(step)``: an `Example` or a `Batch` with a leading axis of the batch size.
 
     A batch that an epoch cannot fill is padded by examples of weight 0.
 
@@ -99,6 +120,8 @@ def make_batches(
     if order.batch_size is None:
         whole = everything(data, dtype)
         return lambda step: whole
+    if order.sample is not None:
+        return _fresh(order.sample, batch, key, dtype)
 
     if order.kind == "with-replacement":
 
@@ -119,7 +142,7 @@ def make_batches(
         def draw(step: Array) -> Array:
             return of_epochs(step)
 
-    def batch_at(step: Array) -> Example:
+    def batch_at(step: Array) -> Example | Batch:
         rows = draw(step)
         drawn = take(data, jnp.maximum(rows, 0), dtype)
         return drawn._replace(weight=jnp.where(rows < 0, 0, drawn.weight))

@@ -48,7 +48,8 @@ def _is_missing(
     try:
         jax.eval_shape(function, {**hyper, name: hyper["learning_rate"]}, *arguments)
     except RAISED as error:
-        return not (isinstance(error, KeyError) and error.args == cause.args)
+        first = error.__cause__ if isinstance(error, InputError) else error
+        return not (isinstance(first, KeyError) and first.args == cause.args)
     return True
 
 

@@ -22,6 +22,7 @@ from jaxattn.run.provenance import command_line, environment
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.settings import Settings
 from jaxattn.study.study import Study, resolve_settings
+from jaxattn.study.subject import AttentionNetwork
 from jaxattn.tasks import orthogonal_population
 
 __all__ = ["companion", "compare_into", "count_failed", "write_run_facts"]
@@ -105,8 +106,11 @@ def companion(study: Study) -> Study | None:
 
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
-    task = study.task
-    solved = [paradigm for paradigm in study.paradigms.values() if known_as(paradigm) in SOLVED]
+    subject = study.subject
+    if not isinstance(subject, AttentionNetwork):
+        return None
+    task = subject.task
+    solved = [one for one in subject.paradigms.values() if known_as(one) in SOLVED]
     if not solved or task.solvable or study.settings.against or not x64_is_on():
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).

@@ -1,7 +1,7 @@
 """Results with labels: rows become blocks, blocks one Dataset, which says what was asked for."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ def block(
     axes: Mapping[str, Sequence[Any]],
     measures: Sequence[MeasureSpec],
     parts: Sequence[str],
+    unit: str = OBJECTIVE.unit,
 ) -> xr.Dataset:
     """One dynamics of one paradigm as a Dataset.
 
@@ -44,6 +45,7 @@ def block(
         measures: labels of the problem's measures, over splits, and of probes; one that is not
             described gets the dims ``<name>_0``, ``<name>_1``, ...
         parts: labels of ``gradient_norm``.
+        unit: of the loss.
     """
     lead = tuple(axes)
     coords: dict[str, Any] = {name: np.asarray(values) for name, values in axes.items()}
@@ -53,7 +55,10 @@ def block(
         coords.update({dim: list(at) for dim, at in zip(spec.dims, spec.coords, strict=False)})
         variables[spec.name] = (dims, values, attributes_of(spec))
 
-    always = (OBJECTIVE, replace(GRADIENT_NORM, coords=(tuple(parts),)))
+    always = (
+        replace(OBJECTIVE, unit=unit),
+        replace(GRADIENT_NORM, coords=(tuple(parts),), unit=unit),
+    )
     described = {spec.name: spec for spec in (*measures, *always)}
     first = dict.fromkeys(spec.name for spec in always)
     for name in first | trajectory.measures:
@@ -126,10 +131,19 @@ def assemble(
         compat="override",
         combine_attrs="drop_conflicts",
     )
+    own = [dim for dim in ds.indexes if dim not in ("paradigm", "dynamics", *axes)]
+    ds = ds.reindex({dim: _as_they_came(blocks.values(), dim) for dim in own}, fill_value=filler)
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
-    ds = ds.transpose("paradigm", "dynamics", *axes, "save", "split", ...)
+    front = ("paradigm", "dynamics", *axes, "save", "split")
+    ds = ds.transpose(*front, ..., missing_dims="ignore")
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def _as_they_came(blocks: Iterable[xr.Dataset], dim: Hashable) -> list[Any]:
+    """Labels along an axis of measures, in the order in which blocks have them: joins sort them."""
+    every = [label for one in blocks if dim in one.indexes for label in one.indexes[dim].tolist()]
+    return list(dict.fromkeys(every))
 
 
 def as_current(ds: xr.Dataset) -> xr.Dataset:
@@ -150,6 +164,8 @@ def spec_of(ds: xr.Dataset) -> dict[str, Any]:
         return spec
     columns = {name: at for axis in spec["axes"] for name, at in axis["columns"].items()}
     named = {name: spec[name]["name"] for name in ("task", "model") if spec.get(name)}
+    if spec.get("data"):
+        named = {"task": spec["data"]["from"].rpartition(":")[2], "model": ""}
     ends = {"paradigms": columns.pop("paradigm"), "seeds": columns.pop("seed")}
     resolved = json.loads(ds.attrs.get("resolved") or "{}")
     return {**named, **spec["settings"], **resolved, **ends, "axes": columns}

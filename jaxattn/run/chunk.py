@@ -62,7 +62,12 @@ def compute(spec_json: str, programs: Sequence[str], number: int) -> Finished:
 def runners_of(sweep: Sweep) -> tuple[Runner | Solver, ...]:
     """One for each group."""
     pairs = zip(sweep.groups, sweep.plans, strict=True)
-    return tuple(make_runner_of(group, plan, sweep.spec) for group, plan in pairs)
+    runners = tuple(make_runner_of(group, plan, sweep.spec) for group, plan in pairs)
+    run = [runner for runner in runners if isinstance(runner, Runner)]
+    every = tuple(dict.fromkeys(part for runner in run for part in runner.job.parts))
+    for runner in run:
+        runner.all_parts = every
+    return runners
 
 
 @lru_cache(maxsize=2)

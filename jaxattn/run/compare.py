@@ -14,6 +14,7 @@ import xarray as xr
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.core.fingerprint import fingerprint
+from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.results.derived import own_error_of, with_distances, with_times
 from jaxattn.run.conditions import hardware, refuse_other, software
@@ -22,11 +23,13 @@ from jaxattn.run.data_source import Sources
 from jaxattn.run.expected_time import expected_seconds
 from jaxattn.run.job import Job, plan_jobs
 from jaxattn.run.own_error import CLOSER, distance_between
+from jaxattn.run.own_theory_rows import own_theory_rows
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.progress import NOBODY, Listener, OnChunk, Progress, Tally
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch
+from jaxattn.study.dependence import start_shapes
 from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
@@ -228,25 +231,35 @@ def _blocks(
 ) -> dict[tuple[str, str], xr.Dataset]:
     """What every job gave so far, labelled; rows that were not run have the status `pending`."""
     blocks = {}
+    measured = [rows.measures for rows in results.values()]
+    sizes = [each["position"].shape[-1] for each in measured if "position" in each]
+    most = max(sizes, default=0)
     for job, rows in results.items():
         axes = {**job.plan.coordinates, "seed": job.plan.seeds}
-        ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts)
+        ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts, job.problem.unit)
         ds["status"] = ds["status"].where(ds["status"] != Status.RUNNING, int(pending))
         if "position" in ds:
             place = 0 if job in errors else None
             shape = (*job.plan.shape, ds.sizes["save"])
             ds["own_error"] = own_error_of((*axes, "save"), shape, place, errors.get(job))
+            # Problems of other sizes: zeros leave distances as they are.
+            ds = ds.pad(coordinate=(0, most - ds.sizes["coordinate"]), constant_values=0)
         blocks[job.group.paradigm, job.group.dynamics] = ds
     return blocks
 
 
 def _exact(study: Study, groups: Sequence[Group]) -> dict[tuple[str, str], xr.Dataset]:
     """The rows of the groups that are solved, not run."""
-    return {
-        (group.paradigm, THEORY): theory_rows(group, study.axes, study.grid)
-        for group in groups
-        if group.dynamics == THEORY
-    }
+    blocks = {}
+    for group in [group for group in groups if group.is_exact]:
+        at = group.paradigm, group.dynamics
+        if group.dynamics == THEORY:
+            blocks[at] = theory_rows(group, study.axes, study.grid)
+            continue
+        params = start_shapes(group.problem, frozenset(study.grid))
+        along = parameters(leaves_of(params, study.settings.keep))
+        blocks[at] = own_theory_rows(group, study.axes, study.grid, along.specs)
+    return blocks
 
 
 def _derive(ds: xr.Dataset, study: Study) -> xr.Dataset:

@@ -118,10 +118,11 @@ def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ..
 
 def learning_examples(study: Study) -> dict[str, int]:
     """Examples that each kind of dynamics learns from."""
-    whole = size(study.task.make(0)["train"])
-    few = min(whole, study.settings.flow_examples)
+    whole, most = size(study.subject.splits(0)["train"]), study.settings.flow_examples
+    few = whole if most == "all" else min(whole, most)
     train = few if study.settings.against else whole
-    return {**dict.fromkeys(study.dynamics, few), "train": train, "theory": whole}
+    exact = dict.fromkeys(("theory", *study.theories), whole)
+    return {**dict.fromkeys(study.dynamics, few), "train": train, **exact}
 
 
 def drop_constant_axes(

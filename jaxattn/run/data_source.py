@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.problems.check_data import check_splits
 from jaxattn.problems.data import head, pad
 from jaxattn.run.job import Job
 from jaxattn.run.tiles import stack_data
 from jaxattn.study.study import Study
+from jaxattn.study.subject import AttentionNetwork
 
 __all__ = ["Sources"]
 
@@ -77,16 +77,19 @@ class Sources:
         return next(iter(self._made.values())).names
 
     def _make(self, seed: int, job: Job, length: int) -> Splits:
-        study, task = self._study, self._tasks.get(length, self._study.task)
-        splits = task.make(seed)
-        check_splits(task, splits)
-        if self._tasks:
-            longest = study.task.segments
+        study, subject = self._study, self._study.subject
+        if not self._tasks:
+            splits = subject.splits(seed)
+        else:
+            assert isinstance(subject, AttentionNetwork)
+            longest = subject.task.segments
+            splits = subject.of_task(self._tasks[length]).splits(seed)
             splits = {name: pad(data, longest) for name, data in splits.items()}
         learn = splits["train"]
         if self._few(job):
-            learn = head(learn, study.settings.flow_examples)
-        evaluate = {name: head(data, study.settings.evaluate) for name, data in splits.items()}
+            learn = _first(learn, study.settings.flow_examples)
+        most = study.settings.evaluate
+        evaluate = {name: _first(data, most) for name, data in splits.items()}
         precision = job.problem.precision
 
         def cast(data: Data) -> Data:
@@ -106,6 +109,10 @@ class Sources:
                 return cast
         self._pools = [(leaf, _cast(leaf, precision)), *self._pools][:_POOLS]
         return self._pools[0][1]
+
+
+def _first(data: Data, most: int | str) -> Data:
+    return data if most == "all" else head(data, int(most))
 
 
 def _size(splits: Splits) -> int:

@@ -25,12 +25,13 @@ from jaxattn.core.streams import PRNG
 from jaxattn.flow import make_flow
 from jaxattn.flow.run_context import refuse_state
 from jaxattn.probes.curvature import sharpness
+from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
 from jaxattn.run.own_error import SHARE, is_known, make_flow_row
 from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
-from jaxattn.study.groups import THEORY, Group, groups_of
+from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
 from jaxattn.training.saves import AtTimes
@@ -61,6 +62,7 @@ class Job:
     group: Group
     plan: Plan
     parts: tuple[str, ...]
+    probes: tuple[Probe, ...]
     row: Row
     run: Callable[..., list[Trajectory]]
     vary_data: bool
@@ -78,8 +80,7 @@ class Job:
             splits: what the problem's own are measured on, in order.
         """
         own = (spec.over_splits(splits) for spec in self.problem.measures)
-        probes = probes_of(self.group.study, self.group.dynamics)
-        return (*own, *(spec for probe in probes for spec in probe.specs))
+        return (*own, *(spec for probe in self.probes for spec in probe.specs))
 
     def traced(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Any:
         """The program of a tile, from what a chunk is given; JAX compiles the same one."""
@@ -128,7 +129,7 @@ def plan_jobs(study: Study) -> list[Job]:
     study.refuse_decays()
     groups = groups_of(study)
     refuse_without_x64(groups)
-    return [make_job(group, _plan(group)) for group in groups if group.dynamics != THEORY]
+    return [make_job(group, _plan(group)) for group in groups if not group.is_exact]
 
 
 def refuse_without_x64(groups: Sequence[Group]) -> None:
@@ -137,7 +138,7 @@ def refuse_without_x64(groups: Sequence[Group]) -> None:
     Raises:
         InputError: with how to switch it on.
     """
-    flows = any(group.dynamics not in ("train", THEORY) for group in groups)
+    flows = any(group.dynamics != "train" and not group.is_exact for group in groups)
     if flows or any(group.study.settings.precision == "float64" for group in groups):
         needs_x64("a flow" if flows else "precision float64")
 
@@ -184,7 +185,8 @@ def make_job(
     """
     study, problem = group.study, group.problem
     asked, order = study.settings, study.order
-    devices, probes = tuple(jax.local_devices()), probes_of(study, group.dynamics)
+    shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
+    devices, probes = tuple(jax.local_devices()), probes_of(study, group.dynamics, shapes)
     made = (
         make_train(
             problem, study.optimiser, study.saves, order, keep_params=keep_params, probes=probes
@@ -204,7 +206,6 @@ def make_job(
             limit=group.dynamics,
         )
     )
-    shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
     _refuse_eigenvalues(asked.curvature, shapes)
     if group.dynamics != "train":
         refuse_state(problem, jax.eval_shape(problem.state, shapes))
@@ -214,7 +215,8 @@ def make_job(
         row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
     vary_data = vary_data or "data" in study.vary
     run = make_runner(row, vary_data, devices, tiles_at_once(devices))
-    return Job(group, plan, part_names(shapes), row, run, vary_data)
+    parts = part_names(shapes, problem.parts)
+    return Job(group, plan, parts, probes, row, run, vary_data)
 
 
 def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
@@ -235,10 +237,16 @@ def _most_steps(study: Study) -> int:
     return 4 * study.saves.most + 1000 if isinstance(study.saves, AtTimes) else 100_000
 
 
-def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
-    """What is measured besides the problem's own measures; curvature of training and its flow.
+def probes_of(study: Study, dynamics: str, params: PyTree) -> tuple[Probe, ...]:
+    """What is measured besides the problem's own measures: positions, curvature, parameters.
 
-    Not of the flow beside an optimiser that scales its steps itself: the flow has no such scale.
+    Curvature is of training and its flow, but not of the flow beside an optimiser that scales its
+    steps itself: the flow has no such scale.
+
+    Args:
+        study: what is asked for.
+        dynamics: train, or a limit.
+        params: shapes of the parameters.
     """
     scaled, asked = study.optimiser.denominator is not None, study.settings
     curves = asked.curvature and dynamics in ("train", *(() if scaled else ("flow",)))
@@ -246,7 +254,9 @@ def probes_of(study: Study, dynamics: str) -> tuple[Probe, ...]:
     directed = bool(asked.against) and dynamics == "train"
     depth = _LANCZOS + asked.curvature
     curved = (sharpness(asked.curvature, depth, directed),) if curves else ()
-    return (*((position(),) if asked.against else ()), *curved)
+    leaves = leaves_of(params, asked.keep)
+    along = (parameters(leaves),) if leaves else ()
+    return (*((position(),) if asked.against else ()), *curved, *along)
 
 
 @kept

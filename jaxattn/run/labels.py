@@ -64,12 +64,12 @@ def _resolved(sweep: Sweep) -> dict[str, Any]:
         roles = sweep.spec.roles
         swept = {n: list(at) for n, at in axis.columns if roles.get(n, "hyper") == "hyper"}
         hypers |= swept
-    return {"hypers": hypers, "smooth": all(study.model.smooth for study in studies)}
+    return {"hypers": hypers, "smooth": all(study.subject.smooth for study in studies)}
 
 
 def _pictures(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
     """Of the first examples, where all groups have the same."""
-    tasks = {study.task for study in _studies(sweep)}
+    tasks = {study.subject.source for study in _studies(sweep)}
     first = runners[0]
     if len(tasks) > 1 or first.group.lengths or not isinstance(first, Runner):
         return xr.Dataset()

@@ -16,6 +16,7 @@ from jaxattn.problems.measures import SHOWN
 from jaxattn.run.data_source import Sources
 from jaxattn.run.job import Job
 from jaxattn.study.study import Study
+from jaxattn.study.subject import AttentionNetwork
 
 __all__ = ["pictures_of"]
 
@@ -38,12 +39,13 @@ def pictures_of(study: Study, sources: Sources, job: Job) -> xr.Dataset:
     Raises:
         InputError: segments that are not of the shape the task says.
     """
-    task, first = study.task, study.seeds[0]
-    if task.picture is None:
+    subject, first = study.subject, study.seeds[0]
+    if not isinstance(subject, AttentionNetwork) or subject.task.picture is None:
         return xr.Dataset()
+    task = subject.task
     splits = sources.splits(first, job).evaluate
     shape = (len(splits), SHOWN, task.segments)
-    picture = np.full((*shape, *task.picture), np.nan, np.float32)
+    picture = np.full((*shape, *subject.task.picture), np.nan, np.float32)
     foreground = np.zeros(shape, bool)
     for place, data in enumerate(splits.values()):
         shown = head(data, SHOWN)
@@ -52,7 +54,8 @@ def pictures_of(study: Study, sources: Sources, job: Job) -> xr.Dataset:
         picture[place, : len(mask)][mask] = pixels[mask]
         foreground[place, : len(mask)] = shown.examples.foreground
     seen = [seed == first or "data" not in study.vary for seed in study.seeds]
-    dims, pixel = ("split", "shown", "segment"), ("height", "width", "colour")[: len(task.picture)]
+    dims = ("split", "shown", "segment")
+    pixel = ("height", "width", "colour")[: len(subject.task.picture)]
     words = {"units": "1", "long_name": "segments of the first examples, as pictures"}
     return xr.Dataset(
         {

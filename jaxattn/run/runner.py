@@ -46,7 +46,7 @@ class Solver:
         hypers = {k: v for k, v in self.plan.hypers_of(real).items() if k in study.hypers}
         ds = theory_rows(self.group, {"row": real.tolist()}, hypers)
         time = xr.DataArray(study.clock(hypers).astype(float), dims=("row", "save"))
-        natural = study.paradigms[self.group.paradigm].natural_inference
+        natural = self.group.problem.natural_inference
         return with_times(ds, time, natural, study.settings), None
 
     @property
@@ -72,6 +72,8 @@ class Runner:
             spec: what is kept of them, and when they may stop.
         """
         self.group, self.plan, self._spec = group, plan, spec
+        self.all_parts: tuple[str, ...] = ()
+        """The parts of all groups, which their results have in one order."""
         most = min(MOST_BYTES, spec.layout.memory // 4)
         self.sources = Sources(group.study, group.lengths, most)
 
@@ -263,7 +265,10 @@ class Runner:
             again: the own error of row 0, where it is one of these.
         """
         specs = self.job.specs(self.sources.names(self.job))
-        ds = block(out, {"row": rows.tolist()}, specs, self.job.parts)
+        ds = block(out, {"row": rows.tolist()}, specs, self.job.parts, self.job.problem.unit)
+        if self.all_parts[: len(self.job.parts)] != self.job.parts:
+            # Of problems that have other parts; those that are the first ones stay as they are.
+            ds = ds.reindex(part=list(self.all_parts or self.job.parts))
         if "position" in ds:
             at, top = ds["position"], ds.get("top_direction")
             training = at if beside is None else at.copy(data=beside["position"])

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.reduced import solve_reduced
 from jaxattn.study.groups import Group
+from jaxattn.study.subject import AttentionNetwork
 
 __all__ = ["theory_rows"]
 
@@ -25,6 +26,8 @@ def theory_rows(
         hypers: of each row.
     """
     study, whose = group.study, group.study.exact[group.paradigm]
+    assert isinstance(study.subject, AttentionNetwork)
+    task = study.subject.task
     clock = study.clock(hypers)
     # Whether a hybrid is among the paradigms or not, the solver saves at its switch.
     switch = study.with_shares_of_run(hypers, PARADIGMS["hybrid"].hypers)["switch_time"]
@@ -34,8 +37,8 @@ def theory_rows(
                 # A switch that a run does not reach leaves it soft attention.
                 "soft" if whose == "hybrid" and at > times[-1] else whose,
                 times,
-                segments=study.task.segments,
-                classes=study.task.classes,
+                segments=task.segments,
+                classes=task.classes,
                 switch_time=at,
             )
             for times, at in zip(

@@ -6,15 +6,22 @@ from typing import Any
 import jax
 from jaxtyping import Array, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Params, Problem, Task
+from jaxattn.core.contracts import Hyper, InputError, Params, Problem, Task
 from jaxattn.core.kept import kept
 from jaxattn.core.programs import depends_on_first
+from jaxattn.problems.own_data import OwnData
 from jaxattn.problems.tracing import in_one_line, shaped
 from jaxattn.problems.undeclared import key_shape
 from jaxattn.training.check_optimiser import check_optimiser, first_step
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["hypers_read", "refuse_equal_seeds", "refuse_unread", "starts_at_random"]
+__all__ = [
+    "hypers_read",
+    "refuse_equal_seeds",
+    "refuse_unread",
+    "start_shapes",
+    "starts_at_random",
+]
 
 
 def _can_be_traced(problem: Problem) -> bool:
@@ -32,12 +39,29 @@ def starts_at_random(problem: Problem, hypers: frozenset[str]) -> bool:
     """
     if not _can_be_traced(problem):
         return True
-    hyper = dict.fromkeys(sorted(hypers), jax.ShapeDtypeStruct((), problem.precision))
+    hyper = _hyper_shapes(problem, hypers)
     return depends_on_first(problem.init, key_shape(), hyper)
 
 
+def start_shapes(problem: Problem, hypers: frozenset[str]) -> PyTree:
+    """Shapes of the parameters that a problem starts from; {} where they cannot be told.
+
+    Args:
+        problem: its `init` is looked at.
+        hypers: names of all that have a value.
+    """
+    if not _can_be_traced(problem):
+        return {}
+    return jax.eval_shape(problem.init, key_shape(), _hyper_shapes(problem, hypers))
+
+
+def _hyper_shapes(problem: Problem, hypers: frozenset[str]) -> dict[str, jax.ShapeDtypeStruct]:
+    dtype = jax.dtypes.canonicalize_dtype(problem.precision)
+    return dict.fromkeys(sorted(hypers), jax.ShapeDtypeStruct((), dtype))
+
+
 def hypers_read(
-    task: Task,
+    source: Task | OwnData,
     problems: Iterable[Problem],
     optimiser: Optimiser,
     on: Iterable[str],
@@ -46,7 +70,7 @@ def hypers_read(
     """Those of some hyperparameters that a run depends on.
 
     Args:
-        task: what is learnt from.
+        source: of the data.
         problems: of all paradigms.
         optimiser: what moves their parameters.
         on: names of all hyperparameters that have a value.
@@ -62,34 +86,40 @@ def hypers_read(
     return [
         name
         for name in asked
-        if not traced or any(_reads(name, known, task, problem, optimiser) for problem in traced)
+        if not traced or any(_reads(name, known, source, problem, optimiser) for problem in traced)
     ]
 
 
 @kept
 def _reads(
-    name: str, on: frozenset[str], task: Task, problem: Problem, optimiser: Optimiser
+    name: str,
+    on: frozenset[str],
+    source: Task | OwnData,
+    problem: Problem,
+    optimiser: Optimiser,
 ) -> bool:
     """Whether start, loss, measures, jumps, step, clock or decays depend on a hyperparameter."""
     if name == "learning_rate":
         return True  # as `check_optimiser` has seen
-    scalar = shaped(task.template.weight, problem.precision)
+    scalar = shaped(source.template.weight, problem.precision)
     rest: dict[str, Any] = dict.fromkeys(sorted({"learning_rate", *on} - {name}), scalar)
-    batch = jax.tree.map(lambda leaf: shaped(leaf, problem.precision, 1), task.template)
+    batch = jax.tree.map(lambda leaf: shaped(leaf, problem.precision, 1), source.template)
     params = jax.eval_shape(problem.init, key_shape(), {**rest, name: scalar})
 
     def of_training(value: Array, rest: Hyper, params: Params) -> PyTree:
         hyper = {**rest, name: value}
         clock = optimiser.clock(hyper, 2)
-        return first_step(optimiser, hyper, params), clock, optimiser.decays(hyper)
+        step = first_step(optimiser, hyper, params, problem.rated)
+        return step, clock, optimiser.decays(hyper)
 
-    def of_problem(value: Array, rest: Hyper, params: Params, key: Array, batch: Example) -> PyTree:
+    def of_problem(value: Array, rest: Hyper, params: Params, key: Array, batch: Any) -> PyTree:
         hyper = {**rest, name: value}
         state = problem.state(params)
         return (
             problem.init(key, hyper),
             problem.loss(params, batch, hyper, rest["learning_rate"], key, state),
             problem.measure(params, batch, hyper),
+            problem.measure_split(params, batch, hyper),
             problem.discontinuities(hyper),
         )
 

@@ -25,6 +25,7 @@ from jaxattn.study.questions import plain_questions, read_questions
 __all__ = [
     "AUTO",
     "NUMBERS_BY_NAME",
+    "OBJECTS",
     "QUESTIONS",
     "SAVE_STEPS",
     "SEED_NUMBERS",
@@ -233,6 +234,10 @@ def _read_table(name: str, value: Any) -> dict[str, float | tuple[float, ...]]:
     return {str(key): numbers(str(key), given) for key, given in value.items()}
 
 
+def _unsaid(value: Any) -> None:
+    del value
+
+
 _LOG = re.compile(r"log:([0-9]{1,18})")
 
 SAVE_STEPS = Kind(
@@ -257,3 +262,6 @@ NUMBERS_BY_NAME = Kind("a table of numbers by name", tuple[str, ...], _read_tabl
 
 QUESTIONS = Kind("questions", tuple[str, ...], read_questions, plain=plain_questions)
 """Questions of one's own; see `jaxattn.study.questions`."""
+
+OBJECTS = Kind("objects, in Python alone", None, lambda name, value: value, plain=_unsaid)
+"""What no text says: it has no flag, and a result says no more of it than its names."""

@@ -13,6 +13,7 @@ from jaxattn.study.axes import Axis, Value
 from jaxattn.study.plan import make_plan
 from jaxattn.study.spec import Spec
 from jaxattn.study.study import Study, resolve_settings
+from jaxattn.study.subject import AttentionNetwork
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.saves import AtTimes
 
@@ -53,6 +54,11 @@ class Group:
         """What is learnt."""
         return self.study.problem(self.paradigm, self.dynamics)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is run of it: a theory says what it measures."""
+        return self.dynamics == THEORY or self.dynamics in self.study.theories
+
     @cached_property
     def points(self) -> int:
         """Points of the traced axes."""
@@ -87,6 +93,11 @@ def groups_of(study: Study) -> tuple[Group, ...]:
             )
     for group in [g for g in groups if g.dynamics == "train" and g.paradigm in study.exact]:
         groups.append(_exact(group, len(groups), study.traced, study.constants))
+    first = {group.paradigm: group for group in reversed(groups) if not group.is_exact}
+    for name, theories in study.theories.items():
+        for paradigm in theories:
+            group = replace(first[paradigm], number=len(groups), dynamics=name)
+            groups.append(replace(group, axes=study.traced, constants=study.constants))
     return tuple(groups)
 
 
@@ -159,6 +170,11 @@ def make_groups(spec: Spec) -> tuple[Group, ...]:
     return tuple(groups)
 
 
+def _task_of(study: Study) -> Task:
+    assert isinstance(study.subject, AttentionNetwork)
+    return study.subject.task
+
+
 def _group(
     spec: Spec, number: int, at: Mapping[str, int], point: Mapping[str, Value], dynamics: str
 ) -> Group:
@@ -166,8 +182,8 @@ def _group(
     padded = [value for axis in traced for value in dict(axis.columns).get("segments", ())]
     points = [{**point, "segments": length} for length in padded] or [dict(point)]
     alike = [spec.request.study_at(each, (point["paradigm"],)) for each in points]
-    lengths = tuple(each.task for each in alike) if padded else ()
-    bare = max(alike, key=lambda each: each.task.segments)
+    lengths = tuple(map(_task_of, alike)) if padded else ()
+    bare = max(alike, key=lambda each: _task_of(each).segments) if padded else alike[0]
     known = set(bare.hypers)
     axes = tuple(axis for axis in traced if (known | {"segments"}) & set(axis.names))
     hypers = {**spec.settings.get("hypers", {}), **point}

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
-from jaxattn.core.contracts import HyperSpec, InputError, Problem
+from jaxattn.core.contracts import HyperSpec, InputError, MeasureSpec, Problem
 from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.lookup import nearest
-from jaxattn.problems.result_measures import KNOWN
+from jaxattn.problems.result_measures import KNOWN, RESULT_MEASURES
 from jaxattn.study.axes import Axis
 from jaxattn.study.settings import Settings
 from jaxattn.training.optimisers import Optimiser
@@ -18,6 +19,7 @@ __all__ = [
     "declared_hypers",
     "of_run",
     "refuse_out_of_range",
+    "refuse_taken_measures",
     "refuse_taken_names",
     "split_hypers",
 ]
@@ -53,6 +55,34 @@ def refuse_taken_names(hypers: Mapping[str, HyperSpec], measured: Iterable[str])
                 f"hyperparameter {name!r}: got a name that results have for something else, "
                 "expected another; rename it where it is declared."
             )
+
+
+def refuse_taken_measures(measures: Iterable[MeasureSpec], axes: Iterable[str]) -> None:
+    """Refuse measures that are called as something else of a result is, or so are their axes.
+
+    Args:
+        measures: of a problem of one's own, or added to one; known ones are as they are known.
+        axes: names of what varies along the axes of the result.
+
+    Raises:
+        InputError: with the name; or one axis that has different labels in two measures.
+    """
+    taken = {*RESERVED, *(spec.name for spec in RESULT_MEASURES), *axes}
+    seen: dict[str, tuple[str, tuple[Any, ...]]] = {}
+    for spec in measures:
+        for name in (spec.name, *spec.dims):
+            if name in taken:
+                raise InputError(
+                    f"measure {spec.name!r}: got the name {name!r}, which results have for "
+                    "something else, expected another; rename it."
+                )
+        for dim, labels in zip(spec.dims, spec.coords, strict=False):
+            first, known = seen.setdefault(dim, (spec.name, labels))
+            if known != labels:
+                raise InputError(
+                    f"measure {spec.name!r}: got other labels on the axis {dim!r} than {first!r} "
+                    "has, expected the same; rename one of the axes."
+                )
 
 
 def split_hypers(

@@ -15,7 +15,18 @@ from jaxattn.study.values import read_axis, read_column
 
 __all__ = ["from_plain", "parse_spec"]
 
-TABLES = ("task", "model", "settings", "axes", "layout", "output", "stop")
+TABLES = (
+    "task",
+    "model",
+    "problem",
+    "data",
+    "measures",
+    "settings",
+    "axes",
+    "layout",
+    "output",
+    "stop",
+)
 _UNITS = {"": 1, "B": 1} | {
     f"{letter}{kind}": base**power
     for power, letter in enumerate("kMGT", 1)
@@ -58,14 +69,19 @@ def from_plain(tables: Mapping[str, Any]) -> Spec:
     return Spec(
         task=plain_table("task", tables.get("task", {})),
         axes=_axes(tables["axes"]),
-        model=None if tables.get("model") is None else plain_table("model", tables["model"]),
+        model=_optional("model", tables),
         settings=plain_table("settings", tables.get("settings", {})),
         dynamics=_names("output.dynamics", output.get("dynamics", ["train"])),
         measures=None if measures is None else _names("output.measures", measures),
         layout=_layout(tables.get("layout", {})),
         keep_params=output.get("params", False),
-        stop=None if tables.get("stop") is None else plain_table("stop", tables["stop"]),
+        own_measures=plain_table("measures", tables.get("measures", {})),
+        **{name: _optional(name, tables) for name in ("problem", "data", "stop")},
     )
+
+
+def _optional(name: str, tables: Mapping[str, Any]) -> dict[str, Any] | None:
+    return None if tables.get(name) is None else plain_table(name, tables[name])
 
 
 def _axes(given: Any) -> tuple[Axis, ...]:

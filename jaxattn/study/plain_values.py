@@ -52,12 +52,15 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
+def checked_settings(
+    given: dict[str, Any], swept: set[str], usual: Mapping[str, Any] = DEFAULTS
+) -> dict[str, Any]:
     """Settings that all runs share, in their one form, with the defaults of those not given.
 
     Args:
         given: plain values.
         swept: names on axes, which get no default.
+        usual: what auto stands for.
 
     Raises:
         InputError: an unknown name, or a value of another kind or out of its bounds.
@@ -73,17 +76,17 @@ def checked_settings(given: dict[str, Any], swept: set[str]) -> dict[str, Any]:
             )
     given = {n: at for n, at in given.items() if n not in YOUNGER or not _is_auto(at)}
     names = [n for n in known if n in given or n not in (*swept, *YOUNGER)]
-    suits = _suits(_setting("against", given.get("against", AUTO), DEFAULTS))
+    suits = _suits(_setting("against", given.get("against", AUTO), usual), usual)
     settings = {name: _setting(name, given.get(name, AUTO), suits) for name in names}
     return {**settings, "hypers": _hypers(given.get("hypers", {}))}
 
 
-def _suits(against: list[str]) -> Mapping[str, Any]:
+def _suits(against: list[str], usual: Mapping[str, Any]) -> Mapping[str, Any]:
     """What auto stands for. Beside limits a solver has to suit the model, which may vary."""
     if not against:
-        return DEFAULTS
+        return usual
     solver = {"flow_solver": AUTO, "flow_rtol": AUTO}
-    return {**AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
+    return {**usual, **AGAINST_DEFAULTS, **solver, "optimiser": optimiser_of(against)}
 
 
 def _is_auto(value: Any) -> bool:

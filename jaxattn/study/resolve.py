@@ -1,45 +1,67 @@
 """What the names of a sweep mean: which part of a run each axis and each table speaks of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from jaxattn.core.contracts import HyperSpec, InputError, Task
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.core.contracts import InputError, Problem, Task
 from jaxattn.core.lookup import nearest
-from jaxattn.problems.result_measures import RESULT_MEASURES
-from jaxattn.study.axes import Axis, Value, refuse_clashes, refuse_taken
+from jaxattn.study.axes import Axis, Value
 from jaxattn.study.checks import shown, whole_number
-from jaxattn.study.components import KINDS, arguments, component, make_model, make_task
-from jaxattn.study.dependence import hypers_read, refuse_unread
-from jaxattn.study.hypers import RESERVED, refuse_out_of_range
+from jaxattn.study.components import (
+    KINDS,
+    NAMED_BY,
+    arguments,
+    component,
+    make_data,
+    make_model,
+    make_problems,
+    make_task,
+)
 from jaxattn.study.settings import FIXED, STATIC, Settings
 from jaxattn.study.study import Study, resolve_settings
-from jaxattn.study.values import SEEDS
-from jaxattn.tasks import TASKS
 
-__all__ = ["Request", "Role", "measures_of"]
+__all__ = ["Request", "Role"]
 
 Role: TypeAlias = Literal[
-    "paradigm", "seed", "task", "model", "task argument", "model argument", "setting", "hyper"
+    "paradigm",
+    "seed",
+    "task",
+    "model",
+    "problem",
+    "data",
+    "task argument",
+    "model argument",
+    "problem argument",
+    "data argument",
+    "setting",
+    "hyper",
 ]
 """What a name on an axis is. Only a seed and a hyper are traced; the others are static."""
 
-_NAMED: tuple[Role, ...] = ("paradigm", "seed", "task", "model")
+_NAMED: tuple[Role, ...] = ("paradigm", "seed", "task", "model", "problem", "data")
 """Names that say their role themselves."""
 
-_ALWAYS = (*(spec.name for spec in RESULT_MEASURES), "status")
-"""Variables of every result, beside what the problem measures."""
+_ARGUMENTS: Mapping[str, Role] = {
+    "task": "task argument",
+    "model": "model argument",
+    "problem": "problem argument",
+    "data": "data argument",
+}
 
 
 @dataclass(frozen=True)
 class Request:
     """What is run: the tables of a spec and its axes."""
 
-    task: Mapping[str, Any]
-    model: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Any]]
+    """What is learnt, and from what: ``task`` and ``model``, or ``problem`` and ``data``."""
     settings: Mapping[str, Any]
     axes: tuple[Axis, ...]
+    own_measures: Mapping[str, str]
+    """Import paths by name."""
 
     @cached_property
     def columns(self) -> dict[str, tuple[Value, ...]]:
@@ -65,107 +87,87 @@ class Request:
         """
         return _roles(self)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether problems of one's own are learnt, and no attention network."""
+        return "problem" in self.tables
+
     def components(self, kind: str) -> tuple[Any, ...]:
         """Names of the components of a kind: those on an axis, or the one in a table, or none."""
-        fixed = {"task": self.task.get("name"), "model": self.model.get("name")}
-        name = fixed.get(kind, self.settings.get(kind))
+        table = self.tables.get(kind, {})
+        name = table.get(NAMED_BY.get(kind, "name"), self.settings.get(kind))
         return self.columns.get(kind, () if name is None else (name,))
 
     def task_at(self, point: Mapping[str, Value], roles: Mapping[str, Role]) -> Task:
         """The task at a point of the axes."""
-        return make_task(_described("task", self.task, point, roles))
+        return make_task(_described("task", self.tables["task"], point, roles))
+
+    def problems_at(
+        self, point: Mapping[str, Value], roles: Mapping[str, Role]
+    ) -> dict[str, Problem]:
+        """The problems at a point of the axes, by name."""
+        described = _described("problem", self.tables["problem"], point, roles)
+        key = canonical_json(described)
+        if key not in self._made:
+            self._made[key] = make_problems(described)
+        return self._made[key]
+
+    def data_at(self, point: Mapping[str, Value], roles: Mapping[str, Role]) -> Any:
+        """The data at a point of the axes."""
+        described = _described("data", self.tables["data"], point, roles)
+        key = canonical_json(described)
+        if key not in self._made:
+            self._made[key] = make_data(described)
+        return self._made[key]
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        """Problems and data that were made, by what they were made of."""
+        return {}
 
     def study_at(self, point: Mapping[str, Value], paradigms: tuple[Value, ...]) -> Study:
         """What runs at a static point have in common, hyperparameters and seeds apart."""
-        task = self.task_at(point, self.roles)
         settings = {key: value for key, value in self.settings.items() if key != "hypers"}
         settings |= {key: value for key, value in point.items() if self.roles[key] == "setting"}
-        model = make_model(_described("model", self.model, point, self.roles), task)
+        settings["measures"] = {
+            name: component("measure", path) for name, path in self.own_measures.items()
+        }
+        whole = tuple(paradigms) == self.columns["paradigm"]
         # Of several seeds two are enough to see whether they differ.
-        seeds = tuple(range(min(2, len(self.columns["seed"]))))
+        settings["seeds"] = tuple(range(min(2, len(self.columns["seed"]))))
+        if self.is_own:
+            problems = self.problems_at(point, self.roles)
+            chosen = {str(name): _among(problems, name) for name in paradigms}
+            data = self.data_at(point, self.roles)
+            return resolve_settings(Settings(problems=chosen, data=data, **settings), whole=whole)
+        task = self.task_at(point, self.roles)
+        model = make_model(_described("model", self.tables["model"], point, self.roles), task)
         return resolve_settings(
-            Settings(task=task, model=model, paradigms=paradigms, seeds=seeds, **settings)
+            Settings(task=task, model=model, paradigms=paradigms, **settings), whole=whole
         )
+
+
+def _among(problems: Mapping[str, Problem], name: Value) -> Problem:
+    if name not in problems:
+        raise InputError(
+            f"paradigm: got {shown(name)}, expected a problem that is made: {', '.join(problems)}; "
+            f"{nearest(str(name), problems) or 'pick one.'}"
+        )
+    return problems[str(name)]
 
 
 def _described(
     kind: str, table: Mapping[str, Any], point: Mapping[str, Value], roles: Mapping[str, Role]
 ) -> dict[str, Any]:
-    """The table of a task or model at a point of the axes."""
-    name = {"name": point[kind]} if kind in point else {}
+    """The table of a component at a point of the axes."""
+    name = {NAMED_BY.get(kind, "name"): point[kind]} if kind in point else {}
     swept = {key: value for key, value in point.items() if roles.get(key) == f"{kind} argument"}
+    # What problems and data share by name they share by value.
+    if kind == "data":
+        accepted, _ = arguments(kind, {**table, **name}["from"])
+        shared = {key: at for key, at in point.items() if roles.get(key) == "problem argument"}
+        swept |= {key: value for key, value in shared.items() if key in accepted}
     return {**table, **name, **swept}
-
-
-def measures_of(request: Request) -> tuple[str, ...]:
-    """Every variable that some run measures; what cannot be run is refused.
-
-    Static points are tried one axis at a time, the other axes at their first value.
-
-    Raises:
-        InputError: an unknown name, a name with two meanings, or a value that cannot be.
-    """
-    refuse_clashes(request.axes, _tables_of_names(request))
-    _check_needed(request)
-    hypers: dict[str, HyperSpec] = {}
-    measures: dict[str, None] = dict.fromkeys(_ALWAYS)
-    dims = set(RESERVED)
-    read: set[str] = set()
-    for point in _static_points(request):
-        study = request.study_at(point, request.columns["paradigm"])
-        hypers |= study.hypers
-        read |= _hypers_read(request, study)
-        for paradigm in study.names:
-            labels = study.problem(paradigm).measures
-            measures |= dict.fromkeys(label.name for label in labels)
-            dims |= {dim for label in labels for dim in label.dims}
-    settings = {*STATIC, *FIXED, *KINDS}
-    refuse_taken(request.axes, {*dims, *measures, *hypers, *settings, *_all_arguments(request)})
-    _check_hypers(request, hypers)
-    refuse_unread(_given_hypers(request), read)
-    return tuple(measures)
-
-
-def _given_hypers(request: Request) -> tuple[str, ...]:
-    """Names of the hyperparameters that are swept, or that hold for all runs."""
-    swept = (name for name, role in request.roles.items() if role == "hyper")
-    return (*request.hypers, *swept)
-
-
-def _hypers_read(request: Request, study: Study) -> set[str]:
-    """Which of the given hyperparameters the runs at a static point depend on."""
-    given = [name for name in _given_hypers(request) if name in study.hypers]
-    problems = [study.problem(name) for name in study.names]
-    on = {name for name, spec in study.hypers.items() if spec.of_run is not None}
-    on |= {*study.constants, *given, "learning_rate"}
-    return set(hypers_read(study.task, problems, study.optimiser, on, given))
-
-
-def _tables_of_names(request: Request) -> dict[str, str]:
-    """In which table each name is that does not vary."""
-    tables: dict[str, str] = {}
-    for kind, table in (("task", request.task), ("model", request.model)):
-        tables |= {kind if key == "name" else key: f"[{kind}]" for key in table}
-    tables |= {key: "[settings]" for key in request.settings if key != "hypers"}
-    return tables | dict.fromkeys(request.hypers, "[settings.hypers]")
-
-
-def _check_needed(request: Request) -> None:
-    """What every sweep has is there, and every component is one."""
-    for name, example in (("paradigm", '["soft", "hard"]'), ("seed", "{ count = 8 }")):
-        if (name, (name,)) not in ((axis.name, axis.names) for axis in request.axes):
-            raise InputError(
-                f"axes: got no {name}, expected an axis of its own; add {name} = {example}."
-            )
-    if not request.components("task"):
-        raise InputError(
-            f"task: got no name, expected one of {', '.join(sorted(TASKS))}; add name to [task]."
-        )
-    for kind in KINDS:
-        for name in request.components(kind):
-            component(kind, name)
-    for seed in request.columns["seed"]:
-        whole_number("seed", seed, 0, SEEDS - 1)
 
 
 def _roles(request: Request) -> dict[str, Role]:
@@ -180,6 +182,10 @@ def _roles(request: Request) -> dict[str, Role]:
             raise InputError(
                 f"axes: got {name!r}, which holds for all runs; move it to [settings]."
             )
+    if request.is_own:
+        for kind in ("problem", "data"):
+            _give_arguments(kind, request.components(kind), request, roles)
+        return {name: roles.get(name, "hyper") for name in request.columns}
     _give_arguments("task", request.components("task"), request, roles)
     models = request.components("model")
     if not models:
@@ -199,7 +205,7 @@ def _check_setting(name: str, value: Value) -> None:
 
 
 def _give_arguments(
-    kind: Literal["task", "model"],
+    kind: str,
     components: tuple[Any, ...],
     request: Request,
     roles: dict[str, Role],
@@ -209,54 +215,19 @@ def _give_arguments(
     known = {argument for names, _ in accepted.values() for argument in names}
     swept = [name for name in request.columns if name in known and name not in (*STATIC, *KINDS)]
     for name in swept:
+        if request.is_own and name in roles:
+            continue
         if name in roles:
             raise InputError(
                 f"axes: got {name!r}, which is an argument of the task and of the model, expected "
                 "a name with one meaning; rename the argument of your own one."
             )
-        roles[name] = "task argument" if kind == "task" else "model argument"
-    table = request.task if kind == "task" else request.model
-    for name in (*(key for key in table if key != "name"), *swept):
+        roles[name] = _ARGUMENTS[kind]
+    table = request.tables[kind]
+    for name in (*(key for key in table if key != NAMED_BY.get(kind, "name")), *swept):
         for owner, (names, any_name) in accepted.items():
             if name not in names and not any_name:
                 raise InputError(
                     f"{kind}: got {name!r}, expected an argument of {owner}: "
                     f"{', '.join(names) or 'it has none'}; {nearest(name, names) or 'drop it.'}"
                 )
-
-
-def _static_points(request: Request) -> Iterator[dict[str, Value]]:
-    yield request.start
-    for axis in request.axes:
-        if {request.roles[name] for name in axis.names} - {"paradigm", "seed", "hyper"}:
-            yield from (request.start | axis.at(index) for index in range(1, len(axis)))
-
-
-def _check_hypers(request: Request, specs: Mapping[str, HyperSpec]) -> None:
-    """Names are known, values in range."""
-    swept = {n: at for n, at in request.columns.items() if request.roles[n] == "hyper"}
-    known = dict.fromkeys((*specs, *_all_arguments(request), *STATIC))
-    for place, names, expected in (
-        ("axes", swept, known),
-        ("settings.hypers", request.hypers, dict.fromkeys(specs)),
-    ):
-        for name in names:
-            if name not in specs:
-                raise InputError(
-                    f"{place}: got {name!r}, expected one of {', '.join(expected)}; "
-                    f"{nearest(name, expected) or 'drop it.'}"
-                )
-    given: dict[str, tuple[Any, ...]] = {name: (at,) for name, at in request.hypers.items()}
-    for name, values in (given | swept).items():
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"{name}: got {shown(value)}, expected a number.")
-        for precision in request.components("precision"):
-            for end in (min(values), max(values)):
-                refuse_out_of_range(specs[name], end, str(precision))
-
-
-def _all_arguments(request: Request) -> tuple[str, ...]:
-    """Arguments of the tasks and of the models that are named."""
-    owners = [(kind, name) for kind in ("task", "model") for name in request.components(kind)]
-    return tuple(name for owner in owners for name in arguments(*owner)[0])

@@ -13,6 +13,7 @@ from typing import Any
 from jaxattn.study.fields import (
     AUTO,
     NUMBERS_BY_NAME,
+    OBJECTS,
     QUESTIONS,
     SAVE_STEPS,
     SEED_NUMBERS,
@@ -32,6 +33,7 @@ __all__ = [
     "DEFAULTS",
     "FIXED",
     "NONSMOOTH_DEFAULTS",
+    "OWN_DEFAULTS",
     "OWN_TABLES",
     "STATIC",
     "VARIED",
@@ -50,9 +52,19 @@ DEFAULTS: Mapping[str, Any] = {
     "curvature": 0,
     "flow_solver": "bosh3",
     "flow_rtol": 1e-4,
+    "evaluate": 512,
+    "flow_examples": 512,
 }
 """What auto stands for. A solver of low order wins where the field has kinks, as ReLU networks
 have, and at loose tolerance; with kinks, a tighter one costs much more."""
+
+OWN_DEFAULTS: Mapping[str, Any] = {
+    **DEFAULTS,
+    "batch_size": None,
+    "evaluate": "all",
+    "flow_examples": "all",
+}
+"""The same for problems of one's own, whose data are as large as they are meant to be."""
 
 AGAINST_DEFAULTS: Mapping[str, Any] = {
     "precision": "float64",
@@ -133,7 +145,8 @@ class Settings:
     batch_size: Any = setting(
         AUTO,
         count(1, also=(AUTO, "all")),
-        "Examples a step; all takes the whole learning set; auto: 256, or all beside limits.",
+        "Examples a step; all takes the whole learning set; auto: 256, or all beside limits and of "
+        "one's own data.",
         varies=True,
     )
     attention: Any = setting(
@@ -147,14 +160,19 @@ class Settings:
         choices(VARIED, optional=True, hint="; the order varies by order = shuffled-per-seed"),
         "What a seed changes: init, data. By default init, or data where the start is not random.",
     )
-    evaluate: int = setting(512, count(1), "At most so many examples of each split are measured.")
+    evaluate: Any = setting(
+        AUTO,
+        count(1, also=(AUTO, "all")),
+        "At most so many examples of each split are measured; auto: 512, all of one's own data.",
+    )
     flow_seeds: int = setting(
         0, count(0), "Integrate the gradient flow beside the first so many seeds."
     )
-    flow_examples: int = setting(
-        512,
-        count(1),
-        "Flows, and training beside limits, learn from the first so many training examples.",
+    flow_examples: Any = setting(
+        AUTO,
+        count(1, also=(AUTO, "all")),
+        "Flows, and training beside limits, learn from the first so many training examples; auto: "
+        "512, all of one's own data.",
     )
     flow_solver: Any = setting(
         AUTO,
@@ -209,6 +227,34 @@ class Settings:
         "Questions of your own beside those that every comparison is asked: a jaxattn.Question, or "
         "NAME=MEASURE, NAME=MEASURE@AT, NAME=MEASURE@AT+-DELTA.",
     )
+    problems: Any = setting(
+        None,
+        OBJECTS,
+        "Problems of one's own by name, in place of task, model and paradigms: jaxattn.problem.",
+    )
+    data: Any = setting(
+        None,
+        OBJECTS,
+        "What problems of one's own learn from: a pytree of arrays, {'train': tree, 'test': tree}, "
+        "a function from a seed to either, or jaxattn.Fresh.",
+    )
+    measures: Any = setting(
+        None,
+        OBJECTS,
+        "Measures of one's own by name, f(params, batch, hyper), beside those of the problems.",
+    )
+    theory: Any = setting(
+        None,
+        OBJECTS,
+        "Theories of one's own by name, beside the runs: f(hyper, times, data) -> {measure: array "
+        "over the times}.",
+    )
+    keep: Any = setting(
+        (),
+        several_names("parameter"),
+        "Parameters to keep at every save, by their names within the parameters (w, or "
+        "first.kernel), or what they are below; all: every one.",
+    )
 
     def __post_init__(self) -> None:
         """Put every value in its one form, and refuse what is none."""
@@ -219,11 +265,14 @@ class Settings:
             object.__setattr__(self, one.name, read)
 
 
-YOUNGER = ("flow_atol", "questions")
+YOUNGER = ("flow_atol", "questions", "keep")
 """Fields that came after the first sweeps: a spec that says nothing of one leaves it out, and has
 the hash that it had before."""
 
-OWN_TABLES = ("task", "model", "paradigms", "hypers", "seeds", "flow_seeds")
+OWN_TABLES = (
+    *("task", "model", "paradigms", "hypers", "seeds", "flow_seeds"),
+    *("problems", "data", "measures", "theory"),
+)
 """Fields that the file of a sweep says in a table of another name."""
 
 STATIC = tuple(

@@ -1,16 +1,18 @@
 """What a sweep is asked to do: plain values only, so that it can be written down and hashed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.result_measures import TIMES
 from jaxattn.study.axes import Axis
+from jaxattn.study.check_request import measures_of
 from jaxattn.study.checks import shown, whole_number
 from jaxattn.study.plain_values import checked_settings, plain_table
-from jaxattn.study.resolve import Request, Role, measures_of
+from jaxattn.study.resolve import Request, Role
+from jaxattn.study.settings import DEFAULTS, OWN_DEFAULTS
 from jaxattn.study.stop_rule import Stop
 
 __all__ = ["DYNAMICS", "Layout", "Spec"]
@@ -101,6 +103,13 @@ class Spec:
     """Keep the parameters at the end of every run."""
     stop: Mapping[str, Any] | None = None
     """When a row may end before its last step; None: never."""
+    problem: Mapping[str, Any] | None = None
+    """In place of task and model: ``from``, the import path of a factory of problems of one's own,
+    and its arguments."""
+    data: Mapping[str, Any] | None = None
+    """What those learn from: ``from``, an import path, and arguments."""
+    own_measures: Mapping[str, str] = field(default_factory=dict)
+    """Measures of one's own by name, each an import path of what `jaxattn.problem` takes."""
     request: Request = field(init=False, repr=False, compare=False)
     """What is run of it, for the names of which it knows the meaning."""
 
@@ -109,15 +118,22 @@ class Spec:
         _check_parts(self.axes, self.layout)
         task = plain_table("task", self.task)
         model = None if self.model is None else plain_table("model", self.model)
+        own = self._own_tables()
         columns = {name for axis in self.axes for name in axis.names}
-        settings = checked_settings(plain_table("settings", self.settings), columns)
+        usual = OWN_DEFAULTS if own else DEFAULTS
+        settings = checked_settings(plain_table("settings", self.settings), columns, usual)
         if settings["against"] and self.dynamics not in (["train"], ("train",)):
             raise InputError(
                 f"output.dynamics: got {shown(self.dynamics)} beside against = "
                 f"{shown(settings['against'])}, expected train alone: the limits are run beside "
                 "it; leave dynamics out."
             )
-        request = Request(task, model or {}, settings, self.axes)
+        tables = own or {"task": task, "model": model or {}}
+        own_measures = plain_table("measures", self.own_measures)
+        request = Request(tables, settings, self.axes, own_measures)
+        if own and "paradigm" not in columns and request.components("problem"):
+            names = tuple(request.problems_at(request.start, request.roles))
+            request = replace(request, axes=(Axis("paradigm", (("paradigm", names),)), *self.axes))
         measures = measures_of(request)
         _check_output(self.dynamics, self.measures, self.keep_params, measures)
         stop = None if self.stop is None else _checked_stop(self.stop, measures)
@@ -125,7 +141,7 @@ class Spec:
             raise InputError(
                 "layout.pad_segments: got true, expected an axis of segments alone; drop it."
             )
-        axes = tuple(_in_form(axis, request.roles) for axis in self.axes)
+        axes = tuple(_in_form(axis, request.roles) for axis in request.axes)
         ends = {"paradigm": 0, "seed": 2}
         axes = tuple(sorted(axes, key=lambda axis: ends.get(axis.name, 1)))
         _check_size(axes, self.dynamics)
@@ -138,8 +154,28 @@ class Spec:
             "measures": None if self.measures is None else _with_needs(self.measures),
             "stop": stop,
             "request": request,
+            "own_measures": own_measures,
+            **own,
         }.items():
             object.__setattr__(self, name, value)
+
+    def _own_tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of problems of one's own; {} where an attention network is learnt."""
+        given = {"problem": self.problem, "data": self.data}
+        if all(table is None for table in given.values()):
+            return {}
+        for name, table in given.items():
+            if table is None:
+                raise InputError(
+                    f"{name}: got no table beside the other, expected [problem] and [data]; add "
+                    f'[{name}] with from = "package.module:function".'
+                )
+        if self.task or self.model is not None:
+            name = "task" if self.task else "model"
+            raise InputError(
+                f"{name}: got a table beside [problem], expected one of the two; leave it out."
+            )
+        return {name: plain_table(name, table) for name, table in given.items()}
 
     def __hash__(self) -> int:
         """Equal specs have equal hashes, so that what is made of one can be remembered."""

@@ -20,10 +20,11 @@ def to_plain(spec: Spec) -> dict[str, Any]:
 
     So it means the same under a later version, and its hash does not depend on what was left out.
     """
+    own = {"problem": spec.problem, "data": spec.data} if spec.problem else {}
     return plain(
         {
-            "task": spec.task,
-            "model": spec.model,
+            **(own or {"task": spec.task, "model": spec.model}),
+            **({"measures": spec.own_measures} if spec.own_measures else {}),
             "settings": spec.settings,
             "axes": [{"name": axis.name, "columns": dict(axis.columns)} for axis in spec.axes],
             "layout": asdict(spec.layout),

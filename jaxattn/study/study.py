@@ -12,42 +12,39 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxattn.core.contracts import (
-    AttentionMap,
-    HyperSpec,
-    InputError,
-    Model,
-    Paradigm,
-    Problem,
-    Task,
-)
+from jaxattn.core.contracts import HyperSpec, InputError, Problem
 from jaxattn.core.lookup import refuse_unwritable_name
-from jaxattn.core.part_rates import PART_RATES
 from jaxattn.flow import limit_for, optimiser_of
+from jaxattn.flow.run_context import refuse_noise
 from jaxattn.integrate.solvers import method_of
-from jaxattn.problems.attention_problem import attention_problem
-from jaxattn.problems.components import attention_map_from, model_from, paradigm_from, task_from
+from jaxattn.probes.parameters import refuse_unknown_leaves
 from jaxattn.problems.minibatches import Order
-from jaxattn.problems.solvable import theory_of
-from jaxattn.reduced import PARADIGMS as SOLVED
 from jaxattn.study.answerable import refuse_unanswerable
 from jaxattn.study.axes import Axis
 from jaxattn.study.dependence import (
     hypers_read,
     refuse_equal_seeds,
     refuse_unread,
+    start_shapes,
     starts_at_random,
 )
-from jaxattn.study.fields import AUTO
-from jaxattn.study.hypers import declared_hypers, of_run, refuse_taken_names, split_hypers
+from jaxattn.study.fields import AUTO, OBJECTS
+from jaxattn.study.hypers import (
+    declared_hypers,
+    of_run,
+    refuse_taken_measures,
+    refuse_taken_names,
+    split_hypers,
+)
 from jaxattn.study.save_steps import save_steps
 from jaxattn.study.settings import (
     AGAINST_DEFAULTS,
     ATOL_OF_RTOL,
-    DEFAULTS,
     NONSMOOTH_DEFAULTS,
     Settings,
 )
+from jaxattn.study.subject import Subject, name_of, subject_from
+from jaxattn.study.theories import OwnTheory, read_theories
 from jaxattn.training.optimisers import Optimiser, as_optimiser
 from jaxattn.training.saves import AtTimes, Saves, clocks, length_of, refuse_schedule, steps_of
 
@@ -60,11 +57,8 @@ class Study:
 
     settings: Settings
     """What was asked for, nothing left to decide."""
-    task: Task
-    model: Model
-    paradigms: Mapping[str, Paradigm]
-    """By name, in order."""
-    attention: AttentionMap
+    subject: Subject
+    """What is learnt, and from what."""
     optimiser: Optimiser
     order: Order
     vary: tuple[str, ...]
@@ -77,6 +71,8 @@ class Study:
     """The swept hyperparameters; ``learning_rate`` is always on one."""
     constants: Mapping[str, float]
     """Hyperparameters that hold for all rows, fixed defaults included."""
+    theories: Mapping[str, Mapping[str, OwnTheory]]
+    """Of a person's own, by name, and by the name of the problem."""
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -85,8 +81,8 @@ class Study:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the paradigms, in order."""
-        return tuple(self.paradigms)
+        """Names of the paradigms or problems, in order."""
+        return self.subject.names
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -102,9 +98,7 @@ class Study:
     def problem(self, paradigm: str, dynamics: str = "train") -> Problem:
         """What is learnt; flows in float64 always. Equal arguments give the same object."""
         precision = self.settings.precision if dynamics == "train" else "float64"
-        return attention_problem(
-            self.task, self.model, self.paradigms[paradigm], self.attention, precision
-        )
+        return self.subject.problem(paradigm, precision)
 
     @cached_property
     def grid(self) -> dict[str, np.ndarray]:
@@ -167,18 +161,17 @@ class Study:
         By the paradigm's name here; see `jaxattn.problems.solvable`. Empty at another temperature
         than 1, and with a learning rate of its own for the focus model.
         """
+        exact = self.subject.exact()
+        if not exact:
+            return {}
         swept = {name for axis in self.traced for name in axis.names}
-        rates = {spec.name for spec in PART_RATES.values()}
+        rates = {part.rate.name for name in exact for part in self.problem(name).rated}
         plain = (
             self.constants.get("temperature", 1.0) == 1.0
             and not {"temperature", *rates} & swept
             and not rates & set(self.constants)
         )
-        theories = {
-            name: theory_of(self.task, self.model, self.attention, paradigm)
-            for name, paradigm in self.paradigms.items()
-        }
-        return {name: whose for name, whose in theories.items() if plain and whose in SOLVED}
+        return exact if plain else {}
 
     def refuse_decays(self) -> None:
         """Refuse moving averages that forget nothing, or less than nothing.
@@ -204,17 +197,16 @@ class Study:
         plain = {
             setting.name: setting.metadata["kind"].plain(getattr(settings, setting.name))
             for setting in fields(settings)
+            if setting.metadata["kind"] is not OBJECTS
         }
         return plain | {
-            "task": self.task.name,
-            "model": _name(self.task.default_model if settings.model is None else settings.model),
-            "smooth": self.model.smooth,
-            "paradigms": list(self.names),
+            **self.subject.describe(),
+            "smooth": self.subject.smooth,
             "optimiser": self.optimiser.name,
-            "schedule": _name(settings.schedule),
-            "flow_solver": _name(settings.flow_solver),
-            "attention": _name(settings.attention),
+            "schedule": name_of(settings.schedule),
+            "flow_solver": name_of(settings.flow_solver),
             "batch_size": self.order.batch_size,
+            "order": self.order.kind,
             "vary": list(self.vary),
             "saves": list(self.save_steps),
             "hypers": {
@@ -236,29 +228,23 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     Raises:
         InputError: an unknown name, or parts that do not go together.
     """
-    task = task_from(settings.task)
-    model = model_from(task.default_model if settings.model is None else settings.model, task)
-    settings = _decided(settings, model)
-    paradigms = _paradigms(settings)
-    attention = attention_map_from(settings.attention)
+    subject = subject_from(settings)
+    settings = _decided(settings, subject)
     optimiser = as_optimiser(settings.optimiser, settings.schedule)
-    named = [("task", task.name), ("optimiser", optimiser.name)]
-    for kind, name in [*named, *(("paradigm", name) for name in paradigms)]:
-        refuse_unwritable_name(kind, name)
+    refuse_unwritable_name("optimiser", optimiser.name)
     method_of(settings.flow_solver)
-    order = Order(settings.order, None if settings.batch_size == "all" else settings.batch_size)
-    problems = [
-        attention_problem(task, model, paradigm, attention, settings.precision)
-        for paradigm in paradigms.values()
-    ]
+    order = subject.order(settings)
+    problems = [subject.problem(name, settings.precision) for name in subject.names]
     hypers = declared_hypers(optimiser, problems)
     measured = {key for of in problems for one in of.measures for key in (one.name, *one.dims)}
     refuse_taken_names(hypers, measured)
+    for problem in problems:
+        refuse_taken_measures(problem.measures, ())
     known = [spec for of in problems for spec in of.measures]
-    refuse_unanswerable(settings.questions, known, tuple(paradigms) if whole else None)
+    refuse_unanswerable(settings.questions, known, subject.names if whole else None)
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
-        limit_for(name, optimiser, order)
+        refuse_noise(limit_for(name, optimiser, order), problems)
     if settings.against:
         refuse_schedule(AtTimes((), 0), optimiser)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
@@ -269,20 +255,19 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         )
     on = {*constants, *(name for axis in traced for name in axis.names), *of_run(hypers)}
     asked = settings.hypers if whole else ()
-    refuse_unread(asked, hypers_read(task, problems, optimiser, on, asked))
-    starts = model.random_start and starts_at_random(problems[0], frozenset(on))
-    varied = settings.vary
-    if varied is None:
-        varied = ("init",) if starts else ("data",)
+    refuse_unread(asked, hypers_read(subject.source, problems, optimiser, on, asked))
+    if whole:
+        refuse_unknown_leaves(settings.keep, [start_shapes(one, frozenset(on)) for one in problems])
+    starts = subject.random_start and any(
+        starts_at_random(problem, frozenset(on)) for problem in problems
+    )
+    varied = subject.varied(settings, starts)
     draws = not order.shared or any(problem.stochastic for problem in problems)
     if not draws and len(settings.seeds) > 1:
         refuse_equal_seeds(varied, starts)
     return Study(
         settings,
-        task,
-        model,
-        paradigms,
-        attention,
+        subject,
         optimiser,
         order,
         tuple(varied),
@@ -290,15 +275,16 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
         hypers,
         traced,
         constants,
+        read_theories(settings.theory, subject.names),
     )
 
 
-def _decided(settings: Settings, model: Model) -> Settings:
+def _decided(settings: Settings, subject: Subject) -> Settings:
     """`settings` with what auto stands for."""
-    suits = dict(DEFAULTS)
+    suits = dict(subject.defaults)
     if settings.against:
         suits |= {**AGAINST_DEFAULTS, "optimiser": optimiser_of(settings.against)}
-        suits |= {} if model.smooth else NONSMOOTH_DEFAULTS
+        suits |= {} if subject.smooth else NONSMOOTH_DEFAULTS
     auto = {
         setting.name: suits[setting.name]
         for setting in fields(settings)
@@ -310,20 +296,3 @@ def _decided(settings: Settings, model: Model) -> Settings:
     if isinstance(settings.flow_atol, str):
         return replace(settings, flow_atol=ATOL_OF_RTOL * settings.flow_rtol)
     return settings
-
-
-def _paradigms(settings: Settings) -> dict[str, Paradigm]:
-    paradigms = [paradigm_from(given) for given in settings.paradigms]
-    named = {paradigm.name: paradigm for paradigm in paradigms}
-    if len(named) < len(paradigms):
-        raise InputError(
-            f"paradigms: got {[each.name for each in paradigms]}, expected each once; rename one."
-        )
-    return named
-
-
-def _name(component: Any) -> str:
-    if isinstance(component, str):
-        return component
-    named = getattr(component, "name", None) or getattr(component, "__name__", None)
-    return str(named or "custom")

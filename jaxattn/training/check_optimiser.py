@@ -7,6 +7,7 @@ from jaxtyping import Array
 
 from jaxattn.core.contracts import Hyper, InputError, Params, Problem
 from jaxattn.core.kept import kept
+from jaxattn.core.part_rates import FOCUS, Part
 from jaxattn.core.programs import depends_on_first
 from jaxattn.problems.tracing import shapes_of
 from jaxattn.problems.undeclared import key_shape
@@ -36,7 +37,7 @@ def check_optimiser(problem: Problem, optimiser: Optimiser, hypers: tuple[str, .
     params = jax.eval_shape(problem.init, key_shape(), hyper)
 
     def step(rate: Array, hyper: Hyper, params: Params) -> Params:
-        return first_step(optimiser, {**hyper, "learning_rate": rate}, params)
+        return first_step(optimiser, {**hyper, "learning_rate": rate}, params, problem.rated)
 
     shapes_of(owner, "one that can be given a gradient; try a step.", step, scalar, hyper, params)
     if not depends_on_first(step, scalar, hyper, params):
@@ -47,7 +48,9 @@ def check_optimiser(problem: Problem, optimiser: Optimiser, hypers: tuple[str, .
         )
 
 
-def first_step(optimiser: Optimiser, hyper: Hyper, params: Params) -> Params:
+def first_step(
+    optimiser: Optimiser, hyper: Hyper, params: Params, parts: tuple[Part, ...] = (FOCUS,)
+) -> Params:
     """The first step from `params`, for a gradient that is like them."""
-    transformation = optimiser.make(hyper, lambda count: hyper["learning_rate"])
+    transformation = optimiser.make(hyper, lambda count: hyper["learning_rate"], parts)
     return transformation.update(params, transformation.init(params), params)[0]

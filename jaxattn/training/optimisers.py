@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PyTree, Shaped
 from jaxattn.core.contracts import Hyper, HyperSpec, InputError, Params
 from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_borrowed_name, resolve
-from jaxattn.core.part_rates import PART_RATES, rate_scale, scaled_by_part
+from jaxattn.core.part_rates import FOCUS, Part, rate_scale, scaled_by_part
 from jaxattn.problems.tracing import described, in_one_line
 from jaxattn.training.decays import adam_decays, momentum_of, rmsprop_decay
 from jaxattn.training.schedules import SCHEDULES, Schedule
@@ -20,7 +20,7 @@ from jaxattn.training.schedules import SCHEDULES, Schedule
 __all__ = ["OPTIMISERS", "Optimiser", "as_optimiser", "unit"]
 
 _RATE = HyperSpec("learning_rate", 0.05, low=0.0, open_low=True, unit="time/step", doc="step size")
-_FOCUS_RATE = PART_RATES["focus"]
+_FOCUS_RATE = FOCUS.rate
 _CLIP = HyperSpec("clip_norm", None, low=0.0, open_low=True, doc="largest global gradient norm")
 
 
@@ -80,8 +80,15 @@ class Optimiser:
             rates = jax.vmap(rate)(jnp.arange(steps))
         return jnp.broadcast_to(rates, (steps,)).astype(hyper["learning_rate"].dtype)
 
-    def make(self, hyper: Hyper, rate: optax.Schedule) -> optax.GradientTransformation:
+    def make(
+        self, hyper: Hyper, rate: optax.Schedule, parts: tuple[Part, ...] = (FOCUS,)
+    ) -> optax.GradientTransformation:
         """The transformation at these hyperparameters and this learning rate by step.
+
+        Args:
+            hyper: of the run.
+            rate: of each step.
+            parts: of the parameters, which may have learning rates of their own.
 
         Raises:
             InputError: one's own raises, or gives no transformation.
@@ -94,7 +101,7 @@ class Optimiser:
             raise InputError(f"{owner}: got {described(transformation)}, expected {hint}")
         chain = [_clip(hyper), transformation]
         # Scaling the update is scaling the rate, for every optimiser here.
-        chain.append(optax.stateless(lambda updates, params: scaled_by_part(updates, hyper)))
+        chain.append(optax.stateless(lambda updates, params: scaled_by_part(updates, hyper, parts)))
         return optax.chain(*chain)
 
     def clock(
@@ -111,12 +118,14 @@ class Optimiser:
         rest = jnp.concatenate([jnp.zeros_like(rates, shape=(1,)), jnp.cumsum(rates - rates[0])])
         return (even + rest) * self.pace(hyper)
 
-    def scale(self, params: Params, hyper: Hyper, state: PyTree) -> Params:
+    def scale(
+        self, params: Params, hyper: Hyper, state: PyTree, parts: tuple[Part, ...] = (FOCUS,)
+    ) -> Params:
         """What a step multiplies the gradient by, over the learning rate, if averages stood still.
 
         `rate_scale`, and for Adam that over the root of its second moment; NaN before it has one.
         """
-        rates = rate_scale(params, hyper)
+        rates = rate_scale(params, hyper, parts)
         if self.denominator is None:
             return rates
         return jax.tree.map(jnp.divide, rates, self.denominator(hyper, state))

@@ -5,14 +5,15 @@ so a learning rate is swept without compiling again.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, InputError, Keys, Params, Problem, Splits
+from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Keys, Params, Problem, Splits
+from jaxattn.core.part_rates import Part
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
@@ -24,7 +25,7 @@ from jaxattn.training.schedules import SCHEDULES
 
 __all__ = ["BatchMetrics", "Constants", "Saved", "State", "TrainLoop", "make_train_loop"]
 
-BatchMetrics: TypeAlias = Callable[[Params, Example, Hyper, Array], dict[str, Array]]
+BatchMetrics: TypeAlias = Callable[[Params, Any, Hyper, Array], dict[str, Array]]
 """``batch_metrics(params, batch, hyper, time) -> {name: scalar}``, see `make_train`: what published
 curves show. Without it the program is what it was."""
 State: TypeAlias = tuple[Params, PyTree, PyTree]
@@ -75,7 +76,7 @@ def make_train_loop(
         rates = optimiser.rates(hyper, last_step(saves), length_of(saves, optimiser, hyper))
         clock = clock_of(saves, optimiser, hyper)
         jumps = problem.discontinuities(hyper)
-        transform_at = _transforms(optimiser, hyper, rates)
+        transform_at = _transforms(optimiser, hyper, rates, problem.rated)
         batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
@@ -113,7 +114,7 @@ def make_train_loop(
             none = jax.tree.map(jnp.zeros_like, before)
             state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
             means = jax.tree.map(mean, seen, before)
-            scale = optimiser.scale(state[0], hyper, state[1])
+            scale = optimiser.scale(state[0], hyper, state[1], problem.rated)
             measures, kept = probe(
                 state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale
             )
@@ -125,7 +126,7 @@ def make_train_loop(
 
 
 def _transforms(
-    optimiser: Optimiser, hyper: Hyper, rates: Float[Array, " step"]
+    optimiser: Optimiser, hyper: Hyper, rates: Float[Array, " step"], parts: tuple[Part, ...]
 ) -> Callable[[Array], optax.GradientTransformation]:
     """``transform_at(step)``: what a step does with a gradient, at the rate of that step.
 
@@ -141,7 +142,7 @@ def _transforms(
             asked_for.append(count)
             return rates[step]
 
-        transformation = optimiser.make(hyper, rate)
+        transformation = optimiser.make(hyper, rate, parts)
 
         def update(updates: Params, state: PyTree, params: Params) -> tuple[Params, PyTree]:
             updates, state = transformation.update(updates, state, params)
@@ -166,7 +167,7 @@ def _advance(
     clock: Float[Array, " steps_plus_1"],
     jumps: Float[Array, " jump"],
     transform_at: Callable[[Array], optax.GradientTransformation],
-    batch_at: Callable[[Array], Example],
+    batch_at: Callable[[Array], Example | Batch],
 ) -> Callable[[Array, PyTree, State], State]:
     """``advance(step, fresh, state)``: one step, from a fresh optimiser where the loss jumps."""
 
@@ -192,7 +193,7 @@ def _look(
     batch_metrics: BatchMetrics | None,
     hyper: Hyper,
     clock: Float[Array, " steps_plus_1"],
-    batch_at: Callable[[Array], Example],
+    batch_at: Callable[[Array], Example | Batch],
 ) -> Callable[[Params, Array, bool], dict[str, Array]]:
     """``look(params, step, trained)``: metrics of a step's minibatch; {} where none are asked."""
 

@@ -264,7 +264,7 @@ def test_a_component_is_also_named_by_its_import_path():
         optimiser="own_components:slow",
     )
     assert named.names == ("soft", "focus_free")
-    assert named.task.segments == 4
+    assert named.subject.source.segments == 4
     assert named.optimiser.name == "slow"
     with pytest.raises(InputError, match="PYTHONPATH"):
         study_of(task="no_such_module:bags")
@@ -441,7 +441,7 @@ def test_the_command_line_has_the_same_settings_with_the_same_defaults():
             given = getattr(flags, one.name)
             assert given == one.default or (given, one.default) == ((), None), one.name
     own = {one.name for one in fields(Settings)} - set(vars(flags))
-    assert own == {"task", "hypers"}
+    assert own == {"task", "hypers", "problems", "data", "measures", "theory"}
 
 
 # --- names of hyperparameters

@@ -82,7 +82,7 @@ def _tile(spec: Spec, group: Group, needed: Needed, measured: dict) -> int:
     """Rows vmapped together."""
     wanted, chunk = spec.layout.tile, spec.layout.chunk
     if wanted == "measure":
-        if (key := (group.dynamics, group.study.model)) not in measured:
+        if (key := (group.dynamics, group.study.subject.costs_as)) not in measured:
             tiles = [
                 tile
                 for tile in TILES_TO_TRY

@@ -19,6 +19,7 @@ def batch_spread(context: RunContext, replacement: bool) -> float:
     """
     count, batch = context.examples, context.order.examples(context.examples)
     if replacement:
+        # So of batches drawn anew, of which there are no N.
         return 1 / batch
     # A set of one example has no spread: its batch is the whole of it.
     return (count - batch) / (batch * max(count - 1, 1))
@@ -37,10 +38,14 @@ def refuse_clipping(context: RunContext, name: str) -> None:
         )
 
 
+_INDEPENDENT = ("with-replacement", "fresh")
+"""Orders in which the examples of a batch know nothing of each other."""
+
+
 def _sde(context: RunContext, params: Params, origin: Float[Array, ""]) -> LimitODE:
     refuse_clipping(context, "sde")
     count = context.examples
-    factor = batch_spread(context, context.order.kind == "with-replacement") / count
+    factor = batch_spread(context, context.order.kind in _INDEPENDENT) / count
     size = jnp.sqrt(context.hyper["learning_rate"] * factor)
 
     def noise(time: Float[Array, ""], params: Params, dw: Float[Array, " example"]) -> Params:
@@ -60,7 +65,7 @@ LIMIT = Limit(
     equation=_sde,
     clock="the learning rate eta: time is eta times steps",
     source="Li, Tai and E, ICML 2017, arXiv:1511.06251, and JMLR 20 (2019), arXiv:1811.01558",
-    batch_orders=("with-replacement", "without-replacement"),
+    batch_orders=("with-replacement", "without-replacement", "fresh"),
     stochastic=True,
 )
 """``d theta = (F - (eta/2) DF[F]) dt + sqrt(eta c/N) sum_i P (g_i - g) dW_i`` (Ito).

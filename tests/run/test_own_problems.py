@@ -1,0 +1,161 @@
+"""Problems of one's own through `compare`: the same runs, limits and labels as an attention's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxattn
+from jaxattn.core.contracts import Data, Example
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.data import everything, head
+from jaxattn.results.dataset import spec_of
+from jaxattn.tasks import orthogonal
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(24, 3))
+ANSWER = np.array([1.0, -2.0, 0.5])
+DATA = {"train": {"x": X, "y": X @ ANSWER}, "test": {"x": X[:5], "y": X[:5] @ ANSWER}}
+RATES = (0.2, 0.1, 0.05, 0.025)
+
+
+def squares(params, batch, hyper):
+    return jnp.mean((batch["x"] @ params["w"] - batch["y"]) ** 2) / 2
+
+
+def least_squares(**given):
+    measures = {"norm": lambda params, batch, hyper: jnp.linalg.norm(params["w"])}
+    return jaxattn.problem(lambda key, hyper: {"w": jnp.zeros(3)}, squares, measures, **given)
+
+
+def exact(times):
+    """Of gradient flow from zero."""
+    values, vectors = np.linalg.eigh(X.T @ X / len(X))
+    decay = np.exp(-np.multiply.outer(times, values))
+    return ANSWER - (decay * (vectors.T @ ANSWER)) @ vectors.T
+
+
+def theory(hyper, times, data):
+    left = exact(times) @ data["x"].T - data["y"]
+    path = exact(times)
+    return {"params.w": path, "norm": np.linalg.norm(path, axis=1),
+            "objective": np.mean(left**2, axis=1) / 2}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return jaxattn.compare(
+        problems={"ols": least_squares()},
+        data=DATA,
+        hypers={"learning_rate": RATES},
+        seeds=1,
+        steps=20,
+        saves=6,
+        against=("flow", "modified"),
+        theory={"exact": theory},
+        keep="w",
+        progress=False,
+    )
+
+
+@pytest.mark.needs_x64
+def test_the_flow_is_the_exact_answer_and_the_theory_beside_it(compared):
+    flow, told = (compared.sel(dynamics=name, learning_rate=0.2) for name in ("flow", "exact"))
+    times = compared["time"].sel(learning_rate=0.2).values.ravel()
+    # The tolerance of a step is 1e-10; errors of steps add up.
+    np.testing.assert_allclose(flow["params.w"].values.reshape(6, 3), exact(times), atol=1e-8)
+    for name in ("params.w", "norm", "objective"):
+        np.testing.assert_allclose(
+            flow[name].sel(split="train").values if "split" in flow[name].dims else flow[name],
+            told[name].sel(split="train").values if "split" in told[name].dims else told[name],
+            atol=1e-8,
+        )
+    assert np.isnan(told["norm"].sel(split="test")).all()
+    assert (compared["status"] == jaxattn.Status.DONE).all()
+
+
+@pytest.mark.needs_x64
+def test_its_limits_have_their_orders(compared):
+    slopes = jaxattn.orders(compared).set_index("dynamics")["slope"]
+    # From four rates, the largest of which is at 0.2 of 2/sharpness: the next order is seen.
+    assert slopes["flow"] == pytest.approx(1, abs=0.1)
+    assert slopes["modified"] == pytest.approx(2, abs=0.15)
+
+
+@pytest.mark.needs_x64
+def test_a_result_says_of_what_it_is_and_nothing_of_attention(compared):
+    assert list(compared["paradigm"].values) == ["ols"]
+    assert list(compared["split"].values) == ["train", "test"]
+    assert compared["params.w"].dims[-2:] == ("save", "w_0")
+    assert compared["objective"].attrs["units"] == "1"
+    assert not {"accuracy", "attention_foreground", "time_to_focus", "picture"} & {*compared}
+    spec = spec_of(compared)
+    assert (spec["task"], spec["model"], spec["paradigms"]) == ("own data", "", ["ols"])
+    assert spec["batch_size"] is None
+
+
+def ten_bags():
+    """A task of ten bags, each with its segments, and what it is learnt from."""
+    task = orthogonal()
+    bags = everything(head(task.make(0)["train"], 10), "float64")
+    bags = jax.tree.map(np.asarray, bags)
+    few = jaxattn.Task("few", task.segments, task.classes, lambda seed: {"train": Data(bags)},
+                       jax.tree.map(lambda leaf: leaf[0], bags))  # fmt: skip
+    return few, bags
+
+
+def plain_soft(params, batch, hyper):
+    """Soft attention of a linear pair, written out."""
+    scores = (batch["segments"] @ params["focus"]["u"])[..., 0]
+    mean = jnp.einsum("bm,bmd->bd", jax.nn.softmax(scores), batch["segments"])
+    logits = jax.nn.log_softmax(mean @ params["classify"]["w"])
+    return -jnp.mean(jnp.take_along_axis(logits, batch["label"][:, None], 1))
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize(
+    "asked",
+    [
+        # Cheaper tests guard what limits are of; here both doors are held against each other.
+        pytest.param({"against": ("flow", "modified")}, marks=pytest.mark.slow),
+        pytest.param(
+            {"against": "sde", "order": "with-replacement", "batch_size": 4}, marks=pytest.mark.slow
+        ),
+        {"batch_size": 4, "precision": "float64"},
+    ],
+    ids=str,
+)
+def test_an_attention_network_written_as_a_plain_loss_is_the_same_runs(asked):
+    task, bags = ten_bags()
+    size = bags.segments.shape[-1]
+    start = {
+        "focus": {"u": jnp.zeros((size, 1))},
+        "classify": {"w": jnp.zeros((size, task.classes))},
+    }
+    plain = jaxattn.problem(lambda key, hyper: start, plain_soft, unit="nat")
+    common = {"steps": 12, "saves": 4, "seeds": 1, "hypers": {"learning_rate": 0.5},
+              "vary": (), "progress": False} | asked  # fmt: skip
+    data = {"segments": bags.segments, "label": bags.label}
+    ours = jaxattn.compare(task, "linear", "soft", **common)
+    theirs = jaxattn.compare(problems={"soft": plain}, data=data, **common)
+    # Of 12 steps in float64: rounding, which grows by no more than a few bits a step.
+    for name in ("objective", "gradient_norm"):
+        assert ours[name].dims == theirs[name].dims
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-11, atol=1e-13)
+    assert ours["time"].equals(theirs["time"])
+
+
+@pytest.mark.needs_x64
+def test_the_same_program_is_the_same_bits():
+    task, bags = ten_bags()
+    ours = attention_problem(task, "linear", "soft")
+
+    def loss(params, batch, hyper):
+        return ours.loss(params, Example(**batch), hyper, jnp.zeros(()), None, ())[0]
+
+    common = {"steps": 12, "saves": 4, "seeds": 1, "batch_size": "all", "vary": (),
+              "progress": False}  # fmt: skip
+    plain = jaxattn.problem(ours.init, loss, hypers=ours.hypers, separable=False)
+    same = jaxattn.compare(problems={"soft": plain}, data=bags._asdict(), **common)
+    attention = jaxattn.compare(task, "linear", "soft", **common)
+    np.testing.assert_array_equal(same["objective"], attention["objective"])
