@@ -8,7 +8,7 @@ from typing import NamedTuple
 import xarray as xr
 
 from jaxattn.analysis.subject import is_of_attention
-from jaxattn.core.contracts import MeasureSpec, MeasureWording
+from jaxattn.core.contracts import MeasureColumn, MeasureSpec, MeasureWording
 from jaxattn.problems.measures import MEASURES, task_measures
 from jaxattn.problems.result_measures import ATTRIBUTE, KNOWN, RESULT_MEASURES, measure_of
 
@@ -48,6 +48,9 @@ _BESIDE_MEASURES = {
 }
 """What every result has along its saves, and what limits beside training bring with them."""
 
+_HEADINGS = {"objective": "training loss", "gradient_norm": "gradient norm"}
+"""What is headed by more than that beside measures of attention."""
+
 
 class Compared(NamedTuple):
     """A measure that paradigms are compared by: a variable, or a part of one."""
@@ -66,9 +69,11 @@ class Compared(NamedTuple):
 def spec_in(ds: xr.Dataset, name: str) -> MeasureSpec:
     """What a variable is; one that only bears the name of a measure of attention is not that."""
     attributes = ds[name].attrs
-    borrowed = name in _OF_ATTENTION and not is_of_attention(ds)
-    known_as = "" if borrowed and ATTRIBUTE not in attributes else name
-    return replace(measure_of(known_as, attributes), name=name)
+    if is_of_attention(ds):
+        return measure_of(name, attributes)
+    borrowed = name in _OF_ATTENTION and ATTRIBUTE not in attributes
+    spec = replace(measure_of("" if borrowed else name, attributes), name=name)
+    return replace(spec, column=MeasureColumn(_HEADINGS[name])) if name in _HEADINGS else spec
 
 
 def measures_in(ds: xr.Dataset) -> list[MeasureSpec]:

@@ -3,6 +3,7 @@
 A row that was stopped as converged counts with its values at the stop.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 from jaxattn.analysis.intervals import interval
 from jaxattn.analysis.measures import further_axes, summarised_in
 from jaxattn.analysis.places import places
+from jaxattn.analysis.subject import theories_in
 from jaxattn.core.contracts import InputError, MeasureSpec, Status
 from jaxattn.results.stopped_rows import hold_last
 
@@ -41,13 +43,13 @@ def summary(ds: xr.Dataset, low: float = 0.1, high: float = 0.9) -> pd.DataFrame
         raise InputError("summary: expected a result of jaxattn.compare or jaxattn.open.")
     if not 0 <= low <= high <= 1:
         raise InputError(f"summary: got quantiles {low}, {high}; expected 0 <= low <= high <= 1.")
-    ds, rows = ds.assign(status=ds["status"].compute()), []
+    ds, rows, exact = ds.assign(status=ds["status"].compute()), [], {"theory", *theories_in(ds)}
     for spec in summarised_in(ds):
         values = hold_last(ds[spec.name], ds)
         values = values.isel(save=-1) if "save" in values.dims else values
         # Read at once: of a sweep, each look at a part would read its chunk's file again.
         axes = further_axes(ds, spec.name)
-        rows += _rows(spec, values.compute(), ds["status"], (low, high), axes)
+        rows += _rows(spec, values.compute(), ds["status"], (low, high), axes, exact)
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "dynamics", "seed")]
     columns = ["paradigm", "dynamics", *swept, "split", "inference", "measure"]
     numbers = ["median", "low", "high", "mean", "mean_low", "mean_high", "seeds", "censored"]
@@ -72,6 +74,7 @@ def _rows(
     status: xr.DataArray,
     band: tuple[float, float],
     axes: list[str],
+    exact: Collection[str],
 ) -> list[dict[str, Any]]:
     """A line for each place of a measure; those along `axes` of its own are in its name."""
     done, rows = Status.ended_well(status), []
@@ -81,7 +84,7 @@ def _rows(
         # Parts have names of their own.
         measure = " ".join(further if spec.parts else [spec.name, *further])
         # A measure that this kind of dynamics does not have (theory) is absent, not censored.
-        has_it = bool(spec.of) and label.get("dynamics") != "theory"
+        has_it = bool(spec.of) and label.get("dynamics") not in exact
         if ended.size == 0 or (not has_it and np.isnan(ended).all()):
             continue
         line = {"split": None, "inference": None, **label, "measure": measure, "ended": ended}

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.limit_wording import limit_words
-from jaxattn.analysis.measures import declared_in, further_axes, spec_in, title_of
+from jaxattn.analysis.measures import declared_in, further_axes, measures_in, spec_in, title_of
 from jaxattn.analysis.places import places
 from jaxattn.analysis.subject import solved_dynamics, theories_in
 from jaxattn.analysis.wording import (
@@ -21,7 +21,7 @@ from jaxattn.analysis.wording import (
 from jaxattn.core.contracts import Status
 from jaxattn.results.stopped_rows import hold_last
 
-__all__ = ["theory_findings", "theory_gaps"]
+__all__ = ["theory_findings", "theory_gaps", "told_by"]
 
 _COLUMNS = ["seeds", "largest", "time", "last", "scale"]
 
@@ -46,7 +46,7 @@ def theory_gaps(ds: xr.Dataset) -> pd.DataFrame:
     lines = [
         line
         for theory in (theories_in(ds) if run else ())
-        for measure in declared_in(ds)
+        for measure in told_by(ds, theory)
         for line in _of_measure(ds, run, theory, measure)
     ]
     swept = [str(dim) for dim in ds["status"].dims if dim not in ("paradigm", "dynamics", "seed")]
@@ -54,8 +54,20 @@ def theory_gaps(ds: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*at, *_COLUMNS])
 
 
+def told_by(ds: xr.Dataset, theory: str) -> list[str]:
+    """The measures along saves of which a theory of one's own says something."""
+    names = [*declared_in(ds), "objective", *(spec.name for spec in measures_in(ds))]
+    along = [name for name in dict.fromkeys(names) if name in ds and "save" in ds[name].dims]
+    exact = {name: ds[name].sel(dynamics=theory) for name in along if name != "status"}
+    numbers = {name: of for name, of in exact.items() if of.dtype.kind in "fiub"}
+    return [name for name, of in numbers.items() if bool(np.isfinite(of).any())]
+
+
 def _of_measure(ds: xr.Dataset, run: str, theory: str, measure: str) -> Iterator[dict[str, Any]]:
     values, status = hold_last(ds[measure], ds), ds["status"]
+    if "inference" in values.dims:
+        # Each paradigm as it answers.
+        values = values.sel(inference=ds["natural_inference"]).drop_vars("inference")
     ours, exact = (values.sel(dynamics=name, drop=True) for name in (run, theory))
     ended = [Status.ended_well(status.sel(dynamics=name, drop=True)) for name in (run, theory)]
     within = further_axes(ds, measure)

@@ -19,6 +19,7 @@ from jaxattn.analysis.measures import (
     watched_in,
 )
 from jaxattn.analysis.subject import is_of_attention, problem_word, theories_in
+from jaxattn.analysis.theory_gaps import told_by
 from jaxattn.analysis.wording import capital, listed, number_words
 from jaxattn.flow import LIMITS
 from jaxattn.plots.curves import curves
@@ -41,12 +42,13 @@ def _of_problems(story: Story) -> Iterator[Drawing]:
 
 
 def _beside_attention(story: Story) -> Iterator[Drawing]:
-    """What was declared beside the measures of attention and has no figure yet."""
-    if is_of_attention(story.ds):
-        drawn = watched_in(story.ds)
-        for measure in declared_in(story.ds):
-            if measure not in drawn:
-                yield from _curves(story, measure)
+    """What was declared beside measures of attention and has no figure, and what theories tell."""
+    ds = story.ds
+    if is_of_attention(ds):
+        told = [measure for theory in theories_in(ds) for measure in told_by(ds, theory)]
+        declared = [measure for measure in declared_in(ds) if measure not in watched_in(ds)]
+        for measure in dict.fromkeys([*declared, *told]):
+            yield from _curves(story, measure)
 
 
 def _gradients(story: Story) -> Iterator[Drawing]:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from jaxattn.analysis.measures import spec_in, title_of
 from jaxattn.analysis.subject import is_of_attention, problem_word
 from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import InputError, Status
@@ -70,7 +71,10 @@ class Setting(NamedTuple):
 
     def label(self, name: str) -> str:
         """What a variable or a coordinate is called on an axis, with its unit."""
-        return label_of(self.ds[name].attrs, name)
+        attributes = self.ds[name].attrs
+        if name in self.ds.data_vars and not is_of_attention(self.ds):
+            attributes = {**attributes, "long_name": title_of(spec_in(self.ds, name))}
+        return label_of(attributes, name)
 
     def rule(self, paradigm: str) -> str:
         """The inference rule by which a paradigm answers."""

@@ -30,9 +30,10 @@ from jaxattn.reports.late import after_results, first_of
 from jaxattn.reports.numbers import (
     departures_tables,
     ends_table,
-    gaps_tables,
     judged_tables,
+    orders_tables,
     pairs_tables,
+    theories_tables,
 )
 from jaxattn.reports.page import Collapsible, Figure, Page, Section, render
 from jaxattn.reports.parts import REPORT, grid_words, page_of, pictures, run_facts, sentences_or
@@ -117,13 +118,15 @@ def _page(
     is_own = not is_of_attention(ds)
     ends, left = ends_table(ds), departures_tables(ds)
     differ = [*judged_tables(ds, table), *(pairs_tables(ds) if table is not None else [])]
-    tables = [*left, *differ] if is_own else [*left, ends, *differ]
+    theories = theories_tables(ds)
+    first_tables = [ends, *theories, *orders_tables(ds)] if is_own else []
+    tables = [*left, *differ] if is_own else [*left, ends, *theories, *differ]
     findings_first = is_own or not answered
     sections = [
         answers_section(answered, _how_sure(ds, table) if answered or not is_own else "", shown),
         claims_section(claims(ds, table) if answered and not is_own else []),
         Section("Curves", figures=[figures[name] for name in _first_curves(ds, figures)]),
-        Section("Ends and gaps", tables=[ends, *gaps_tables(ds)] if is_own else []),
+        Section("Ends and gaps", tables=first_tables),
         Section("Findings", collapsibles=list(_collapsibles(others, first=findings_first))),
         Section("Figures", figures=rest),
         Section("Numbers", tables=[one._replace(open=False) for one in tables]),

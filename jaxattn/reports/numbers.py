@@ -23,7 +23,14 @@ from jaxattn.analysis.theory_gaps import theory_gaps
 from jaxattn.analysis.wording import capital
 from jaxattn.reports.page import Cell, Table, cell
 
-__all__ = ["departures_tables", "ends_table", "gaps_tables", "judged_tables", "pairs_tables"]
+__all__ = [
+    "departures_tables",
+    "ends_table",
+    "judged_tables",
+    "orders_tables",
+    "pairs_tables",
+    "theories_tables",
+]
 
 
 def ends_table(ds: xr.Dataset) -> Table:
@@ -96,27 +103,30 @@ def _headings(ds: xr.Dataset, name: str) -> list[tuple[str, str]]:
     return [(f"{name} {each}", f"{heading} {each}") for each in every]
 
 
-def gaps_tables(ds: xr.Dataset) -> list[Table]:
-    """How far what was run is from theories of one's own, and of which order to its limits."""
-    tables, gaps = [], theory_gaps(ds)
-    if not gaps.empty:
-        note = (
-            f"Between {gaps['dynamics'].iloc[0]} and theory: the largest absolute difference and "
-            "its time, the last one (of a measure with labels of its own that of any of them), and "
-            "scale, the largest value of the theory; medians over the seeds that finished in both."
-        )
-        shown = gaps.drop(columns="dynamics")
-        tables.append(_whole("How far theories are", note, shown, ds))
-    if orders := order_records(ds):
-        note = (
-            "The power of the learning rate by which the largest distance of training from a limit "
-            "falls, with its 95 % interval over seeds; rates that were fitted, and the limit's own "
-            "error."
-        )
-        lines = pd.DataFrame(orders).drop(columns=["local", "rates_within_it"])
-        shown = lines.rename(columns={"dynamics": "limit"})
-        tables.append(_whole("Orders of the limits", note, shown, ds))
-    return tables
+def theories_tables(ds: xr.Dataset) -> list[Table]:
+    """How far what was run is from theories of one's own."""
+    if (gaps := theory_gaps(ds)).empty:
+        return []
+    note = (
+        f"Between {gaps['dynamics'].iloc[0]} and theory: the largest absolute difference and its "
+        "time, the last one (of a measure with labels of its own that of any of them), and scale, "
+        "the largest value of the theory; medians over the seeds that finished in both."
+    )
+    return [_whole("How far theories are", note, gaps.drop(columns="dynamics"), ds)]
+
+
+def orders_tables(ds: xr.Dataset) -> list[Table]:
+    """Of which order in the learning rate training is to its limits."""
+    if not (orders := order_records(ds)):
+        return []
+    note = (
+        "The power of the learning rate by which the largest distance of training from a limit "
+        "falls, with its 95 % interval over seeds; rates that were fitted, and the limit's own "
+        "error."
+    )
+    lines = pd.DataFrame(orders).drop(columns=["local", "rates_within_it"])
+    shown = lines.rename(columns={"dynamics": "limit"})
+    return [_whole("Orders of the limits", note, shown, ds)]
 
 
 def _column(name: str, ds: xr.Dataset) -> str:

@@ -11,9 +11,11 @@ from example_results import end, example_result
 from own_results import OVERLAP, own_flows, own_result
 
 import jaxattn
+from jaxattn import plots
 from jaxattn.analysis.answers import answers
 from jaxattn.analysis.best_rates import best_rates
 from jaxattn.analysis.claims import claims
+from jaxattn.analysis.edge_of_stability import edge_saves
 from jaxattn.analysis.limit_gaps import limits_in
 from jaxattn.analysis.measures import declared_in, parameters_in, spec_in
 from jaxattn.analysis.paired_differences import differences
@@ -151,6 +153,26 @@ def test_a_flow_alone_is_held_against_the_theory_and_a_seed_lost_in_either_is_le
     assert theory_gaps(example_result(seeds=1, theory=True)).empty
 
 
+def test_a_theory_of_attention_is_held_against_what_it_tells_each_paradigm_as_it_answers() -> None:
+    ds = example_result(("soft", "hard"), (0.1,), seeds=3, flow_seeds=3)
+    ds = ds.assign_coords(dynamics=["train", "mine"])
+    for name in ("loss", "error_cell", "mu", "nu"):
+        ds[name].loc[{"dynamics": "mine"}] = np.nan
+    table = theory_gaps(ds).set_index(["paradigm", "split", "measure"])
+    assert {"objective", "accuracy", "attention_foreground"} <= set(table.index.levels[2])
+    assert not {"loss", "mu", "status", "steps"} & set(table.index.levels[2])
+    own = ds["accuracy"].sel(paradigm="hard", inference="argmax-segment", split="test")
+    apart = abs(own.sel(dynamics="train") - own.sel(dynamics="mine")).max("save").squeeze()
+    expected = float(apart.median("seed"))
+    assert table.loc[("hard", "test", "accuracy"), "largest"] == pytest.approx(expected)
+    never = ds.assign(time_to_focus=ds["attention_foreground"].isel(save=0, drop=True) * np.nan)
+    # What a theory does not tell is not censored.
+    times = jaxattn.summary(never).query("measure == 'time_to_focus'")
+    assert set(times["dynamics"]) == {"train"}
+    drawn = [one.name for one in plots.gallery(ds)]
+    assert {"curves_objective", "curves_accuracy"} <= set(drawn)
+
+
 def test_theories_have_no_positions_and_are_no_limits() -> None:
     ds = own_result()
     assert set(jaxattn.orders(ds)["dynamics"]) == {"flow", "modified"}
@@ -182,6 +204,15 @@ def test_one_seed_is_too_few_only_where_two_problems_are_to_be_told_apart() -> N
     assert "seeds=8" in few[0]
     alone = jaxattn.findings(own_result(("deep",), seeds=1))
     assert not [each for each in alone if each.measure == "seeds"]
+
+
+def test_a_flow_alone_reaches_no_edge_and_leaves_no_limit() -> None:
+    ds = own_result().sel(dynamics=["flow"])
+    assert "sharpness" in ds
+    assert edge_saves(ds) is None
+    assert limits_in(ds) == []
+    assert jaxattn.orders(ds).empty
+    assert jaxattn.departures(ds).empty
 
 
 def test_a_flow_that_converged_keeps_the_values_that_it_has() -> None:

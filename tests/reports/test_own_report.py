@@ -42,10 +42,10 @@ def test_it_begins_with_the_curves_then_ends_and_gaps_and_names_no_attention(
     assert "beside them the gradient flow, the modified flow and the theory saxe." in text
     assert "<h1>own data: shallow and deep</h1>" in text
     seen_first = text.split("<h2 ")[1]
-    assert re.findall(r"<h3>([^<]*)</h3>", seen_first) == ["Objective", "Strength of each mode"]
+    assert re.findall(r"<h3>([^<]*)</h3>", seen_first) == ["Training loss", "Strength of each mode"]
     assert columns(text, "At the end") == [
         *("problem", "learning rate", "split", "dynamics", "seeds"),
-        *("objective [V]", "overlap with the target", "error of the map [V]"),
+        *("training loss [V]", "overlap with the target", "error of the map [V]"),
         *(f"strength of each mode {mode}" for mode in (0, 1, 2)),
     ]
     assert "How far theories are" in text
@@ -60,7 +60,7 @@ def test_a_flow_alone_has_a_page_of_its_times(tmp_path: Path) -> None:
     text = page(own_flows(), tmp_path)
     assert "3 runs of the gradient flow: 1 problem" in text
     assert "49 times from 1 to 1e+12; seeds vary the initial parameters; beside them" in text
-    assert columns(text, "At the end")[:3] == ["dynamics", "seeds", "objective [V]"]
+    assert columns(text, "At the end")[:3] == ["dynamics", "seeds", "training loss [V]"]
     assert "No run failed." in text
 
 
