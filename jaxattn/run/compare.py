@@ -231,9 +231,6 @@ def _blocks(
 ) -> dict[tuple[str, str], xr.Dataset]:
     """What every job gave so far, labelled; rows that were not run have the status `pending`."""
     blocks = {}
-    measured = [rows.measures for rows in results.values()]
-    sizes = [each["position"].shape[-1] for each in measured if "position" in each]
-    most = max(sizes, default=0)
     for job, rows in results.items():
         axes = {**job.plan.coordinates, "seed": job.plan.seeds}
         ds = block(_on_grid(job, rows), axes, job.specs(splits), job.parts, job.problem.unit)
@@ -242,8 +239,6 @@ def _blocks(
             place = 0 if job in errors else None
             shape = (*job.plan.shape, ds.sizes["save"])
             ds["own_error"] = own_error_of((*axes, "save"), shape, place, errors.get(job))
-            # Problems of other sizes: zeros leave distances as they are.
-            ds = ds.pad(coordinate=(0, most - ds.sizes["coordinate"]), constant_values=0)
         blocks[job.group.paradigm, job.group.dynamics] = ds
     return blocks
 
