@@ -96,6 +96,7 @@ def assemble(
         axes: the swept hyperparameters and ``seed``, in order, whole.
         attributes: of the Dataset; ``schema_version`` is added.
     """
+    blocks = _of_one_length(blocks)
     absent: dict[Hashable, Any] = {"status": np.int8(ABSENT)}
     variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
     filler = {name: absent.get(name, np.nan) for name in variables}
@@ -138,6 +139,19 @@ def assemble(
     ds = ds.transpose(*front, ..., missing_dims="ignore")
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
+
+
+def _of_one_length(
+    blocks: Mapping[tuple[str, str], xr.Dataset], dim: str = "coordinate"
+) -> dict[tuple[str, str], xr.Dataset]:
+    """Problems of different sizes: positions filled up with zeros, which change no distance."""
+    longest = max((one.sizes.get(dim, 0) for one in blocks.values()), default=0)
+    return {
+        at: one.pad({dim: (0, longest - one.sizes.get(dim, longest))}, constant_values=0.0)
+        if one.sizes.get(dim, longest) < longest
+        else one
+        for at, one in blocks.items()
+    }
 
 
 def _as_they_came(blocks: Iterable[xr.Dataset], dim: Hashable) -> list[Any]:
