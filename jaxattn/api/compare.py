@@ -12,6 +12,7 @@ from jaxattn.api import accessor
 from jaxattn.api.arguments import names_its_arguments
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Problem, Task
 from jaxattn.core.question import Question
+from jaxattn.flow.solver import Solver
 from jaxattn.run.compare import Listener, OnChunk, run
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.checks import shown
@@ -55,6 +56,8 @@ def compare(
     data: Any = None,
     measures: Mapping[str, Any] | None = None,
     theory: Mapping[str, Any] | None = None,
+    times: Sequence[float] | None = None,
+    solve: Solver | None = None,
     keep: str | Sequence[str] = (),
     progress: bool = True,
     on_chunk: OnChunk | None = None,
@@ -121,6 +124,10 @@ def compare(
         theory: of your own, by name: ``f(hyper, times, data) -> {measure: array}`` of one run, over
             the times of its saves, from the examples it learns from; or such functions by the name
             of the problem they are of. Each becomes a dynamics of the result.
+        times: solve continuous limits alone (`against`; by default the gradient flow), without
+            training, and measure them at these times, which increase from 0 on and may span many
+            decades. The result has no dynamics ``train`` and no steps.
+        solve: how, where `times` are given; by default what suits them (`jaxattn.Solver`).
         keep: parameters to keep at every save, by their names within the parameters (``W``, or
             ``first.kernel``), or what they are below; all: every one. They are variables
             ``params.W [..., save, W_0, W_1]``.

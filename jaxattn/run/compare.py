@@ -111,7 +111,7 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
 
     try:
         started = _started(jobs, sources, watch, waiter, made_with)
-        if to.on_progress:
+        if to.on_progress and "step" in coords:
             steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
             started = _foretold(started, jobs, sources, watch, tally, steps)
         for job, chunk, future in _one_behind(started):

@@ -10,6 +10,7 @@ from jaxattn.problems.data import size
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.study import Study
+from jaxattn.training.saves import OwnTimes
 
 __all__ = ["coordinates_of", "coordinates_of_study", "drop_constant_axes", "learning_examples"]
 
@@ -36,12 +37,14 @@ def coordinates_of(
         all_dynamics: of the result, training first.
 
     Returns:
-        ``step``, ``time`` and ``gradients`` of each save, hyperparameters that depend on the run
+        ``step``, ``time`` and ``gradients`` of each save (of limits alone: ``time``), hyperparameters that depend on the run
         and are on no axis (`HyperSpec.of_run`), ``natural_inference`` and ``learning_examples``.
     """
     trained = [group for group in groups if group.dynamics == all_dynamics[0]]
     names = tuple(axis.name for axis in axes)
-    saves = (len(trained[0].study.save_steps),)
+    first = trained[0].study
+    alone = first.saves if isinstance(first.saves, OwnTimes) else None
+    saves = (len(alone.times if alone else first.save_steps),)
     hypers = {group.number: _hypers(group) for group in trained}
 
     def spread(among: Sequence[Group], values: Callable[[Group], Any], *own: int) -> np.ndarray:
@@ -53,7 +56,6 @@ def coordinates_of(
     clock = spread(
         trained, lambda group: group.study.clock(hypers[group.number]).astype(float), *saves
     )
-    steps = spread(trained, lambda group: group.study.steps_at(hypers[group.number]), *saves)
     learnt = {group.number: learning_examples(group.study) for group in groups}
     batch = spread(
         trained,
@@ -63,12 +65,13 @@ def coordinates_of(
             dtype=float,
         ),
     )
-    at, whole, words = kept("step", steps, always=None)
-    coords: dict[str, Any] = {
-        "step": (at, whole.astype(np.int64), words),
-        "gradients": kept("gradients", batch[..., None] * steps, always=None),
-        "time": kept("time", clock),
-    }
+    coords: dict[str, Any] = {}
+    if not alone:
+        steps = spread(trained, lambda group: group.study.steps_at(hypers[group.number]), *saves)
+        at, whole, words = kept("step", steps, always=None)
+        coords["step"] = at, whole.astype(np.int64), words
+        coords["gradients"] = kept("gradients", batch[..., None] * steps, always=None)
+    coords["time"] = kept("time", clock, **({"always": None} if alone else {}))
     swept = {name for axis in axes for name in axis.names}
     for name, spec in {one.name: one for g in trained for one in g.problem.hypers}.items():
         if spec.of_run is not None and name not in swept:
@@ -107,7 +110,7 @@ def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ..
     """Values ``[point, *own]`` of some groups on the whole grid; NaN where there are none."""
     whole = np.full((*(len(axis) for axis in axes), *own), np.nan)
     for group, values in given.items():
-        on_axes = np.asarray(values).reshape(*(len(axis) for axis in group.axes), *own)
+        on_axes = np.asarray(values).reshape((*(len(axis) for axis in group.axes), *own))
         names = {axis.name for axis in group.axes}
         at = tuple(group.at.get(axis.name, slice(None)) for axis in axes)
         # An axis that the group does not read stays as an axis of length 1: repeated.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxattn.core.contracts import Status
 from jaxattn.study.groups import Group
 from jaxattn.study.plan import Plan
+from jaxattn.training.saves import OwnTimes
 
 __all__ = ["MOST", "Failed", "Failures"]
 
@@ -131,9 +132,9 @@ def _setting(plan: Plan, place: int) -> dict[str, Any]:
 
 def _between(group: Group, plan: Plan, place: int, reached: float) -> tuple[int | None, int | None]:
     """The steps of the saves before and after the time that the first failing row reached."""
-    if not np.isfinite(reached):
-        return None, None
     study, problem = group.study, group.problem
+    if not np.isfinite(reached) or isinstance(study.saves, OwnTimes):
+        return None, None
     row = np.asarray([place * len(plan.seeds)])
     # In the precision of the run, so that the clock reads what it read there.
     hypers = {

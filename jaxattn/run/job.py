@@ -22,8 +22,9 @@ from jaxattn.core.contracts import (
 from jaxattn.core.kept import kept
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import PRNG
-from jaxattn.flow import make_flow
+from jaxattn.flow import LIMITS, make_flow
 from jaxattn.flow.run_context import refuse_state
+from jaxattn.flow.solver import choose_solver
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
@@ -34,7 +35,7 @@ from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
-from jaxattn.training.saves import AtTimes
+from jaxattn.training.saves import AtTimes, OwnTimes
 from jaxattn.training.train import make_train
 
 __all__ = [
@@ -196,11 +197,8 @@ def make_job(
             problem,
             study.optimiser,
             study.saves,
-            solver=asked.flow_solver,
-            rtol=asked.flow_rtol,
-            atol=asked.flow_atol,
+            **_solving(group, shapes),
             keep_params=keep_params,
-            max_steps=_most_steps(study),
             order=order,
             probes=probes,
             limit=group.dynamics,
@@ -226,6 +224,27 @@ def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
             f"curvature: got {asked} eigenvalues, expected at most {there}, as many as the model "
             "has parameters; ask for fewer."
         )
+
+
+def _solving(group: Group, params: PyTree) -> dict[str, Any]:
+    """How a limit is solved: as asked, or at times of its own as suits those."""
+    study, asked = group.study, group.study.settings
+    if isinstance(study.saves, OwnTimes):
+        count = sum(leaf.size for leaf in jax.tree.leaves(params))
+        chosen = choose_solver(
+            study.saves,
+            count,
+            asked.solve,
+            smooth=study.subject.smooth,
+            stochastic=LIMITS[group.dynamics].stochastic,
+        )
+        return chosen.arguments()
+    return {
+        "solver": asked.flow_solver,
+        "rtol": asked.flow_rtol,
+        "atol": asked.flow_atol,
+        "max_steps": _most_steps(study),
+    }
 
 
 def _most_steps(study: Study) -> int:
@@ -256,7 +275,9 @@ def probes_of(study: Study, dynamics: str, params: PyTree) -> tuple[Probe, ...]:
     curved = (sharpness(asked.curvature, depth, directed),) if curves else ()
     leaves = leaves_of(params, asked.keep)
     along = (parameters(leaves),) if leaves else ()
-    return (*((position(),) if asked.against else ()), *curved, *along)
+    # Distances are from training.
+    beside = bool(asked.against) and asked.times is None
+    return (*((position(),) if beside else ()), *curved, *along)
 
 
 @kept

@@ -31,7 +31,7 @@ def is_known(group: Group) -> bool:
     Paths with noise have no tolerance, and there is none below the reach of rounding.
     """
     settings, limit = group.study.settings, LIMITS.get(group.dynamics)
-    if not settings.against or limit is None or limit.stochastic:
+    if not settings.against or settings.times is not None or limit is None or limit.stochastic:
         return False
     return bool(CLOSER * settings.flow_rtol >= least_tolerance(group.problem.precision))
 

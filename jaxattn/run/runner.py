@@ -90,7 +90,8 @@ class Runner:
     @cached_property
     def beside(self) -> Job | None:
         """Training of the same rows, from which those of a limit are to have a distance."""
-        if self.group.dynamics == "train" or not self.study.settings.against:
+        settings = self.study.settings
+        if self.group.dynamics == "train" or not settings.against or settings.times is not None:
             return None
         return self._job(replace(self.group, dynamics="train"), False)
 

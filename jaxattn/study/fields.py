@@ -29,6 +29,7 @@ __all__ = [
     "QUESTIONS",
     "SAVE_STEPS",
     "SEED_NUMBERS",
+    "TIMES",
     "Kind",
     "bounded_number",
     "choice",
@@ -248,6 +249,17 @@ SAVE_STEPS = Kind(
 )
 """How many saves, how many on a logarithmic scale, or the steps themselves: read as a count, as
 ``log:count``, or as a tuple of steps."""
+
+
+def _read_times(name: str, value: Any) -> tuple[float, ...] | None:
+    if value is None or (isinstance(value, tuple) and not value):
+        return None
+    given = numbers(name, value)
+    return given if isinstance(given, tuple) else (given,)
+
+
+TIMES = Kind("none, or times from 0 on, increasing", tuple[float, ...], _read_times)
+"""Read as a tuple of floats; none of them is none at all."""
 
 SEED_NUMBERS = Kind(
     "how many, or which (0 to 2**32 - 1)",

@@ -15,7 +15,7 @@ from jaxattn.study.spec import Spec
 from jaxattn.study.study import Study, resolve_settings
 from jaxattn.study.subject import AttentionNetwork
 from jaxattn.training.optimisers import as_optimiser
-from jaxattn.training.saves import AtTimes
+from jaxattn.training.saves import AtTimes, OwnTimes
 
 __all__ = [
     "THEORY",
@@ -85,13 +85,14 @@ def groups_of(study: Study) -> tuple[Group, ...]:
                 constants["learning_rate"] = max(study.axes["learning_rate"])
                 traced = tuple(axis for axis in traced if axis.name != "learning_rate")
             seeds = study.seeds
-            if dynamics == "flow" and not study.settings.against:
+            if dynamics == "flow" and study.settings.flow_seeds:
                 seeds = seeds[: study.settings.flow_seeds]
             at = {"paradigm": place}
             groups.append(
                 Group(len(groups), at, paradigm, dynamics, study, traced, constants, seeds)
             )
-    for group in [g for g in groups if g.dynamics == "train" and g.paradigm in study.exact]:
+    whose = study.dynamics[0]
+    for group in [g for g in groups if g.dynamics == whose and g.paradigm in study.exact]:
         groups.append(_exact(group, len(groups), study.traced, study.constants))
     first = {group.paradigm: group for group in reversed(groups) if not group.is_exact}
     for name, theories in study.theories.items():
@@ -112,6 +113,8 @@ def _exact(
 def _share_one_clock(study: Study) -> bool:
     """Whether all runs are measured at the same times, to rounding."""
     saves = study.saves
+    if isinstance(saves, OwnTimes):
+        return True
     if not isinstance(saves, AtTimes):
         return False
     # A clock adds up steps: each may round by half a unit in the last place.
@@ -155,19 +158,30 @@ def _is_static(spec: Spec, axis: Axis) -> bool:
 def make_groups(spec: Spec) -> tuple[Group, ...]:
     """Every static point of the sweep under each kind of dynamics, in the order of the axes."""
     static = static_axes(spec)
-    against = tuple(spec.settings.get("against", ()))
     groups: list[Group] = []
     for index in product(*(range(len(axis)) for axis in static)):
         at = {axis.name: place for axis, place in zip(static, index, strict=True)}
         point: dict[str, Value] = {}
         for axis, place in zip(static, index, strict=True):
             point |= axis.at(place)
-        for dynamics in ("train", *against) if against else spec.dynamics:
+        for dynamics in _dynamics_of(spec):
             groups.append(_group(spec, len(groups), at, point, dynamics))
         last = groups[-1]
         if last.study.exact and not last.lengths:
             groups.append(_exact(last, len(groups), last.axes, last.constants))
     return tuple(groups)
+
+
+def _is_beside_some(dynamics: str, study: Study) -> bool:
+    """Whether it is the flow beside the training of some seeds."""
+    return dynamics == "flow" and not study.settings.against and study.settings.times is None
+
+
+def _dynamics_of(spec: Spec) -> tuple[str, ...]:
+    against = tuple(spec.settings.get("against", ()))
+    if spec.settings.get("times") is not None:
+        return against or ("flow",)
+    return ("train", *against) if against else spec.dynamics
 
 
 def _task_of(study: Study) -> Task:
@@ -195,7 +209,7 @@ def _group(
             bare.settings,
             hypers={name: value for name, value in hypers.items() if name in known},
             seeds=tuple(int(seed) for seed in seeds),
-            flow_seeds=len(seeds) if dynamics == "flow" and not bare.settings.against else 0,
+            flow_seeds=len(seeds) if _is_beside_some(dynamics, bare) else 0,
         ),
         whole=False,
     )

@@ -17,6 +17,7 @@ from jaxattn.study.fields import (
     QUESTIONS,
     SAVE_STEPS,
     SEED_NUMBERS,
+    TIMES,
     bounded_number,
     choice,
     choices,
@@ -29,6 +30,7 @@ from jaxattn.study.fields import (
 
 __all__ = [
     "AGAINST_DEFAULTS",
+    "ALONE_DEFAULTS",
     "ATOL_OF_RTOL",
     "DEFAULTS",
     "FIXED",
@@ -74,6 +76,9 @@ AGAINST_DEFAULTS: Mapping[str, Any] = {
     "flow_rtol": 1e-10,
 }
 """What auto stands for beside continuous limits, whose optimiser is theirs."""
+
+ALONE_DEFAULTS: Mapping[str, Any] = {"precision": "float64", "batch_size": None, "curvature": 0}
+"""What auto stands for in limits that are solved alone, at times of their own."""
 
 NONSMOOTH_DEFAULTS: Mapping[str, Any] = {"flow_solver": "bosh3", "flow_rtol": 1e-5}
 """The same where the model's gradient jumps: on the digits' ReLU network dopri8 gives up even at
@@ -249,6 +254,17 @@ class Settings:
         "Theories of one's own by name, beside the runs: f(hyper, times, data) -> {measure: array "
         "over the times}.",
     )
+    times: Any = setting(
+        None,
+        TIMES,
+        "Solve continuous limits (against; by default flow) alone, without training, and measure "
+        "them at these times.",
+    )
+    solve: Any = setting(
+        None,
+        OBJECTS,
+        "How limits are solved at times of their own, jaxattn.Solver; by default what suits.",
+    )
     keep: Any = setting(
         (),
         several_names("parameter"),
@@ -265,13 +281,13 @@ class Settings:
             object.__setattr__(self, one.name, read)
 
 
-YOUNGER = ("flow_atol", "questions", "keep")
+YOUNGER = ("flow_atol", "questions", "keep", "times")
 """Fields that came after the first sweeps: a spec that says nothing of one leaves it out, and has
 the hash that it had before."""
 
 OWN_TABLES = (
     *("task", "model", "paradigms", "hypers", "seeds", "flow_seeds"),
-    *("problems", "data", "measures", "theory"),
+    *("problems", "data", "measures", "theory", "solve"),
 )
 """Fields that the file of a sweep says in a table of another name."""
 

@@ -4,7 +4,7 @@ Nothing that runs looks a name up again: it is given a `Study`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from jaxattn.core.contracts import HyperSpec, InputError, Problem
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.flow.run_context import refuse_noise
+from jaxattn.flow.solver import Solver
 from jaxattn.integrate.solvers import method_of
 from jaxattn.probes.parameters import refuse_unknown_leaves
 from jaxattn.problems.minibatches import Order
@@ -28,6 +29,7 @@ from jaxattn.study.dependence import (
     start_shapes,
     starts_at_random,
 )
+from jaxattn.study.alone import refuse_beside_times
 from jaxattn.study.fields import AUTO, OBJECTS
 from jaxattn.study.hypers import (
     declared_hypers,
@@ -39,6 +41,7 @@ from jaxattn.study.hypers import (
 from jaxattn.study.save_steps import save_steps
 from jaxattn.study.settings import (
     AGAINST_DEFAULTS,
+    ALONE_DEFAULTS,
     ATOL_OF_RTOL,
     NONSMOOTH_DEFAULTS,
     Settings,
@@ -46,7 +49,16 @@ from jaxattn.study.settings import (
 from jaxattn.study.subject import Subject, name_of, subject_from
 from jaxattn.study.theories import OwnTheory, read_theories
 from jaxattn.training.optimisers import Optimiser, as_optimiser
-from jaxattn.training.saves import AtTimes, Saves, clocks, length_of, refuse_schedule, steps_of
+from jaxattn.training.saves import (
+    AtTimes,
+    OwnTimes,
+    Saves,
+    clocks,
+    length_of,
+    own_times,
+    refuse_schedule,
+    steps_of,
+)
 
 __all__ = ["Study", "resolve_settings"]
 
@@ -93,6 +105,8 @@ class Study:
     def dynamics(self) -> tuple[str, ...]:
         """What is run: training, then flows."""
         settings = self.settings
+        if settings.times is not None:
+            return settings.against or ("flow",)
         return ("train", *(("flow",) if settings.flow_seeds else ()), *settings.against)
 
     def problem(self, paradigm: str, dynamics: str = "train") -> Problem:
@@ -112,8 +126,13 @@ class Study:
         return hypers
 
     @cached_property
-    def saves(self) -> Saves:
-        """When runs are measured: at the same steps, or against their limits at the same times."""
+    def saves(self) -> Saves | OwnTimes:
+        """When runs are measured: at the same steps, or against their limits at the same times.
+
+        Limits that are solved alone have times of their own.
+        """
+        if self.settings.times is not None:
+            return own_times(self.settings.times)
         if not self.settings.against:
             return self.save_steps
         hypers = {name: values.reshape(-1) for name, values in self.grid.items()}
@@ -128,14 +147,19 @@ class Study:
 
     def clock(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
         """Time at each save, after the axes of `hypers`."""
+        if isinstance(self.saves, OwnTimes):
+            shape = next(iter(hypers.values())).shape
+            return np.broadcast_to(self.saves.times, (*shape, len(self.saves.times)))
         flat = {name: np.asarray(values).reshape(-1) for name, values in hypers.items()}
         times = np.asarray(clocks(self.optimiser, flat, self.saves))
         return times.reshape(*next(iter(hypers.values())).shape, -1)
 
     def steps_at(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Step of each save, after the axes of `hypers`."""
+        """Step of each save, after the axes of `hypers`; where nothing is trained, there is none."""
+        saves = self.saves
+        assert not isinstance(saves, OwnTimes)
         flat = {name: jnp.asarray(values.reshape(-1)) for name, values in hypers.items()}
-        steps = jax.vmap(lambda hyper: steps_of(self.saves, self.optimiser, hyper))(flat)
+        steps = jax.vmap(lambda hyper: steps_of(saves, self.optimiser, hyper))(flat)
         return np.asarray(steps).reshape(*next(iter(hypers.values())).shape, -1)
 
     def with_shares_of_run(
@@ -199,16 +223,28 @@ class Study:
             for setting in fields(settings)
             if setting.metadata["kind"] is not OBJECTS
         }
+        plain["flow_solver"] = name_of(settings.flow_solver)
+        trained = {
+            "batch_size": self.order.batch_size,
+            "order": self.order.kind,
+            "saves": list(self.save_steps),
+        }
+        if settings.times is not None:
+            beside = [name for name in plain if name.startswith("flow_")]
+            for name in (*trained, "steps", *beside):
+                del plain[name]
+            asked = asdict(settings.solve or Solver())
+            trained = {
+                "times": list(settings.times),
+                "solve": {**asked, "name": name_of(asked["name"])},
+            }
         return plain | {
             **self.subject.describe(),
             "smooth": self.subject.smooth,
             "optimiser": self.optimiser.name,
             "schedule": name_of(settings.schedule),
-            "flow_solver": name_of(settings.flow_solver),
-            "batch_size": self.order.batch_size,
-            "order": self.order.kind,
+            **trained,
             "vary": list(self.vary),
-            "saves": list(self.save_steps),
             "hypers": {
                 **self.constants,
                 **{name: list(at) for axis in self.traced for name, at in axis.columns},
@@ -245,8 +281,9 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     traced, constants = split_hypers(settings, hypers)
     for name in settings.against:
         refuse_noise(limit_for(name, optimiser, order), problems)
-    if settings.against:
+    if settings.against and settings.times is None:
         refuse_schedule(AtTimes((), 0), optimiser)
+    refuse_beside_times(settings)
     if settings.against and (settings.precision != "float64" or settings.flow_seeds):
         got = f"precision {settings.precision} and {settings.flow_seeds} flow seeds"
         raise InputError(
@@ -283,7 +320,11 @@ def _decided(settings: Settings, subject: Subject) -> Settings:
     """`settings` with what auto stands for."""
     suits = dict(subject.defaults)
     if settings.against:
-        suits |= {**AGAINST_DEFAULTS, "optimiser": optimiser_of(settings.against)}
+        suits["optimiser"] = optimiser_of(settings.against)
+    if settings.times is not None:
+        suits |= ALONE_DEFAULTS
+    elif settings.against:
+        suits |= AGAINST_DEFAULTS
         suits |= {} if subject.smooth else NONSMOOTH_DEFAULTS
     auto = {
         setting.name: suits[setting.name]
