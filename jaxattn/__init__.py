@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jaxattn.core.contracts import Trajectory as Trajectory
     from jaxattn.core.question import Question as Question
     from jaxattn.flow import make_flow as make_flow
+    from jaxattn.flow.solver import Solver as Solver
     from jaxattn.problems.attention_problem import attention_problem as attention_problem
     from jaxattn.problems.fresh import Fresh as Fresh
     from jaxattn.problems.minibatches import Order as Order
@@ -61,6 +62,7 @@ _WHERE = {
     "Paradigm": ("core.contracts", "Paradigm"),
     "Problem": ("core.contracts", "Problem"),
     "Question": ("core.question", "Question"),
+    "Solver": ("flow.solver", "Solver"),
     "Splits": ("core.contracts", "Splits"),
     "Status": ("core.contracts", "Status"),
     "Task": ("core.contracts", "Task"),

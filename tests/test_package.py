@@ -27,6 +27,7 @@ PUBLIC = [
     "Paradigm",
     "Problem",
     "Question",
+    "Solver",
     "Splits",
     "Status",
     "Task",
@@ -51,7 +52,7 @@ PUBLIC = [
     "sweeps",
     "theory",
 ]
-"""A name here is a promise. Add one on purpose, and keep the list at 35."""
+"""A name here is a promise. Add one on purpose, and keep the list at 36."""
 
 LEAVES_NO_TRACE = """
 import os, sys
@@ -93,7 +94,7 @@ assert {word.rstrip("()").removeprefix("jaxattn.") for word in completed} == sho
 
 def test_the_public_names_are_these() -> None:
     assert sorted(jaxattn.__all__) == PUBLIC
-    assert len(PUBLIC) <= 35
+    assert len(PUBLIC) <= 36
 
 
 @pytest.mark.parametrize("name", PUBLIC)

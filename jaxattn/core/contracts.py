@@ -305,6 +305,7 @@ class Trajectory(NamedTuple):
     ``gradient_norm [save, part]``, the problem's own measures ``[save, split, ...]``, splits as
     `Splits.names` has them, and what probes measure ``[save, ...]``. `work` counts ``gradients``,
     ``steps`` and ``rejected``. `batch_metrics` are those of training on minibatches, ``[save]``.
+    `reason` is a `jaxattn.core.reasons.Reason`, of what is solved. `step` is NaN in a limit alone.
     """
 
     step: Float[Array, " save"]
@@ -315,3 +316,4 @@ class Trajectory(NamedTuple):
     work: dict[str, Int[Array, ""]]
     params: Params | None = None
     batch_metrics: dict[str, Array] | None = None
+    reason: Int[Array, ""] | None = None

@@ -14,9 +14,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import (
+    Example,
     Hyper,
     InputError,
     Keys,
@@ -28,9 +29,11 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.kept import kept
 from jaxattn.core.part_rates import rate_scale
+from jaxattn.core.reasons import Reason
 from jaxattn.flow.events import Stop
-from jaxattn.flow.limits.base import Limit
+from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.run_context import (
+    changes_in_time,
     checked_limit,
     refuse_state,
     refuse_undeclared_key,
@@ -46,6 +49,7 @@ from jaxattn.problems.data import everything
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import (
+    OwnTimes,
     Saves,
     clock_of,
     refuse_schedule,
@@ -66,7 +70,7 @@ _NOISE = zlib.crc32(b"brownian motion")
 def make_flow(
     problem: Problem,
     optimiser: Optimiser,
-    saves: Saves,
+    saves: Saves | OwnTimes,
     keep_params: Keep = False,
     solver: Any = "tsit5",
     rtol: float = 1e-6,
@@ -91,7 +95,11 @@ def make_flow(
     Args:
         problem: what is learnt, at precision float64.
         optimiser: gives the clock (and the focus rate, which multiplies the focus part's flow).
-        saves: those of the training beside it: steps, increasing from 0, or `AtTimes`.
+        saves: those of the training beside it: steps, increasing from 0, or `AtTimes`. Or
+            `OwnTimes`, which no training asks for: the limit starts at 0, ``step`` is NaN, and one
+            that `Limit.rests_with_flow` may end early where it is at rest (`jaxattn.flow.rest`),
+            unless its loss depends on time: it then has the status ``CONVERGED``, its time there in
+            ``time_reached``, and its parameters are held, so that all measures are valid.
         keep_params: whether the trajectory holds the parameters at every save; ``"last"``: those
             at the end alone, without an axis of saves.
         solver: a solver of `integrate`, by name or itself.
@@ -119,7 +127,9 @@ def make_flow(
     """
     one = checked_limit(limit, problem, optimiser, order)
     _refuse_solving(one, rtol, until, log_time_unit)
-    refuse_schedule(saves, optimiser)
+    alone = isinstance(saves, OwnTimes)
+    if not isinstance(saves, OwnTimes):
+        refuse_schedule(saves, optimiser)
     problem = checked(problem)
     probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
@@ -131,52 +141,63 @@ def make_flow(
         share: float | Float[Array, ""] = 1.0,
     ) -> Trajectory:
         how = Tolerances(solver, share * rtol, share * atol, max_steps, log_time_unit, until)
-        steps = steps_of(saves, optimiser, hyper)
-        times = clock_of(saves, optimiser, hyper)[steps]
+        steps, times = _when(saves, optimiser, hyper)
         batch = everything(data.learn, problem.precision)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
-        state = problem.state(params)
-        refuse_state(problem, state)
-        refuse_undeclared_key(problem, params, hyper, batch, state)
-        context = run_context(problem, optimiser, hyper, batch, state, order)
+        state, context = _begin(problem, optimiser, params, hyper, batch, order)
         if one.batch_orders:
             even = jnp.all(batch.weight == batch.weight[0])
             params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
         key = jax.random.fold_in(keys.sample, _NOISE)
         jumps = problem.discontinuities(hyper)
+        if alone and one.rests_with_flow and until is None:
+            how = how._replace(rests=not changes_in_time(problem, params, hyper, batch, state))
         with jax.default_matmul_precision("highest"):
-            solution = solve(one, context, params, times, jumps, key, how)
+            # What is solved alone starts at 0, whatever time it is first looked at.
+            solved_at = jnp.insert(times, 0, 0.0) if alone else times
+            solution = solve(one, context, params, solved_at, jumps, key, how)
+            values = jax.tree.map(lambda leaf: leaf[int(alone) :], solution.values)
             measures, kept = jax.lax.map(
                 lambda save: probe(
-                    save[0],
-                    hyper,
-                    evaluate,
-                    save[1],
-                    keys.sample,
-                    state,
+                    *(save[0], hyper, evaluate, save[1], keys.sample, state),
                     rate_scale(save[0], hyper, problem.rated),
                 ),
-                (solution.values, times),
+                (values, times),
             )
-        known = times <= solution.time_reached
+        # What ends at rest is held to the last save.
+        known = (times <= solution.time_reached) | (how.rests & solution.event_occurred)
         if keep_params == "last":
             last = jnp.where(solution.event_occurred, jnp.sum(known) - 1, -1)
-            kept = jax.tree.map(lambda leaf: leaf[last], solution.values)
+            kept = jax.tree.map(lambda leaf: leaf[last], values)
+        status, reason = _ended(solution, measures["objective"], known)
+        if not isinstance(saves, OwnTimes):
+            status = until_last_save(status, saves, optimiser, hyper)
         return Trajectory(
-            step=steps.astype(times.dtype),
-            time=times,
-            measures=measures,
-            status=until_last_save(
-                _ended(solution, measures["objective"], known), saves, optimiser, hyper
-            ),
+            *(steps.astype(times.dtype), times, measures, status),
             time_reached=solution.time_reached,
             work=solution.stats,
             params=kept,
+            reason=reason,
         )
 
     return flow
+
+
+def _begin(
+    problem: Problem,
+    optimiser: Optimiser,
+    params: Params,
+    hyper: Hyper,
+    batch: Example,
+    order: Order,
+) -> tuple[PyTree, RunContext]:
+    """The state of a loss that has none, and the run as limits see it."""
+    state = problem.state(params)
+    refuse_state(problem, state)
+    refuse_undeclared_key(problem, params, hyper, batch, state)
+    return state, run_context(problem, optimiser, hyper, batch, state, order)
 
 
 def _refuse_solving(
@@ -191,8 +212,22 @@ def _refuse_solving(
         )
 
 
-def _ended(solution: Solution, objective: Array, known: Array) -> Array:
-    """The `Status` of a flow: as its solver ended, if its losses are finite until then."""
+def _when(
+    saves: Saves | OwnTimes, optimiser: Optimiser, hyper: Hyper
+) -> tuple[Array, Float[Array, " save"]]:
+    """The steps and the times of the saves."""
+    if isinstance(saves, OwnTimes):
+        times = jnp.asarray(saves.times, jnp.float64)
+        return jnp.full_like(times, jnp.nan), times
+    steps = steps_of(saves, optimiser, hyper)
+    return steps, clock_of(saves, optimiser, hyper)[steps]
+
+
+def _ended(solution: Solution, objective: Array, known: Array) -> tuple[Array, Array]:
+    """The `Status` of a flow, as its solver ended, if its losses are finite until then; why not."""
     valid = jnp.all(jnp.isfinite(objective) | (solution.event_occurred & ~known))
     well = jnp.where(solution.event_occurred, int(Status.CONVERGED), solution.status)
-    return jnp.where(valid, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)
+    status = jnp.where(valid, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)
+    is_solved = solution.reason == int(Reason.NONE)
+    reason = jnp.where(is_solved & ~valid, int(Reason.NOT_FINITE), solution.reason)
+    return status, reason.astype(jnp.int8)

@@ -14,13 +14,21 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Hyper, InputError, Params, Problem
 from jaxattn.core.part_rates import scaled_by_part
+from jaxattn.core.programs import depends_on_first
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.undeclared import draws, undeclared_key
 from jaxattn.training.optimisers import Optimiser
 
-__all__ = ["checked_limit", "refuse_noise", "refuse_state", "refuse_undeclared_key", "run_context"]
+__all__ = [
+    "changes_in_time",
+    "checked_limit",
+    "refuse_noise",
+    "refuse_state",
+    "refuse_undeclared_key",
+    "run_context",
+]
 
 
 def checked_limit(
@@ -84,10 +92,25 @@ def refuse_undeclared_key(
     """
 
     def loss(key: Array, params: Params, hyper: Hyper, batch: Any) -> Array:
-        return problem.loss(params, batch, hyper, hyper["learning_rate"], key, state)[0]
+        time = jnp.zeros((), problem.precision)
+        return problem.loss(params, batch, hyper, time, key, state)[0]
 
     if not problem.stochastic and draws(loss, params, hyper, batch):
         raise InputError(undeclared_key(f"problem {problem.name!r}, loss"))
+
+
+def changes_in_time(
+    problem: Problem, params: Params, hyper: Hyper, batch: Any, state: PyTree
+) -> bool:
+    """Whether the loss depends on the time, as a hybrid's does."""
+    if problem.discontinuities(hyper).size:
+        return True
+
+    def loss(time: Array, params: Params, hyper: Hyper, batch: Any) -> Array:
+        return problem.loss(params, batch, hyper, time, None, state)[0]
+
+    time = jax.ShapeDtypeStruct((), jnp.dtype(problem.precision))
+    return depends_on_first(loss, time, params, hyper, batch)
 
 
 def run_context(

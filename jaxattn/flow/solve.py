@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import Params, Status
 from jaxattn.flow.events import Stop
 from jaxattn.flow.limits.base import Limit, LimitODE, RunContext
+from jaxattn.flow.rest import DEPTH, stays
 from jaxattn.flow.units import of_new_start, of_state
 from jaxattn.integrate import Solution, integrate, integrate_sde
 
@@ -29,6 +30,8 @@ class Tolerances(NamedTuple):
     max_steps: int
     log_time_unit: float | None
     until: Stop | None
+    rests: bool = False
+    """Whether a solution that has come to rest may end there and be held; see `flow.rest`."""
 
 
 def solve(
@@ -107,6 +110,8 @@ def _solve(
         jumps=jumps,
         save=lambda time, state, args: equation.read(time, state),
         until=_event_of(how.until, context, equation),
+        rest=stays(context, units, how.rtol, times[-1]) if how.rests else None,
+        rest_cost=2 * DEPTH,
         log_time_unit=how.log_time_unit,
         rtol=how.rtol,
         atol=how.atol,
@@ -134,4 +139,5 @@ def _joined(before: Solution, after: Solution, later: Array) -> Solution:
         time_reached=jnp.where(whole, after.time_reached, before.time_reached),
         stats=jax.tree.map(jnp.add, before.stats, after.stats),
         event_occurred=before.event_occurred | (whole & after.event_occurred),
+        reason=jnp.where(whole, after.reason, before.reason),
     )

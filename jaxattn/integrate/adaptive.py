@@ -9,6 +9,7 @@ import optimistix
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxattn.integrate.log_time import LogClock, by_the_clock
+from jaxattn.integrate.rest import Rest
 from jaxattn.integrate.solution import Function, only_where, time_at, value_at
 from jaxattn.integrate.solvers import Method
 from jaxattn.integrate.step_size import first_step, watched
@@ -25,6 +26,7 @@ class Span(NamedTuple):
     field: Function
     save: Function
     until: Function | None
+    rest: Rest | None
     saves: Float[Array, " save"]
     jumps: Float[Array, " jump"] | None
     """Strictly between the first save and the last, or infinite."""
@@ -41,13 +43,20 @@ class Span(NamedTuple):
 
 
 class Run(NamedTuple):
-    """How it went. `values` holds NaN where `written` does not."""
+    """How it went. `values` holds NaN where `written` does not.
+
+    Of a run that ended at rest, it holds what is saved of the value there, at all later saves.
+    """
 
     values: PyTree
     written: Bool[Array, " save"]
     end: Float[Array, ""]
     event_occurred: Bool[Array, ""]
     reached: Bool[Array, ""]
+    used_up: Bool[Array, ""]
+    """Whether it took all the steps that it might."""
+    not_finite: Bool[Array, ""]
+    """Whether the result of the last step that was tried is not finite."""
     stats: dict[str, Int[Array, ""]]
 
 
@@ -75,13 +84,16 @@ def span_between(
     save: Function | None,
     until: Function | None,
     clock: LogClock | None,
+    rest: Function | None = None,
+    rest_cost: int = 0,
 ) -> Span:
     """The span of the times t, never decreasing; a clock is read at them, and at the jumps."""
     save = value_at if save is None else save
     jumps = None if jumps is None or jnp.size(jumps) == 0 else jnp.asarray(jumps, times.dtype)
     if clock is None:
         jumps = None if jumps is None else _inside(jumps, times[0], times[-1])
-        return Span(field, save, until, times, jumps)
+        resting = Rest(rest, lambda time: time - times[0], rest_cost) if rest else None
+        return Span(field, save, until, resting, times, jumps)
     saves, readings = clock.at(times), None
     if jumps is not None:
         readings = _inside(clock.at(jumps), saves[0], saves[-1])
@@ -97,7 +109,9 @@ def span_between(
         return jax.tree.map(lambda speed: pace * speed, timed(reading, y, args))
 
     until = None if until is None else told(until)
-    return Span(paced, told(save), until, saves, readings)
+    elapsed = clock._replace(origin=jnp.zeros_like(clock.origin)).time
+    resting = Rest(told(rest), elapsed, rest_cost) if rest else None
+    return Span(paced, told(save), until, resting, saves, readings)
 
 
 def initial_step_size(span: Span, y0: PyTree, args: Any, controller: Any, method: Method) -> Array:
@@ -124,6 +138,7 @@ def run(
     subs = (
         diffrax.SubSaveAt(ts=span.saves, fn=span.save),
         diffrax.SubSaveAt(t1=True, fn=time_at),
+        *((diffrax.SubSaveAt(t1=True),) if span.rest else ()),
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(y0))
     solution = diffrax.diffeqsolve(
@@ -135,27 +150,46 @@ def run(
         y0=y0,
         args=args,
         saveat=diffrax.SaveAt(subs=subs, controller_state=True),
-        stepsize_controller=watched(controller, method.cost(size), method.fsal),
+        stepsize_controller=watched(controller, method.cost(size), method.fsal, span.rest),
         # Half the tracing of the default, which also prepares reverse mode.
         adjoint=diffrax.ForwardMode(),
         max_steps=max_steps,
         event=None if span.until is None else _event(span.until),
         throw=False,
     )
-    saved_at, (end,) = solution.ts
-    values, _ = solution.ys
+    saved_at, (end,), *_ = solution.ts
+    values, _, *held = solution.ys
     written = jnp.isfinite(saved_at)
     event_occurred = diffrax.is_event(solution.result)
-    _, evaluations, *_ = solution.controller_state
+    _, ended, *_ = solution.controller_state
+    values = only_where(written, values, jnp.nan)
+    if held:
+        values = _held(span, written | ~event_occurred, values, held[0], args)
+        written = written | event_occurred
     return Run(
-        values=only_where(written, values, jnp.nan),
+        values=values,
         written=written,
         end=end,
         event_occurred=event_occurred,
         reached=event_occurred | (diffrax.is_successful(solution.result) & (end == span.end)),
+        used_up=solution.result == diffrax.RESULTS.max_steps_reached,
+        not_finite=ended.not_finite,
         stats={
-            "gradients": evaluations,
+            "gradients": ended.evaluations,
             "steps": jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32),
             "rejected": jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32),
         },
     )
+
+
+def _held(
+    span: Span, written: Bool[Array, " save"], values: PyTree, last: PyTree, args: Any
+) -> PyTree:
+    """`values` where they are `written`, and what is saved of the `last` one elsewhere."""
+    last = jax.tree.map(lambda leaf: leaf[0], last)
+    later = jax.lax.map(lambda time: span.save(time, last, args), span.saves)
+
+    def either(value: Array, held: Array) -> Array:
+        return jnp.where(written.reshape(written.shape + (1,) * (value.ndim - 1)), value, held)
+
+    return jax.tree.map(either, values, later)

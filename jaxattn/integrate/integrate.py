@@ -19,6 +19,7 @@ from jaxattn.integrate.solution import (
     all_finite,
     checked_tolerance,
     only_where,
+    reason_of,
     status_of,
     value_at,
 )
@@ -38,6 +39,8 @@ def integrate(
     jumps: Float[ArrayLike, " jump"] | None = None,
     save: Function | None = None,
     until: Function | None = None,
+    rest: Function | None = None,
+    rest_cost: int = 0,
     log_time_unit: Float[ArrayLike, ""] | None = None,
     rtol: float | Array = 1e-8,
     atol: float | Array = 1e-10,
@@ -64,6 +67,12 @@ def integrate(
         until: ``until(t, y, args)``, a number of order one; the run ends where it rises through 0,
             found on the dense output by Newton's method, and `time_reached` is that time. One that
             is above 0 at the start has to fall first.
+        rest: ``rest(t, y, args)``, whether ``y`` will move by no more than its tolerance any more.
+            It is asked whenever the time since the start has doubled and ``y`` has moved by less
+            than `rtol` of its size and one unit meanwhile. Where it holds the run ends, and ``y``
+            is held to the last time: what is saved of it is there at all later saves. Not together
+            with `until`.
+        rest_cost: evaluations of the field that one answer of `rest` counts as.
         log_time_unit: solve in log time, ``s = log(1 + (t - times[0]) / log_time_unit)``, for spans
             of many decades: steps are even in t up to about `log_time_unit`, and in its logarithm
             from there. Everything here stays in t. Plain time unless told.
@@ -77,10 +86,10 @@ def integrate(
     Returns:
         The saved values and how the run ended: ``Status.DONE`` where the solver succeeded *and*
         reached ``times[-1]``, or the event, *and* every value saved until then is finite; else
-        ``Status.SOLVER_FAILED``. NaN or infinity in `y0` or `times`, decreasing times, a field that
-        gives NaN and a singularity end early in that way. `stats` counts every evaluation of the
-        field; for an implicit solver, at least two a stage and one a number of `y0` for the
-        Jacobian of every step, no more of which diffrax tells.
+        ``Status.SOLVER_FAILED``, and `reason` says why. NaN or infinity in `y0` or `times`,
+        decreasing times, a field that gives NaN and a singularity end early in that way. `stats`
+        counts every evaluation of the field; for an implicit solver, at least two a stage and one a
+        number of `y0` for the Jacobian of every step, no more of which diffrax tells.
 
     Raises:
         InputError: no such solver; no save time; `rtol` is a number that the dtype cannot reach.
@@ -109,9 +118,10 @@ def integrate(
 
     if units is not None:
         units = jax.tree.map(lambda unit: jnp.asarray(unit, dtype), units)
-        y0, field, save, until = _counted(units, y0, field, save, until)
+        y0, field, save = _counted(units, y0, field, save)
+        until, rest = (each and in_units(each, units) for each in (until, rest))
     controller = pi_control(rtol, atol)
-    span = span_between(field, saves, jumps, save, until, clock)
+    span = span_between(field, saves, jumps, save, until, clock, rest, rest_cost)
     done = run(
         span,
         y0,
@@ -127,23 +137,24 @@ def integrate(
     written = valid & done.written
     values = only_where(written, done.values, jnp.nan)
     due = only_where(~done.event_occurred | written, values, 0.0)
+    solved = valid & done.reached & all_finite(due)
     return Solution(
         values=values,
-        status=status_of(valid & done.reached & all_finite(due)),
+        status=status_of(solved),
         time_reached=jnp.where(valid, end, times[0]),
         stats={**done.stats, "gradients": done.stats["gradients"] + 2},  # two chose the first step
         event_occurred=valid & done.event_occurred,
+        reason=reason_of(solved, valid & done.used_up, ~valid | done.reached | done.not_finite),
     )
 
 
 def _counted(
-    units: PyTree, y0: PyTree, field: Function, save: Function | None, until: Function | None
-) -> tuple[PyTree, Function, Function, Function | None]:
-    """A problem with its value counted in units; what is saved and watched stays as it is."""
+    units: PyTree, y0: PyTree, field: Function, save: Function | None
+) -> tuple[PyTree, Function, Function]:
+    """A problem with its value counted in units; what is saved stays as it is."""
     speed = in_units(field, units)
     return (
         counted_in(units, y0),
         lambda t, y, args: counted_in(units, speed(t, y, args)),
         in_units(value_at if save is None else save, units),
-        None if until is None else in_units(until, units),
     )

@@ -14,6 +14,7 @@ from jaxattn.integrate.solution import (
     Solution,
     all_finite,
     only_where,
+    reason_of,
     status_of,
     time_at,
     value_at,
@@ -238,17 +239,22 @@ def integrate_sde(
         max_steps=max_steps,
         throw=False,
     )
-    saved_at, _ = solution.ts
-    values, (reached,) = solution.ys
+    (saved_at, _), (values, (reached,)) = solution.ts, solution.ys
     written = valid & jnp.isfinite(saved_at)
     values = only_where(written, values, jnp.nan)
     done = valid & diffrax.is_successful(solution.result) & (reached == end) & all_finite(values)
-    taken = jnp.asarray(solution.stats["num_accepted_steps"], jnp.int32)
-    rejected = jnp.asarray(solution.stats["num_rejected_steps"], jnp.int32)
+    counts = ("num_accepted_steps", "num_rejected_steps")
+    taken, rejected = (jnp.asarray(solution.stats[name], jnp.int32) for name in counts)
     return Solution(
         values=values,
         status=status_of(done),
         time_reached=jnp.where(valid, reached, times[0]),
         stats={"gradients": 6 * (taken + rejected), "steps": taken, "rejected": rejected},
         event_occurred=jnp.asarray(False),
+        reason=_reason(valid, done, solution.result),
     )
+
+
+def _reason(valid: Array, done: Array, result: diffrax.RESULTS) -> Array:
+    used_up = valid & (result == diffrax.RESULTS.max_steps_reached)
+    return reason_of(done, used_up, not_finite=~used_up)

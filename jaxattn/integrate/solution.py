@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.reasons import Reason
 
 __all__ = [
     "Function",
@@ -17,6 +18,7 @@ __all__ = [
     "checked_tolerance",
     "least_tolerance",
     "only_where",
+    "reason_of",
     "status_of",
     "time_at",
     "value_at",
@@ -30,8 +32,8 @@ class Solution(NamedTuple):
     """A solved initial value problem.
 
     `values` holds NaN in place of what was not reached. `event_occurred` says whether the run ended
-    at the event it was to run until. `stats` counts ``gradients`` (evaluations of the field),
-    ``steps`` (accepted) and ``rejected``.
+    at the event it was to run until, or at rest. `stats` counts ``gradients`` (evaluations of the
+    field), ``steps`` (accepted) and ``rejected``. `reason` is a `Reason`: why it was not solved.
     """
 
     values: PyTree[Shaped[Array, "save ..."]]
@@ -39,6 +41,7 @@ class Solution(NamedTuple):
     time_reached: Float[Array, ""]
     stats: dict[str, Int[Array, ""]]
     event_occurred: Bool[Array, ""]
+    reason: Int[Array, ""]
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:
@@ -59,6 +62,15 @@ def only_where(mask: Bool[Array, " save"], tree: PyTree, otherwise: float) -> Py
 def status_of(done: Bool[Array, ""]) -> Int[Array, ""]:
     """``Status.DONE``, or that the solver failed."""
     return jnp.where(done, int(Status.DONE), int(Status.SOLVER_FAILED)).astype(jnp.int32)
+
+
+def reason_of(
+    done: Bool[Array, ""], used_up: Bool[Array, ""], not_finite: Bool[Array, ""]
+) -> Int[Array, ""]:
+    """The `Reason` of a run, from what was seen of it."""
+    failed = jnp.where(not_finite, int(Reason.NOT_FINITE), int(Reason.STEP_SIZE_UNDERFLOW))
+    failed = jnp.where(used_up, int(Reason.STEPS_USED_UP), failed)
+    return jnp.where(done, int(Reason.NONE), failed).astype(jnp.int8)
 
 
 def value_at(t: Any, y: PyTree, args: Any) -> PyTree:

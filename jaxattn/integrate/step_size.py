@@ -1,15 +1,24 @@
 """How long a step is: the first one, the next one, and when to give up."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxattn.integrate.solution import Function
+from jaxattn.integrate.rest import Rest
+from jaxattn.integrate.solution import Function, all_finite
 
-__all__ = ["first_step", "pi_control", "watched"]
+__all__ = ["Ended", "first_step", "pi_control", "watched"]
+
+
+class Ended(NamedTuple):
+    """What the final state of a `watched` controller tells of a run."""
+
+    evaluations: Int[Array, ""]
+    not_finite: Bool[Array, ""]
+    """Whether the result of the last step that was tried is not finite."""
 
 
 def _smallest_step(time: Array, span: Array) -> Array:
@@ -60,14 +69,16 @@ def first_step(
 class _Watched(diffrax.AbstractAdaptiveStepSizeController):
     """A step size controller that also counts field evaluations and gives up when stuck.
 
-    diffrax itself shrinks a step whose error is NaN until the step limit, however far that is,
-    and turns an infinite trial value into a NaN step size.
+    It ends a run that is at rest, too, where that is asked for. diffrax itself shrinks a step
+    whose error is NaN until the step limit, however far that is, and turns an infinite trial value
+    into a NaN step size.
     """
 
     controller: diffrax.AbstractAdaptiveStepSizeController
     cost: int
     """Field evaluations of one step, the first stage left out when it is handed on (FSAL)."""
     fsal: bool
+    rest: Rest | None
 
     @property
     def rtol(self) -> Any:
@@ -82,19 +93,21 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         return self.controller.norm
 
     def wrap(self, direction: Any) -> "_Watched":
-        return _Watched(self.controller.wrap(direction), self.cost, self.fsal)
+        return _Watched(self.controller.wrap(direction), self.cost, self.fsal, self.rest)
 
-    def init(self, terms: Any, t0: Any, t1: Any, *rest: Any) -> tuple[Any, Any]:
-        end, inner = self.controller.init(terms, t0, t1, *rest)
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Any, *more: Any) -> tuple[Any, Any]:
+        end, inner = self.controller.init(terms, t0, t1, y0, *more)
         # The first stage has to be evaluated.
         fresh = jnp.asarray(self.fsal)
-        return end, (inner, jnp.asarray(0, jnp.int32), fresh, t1 - t0)
+        memory = None if self.rest is None else self.rest.begin(y0, t0)
+        ended = Ended(jnp.asarray(0, jnp.int32), jnp.asarray(False))
+        return end, (inner, ended, fresh, t1 - t0, memory)
 
     def adapt_step_size(
         self, start: Any, end: Any, before: Any, after: Any, args: Any, error: Any, order: Any,
         state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:  # fmt: skip
-        inner, evaluations, fresh, span = state
+        inner, ended, fresh, span, memory = state
         keep, next_start, next_end, jumped, inner, result = self.controller.adapt_step_size(
             start, end, before, after, args, error, order, inner
         )
@@ -102,9 +115,14 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
         # Written so that a NaN counts as stuck.
         stuck = ~keep & ~(end - start > _smallest_step(start, span))
         result = diffrax.RESULTS.where(stuck, diffrax.RESULTS.dt_min_reached, result)
-        evaluations = evaluations + self.cost + fresh
+        evaluations = ended.evaluations + self.cost + fresh
         fresh = jnp.where(keep, jnp.logical_and(jumped, self.fsal), fresh)
-        state = inner, evaluations, fresh, span
+        if self.rest is not None:
+            looks = memory.looks
+            rests, memory = self.rest.look(end, after, args, keep, self.controller, memory)
+            result = diffrax.RESULTS.where(rests, diffrax.RESULTS.event_occurred, result)
+            evaluations = evaluations + self.rest.cost * (memory.looks - looks)
+        state = inner, Ended(evaluations, ~all_finite(after)), fresh, span, memory
         return keep, next_start, next_end, jumped, state, result
 
 
@@ -114,9 +132,12 @@ def pi_control(rtol: Any, atol: Any) -> diffrax.PIDController:
     return diffrax.PIDController(rtol=rtol, atol=atol, pcoeff=0.3, icoeff=0.4)
 
 
-def watched(controller: Any, cost: int, fsal: bool) -> diffrax.AbstractAdaptiveStepSizeController:
+def watched(
+    controller: Any, cost: int, fsal: bool, rest: Rest | None = None
+) -> diffrax.AbstractAdaptiveStepSizeController:
     """A controller that also counts field evaluations, and gives up when stuck.
 
-    The count is the second entry of its final state.
+    With `rest` it ends a run that is at rest, as an event. What it tells is in `Ended`, the second
+    entry of its final state.
     """
-    return _Watched(controller, cost, fsal)
+    return _Watched(controller, cost, fsal, rest)

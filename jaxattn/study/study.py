@@ -20,6 +20,7 @@ from jaxattn.flow.solver import Solver
 from jaxattn.integrate.solvers import method_of
 from jaxattn.probes.parameters import refuse_unknown_leaves
 from jaxattn.problems.minibatches import Order
+from jaxattn.study.alone import refuse_beside_times
 from jaxattn.study.answerable import refuse_unanswerable
 from jaxattn.study.axes import Axis
 from jaxattn.study.dependence import (
@@ -29,7 +30,6 @@ from jaxattn.study.dependence import (
     start_shapes,
     starts_at_random,
 )
-from jaxattn.study.alone import refuse_beside_times
 from jaxattn.study.fields import AUTO, OBJECTS
 from jaxattn.study.hypers import (
     declared_hypers,

@@ -6,6 +6,8 @@ rate, because it lasts as long as its slowest row.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
+from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -18,11 +20,14 @@ from jaxattn.training.schedules import ByShare
 
 __all__ = [
     "AtTimes",
+    "OwnTimes",
     "Saves",
+    "at_steps",
     "clock_of",
     "clocks",
     "last_step",
     "length_of",
+    "own_times",
     "refuse_schedule",
     "steps_of",
     "until_last_save",
@@ -50,8 +55,53 @@ class AtTimes(NamedTuple):
     at the same time as that one. 0: where the continuous limit ends."""
 
 
+class OwnTimes(NamedTuple):
+    """Saves of a limit that is solved alone, without training beside it; see `own_times`."""
+
+    times: tuple[float, ...]
+    """Increasing, from 0 on. The limit starts at 0, whatever the first one is."""
+
+
 Saves: TypeAlias = tuple[int, ...] | AtTimes
 """Steps, increasing from 0; or times."""
+
+
+def own_times(times: Any) -> OwnTimes:
+    """Saves at times that no training asks for.
+
+    Raises:
+        InputError: none of them, or they do not increase, or one is negative or no finite number.
+    """
+    try:
+        given = tuple(float(time) for time in times)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"times: got {times!r}, expected numbers from 0 on.") from error
+    if not given:
+        raise InputError("times: got none, expected at least one at which to look at the flow.")
+    wrong = [time for time in given if not (isfinite(time) and time >= 0)]
+    if wrong:
+        raise InputError(f"times: got {wrong[0]:g}, expected finite times from 0 on; drop it.")
+    for before, after in pairwise(given):
+        if not after > before:
+            raise InputError(
+                f"times: got {after:g} after {before:g}, expected times that increase; sort them "
+                "and keep each one once."
+            )
+    return OwnTimes(given)
+
+
+def at_steps(saves: Saves | OwnTimes) -> Saves:
+    """The saves of training: those that steps come to.
+
+    Raises:
+        InputError: they are times of a limit that is solved alone.
+    """
+    if isinstance(saves, OwnTimes):
+        raise InputError(
+            "train: got times of a flow alone, expected steps or times that steps come to; leave "
+            "times out, or ask for flows only."
+        )
+    return saves
 
 
 def last_step(saves: Saves) -> int:

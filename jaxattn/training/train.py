@@ -13,7 +13,9 @@ from jaxattn.probes.record import Keep, row_status
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import (
+    OwnTimes,
     Saves,
+    at_steps,
     last_step,
     refuse_schedule,
     steps_of,
@@ -28,7 +30,7 @@ __all__ = ["make_train", "work_of"]
 def make_train(
     problem: Problem,
     optimiser: Optimiser,
-    saves: Saves,
+    saves: Saves | OwnTimes,
     order: Order,
     keep_params: Keep = False,
     batch_metrics: BatchMetrics | None = None,
@@ -52,7 +54,11 @@ def make_train(
 
     The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
     schedule goes on, as the clock does.
+
+    Raises:
+        InputError: times of a limit alone, or a schedule that these saves do not allow.
     """
+    saves = at_steps(saves)
     refuse_schedule(saves, optimiser)
     loop = make_train_loop(
         problem, optimiser, saves, order, keep_params, batch_metrics, last_step(saves), probes

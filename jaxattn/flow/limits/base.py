@@ -93,6 +93,9 @@ class Limit(NamedTuple):
     """Kinds of minibatch order that it describes; empty: full batches alone; None: any, by their
     mean."""
     stochastic: bool = False
+    rests_with_flow: bool = False
+    """Whether it is at rest where gradient flow is: at every point without a gradient, and as near
+    to it as the gradient flow from there goes. Solved alone, it may then end early."""
     place: int = 1000
     """Where it stands in lists, small numbers first."""
 

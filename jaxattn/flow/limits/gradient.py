@@ -19,6 +19,7 @@ LIMIT = Limit(
     place=10,
     families=(),
     convergence_order=1,
+    rests_with_flow=True,
     equation=_equation,
     clock="the optimiser's own; the learning rate of each step, over 1 - momentum for heavy ball",
     source="Euler's method read backwards; heavy ball at fixed momentum: Kovachki and Stuart, "

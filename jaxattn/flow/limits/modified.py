@@ -45,6 +45,7 @@ LIMIT = Limit(
     place=20,
     families=("sgd", "momentum"),
     convergence_order=2,
+    rests_with_flow=True,
     equation=_modified,
     clock="eta times steps, of heavy ball eta / (1 - momentum) times steps; the momentum is held "
     "fixed as eta goes to 0",

@@ -36,6 +36,7 @@ LIMIT = Limit(
     place=30,
     families=("sgd",),
     convergence_order=3,
+    rests_with_flow=True,
     equation=_equation,
     clock="the learning rate eta: time is eta times steps",
     source="Hairer, Lubich and Wanner, Geometric Numerical Integration, IX.1",
