@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import (
-    Example,
     Hyper,
     InputError,
     Keys,
@@ -190,7 +189,7 @@ def _begin(
     optimiser: Optimiser,
     params: Params,
     hyper: Hyper,
-    batch: Example,
+    batch: Any,
     order: Order,
 ) -> tuple[PyTree, RunContext]:
     """The state of a loss that has none, and the run as limits see it."""

@@ -37,8 +37,9 @@ def coordinates_of(
         all_dynamics: of the result, training first.
 
     Returns:
-        ``step``, ``time`` and ``gradients`` of each save (of limits alone: ``time``), hyperparameters that depend on the run
-        and are on no axis (`HyperSpec.of_run`), ``natural_inference`` and ``learning_examples``.
+        ``step``, ``time`` and ``gradients`` of each save (of limits alone: ``time``),
+        hyperparameters that depend on the run and are on no axis (`HyperSpec.of_run`),
+        ``natural_inference`` and ``learning_examples``.
     """
     trained = [group for group in groups if group.dynamics == all_dynamics[0]]
     names = tuple(axis.name for axis in axes)

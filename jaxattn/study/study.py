@@ -155,7 +155,7 @@ class Study:
         return times.reshape(*next(iter(hypers.values())).shape, -1)
 
     def steps_at(self, hypers: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Step of each save, after the axes of `hypers`; where nothing is trained, there is none."""
+        """Step of each save, after the axes of `hypers`; there is none where nothing is trained."""
         saves = self.saves
         assert not isinstance(saves, OwnTimes)
         flat = {name: jnp.asarray(values.reshape(-1)) for name, values in hypers.items()}
@@ -224,7 +224,7 @@ class Study:
             if setting.metadata["kind"] is not OBJECTS
         }
         plain["flow_solver"] = name_of(settings.flow_solver)
-        trained = {
+        trained: dict[str, Any] = {
             "batch_size": self.order.batch_size,
             "order": self.order.kind,
             "saves": list(self.save_steps),
