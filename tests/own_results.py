@@ -78,6 +78,7 @@ def own_result(
             blocks[problem, "saxe"] = told[[*known, "objective", "status"]]
     spec = {
         **{"task": "own data", "model": "", "optimiser": "sgd", "schedule": "constant"},
+        **{"attention": "", "focus_level": 0.5, "fit_level": 90.0, "questions": []},
         **{"order": "shuffled", "batch_size": None, "vary": ["init"], "precision": "float64"},
         **{"paradigms": list(problems), "seeds": list(range(seeds)), "against": list(limits)},
         **{"steps": round(END / min(rates)), "hypers": {"learning_rate": list(rates)}},

@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from jaxattn.analysis.measures import declared_in, labels_of, spec_in, title_of
-from jaxattn.analysis.subject import solved_dynamics
+from jaxattn.analysis.subject import solved_dynamics, unspoken_axes
 from jaxattn.analysis.summary import summary
 from jaxattn.analysis.wording import (
     Finding,
@@ -35,7 +35,7 @@ def end_findings(ds: xr.Dataset) -> list[Finding]:
     seen = table.groupby("measure")["split"].transform(lambda of: (of == "test").any())
     table = table[~seen | (table["split"] == "test")]
     swept = list(table.columns[2 : list(table.columns).index("split")])
-    said = []
+    said, unspoken = [], unspoken_axes(ds)
     for name in scalars:
         lines = table[table["measure"] == name]
         for place, group in lines.groupby([*swept, "split"], sort=False):
@@ -44,7 +44,8 @@ def end_findings(ds: xr.Dataset) -> list[Finding]:
                 unit = "" if spec.unit == "1" else f" [{spec.unit}]"
                 split = f", {place[-1]}" if _is_split(ds, name) else ""
                 text = f"{capital(title_of(spec))}{unit} at the end{split}: {'; '.join(each)}."
-                at = setting_words(dict(zip(swept, place, strict=False)))
+                where = dict(zip(swept, place, strict=False))
+                at = setting_words({k: of for k, of in where.items() if k not in unspoken})
                 said.append(Finding(at, name, text))
     return said
 

@@ -6,7 +6,14 @@ import xarray as xr
 from jaxattn.flow import LIMITS
 from jaxattn.results.dataset import spec_of
 
-__all__ = ["is_of_attention", "is_trained", "problem_word", "solved_dynamics", "theories_in"]
+__all__ = [
+    "is_of_attention",
+    "is_trained",
+    "problem_word",
+    "solved_dynamics",
+    "theories_in",
+    "unspoken_axes",
+]
 
 
 def is_of_attention(ds: xr.Dataset) -> bool:
@@ -38,6 +45,13 @@ def solved_dynamics(ds: xr.Dataset) -> str:
     """
     run = [name for name in _dynamics(ds) if name not in ("theory", *theories_in(ds))]
     return "train" if "train" in run else next(iter(run), "")
+
+
+def unspoken_axes(ds: xr.Dataset) -> set[str]:
+    """Swept axes that nothing depends on: the one rate of a gradient flow without training."""
+    run = set(_dynamics(ds)) - {"theory", *theories_in(ds)}
+    one = np.size(ds["learning_rate"].values) == 1 if "learning_rate" in ds.coords else False
+    return {"learning_rate"} if one and run == {"flow"} and not is_of_attention(ds) else set()
 
 
 def _dynamics(ds: xr.Dataset) -> list[str]:

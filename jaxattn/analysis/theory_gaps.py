@@ -10,7 +10,7 @@ import xarray as xr
 from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.measures import declared_in, further_axes, measures_in, spec_in, title_of
 from jaxattn.analysis.places import places
-from jaxattn.analysis.subject import solved_dynamics, theories_in
+from jaxattn.analysis.subject import solved_dynamics, theories_in, unspoken_axes
 from jaxattn.analysis.wording import (
     Finding,
     capital,
@@ -105,7 +105,7 @@ def theory_findings(ds: xr.Dataset, table: pd.DataFrame | None = None) -> list[F
         return []
     table = table[table["split"].isna() | (table["split"] == _told_split(table))]
     swept = list(table.columns[3 : list(table.columns).index("split")])
-    said = []
+    said, unspoken = [], unspoken_axes(ds)
     for (theory, measure, *place), group in table.groupby(
         ["theory", "measure", *swept], sort=False
     ):
@@ -120,7 +120,8 @@ def theory_findings(ds: xr.Dataset, table: pd.DataFrame | None = None) -> list[F
         scale = number_words(float(group["scale"].max()))
         text = f"{run} differs from the theory {theory} in {title} by at most {listed(each)}; "
         text += f"the theory goes up to {scale}, medians over {_seeds_words(group['seeds'])}."
-        at = setting_words(dict(zip(swept, place, strict=True)))
+        where = dict(zip(swept, place, strict=True))
+        at = setting_words({k: of for k, of in where.items() if k not in unspoken})
         said.append(Finding(at, str(measure), capital(text)))
     return said
 

@@ -26,7 +26,7 @@ def _flags_of_settings() -> type:
     for setting in fields(Settings):
         if setting.name not in _FLAGS_OF_THEIR_OWN and setting.metadata["kind"] is not OBJECTS:
             kind, default = setting.metadata["kind"].flag, setting.default
-            if kind == tuple[str, ...]:
+            if kind in (tuple[str, ...], tuple[float, ...]):
                 default = default or ()
             words = tyro.conf.arg(
                 help=setting.metadata["help"], metavar=setting.metadata["kind"].metavar

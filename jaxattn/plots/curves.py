@@ -6,14 +6,13 @@ from typing import Any
 import xarray as xr
 from matplotlib.axes import Axes
 
-from jaxattn.core.lookup import resolve
 from jaxattn.plots.canvas import new_axes
 from jaxattn.plots.dynamics_lines import Request, draw_request
 from jaxattn.plots.finished_rows import curves as curves_of
 from jaxattn.plots.finished_rows import left_out, seeds_words, unknown_words
 from jaxattn.plots.frame import finish_axes
 from jaxattn.plots.lines import BAND_WORDS, Line, draw_lines, mark_switch
-from jaxattn.plots.selection import AXES, choose
+from jaxattn.plots.selection import choose
 
 __all__ = ["accuracy", "curves", "focus", "learning"]
 
@@ -51,7 +50,7 @@ def learning(
     ds: xr.Dataset,
     ax: Axes | None = None,
     measure: str = "objective",
-    axis: str = "step",
+    axis: str | None = None,
     split: str | None = None,
     learning_rate: float | None = None,
     paradigms: Sequence[str] | None = None,
@@ -59,13 +58,14 @@ def learning(
 ) -> Axes:
     """Any measure against training: the median, and the band from 10 to 90 %, over seeds.
 
-    A thin vertical line is where the hybrid switches. `curves` draws limits and theories beside.
+    A thin vertical line is where the hybrid switches. `curves` draws limits and theories beside. Of
+    problems without training it is the flow's.
 
     Args:
         ds: a result.
         ax: where to draw; by default on a new figure.
         measure: a variable of the result with one value a seed and save.
-        axis: step, time or gradients.
+        axis: step, time or gradients; by default step, or time where nothing was trained.
         split: by default test where there is one.
         learning_rate: one of the result's; by default the largest at which training of every
             paradigm has a finished seed.
@@ -75,9 +75,9 @@ def learning(
     Raises:
         InputError: a name or a learning rate that the result does not have.
     """
-    resolve("axis", dict.fromkeys(AXES), axis)
     setting = choose(ds, learning_rate, paradigms, split, inference)
-    drawn = [curves_of(setting, measure, name) for name in setting.paradigms]
+    axis = setting.axis(axis)
+    drawn = [curves_of(setting, measure, name, setting.run) for name in setting.paradigms]
     names, by_own_rules = setting.names(measure), setting.by_own_rules(measure)
     ax = new_axes() if ax is None else ax
     x = setting.along(axis)

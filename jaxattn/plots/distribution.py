@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from jaxattn.analysis.limit_wording import limit_words
 from jaxattn.analysis.measures import spec_in, title_of, watched_in
 from jaxattn.analysis.wording import capital
 from jaxattn.plots.canvas import new_axes
@@ -31,7 +32,7 @@ def distribution(
     ds: xr.Dataset,
     ax: Axes | None = None,
     measure: str = "accuracy",
-    axis: str = "step",
+    axis: str | None = None,
     at: float | None = None,
     split: str | None = None,
     learning_rate: float | None = None,
@@ -48,7 +49,8 @@ def distribution(
         ds: a result.
         ax: where to draw; by default on a new figure.
         measure: a variable of the result with one value a seed and save, or one a seed.
-        axis: step, time or gradients: what `at` is a value of.
+        axis: step, time or gradients: what `at` is a value of; by default as for
+            `jaxattn.plots.learning`.
         at: which save; by default the last.
         split: by default test where there is one.
         learning_rate: as for `jaxattn.plots.learning`.
@@ -64,7 +66,7 @@ def distribution(
         known_always = setting.ds[measure].expand_dims(save=setting.ds.sizes["save"])
         setting = setting._replace(ds=setting.ds.assign({measure: known_always}))
     here = moment(setting, axis, at)
-    drawn = [curves(setting, measure, name) for name in setting.paradigms]
+    drawn = [curves(setting, measure, name, setting.run) for name in setting.paradigms]
     ax = new_axes() if ax is None else ax
     for place, curve in enumerate(drawn):
         values = curve.values[:, here.save]
@@ -147,11 +149,15 @@ def _drawings(story: Story) -> Iterator[Drawing]:
         yield story.drawing(
             f"distribution_{measure}",
             f"{what}, seed by seed",
-            f"{what} of every seed at the end of training, a point each, and a box of their "
-            f"quartiles with whiskers from 10 to 90 %; {story.where}, {story.over}. "
+            f"{what} of every seed at the end of {_run_words(story)}, a point each, and a box of "
+            f"their quartiles with whiskers from 10 to 90 %; {story.where}, {story.over}. "
             f"Medians, with lowest and highest: {spread}{unit}.",
             partial(distribution, measure=measure),
         )
+
+
+def _run_words(story: Story) -> str:
+    return "training" if story.run == "train" else limit_words(story.run)
 
 
 def _range_words(curve: Curves, form: str) -> str:
@@ -159,4 +165,4 @@ def _range_words(curve: Curves, form: str) -> str:
     return f"{median:{form}} ({low:{form}} to {high:{form}})"
 
 
-DRAWINGS = (Entry(100, _drawings),)
+DRAWINGS = (Entry(100, _drawings, dynamics=""),)

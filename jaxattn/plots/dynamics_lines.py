@@ -25,7 +25,7 @@ from jaxattn.plots.lines import (
     spans_decades,
 )
 from jaxattn.plots.places import Place, places_of
-from jaxattn.plots.selection import AXES, Setting, as_result, names_of
+from jaxattn.plots.selection import Setting, as_result, names_of
 from jaxattn.plots.style import palette
 
 __all__ = ["LOGS", "Request", "draw_request", "dynamics_words"]
@@ -128,11 +128,8 @@ def _curves(places: Sequence[Place], measure: str, dynamics: str) -> Iterator[_D
 
 
 def _axis_of(setting: Setting, wanted: str | None, dynamics: Sequence[str]) -> str:
-    present = [name for name in AXES if name in setting.ds.coords]
-    if wanted is None:
-        return "step" if "train" in dynamics and "step" in present else "time"
-    resolve("axis", dict.fromkeys(present), wanted)
-    return wanted
+    is_bare = wanted is None and "train" not in dynamics
+    return setting.axis("time" if is_bare else wanted)
 
 
 def _lines(

@@ -117,11 +117,18 @@ def _numbered(values: xr.DataArray, name: str) -> xr.DataArray:
 
 
 def _singular_values(matrices: Float[np.ndarray, "*row m n"]) -> Float[np.ndarray, "*row k"]:
-    """The largest `FEW` of each matrix; NaN where a matrix is not all numbers."""
-    known = np.isfinite(matrices).all((-2, -1))
-    values = np.linalg.svd(np.where(known[..., None, None], matrices, 0.0), compute_uv=False)
+    """The largest `FEW` of each matrix; NaN where it has no numbers.
+
+    A problem with less of it than others has NaN in the rest, and 0 there changes no singular
+    value.
+    """
+    there = ~np.isnan(matrices)
+    known = there.any((-2, -1)) & ~np.isinf(matrices).any((-2, -1))
+    filled = np.where(there & known[..., None, None], matrices, 0.0)
+    values = np.linalg.svd(filled, compute_uv=False)
     return np.where(known[..., None], values, np.nan)[..., :FEW]
 
 
 def _norm(ds: xr.Dataset, variable: str) -> xr.DataArray:
-    return (ds[variable] ** 2).sum(further_axes(ds, variable), skipna=False) ** 0.5
+    own = further_axes(ds, variable)
+    return (ds[variable] ** 2).sum(own, min_count=1) ** 0.5 if own else abs(ds[variable])

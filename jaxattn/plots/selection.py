@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from jaxattn.analysis.measures import spec_in, title_of
-from jaxattn.analysis.subject import is_of_attention, problem_word
+from jaxattn.analysis.subject import is_of_attention, problem_word, solved_dynamics, unspoken_axes
 from jaxattn.analysis.wording import setting_words
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.core.lookup import resolve
@@ -62,6 +62,23 @@ class Setting(NamedTuple):
             if is_of_attention(self.ds)
             else style_among(names.index(paradigm))
         )
+
+    @property
+    def run(self) -> str:
+        """The dynamics that figures of one alone show: training, or a flow of problems alone."""
+        return "train" if is_of_attention(self.ds) else solved_dynamics(self.ds) or "train"
+
+    def axis(self, wanted: str | None) -> str:
+        """An axis along the saves; by default step, or time where nothing was trained.
+
+        Raises:
+            InputError: not one that the result has.
+        """
+        present = [name for name in AXES if name in self.ds.coords]
+        if wanted is None:
+            return "step" if "step" in present else "time"
+        resolve("axis", dict.fromkeys(present), wanted)
+        return wanted
 
     def along(self, axis: str, paradigm: str = "", dynamics: str = "train") -> np.ndarray:
         """Steps, times or gradients of the saves, ``[save]``."""
@@ -165,7 +182,8 @@ def choose(
     listed = (name for name, value in (spec.get("hypers") or {}).items() if isinstance(value, list))
     # Scalars that were axes of the run, also those that were selected before this.
     named = dict.fromkeys(["learning_rate", *swept, *listed, *(spec.get("axes") or {})])
-    at = {name: ds[name].item() for name in named if name in ds.coords and ds[name].ndim == 0}
+    told = [name for name in named if name in ds.coords and name not in unspoken_axes(ds)]
+    at = {name: ds[name].item() for name in told if ds[name].ndim == 0}
     splits = names_of(ds, "split")
     if split is not None:
         resolve("split", dict.fromkeys(splits), split)
@@ -257,13 +275,13 @@ def name_paradigms(ax: Axes, setting: Setting, measure: str) -> None:
     ax.set_xlabel(f"{word} (how it answers)" if own else word, fontsize=TEXT)
 
 
-def moment(setting: Setting, axis: str = "step", at: float | None = None) -> Moment:
-    """The save at `at` on an axis of `AXES`; by default the last.
+def moment(setting: Setting, axis: str | None = None, at: float | None = None) -> Moment:
+    """The save at `at` on an axis of `Setting.axis`; by default the last.
 
     Raises:
         InputError: no such axis, or nothing was saved there.
     """
-    resolve("axis", dict.fromkeys(AXES), axis)
+    axis = setting.axis(axis)
     saved = setting.ds[axis].values
     if at is None:
         return Moment(saved.size - 1, f"at the end, {axis} {saved[-1]:g}")

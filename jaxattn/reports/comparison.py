@@ -22,6 +22,7 @@ from jaxattn.analysis.subject import (
     problem_word,
     solved_dynamics,
     theories_in,
+    unspoken_axes,
 )
 from jaxattn.analysis.wording import capital, listed
 from jaxattn.core.contracts import InputError
@@ -50,6 +51,9 @@ _FIRST = ("overview", "answers")
 
 _FIRST_CURVES = 2
 """Curves with which the page of problems of one's own begins: the objective, and one more."""
+
+_OF_ATTENTION = ("attention", "focus_level", "fit_level")
+"""Settings that problems of one's own have no use for."""
 
 _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
@@ -133,10 +137,14 @@ def _page(
         sentences_or("Failures", failures, "No run failed."),
     ]
     title = f"{spec.get('task') or 'A comparison'}: {names}{'' if is_own else ' attention'}"
-    asked = {
-        "problems" if is_own and name == "paradigms" else name: of for name, of in spec.items()
-    }
+    asked = _asked_of_problems(spec) if is_own else spec
     return page_of(title, _lead(ds, spec), sections, asked, ds, run, cites_paper=not is_own)
+
+
+def _asked_of_problems(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for of problems of one's own, without what only attention has."""
+    said = {name: of for name, of in spec.items() if name not in _OF_ATTENTION}
+    return {"problems" if name == "paradigms" else name: of for name, of in said.items()}
 
 
 def _first_curves(ds: xr.Dataset, figures: Mapping[str, Figure]) -> list[str]:
@@ -149,7 +157,11 @@ def _lead(ds: xr.Dataset, spec: Mapping[str, Any]) -> str:
     run, word = solved_dynamics(ds), problem_word(ds)
     rows = int((ds["status"].sel(dynamics=run) >= 0).sum()) if run else 0
     counts = {str(dim): ds.sizes[dim] for dim in ds["status"].dims if dim != "dynamics"}
-    counts = {word if dim == "paradigm" else dim: count for dim, count in counts.items()}
+    counts = {
+        word if dim == "paradigm" else dim: count
+        for dim, count in counts.items()
+        if dim not in unspoken_axes(ds)
+    }
     what = "training runs" if run == "train" else f"runs of {limit_words(run)}"
     what = what.replace("runs", "run") if rows == 1 and word == "problem" else what
     words = [f"{rows} {what}: {grid_words(counts)}"]

@@ -9,6 +9,8 @@ from jaxattn.analysis.ends import with_splits
 from jaxattn.analysis.limit_departures import departure_records
 from jaxattn.analysis.limit_gaps import order_records
 from jaxattn.analysis.measures import (
+    FEW,
+    declared_in,
     further_axes,
     heading_of,
     in_columns,
@@ -83,10 +85,12 @@ def _of_all_dynamics(ds: xr.Dataset) -> Table:
         numbers = [_band(by_measure, name, is_bare) for name in headings]
         rows.append([*map(cell, place), cell(int(group["seeds"].max())), *numbers])
     words = (_column(name, ds) for name in at)
+    left = [name for name in declared_in(ds) if labels_of(ds, name) > FEW]
+    more = f" Too many numbers for columns: {', '.join(left)}; select some to draw." if left else ""
     return Table(
         "At the end",
         "Median and, in brackets, 10 to 90 % band over the seeds that finished; columns sort by "
-        "the median.",
+        f"the median.{more}",
         [*words, "seeds", *headings.values()],
         rows,
     )

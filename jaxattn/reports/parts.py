@@ -138,7 +138,7 @@ def _how_it_ran(
 ) -> Iterator[tuple[str, str]]:
     """What was asked for, how many runs finished, and on what, each with its name."""
     for name, value in settings.items():
-        if value is not None and value != {}:
+        if value is not None and value not in ({}, [], ""):
             yield name.replace("_", " "), format_value(value)
     yield (
         "runs that finished",

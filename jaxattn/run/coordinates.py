@@ -21,6 +21,7 @@ _WORDS = {
         "units": "time",
         "long_name": "time: the optimiser's clock, shared with its flow",
     },
+    "time alone": {"units": "time", "long_name": "time"},
     "natural_inference": {"long_name": "inference rule that goes with the paradigm"},
     "learning_examples": {"long_name": "examples learnt from"},
 }
@@ -67,12 +68,13 @@ def coordinates_of(
         ),
     )
     coords: dict[str, Any] = {}
-    if not alone:
+    always: dict[str, Any] = {} if alone is None else {"always": None}
+    if alone is None:
         steps = spread(trained, lambda group: group.study.steps_at(hypers[group.number]), *saves)
         at, whole, words = kept("step", steps, always=None)
         coords["step"] = at, whole.astype(np.int64), words
         coords["gradients"] = kept("gradients", batch[..., None] * steps, always=None)
-    coords["time"] = kept("time", clock, **({"always": None} if alone else {}))
+    coords["time"] = kept("time" if alone is None else "time alone", clock, **always)
     swept = {name for axis in axes for name in axis.names}
     for name, spec in {one.name: one for g in trained for one in g.problem.hypers}.items():
         if spec.of_run is not None and name not in swept:

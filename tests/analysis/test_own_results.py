@@ -19,7 +19,13 @@ from jaxattn.analysis.edge_of_stability import edge_saves
 from jaxattn.analysis.limit_gaps import limits_in
 from jaxattn.analysis.measures import declared_in, parameters_in, spec_in
 from jaxattn.analysis.paired_differences import differences
-from jaxattn.analysis.subject import is_of_attention, problem_word, solved_dynamics, theories_in
+from jaxattn.analysis.subject import (
+    is_of_attention,
+    problem_word,
+    solved_dynamics,
+    theories_in,
+    unspoken_axes,
+)
 from jaxattn.analysis.theory_gaps import theory_gaps
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError, Status
@@ -171,6 +177,17 @@ def test_a_theory_of_attention_is_held_against_what_it_tells_each_paradigm_as_it
     assert set(times["dynamics"]) == {"train"}
     drawn = [one.name for one in plots.gallery(ds)]
     assert {"curves_objective", "curves_accuracy"} <= set(drawn)
+
+
+def test_the_rate_of_a_gradient_flow_without_training_is_not_spoken_of() -> None:
+    ds, beside = own_flows(), own_result(("deep",), (0.1,))
+    assert unspoken_axes(ds) == {"learning_rate"}
+    assert {each.setting for each in jaxattn.findings(ds)} == {""}
+    assert "learning rate" not in plots.curves(ds).get_title(loc="left")
+    # It sets the steps of training, and the modified flow depends on it.
+    for one in (beside, beside.sel(dynamics=["flow", "modified"])):
+        assert unspoken_axes(one) == set()
+    assert unspoken_axes(own_result().sel(dynamics=["flow"])) == set()
 
 
 def test_theories_have_no_positions_and_are_no_limits() -> None:

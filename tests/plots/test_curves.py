@@ -83,6 +83,35 @@ def test_training_alone_is_named_by_its_problems_and_a_flow_alone_is_full() -> N
     assert [dashes(line) for line in known(ax)] == [None, None]
 
 
+def test_other_figures_of_a_flow_alone_are_of_the_flow_against_its_times() -> None:
+    ds = own_flows(("a", "b"))
+    ax = plots.learning(ds, measure="error")
+    assert ax.get_xlabel() == "time"
+    values = ds["error"].sel(paradigm="b", dynamics="flow", split="train").squeeze()
+    np.testing.assert_allclose(known(ax)[1].get_ydata(), values.median("seed"), rtol=1e-12)
+    points = plots.distribution(ds, measure="error")
+    assert points.get_xlabel() == "problem"
+    np.testing.assert_array_equal(
+        points.lines[0].get_ydata(), ds["error"].isel(save=-1)[0, 0, 0, :, 0]
+    )
+    assert "at the end, time 1e+12" in said(points)
+    with pytest.raises(InputError, match="unknown axis: got 'step', expected one of time"):
+        plots.distribution(ds, measure="error", axis="step", at=3.0)
+    assert "distribution_overlap" in [one.name for one in plots.gallery(ds)]
+
+
+def test_figures_of_limits_leave_theories_out(own: xr.Dataset) -> None:
+    orders = legend(plots.orders(own))
+    assert [words.split(":")[0] for words in orders[:4]] == [
+        *("shallow, flow", "deep, flow", "shallow, modified", "deep, modified")
+    ]
+    assert len(plots.distances(own).axes) == 4
+    with pytest.raises(InputError, match="unknown limit: got 'saxe'"):
+        plots.distance(own, limit="saxe")
+    with pytest.raises(InputError, match="without continuous limits"):
+        plots.distance(own_flows())
+
+
 def test_what_a_theory_does_not_tell_is_not_in_the_legend(own: xr.Dataset) -> None:
     assert "theory: saxe" not in legend(plots.curves(own, "overlap"))
     assert "theory: saxe" in legend(plots.curves(own, "error"))
@@ -254,6 +283,18 @@ def test_rows_without_numbers_have_no_singular_values(one: xr.Dataset) -> None:
     ax = plots.parameters(lost, "W", dynamics="train")
     assert np.isfinite(known(ax)[0].get_ydata()).all()
     assert "2 seeds; left out 3 of 9 runs: 3 diverged" in said(ax)
+
+
+def test_a_problem_with_less_of_a_parameter_than_others_is_drawn_by_what_it_has() -> None:
+    ds = own_result(limits=(), theory=False)
+    # The columns of the matrix are its modes.
+    ds["params.W"].loc[{"paradigm": "shallow", "W_1": 2}] = np.nan
+    ends = {line.get_label(): line.get_ydata()[-1] for line in known(plots.parameters(ds, "W"))}
+    shallow = [ends[f"shallow, value {place}"] for place in (1, 2, 3)]
+    np.testing.assert_allclose(shallow, [3, 2, 0], atol=1e-3)
+    norms = {line.get_label(): line.get_ydata()[-1] for line in known(plots.parameters(ds))}
+    np.testing.assert_allclose(norms["shallow, W"], np.hypot(3, 2), atol=1e-3)
+    assert len(known(plots.parameters(ds, "W", show="entries", W_0=0))) == 5
 
 
 def many(ds: xr.Dataset) -> xr.Dataset:

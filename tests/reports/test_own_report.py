@@ -14,6 +14,8 @@ from jaxattn import plots
 from jaxattn.core.contracts import Status
 from jaxattn.reports import comparison
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 def page(ds: xr.Dataset, folder: Path) -> str:
     return html.unescape(jaxattn.report(ds, folder / "report").read_text())
@@ -33,6 +35,8 @@ def test_it_begins_with_the_curves_then_ends_and_gaps_and_names_no_attention(
 ) -> None:
     # The figures are drawn by others.
     few = own_result(saves=5)
+    wide = few["error"].expand_dims(unit_of=range(11)).transpose(..., "unit_of")
+    few = few.assign(wide=wide)
     first = [one for one in plots.gallery(few) if one.name in ("curves_objective", "curves_modes")]
     monkeypatch.setattr(comparison.plots, "gallery", lambda *_: first)
     text = page(few, tmp_path)
@@ -48,6 +52,7 @@ def test_it_begins_with_the_curves_then_ends_and_gaps_and_names_no_attention(
         *("training loss [V]", "overlap with the target", "error of the map [V]"),
         *(f"strength of each mode {mode}" for mode in (0, 1, 2)),
     ]
+    assert "Too many numbers for columns: wide; select some to draw." in text
     assert "How far theories are" in text
     assert columns(text, "Orders of the limits")[:3] == ["limit", "problem", "slope"]
     seen = re.sub(r'src="data:[^"]*"|made with|jaxattn: a JAX toolkit[^}]*', "", text)
@@ -58,7 +63,7 @@ def test_it_begins_with_the_curves_then_ends_and_gaps_and_names_no_attention(
 @pytest.mark.slow
 def test_a_flow_alone_has_a_page_of_its_times(tmp_path: Path) -> None:
     text = page(own_flows(), tmp_path)
-    assert "3 runs of the gradient flow: 1 problem" in text
+    assert f"3 runs of the gradient flow: 1 problem {TIMES} 3 seeds;" in text
     assert "49 times from 1 to 1e+12; seeds vary the initial parameters; beside them" in text
     assert columns(text, "At the end")[:3] == ["dynamics", "seeds", "training loss [V]"]
     assert "No run failed." in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxattn
-from jaxattn.core.contracts import Data, Example
+from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import everything, head
 from jaxattn.results.dataset import spec_of
@@ -159,3 +159,92 @@ def test_the_same_program_is_the_same_bits():
     same = jaxattn.compare(problems={"soft": plain}, data=bags._asdict(), **common)
     attention = jaxattn.compare(task, "linear", "soft", **common)
     np.testing.assert_array_equal(same["objective"], attention["objective"])
+
+
+@pytest.mark.needs_x64
+def test_limits_alone_are_measured_at_times_of_their_own_and_kept_where_they_rest(tmp_path):
+    times = np.geomspace(1e-2, 1e9, 12)
+    alone = jaxattn.compare(
+        problems=least_squares(), data=DATA, times=times, keep="w", seeds=1, progress=False,
+        theory={"exact": theory},
+    )  # fmt: skip
+    assert list(alone["dynamics"].values) == ["flow", "exact"]
+    assert "step" not in alone.coords
+    np.testing.assert_array_equal(alone["time"], times)
+    flow, told = (alone.sel(dynamics=name).squeeze(drop=True) for name in ("flow", "exact"))
+    # An implicit solver at a tolerance of 1e-6 a step.
+    np.testing.assert_allclose(flow["params.w"], told["params.w"], atol=1e-5)
+    assert np.isfinite(flow["norm"].sel(split="test")).all()
+    assert jaxattn.Status.ended_well(flow["status"]).all()
+    assert spec_of(alone)["times"] == times.tolist()
+    jaxattn.report(alone, tmp_path / "report")
+    np.testing.assert_array_equal(
+        jaxattn.open(tmp_path / "report").load()["params.w"], alone["params.w"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"times": [1.0, 3.0, 2.0]}, "times: got 2 after 3"),
+        ({"times": [-1.0, 1.0]}, "times: got -1"),
+        ({"times": [1.0, np.inf]}, "times: got inf"),
+        ({"times": [1.0, 2.0], "steps": 3}, "times: got steps = 3 beside times"),
+        ({"times": [1.0, 2.0], "batch_size": 3}, "times: got batch_size = 3"),
+        ({"times": [1.0, 2.0], "solve": "tsit5"}, "expected a jaxattn.Solver"),
+        ({"solve": jaxattn.Solver()}, "solve: got a solver without times"),
+        ({"keep": "v"}, "keep: got 'v', expected parameters by name, of w, or all"),
+        ({"data": None}, "data: got none beside problems"),
+        ({"problems": None}, "problems: got none beside data"),
+        ({"problems": {}}, "expected problems by name"),
+        ({"problems": {"ols": squares}}, r"expected what jaxattn.problem\(init, loss\) gives"),
+        ({"task": "orthogonal"}, "task: got 'orthogonal' beside problems"),
+        ({"seeds": 3}, "which are all the same run"),
+        ({"vary": "data"}, "vary: got data, which are the same for every seed"),
+        ({"hypers": {"w_rate": 2.0}}, "unknown hyperparameter: got 'w_rate'"),
+        ({"measures": {"seed": lambda p, b, h: 0.0}}, "results have for something else"),
+        ({"measures": {"norm": lambda p, b, h: 0.0}}, "another measure"),
+        ({"theory": {"flow": theory}}, "that of other dynamics"),
+        ({"theory": {"exact": {"old": theory}}}, "expected one of ols"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_refused_in_one_line(given, said):
+    asked = {"problems": {"ols": least_squares()}, "data": DATA, "seeds": 1, "progress": False}
+    with pytest.raises(InputError, match=said) as caught:
+        jaxattn.compare(**asked | given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.needs_x64
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (lambda hyper, times, data: {"nrom": times}, "did you mean 'norm'"),
+        (lambda hyper, times, data: {"norm": times[1:]}, "one value at each of the times"),
+        (lambda hyper, times: {}, "takes 2 positional arguments"),
+        (lambda hyper, times, data: times, r"expected \{measure: array\}"),
+    ],
+)
+def test_a_theory_that_tells_something_else_is_refused_before_anything_runs(said, reason):
+    with pytest.raises(InputError, match=reason):
+        jaxattn.compare(problems=least_squares(), data=DATA, seeds=1, steps=2, saves=2,
+                        theory={"mine": said}, progress=False)  # fmt: skip
+
+
+@pytest.mark.needs_x64
+def test_fresh_batches_are_seen_once_and_their_noise_is_that_of_one_batch():
+    def sample(key):
+        x = jax.random.normal(key, (8, 3))
+        return {"x": x, "y": x @ ANSWER + 0.5 * jax.random.normal(jax.random.fold_in(key, 1), (8,))}
+
+    fresh = jaxattn.Fresh(sample, 8, 4096)
+    ds = jaxattn.compare(problems=least_squares(), data=fresh, seeds=64, steps=200, saves=2,
+                         hypers={"learning_rate": 0.2}, keep="w", progress=False)  # fmt: skip
+    spec = spec_of(ds)
+    assert (spec["order"], spec["batch_size"], spec["vary"]) == ("fresh", 8, [])
+    # At rest the noise of a step, eta^2 sigma^2 / B along each direction of variance 1, balances
+    # the pull: the variance is eta sigma^2 / (B (2 - eta)), up to what batches vary in curvature.
+    ends = ds["params.w"].isel(save=-1).values.reshape(64, 3)
+    expected = 0.2 * 0.25 / (8 * 1.8)
+    # A variance over 192 numbers is right to a tenth; curvature adds less than a third.
+    assert 0.7 * expected < np.var(ends - ANSWER) < 1.9 * expected
