@@ -14,9 +14,11 @@ from jaxattn.core.contracts import AttentionMap, InputError, Model, Problem, Tas
 from jaxattn.core.question import Question
 from jaxattn.flow.solver import Solver
 from jaxattn.run.compare import Listener, OnChunk, run
+from jaxattn.run.static import run_all
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.checks import shown
 from jaxattn.study.settings import Settings
+from jaxattn.study.static import static_points
 from jaxattn.study.study import resolve_settings
 from jaxattn.terminal.progress_bar import Reporter
 from jaxattn.training.optimisers import Optimiser
@@ -58,6 +60,7 @@ def compare(
     theory: Mapping[str, Any] | Any = None,
     times: Sequence[float] | Any = None,
     solve: Solver | Any = None,
+    static: Mapping[str, Sequence[Any]] | Any = None,
     keep: str | Sequence[str] = (),
     progress: bool = True,
     on_chunk: OnChunk | None = None,
@@ -128,6 +131,9 @@ def compare(
             training, and measure them at these times, which increase from 0 on and may span many
             decades. The result has no dynamics ``train`` and no steps.
         solve: how, where `times` are given; by default what suits them (`jaxattn.Solver`).
+        static: what varies at one compilation a value, each an axis of the result: settings such as
+            ``model`` or ``batch_size``, or arguments of `problems`, `data`, `model` or `task` that
+            are functions: ``problems=networks, static={"width": [16, 64]}``.
         keep: parameters to keep at every save, by their names within the parameters (``W``, or
             ``first.kernel``), or what they are below; all: every one. They are variables
             ``params.W [..., save, W_0, W_1]``.
@@ -151,10 +157,17 @@ def compare(
     given = {**locals()}
     listeners = {name: given.pop(name) for name in ("progress", "on_chunk", "stopwatch")}
     _refuse_no_listeners(**listeners)
-    study = resolve_settings(Settings(**given))
-    few = too_few_words(len(study.seeds), len(study.names))
+    settings = Settings(**given)
+    if settings.static is not None or callable(settings.problems):
+        studies = [(at.labels, resolve_settings(at.settings)) for at in static_points(settings)]
+    else:
+        studies = [({}, resolve_settings(settings))]
+    first = studies[0][1]
+    few = too_few_words(len(first.seeds), len(first.names))
     with _listening(progress, on_chunk, few) as to:
-        return run(study, to=to, stopwatch=stopwatch)
+        if studies[0][0]:
+            return run_all(studies, to=to, stopwatch=stopwatch)
+        return run(first, to=to, stopwatch=stopwatch)
 
 
 @contextmanager

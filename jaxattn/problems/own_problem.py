@@ -163,7 +163,7 @@ def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
 
 def _name_of(loss: Any) -> str:
     name = getattr(loss, "__name__", "")
-    return name if name.isidentifier() else "problem"
+    return name if name.isidentifier() and name != "loss" else "problem"
 
 
 def _arguments(loss: Any) -> frozenset[str]:

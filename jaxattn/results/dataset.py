@@ -17,6 +17,7 @@ __all__ = [
     "as_current",
     "assemble",
     "block",
+    "labels_as_they_came",
     "spec_of",
     "status_attributes",
 ]
@@ -133,7 +134,9 @@ def assemble(
         combine_attrs="drop_conflicts",
     )
     own = [dim for dim in ds.indexes if dim not in ("paradigm", "dynamics", *axes)]
-    ds = ds.reindex({dim: _as_they_came(blocks.values(), dim) for dim in own}, fill_value=filler)
+    ds = ds.reindex(
+        {dim: labels_as_they_came(blocks.values(), dim) for dim in own}, fill_value=filler
+    )
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
     front = ("paradigm", "dynamics", *axes, "save", "split")
     ds = ds.transpose(*front, ..., missing_dims="ignore")
@@ -154,7 +157,7 @@ def _of_one_length(
     }
 
 
-def _as_they_came(blocks: Iterable[xr.Dataset], dim: Hashable) -> list[Any]:
+def labels_as_they_came(blocks: Iterable[xr.Dataset], dim: Hashable) -> list[Any]:
     """Labels along an axis of measures, in the order in which blocks have them: joins sort them."""
     every = [label for one in blocks if dim in one.indexes for label in one.indexes[dim].tolist()]
     return list(dict.fromkeys(every))

@@ -265,6 +265,12 @@ class Settings:
         OBJECTS,
         "How limits are solved at times of their own, jaxattn.Solver; by default what suits.",
     )
+    static: Any = setting(
+        None,
+        OBJECTS,
+        "What varies at one compilation a value, by name: settings such as model, or arguments of "
+        "problems, data, model or task that are functions. In a file these are axes.",
+    )
     keep: Any = setting(
         (),
         several_names("parameter"),
@@ -287,7 +293,7 @@ the hash that it had before."""
 
 OWN_TABLES = (
     *("task", "model", "paradigms", "hypers", "seeds", "flow_seeds"),
-    *("problems", "data", "measures", "theory", "solve"),
+    *("problems", "data", "measures", "theory", "solve", "static"),
 )
 """Fields that the file of a sweep says in a table of another name."""
 

@@ -441,7 +441,7 @@ def test_the_command_line_has_the_same_settings_with_the_same_defaults():
             given = getattr(flags, one.name)
             assert given == one.default or (given, one.default) == ((), None), one.name
     own = {one.name for one in fields(Settings)} - set(vars(flags))
-    assert own == {"task", "hypers", "problems", "data", "measures", "theory", "solve"}
+    assert own == {"task", "hypers", "problems", "data", "measures", "theory", "solve", "static"}
 
 
 # --- names of hyperparameters

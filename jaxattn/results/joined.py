@@ -1,0 +1,76 @@
+"""Results of the same runs at several static settings, put together along axes of their own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxattn.core.canonical_json import canonical_json
+from jaxattn.results.dataset import ABSENT, labels_as_they_came, status_attributes
+
+__all__ = ["joined"]
+
+
+def joined(
+    axes: Mapping[str, Sequence[Any]], parts: Sequence[tuple[Mapping[str, Any], xr.Dataset]]
+) -> xr.Dataset:
+    """One Dataset with further dims, after ``dynamics``.
+
+    Args:
+        axes: names and labels of these dims, in order; a combination that no part has is absent.
+        parts: the labels and the result of each.
+    """
+    results = [part for _, part in parts]
+    whole = _along(list(axes), [(dict(labels), part) for labels, part in parts])
+    filler = _filler(whole)
+    own = [dim for dim in whole.indexes if dim not in axes]
+    order = {dim: np.asarray(labels_as_they_came(results, dim)) for dim in own}
+    whole = whole.reindex(
+        {**order, **{name: np.asarray(at) for name, at in axes.items()}}, fill_value=filler
+    )
+    whole["status"] = whole["status"].astype(np.int8).assign_attrs(status_attributes())
+    front = ("paradigm", "dynamics", *axes)
+    return whole.transpose(*front, ...).assign_attrs(_attributes(axes, parts))
+
+
+def _along(names: list[str], parts: list[tuple[dict[str, Any], xr.Dataset]]) -> xr.Dataset:
+    if not names:
+        ((_, only),) = parts
+        return only
+    name, *others = names
+    by_label: dict[Any, list[tuple[dict[str, Any], xr.Dataset]]] = {}
+    for labels, part in parts:
+        by_label.setdefault(labels[name], []).append((labels, part))
+    each = [_along(others, some) for some in by_label.values()]
+    return xr.concat(
+        each,
+        dim=xr.Variable(name, np.asarray(list(by_label))),
+        join="outer",
+        fill_value={key: at for one in each for key, at in _filler(one).items()},
+        data_vars="all",
+        coords="different",
+        compat="equals",
+        combine_attrs="drop_conflicts",
+    )
+
+
+def _filler(ds: xr.Dataset) -> dict[Any, Any]:
+    return {name: np.int8(ABSENT) if name == "status" else np.nan for name in ds.data_vars}
+
+
+def _attributes(
+    axes: Mapping[str, Sequence[Any]], parts: Sequence[tuple[Mapping[str, Any], xr.Dataset]]
+) -> dict[str, Any]:
+    """Those of the first, with the axes, and the programs of all."""
+    first = dict(parts[0][1].attrs)
+    spec = json.loads(first["spec"])
+    made_with = json.loads(first["made_with"])
+    made_with["programs"] = {}
+    for labels, part in parts:
+        words = ", ".join(f"{name} {value}" for name, value in labels.items())
+        for name, program in json.loads(part.attrs["made_with"])["programs"].items():
+            made_with["programs"][f"{name}, {words}"] = program
+    spec["static"] = {name: list(at) for name, at in axes.items()}
+    return {**first, "spec": canonical_json(spec), "made_with": canonical_json(made_with)}
