@@ -37,6 +37,6 @@ ds = jaxattn.compare(
     hypers={"learning_rate": [0.8, 0.5, 0.2]},
     seeds=1,
     steps=200,
-    against="flow",  # the sharpness is measured beside
+    against="flow",  # beside limits the sharpness is measured: the extra jaxattn[curvature]
 )
 jaxattn.plots.sharpness(ds).figure.savefig("two_layer_edge.png")
