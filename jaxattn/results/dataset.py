@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import MeasureSpec, Status, Trajectory
+from jaxattn.core.reasons import Reason
 from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, attributes_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "as_current",
     "assemble",
     "block",
+    "reason_attributes",
     "spec_of",
     "status_attributes",
 ]
@@ -66,6 +68,8 @@ def block(
         label = "evaluations" if name == "gradients" else name
         add(KNOWN[label], lead, np.asarray(count, dtype=float))
     variables["status"] = (lead, np.asarray(trajectory.status, np.int8), status_attributes())
+    if trajectory.reason is not None:
+        variables["reason"] = (lead, np.asarray(trajectory.reason, np.int8), reason_attributes())
     return xr.Dataset(variables, coords)
 
 
@@ -75,6 +79,15 @@ def status_attributes() -> dict[str, Any]:
         "long_name": "how the row ended",
         "flag_values": np.asarray([ABSENT, *Status], dtype=np.int8),
         "flag_meanings": " ".join(["absent", *(status.name.lower() for status in Status)]),
+    }
+
+
+def reason_attributes() -> dict[str, Any]:
+    """What a `Reason` in a Dataset says of itself; results without solved rows have none."""
+    return {
+        "long_name": "why the row was not solved; it ended at time_reached",
+        "flag_values": np.asarray([*Reason], dtype=np.int8),
+        "flag_meanings": " ".join(reason.name.lower() for reason in Reason),
     }
 
 
@@ -91,7 +104,7 @@ def assemble(
         axes: the swept hyperparameters and ``seed``, in order, whole.
         attributes: of the Dataset; ``schema_version`` is added.
     """
-    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT)}
+    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT), "reason": np.int8(Reason.NONE)}
     variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
     filler = {name: absent.get(name, np.nan) for name in variables}
     paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
@@ -127,6 +140,8 @@ def assemble(
         combine_attrs="drop_conflicts",
     )
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
+    if "reason" in ds:
+        ds["reason"] = ds["reason"].astype(np.int8).assign_attrs(reason_attributes())
     ds = ds.transpose("paradigm", "dynamics", *axes, "save", "split", ...)
     ds["seed"] = ds["seed"].astype(np.int64)
     return ds.assign_attrs(schema_version=SCHEMA_VERSION, **attributes)
