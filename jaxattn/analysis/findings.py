@@ -11,6 +11,7 @@ from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.ends import end_findings
 from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.places import places
+from jaxattn.analysis.reason_words import reason_words, reasons_in
 from jaxattn.analysis.scope import scope_words
 from jaxattn.analysis.subject import is_of_attention, is_trained
 from jaxattn.analysis.theory_gaps import theory_findings
@@ -127,7 +128,7 @@ def failures(ds: xr.Dataset) -> list[Finding]:
             said.append(Finding("", "status", text))
         if ended == done:
             continue
-        each = listed(_first(list(_endings(status))))
+        each = listed(_first(list(_endings(status, reasons_in(ds, dynamics)))))
         text = f"{ended - done} of {ended} {called} runs did not finish and are left out: {each}."
         if done == 0:
             text = f"No {called} run of {ended} finished, so nothing is said of them: {each}."
@@ -141,11 +142,16 @@ def _first(where: list[str]) -> list[str]:
     return where if more <= 0 else [*where[:_NAMED], f"{more} more settings"]
 
 
-def _endings(status: xr.DataArray) -> Iterator[str]:
+def _endings(status: xr.DataArray, why: xr.Dataset) -> Iterator[str]:
     """``hard at learning rate 10 (8 diverged)``, for each paradigm and setting with any."""
     for labels, at in places(status, "seed"):
         row, paradigm = status[at].values, labels.pop("paradigm")
-        counts = {word: int((row == code).sum()) for code, word in _ENDS.items()}
-        if ends := [f"{count} {word}" for word, count in counts.items() if count]:
+        counts = {code: int((row == code).sum()) for code in _ENDS}
+        ends = {code: f"{count} {_ENDS[code]}" for code, count in counts.items() if count}
+        if Status.SOLVER_FAILED in ends and (
+            told := reason_words(why.isel(at, missing_dims="ignore"))
+        ):
+            ends[Status.SOLVER_FAILED] += f": {told}"
+        if ends:
             where = setting_words(labels)
-            yield f"{paradigm}{where and f' at {where}'} ({', '.join(ends)})"
+            yield f"{paradigm}{where and f' at {where}'} ({', '.join(ends.values())})"

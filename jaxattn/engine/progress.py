@@ -134,7 +134,8 @@ class Watch:
         self._to.on_chunk(Written(number, group, content, done, self._failed, rate))
         self._report()
         at = setting_of(self._sweep.spec, group)
-        self._failures.add(group, plan, chunk.real, *ends_in(content), at)
+        status, reached, reason = ends_in(content)
+        self._failures.add(group, plan, chunk.real, status, reached, at, reason)
 
     def _report(self) -> None:
         """Where things stand: what is worked on is the first chunk that is not finished."""

@@ -1,6 +1,5 @@
 """The report of an experiment: everything its results say, on one page."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxattn.analysis.reason_words import reason_words, reasons_in
 from jaxattn.core.contracts import Status
 from jaxattn.reports.experiment import Experiment
 from jaxattn.reports.late import after_results, first_of
@@ -83,7 +83,7 @@ def _page(
         sentences_or("Findings", said, nothing),
         Section("Figures", figures=figures),
         Section("Numbers", tables=tables),
-        sentences_or("Failures", [*_failures(ds["status"]), *undrawn], "No run failed."),
+        sentences_or("Failures", [*_failures(ds), *undrawn], "No run failed."),
     ]
     title = f"{experiment.name}: {experiment.summary}"
     return page_of(title, _lead(ds["status"], run), sections, settings, ds, run)
@@ -102,13 +102,15 @@ def _lead(status: xr.DataArray, run: Mapping[str, Any]) -> str:
     return f"{words}."
 
 
-def _failures(status: xr.DataArray) -> list[str]:
+def _failures(ds: xr.Dataset) -> list[str]:
     """Runs that did not end well, by setting; nothing where all did."""
+    status = ds["status"]
     total = int((status >= 0).sum())
     places = np.argwhere(((status >= 0) & ~Status.ended_well(status)).values)
     if not len(places):
         return []
-    counts: Counter[tuple[str, str]] = Counter()
+    reasons = reasons_in(ds)
+    failed: dict[tuple[str, str], list[tuple[int, ...]]] = {}
     for place in places:
         ending = Status(int(status[tuple(place)]))
         where = [
@@ -116,11 +118,15 @@ def _failures(status: xr.DataArray) -> list[str]:
             for dim, at in zip(status.dims, place, strict=True)
             if dim != "seed" and status.sizes[dim] > 1
         ]
-        counts[", ".join(where), ending.name.lower().replace("_", " ")] += 1
-    lines = [
-        f"{where}: {count} {how}" if where else f"{count} {how}"
-        for (where, how), count in counts.items()
-    ]
+        key = ", ".join(where), ending.name.lower().replace("_", " ")
+        failed.setdefault(key, []).append(tuple(place))
+    lines = []
+    for (where_words, how), rows in failed.items():
+        index = zip(status.dims, np.transpose(rows), strict=True)
+        at = {dim: ("row", places) for dim, places in index}
+        why = reason_words(reasons.isel(at, missing_dims="ignore"))
+        line = f"{len(rows)} {how}" + (f": {why}" if why else "")
+        lines.append(f"{where_words}: {line}" if where_words else line)
     more = len(lines) - _MOST_SETTINGS
     said = [f"{len(places)} of {total} runs did not finish.", *lines[:_MOST_SETTINGS]]
     return [*said, f"And {more} settings more."] if more > 0 else said

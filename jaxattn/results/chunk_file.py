@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from jaxattn.core.reasons import Reason
 from jaxattn.results.checksum import State, chunk_name, examine, private_name, seal_chunk
 from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 
@@ -59,10 +60,17 @@ def status_in(chunk: bytes | Path) -> np.ndarray:
     return ends_in(chunk)[0]
 
 
-def ends_in(chunk: bytes | Path) -> tuple[np.ndarray, np.ndarray]:
-    """How the rows of a chunk ended, and the time of each one's last good save; NaN: not kept."""
+def ends_in(chunk: bytes | Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How the rows of a chunk ended, the time of each one's last good save, and the `Reason`.
+
+    The time is NaN where it was not kept; there is no reason where nothing was solved.
+    """
     source = chunk if isinstance(chunk, Path) else io.BytesIO(chunk)
     with h5py.File(source, "r", locking=False) as file:
         status = np.asarray(file["status"])
-        kept = file.get("time_reached")
-        return status, np.full(status.shape, np.nan) if kept is None else np.asarray(kept)
+        reached, reason = file.get("time_reached"), file.get("reason")
+        return (
+            status,
+            np.full(status.shape, np.nan) if reached is None else np.asarray(reached),
+            np.full(status.shape, int(Reason.NONE)) if reason is None else np.asarray(reason),
+        )

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import MeasureSpec, Status, Trajectory
+from jaxattn.core.reasons import Reason
 from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, attributes_of
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "assemble",
     "block",
     "labels_as_they_came",
+    "reason_attributes",
     "spec_of",
     "status_attributes",
 ]
@@ -72,6 +74,8 @@ def block(
         label = "evaluations" if name == "gradients" else name
         add(KNOWN[label], lead, np.asarray(count, dtype=float))
     variables["status"] = (lead, np.asarray(trajectory.status, np.int8), status_attributes())
+    if trajectory.reason is not None:
+        variables["reason"] = (lead, np.asarray(trajectory.reason, np.int8), reason_attributes())
     return xr.Dataset(variables, coords)
 
 
@@ -81,6 +85,15 @@ def status_attributes() -> dict[str, Any]:
         "long_name": "how the row ended",
         "flag_values": np.asarray([ABSENT, *Status], dtype=np.int8),
         "flag_meanings": " ".join(["absent", *(status.name.lower() for status in Status)]),
+    }
+
+
+def reason_attributes() -> dict[str, Any]:
+    """What a `Reason` in a Dataset says of itself; results without solved rows have none."""
+    return {
+        "long_name": "why the row was not solved; it ended at time_reached",
+        "flag_values": np.asarray([*Reason], dtype=np.int8),
+        "flag_meanings": " ".join(reason.name.lower() for reason in Reason),
     }
 
 
@@ -98,7 +111,7 @@ def assemble(
         attributes: of the Dataset; ``schema_version`` is added.
     """
     blocks = _of_one_length(blocks)
-    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT)}
+    absent: dict[Hashable, Any] = {"status": np.int8(ABSENT), "reason": np.int8(Reason.NONE)}
     variables = dict.fromkeys(name for one in blocks.values() for name in one.data_vars)
     filler = {name: absent.get(name, np.nan) for name in variables}
     paradigms = list(dict.fromkeys(paradigm for paradigm, _ in blocks))
@@ -138,6 +151,8 @@ def assemble(
         {dim: labels_as_they_came(blocks.values(), dim) for dim in own}, fill_value=filler
     )
     ds["status"] = ds["status"].astype(np.int8).assign_attrs(status_attributes())
+    if "reason" in ds:
+        ds["reason"] = ds["reason"].astype(np.int8).assign_attrs(reason_attributes())
     front = ("paradigm", "dynamics", *axes, "save", "split")
     ds = ds.transpose(*front, ..., missing_dims="ignore")
     ds["seed"] = ds["seed"].astype(np.int64)

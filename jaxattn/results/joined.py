@@ -8,7 +8,13 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
-from jaxattn.results.dataset import ABSENT, labels_as_they_came, status_attributes
+from jaxattn.core.reasons import Reason
+from jaxattn.results.dataset import (
+    ABSENT,
+    labels_as_they_came,
+    reason_attributes,
+    status_attributes,
+)
 
 __all__ = ["joined"]
 
@@ -31,6 +37,8 @@ def joined(
         {**order, **{name: np.asarray(at) for name, at in axes.items()}}, fill_value=filler
     )
     whole["status"] = whole["status"].astype(np.int8).assign_attrs(status_attributes())
+    if "reason" in whole:
+        whole["reason"] = whole["reason"].astype(np.int8).assign_attrs(reason_attributes())
     front = ("paradigm", "dynamics", *axes)
     return whole.transpose(*front, ...).assign_attrs(_attributes(axes, parts))
 
@@ -57,7 +65,8 @@ def _along(names: list[str], parts: list[tuple[dict[str, Any], xr.Dataset]]) -> 
 
 
 def _filler(ds: xr.Dataset) -> dict[Any, Any]:
-    return {name: np.int8(ABSENT) if name == "status" else np.nan for name in ds.data_vars}
+    codes = {"status": np.int8(ABSENT), "reason": np.int8(Reason.NONE)}
+    return {name: codes.get(str(name), np.nan) for name in ds.data_vars}
 
 
 def _attributes(

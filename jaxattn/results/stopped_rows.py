@@ -1,7 +1,8 @@
 """What is known of rows that were stopped before their last save: their values at the stop.
 
 A row that converged was stopped because it was good enough. What is read at the end of a run, or
-over all rows at some save, counts it with the values that it stopped at.
+over all rows at some save, counts it with the values that it stopped at. Flows on times of their
+own, whose results have no steps, hold them already.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ def hold_last(values: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
         ds: says by ``status`` which rows converged, and by ``steps`` where.
     """
     converged = ds["status"] == Status.CONVERGED
-    if "save" not in values.dims or "step" not in ds.coords or not converged.any():
+    if "save" not in values.dims or "step" not in ds.variables or not converged.any():
         return values
     place = xr.DataArray(np.arange(values.sizes["save"]), dims="save")
     stop = _stops(ds, converged)
@@ -36,7 +37,7 @@ def known_until(ds: xr.Dataset) -> xr.DataArray:
     """The time up to which each row was watched: that of its stop, or of the last save."""
     converged = ds["status"] == Status.CONVERGED
     end = ds["time"].isel(save=-1).reset_coords(drop=True)
-    if not converged.any():
+    if "step" not in ds.variables or not converged.any():
         return end.broadcast_like(converged)
     return ds["time_reached"].where(converged, end)
 

@@ -17,13 +17,21 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status
+from jaxattn.core.reasons import Reason
 from jaxattn.results.checksum import chunk_name, private_name, seal, write_bytes
-from jaxattn.results.dataset import ABSENT, status_attributes
+from jaxattn.results.dataset import ABSENT, reason_attributes, status_attributes
 from jaxattn.results.files import RESULTS
 from jaxattn.results.hyperslabs import Box, blocks, boxes
 from jaxattn.results.netcdf import LIBRARY, add_group, add_variable, skeleton
 
-__all__ = ["Piece", "VirtualVariable", "status_variable", "virtual_bytes", "write_virtual"]
+__all__ = [
+    "Piece",
+    "VirtualVariable",
+    "reason_variable",
+    "status_variable",
+    "virtual_bytes",
+    "write_virtual",
+]
 
 _GROUPS, _ABSENT = "sweep-groups", "sweep-absent"
 """HDF5 groups beside the variables, which readers of netCDF pass by."""
@@ -78,6 +86,11 @@ def status_variable(dims: tuple[str, ...], shape: tuple[int, ...]) -> VirtualVar
     return VirtualVariable(
         dims, shape, np.dtype(np.int8), status_attributes(), int(Status.RUNNING), ABSENT
     )
+
+
+def reason_variable(dims: tuple[str, ...], shape: tuple[int, ...]) -> VirtualVariable:
+    """Why rows were not solved: nothing where there is no chunk, or no solver."""
+    return VirtualVariable(dims, shape, np.dtype(np.int8), reason_attributes(), int(Reason.NONE))
 
 
 def write_virtual(

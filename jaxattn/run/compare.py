@@ -14,6 +14,7 @@ import xarray as xr
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import Status, Trajectory
 from jaxattn.core.fingerprint import fingerprint
+from jaxattn.core.reasons import Reason
 from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.results.derived import own_error_of, with_distances, with_times
@@ -96,7 +97,7 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
         ds = ds.reindex(
             paradigm=list(study.names),
             dynamics=list(dict.fromkeys(group.dynamics for group in groups)),
-            fill_value={"status": np.int8(ABSENT)},
+            fill_value={"status": np.int8(ABSENT), "reason": np.int8(Reason.NONE)},
         )
         for group in [job.group for job in jobs if job not in results]:
             at = {"paradigm": group.paradigm, "dynamics": group.dynamics, "seed": list(group.seeds)}

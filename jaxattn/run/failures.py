@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxattn.core.contracts import Status
+from jaxattn.core.reasons import Reason
 from jaxattn.study.groups import Group
 from jaxattn.study.plan import Plan
 from jaxattn.training.saves import OwnTimes
@@ -37,6 +38,10 @@ class Failed(NamedTuple):
     """The save at which the first was not, by its step; the last one where none came after."""
     more: int = 0
     """Further settings of the same paradigm and dynamics with such rows, not told of."""
+    reason: Reason = Reason.NONE
+    """Why the first of them was not solved, where it is a limit's."""
+    time: float | None = None
+    """The time that it reached; None: unknown."""
 
 
 @dataclass
@@ -47,6 +52,17 @@ class _Point:
     ended: Counter[int] = field(default_factory=Counter)
     reached: float = np.inf
     """The earliest time of a last good save among the rows that failed."""
+    reason: Reason | None = None
+    """Of that row; None: no row failed."""
+
+    def add(self, status: np.ndarray, reached: np.ndarray, reason: np.ndarray) -> None:
+        """Rows that failed, if there are any."""
+        self.ended.update(status.tolist())
+        times = np.where(np.isnan(reached), np.inf, reached)
+        for found in zip(times.tolist(), reason.tolist(), strict=True):
+            # Whatever the order in which rows come back, the same one is the first.
+            if self.reason is None or found < (self.reached, self.reason):
+                self.reached, self.reason = found[0], Reason(found[1])
 
 
 class Failures:
@@ -70,6 +86,7 @@ class Failures:
         status: np.ndarray,
         reached: np.ndarray,
         at: Mapping[str, Any] | None = None,
+        reason: np.ndarray | None = None,
     ) -> None:
         """Rows came back.
 
@@ -80,18 +97,19 @@ class Failures:
             status: how each ended.
             reached: time of its last good save; NaN: unknown.
             at: what tells the group from others of its paradigm and dynamics.
+            reason: why each was not solved; None: unknown.
         """
         if self._tell is None:
             return
         points = self._points.setdefault(group.number, {})
+        reason = np.zeros(rows.shape, int) if reason is None else reason
         places = rows // len(plan.seeds)
         for place in np.unique(places).tolist():
             here = places == place
             bad = here & np.isin(status, _BAD)
             point = points.setdefault(place, _Point())
             point.rows += int(here.sum())
-            point.ended.update(status[bad].tolist())
-            point.reached = min(point.reached, *reached[bad].tolist(), np.inf)
+            point.add(status[bad], reached[bad], reason[bad])
             if point.rows == len(plan.seeds) and not point.ended:
                 del points[place]  # of many points, what is well is soon forgotten
         self._left[group.number] -= rows.size
@@ -116,6 +134,8 @@ def _failed(
             good,
             bad,
             more=len(failing) - MOST if number == MOST - 1 else 0,
+            reason=point.reason or Reason.NONE,
+            time=point.reached if point.reason and np.isfinite(point.reached) else None,
         )
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.results.dataset import SCHEMA_VERSION
-from jaxattn.results.virtual import Piece, VirtualVariable, status_variable
+from jaxattn.results.virtual import Piece, VirtualVariable, reason_variable, status_variable
 from jaxattn.run.coordinates import coordinates_of
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.runner import Runner, Solver
@@ -20,6 +20,9 @@ from jaxattn.study.spec_hash import spec_hash, spec_json
 from jaxattn.study.study import Study
 
 __all__ = ["labels_of", "pieces_of", "variables_of"]
+
+_FLAGS = {"status": status_variable, "reason": reason_variable}
+"""What holds codes and no numbers, which have no NaN."""
 
 
 def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
@@ -123,8 +126,8 @@ def variables_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[str, 
     for runner in runners:
         for key, variable in runner.template.data_vars.items():
             name, own = str(key), variable.shape[1:]
-            if name == "status":
-                found[name] = status_variable(dims, shape)
+            if name in _FLAGS:
+                found[name] = _FLAGS[name](dims, shape)
                 continue
             seen = found.get(name)
             old = seen.shape[len(dims) :] if seen else own

@@ -87,7 +87,8 @@ class Tally:
         self._done += status.size
         self._failed += int(np.sum(~Status.ended_well(status)))
         self._tell(self._now(job.group.paradigm, job.group.dynamics), so_far)
-        self._failures.add(job.group, job.plan, rows[real], status, reached)
+        reason = None if out.reason is None else np.asarray(out.reason)[real]
+        self._failures.add(job.group, job.plan, rows[real], status, reached, reason=reason)
 
     def interrupted(self, so_far: Callable[[], xr.Dataset]) -> None:
         """Someone stops it: what is there is to be kept."""

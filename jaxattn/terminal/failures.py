@@ -19,7 +19,7 @@ def failure_words(failed: Failed) -> str:
     whose = f"{failed.paradigm!r}{f' at {where}' if where else ''}"
     if failed.dynamics != "train":
         whose += f" ({failed.dynamics})"
-    return f"{_ends(failed, whose)}{_when(failed)}{_more(failed)}."
+    return f"{_ends(failed, whose)}{_when(failed)}{_why(failed)}{_more(failed)}."
 
 
 def _ends(failed: Failed, whose: str) -> str:
@@ -40,6 +40,13 @@ def _when(failed: Failed) -> str:
         # At step 0 nothing is known of what was before: what is seen there is bad by step 1.
         return f", first by step {bad}" if good == 0 else f", first at step {bad}"
     return f", first between steps {good} and {bad}"
+
+
+def _why(failed: Failed) -> str:
+    if not failed.reason:
+        return ""
+    at = "" if failed.time is None else f" at t = {failed.time:.3g}"
+    return f" ({failed.reason.words}{at})"
 
 
 def _more(failed: Failed) -> str:

@@ -92,6 +92,21 @@ def test_what_failed_is_counted_where_it_failed_and_the_rest_is_judged(rng):
     )
 
 
+def test_why_limits_were_not_solved_is_said_with_the_times_at_which_they_ended(rng):
+    ds = made(rng, [0, 2])
+    ds["status"].loc[{"paradigm": "hard", "seed": [0, 1, 2, 4]}] = int(Status.SOLVER_FAILED)
+    ds["status"].loc[{"paradigm": "hard", "seed": 3}] = int(Status.INTERRUPTED)
+    ds["reason"] = xr.zeros_like(ds["status"])
+    ds["time_reached"] = xr.full_like(ds["status"], 0.5, dtype=float)
+    for seed, reason, time in ((0, 1, 3.0), (1, 1, 2.25), (2, 3, 0.0)):
+        ds["reason"].loc[{"paradigm": "hard", "seed": seed}] = reason
+        ds["time_reached"].loc[{"paradigm": "hard", "seed": seed}] = time
+    (lost,) = failures(ds)
+    assert lost.text.endswith(
+        "(4 not solved: steps used up at t = 2.25 to 3 and not finite at t = 0, 1 interrupted)."
+    )
+
+
 def test_rows_that_were_never_asked_for_did_not_fail(rng):
     ds = made(rng, [0, 2])
     ds["status"].loc[{"seed": [4, 5]}] = -1

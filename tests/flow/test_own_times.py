@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import bags, hyper, jit, splits
+from helpers import bags, hyper, jit, slow_but, splits
 from jax.flatten_util import ravel_pytree
 from scipy.special import lambertw
 
@@ -13,7 +13,6 @@ from jaxattn.core.reasons import Reason
 from jaxattn.core.streams import streams
 from jaxattn.flow import make_flow
 from jaxattn.flow.solver import IMPLICIT_UP_TO, Solver, choose_solver
-from jaxattn.integrate import own_units
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.saves import OwnTimes, own_times
@@ -124,20 +123,47 @@ def test_explicit_steps_end_where_nothing_moves_and_what_is_there_is_held() -> N
 
 
 def test_what_is_slow_under_steps_that_hover_is_not_taken_for_rest() -> None:
-    # Ten digits of the steep directions hide a way of 1e-3 at a speed of 1e-9: its gradient is a
-    # hundredth of what explicit steps leave of theirs.
-    curvatures = np.concatenate([[1e-9], np.geomspace(0.1, 1, 15)])
+    # At t = 200 the steep directions have ten digits. Over the doubling before, the flat one moved
+    # by 1e-10, which is within the tolerance, and until the end it has 1e-7 to go.
+    curvatures = np.concatenate([[1e-12], np.geomspace(0.2, 1, 15)])
     loss, start, exact = least_squares(curvatures)
-    times = (0.0, 1e2, 1e3, 3e4)
-    found = solved(loss, start, times, Solver("dopri8", log_time_unit=None))
+    times = (0.0, 1e2, 1e3, 1e5)
+    found = solved(loss, start, times, Solver("dopri8"))
     assert found.status == Status.DONE
     assert np.max(gap(found.params, exact(times))) < 1e-9
 
 
-def test_an_optimum_at_zero_is_rest_too() -> None:
-    found = solved(lambda params: jnp.sum(params**2) / 2, jnp.ones(3), TIMES, Solver("dopri8"))
+def test_what_begins_to_fall_off_a_saddle_is_not_taken_for_rest() -> None:
+    # All else has ten digits at t = 23, which is seen by t = 92, when what escapes is still 1e-11.
+    def loss(params):
+        stays, escapes = params[:-1], params[-1]
+        return jnp.sum(stays**2) / 2 - 0.1 * escapes**2 / 2 + escapes**4 / 4
+
+    start = jnp.asarray([1.0, -1.0, 1.0, 1e-15])
+    found = solved(loss, start, (30.0, 100.0, 1e6), Solver("dopri8"))
     assert found.status == Status.CONVERGED
-    assert np.max(np.abs(found.params[-1])) < 1e-10
+    np.testing.assert_allclose(found.params[:2, -1], 1e-15 * np.exp([3.0, 10.0]), rtol=1e-3)
+    np.testing.assert_allclose(found.params[2, -1], np.sqrt(0.1), rtol=1e-9)
+
+
+def test_an_optimum_at_zero_is_rest_too_and_rows_of_a_batch_end_each_on_its_own() -> None:
+    flow = make_flow(
+        problem_of(lambda params: jnp.sum(params**2) / 2),
+        SGD,
+        own_times(TIMES),
+        True,
+        **choose_solver(own_times(TIMES), 3, Solver("dopri8")).arguments(),
+    )
+    starts = jnp.stack([jnp.zeros(3), jnp.ones(3), jnp.full(3, jnp.nan)])
+    found = jit(jax.vmap(lambda start: flow(start, hyper(), BATCH, streams(0))))(starts)
+    done, failed = int(Status.CONVERGED), int(Status.SOLVER_FAILED)
+    assert found.status.tolist() == [done, done, failed]
+    assert found.reason.tolist() == [Reason.NONE, Reason.NONE, Reason.NOT_FINITE]
+    assert np.all(np.asarray(found.params[0]) == 0)
+    np.testing.assert_allclose(found.params[1, 1], np.exp(-1), rtol=1e-9)
+    assert np.max(np.abs(found.params[1, -1])) < 1e-10
+    # Where it starts at rest, that is seen at the first step; else after ten digits, 23 times.
+    assert found.time_reached[0] < 20 < found.time_reached[1] < 100
 
 
 def separable(times):
@@ -153,7 +179,7 @@ def separable(times):
     return size
 
 
-@pytest.mark.parametrize("solver", ["auto", "dopri8"])
+@pytest.mark.parametrize("solver", slow_but(["dopri8"], ["auto", "dopri8"]))
 def test_logistic_regression_of_separable_points_never_comes_to_rest(solver) -> None:
     times = tuple(np.geomspace(1, 1e12, 13))
     points = labels = jnp.asarray([1.0, -1.0])  # one of either class
@@ -167,7 +193,8 @@ def test_logistic_regression_of_separable_points_never_comes_to_rest(solver) -> 
     assert found.time_reached == times[-1]
 
 
-def test_a_deep_linear_net_is_not_stopped_on_its_plateaus() -> None:
+@pytest.mark.parametrize("solver", slow_but(["dopri8"], ["auto", "dopri8"]))
+def test_a_deep_linear_net_is_not_stopped_on_its_plateaus(solver) -> None:
     target = jnp.diag(jnp.asarray([1.0, 0.3, 0.1]))
 
     def loss(params):
@@ -177,16 +204,14 @@ def test_a_deep_linear_net_is_not_stopped_on_its_plateaus() -> None:
     small, times = 1e-12, np.asarray([1, 50.0, 150.0, 400.0, 1e5])
     start = {name: jnp.sqrt(small) * jnp.eye(3) for name in "ab"}
     full = np.diag(target)
-    for solver in ("auto", "dopri8"):
-        found = solved(loss, start, tuple(times), Solver(solver))
-        product = np.asarray(found.params["b"] @ found.params["a"])
-        exact = full / (1 + (full / small - 1) * np.exp(-2 * full * times[:, None]))
-        # Of an escape that grows by exp(28), the time is as right as the tolerance of its start.
-        np.testing.assert_allclose(
-            np.diagonal(product, axis1=1, axis2=2), exact, atol=3e-5, err_msg=solver
-        )
-        assert found.status == Status.CONVERGED
-        assert found.time_reached > 400
+    found = solved(loss, start, tuple(times), Solver(solver))
+    product = np.asarray(found.params["b"] @ found.params["a"])
+    exact = full / (1 + (full / small - 1) * np.exp(-2 * full * times[:, None]))
+    # A relative error e of what escapes moves its logistic curve by e / 4 at most; over the 28
+    # times in which it grows, each step errs by its tolerance: some hundred steps of 1e-6.
+    np.testing.assert_allclose(np.diagonal(product, axis1=1, axis2=2), exact, atol=3e-5)
+    assert found.status == Status.CONVERGED
+    assert found.time_reached > 400
 
 
 def test_steps_that_are_implicit_in_log_time_agree_with_explicit_ones() -> None:
@@ -220,7 +245,7 @@ def test_a_loss_that_changes_in_time_is_not_held() -> None:
     np.testing.assert_allclose(found.params[-2], 0, atol=1e-9)
 
 
-@pytest.mark.parametrize("limit", ["flow", "modified", "third-order"])
+@pytest.mark.parametrize("limit", slow_but(["modified"], ["flow", "modified", "third-order"]))
 def test_limits_of_gradient_descent_rest_where_gradient_flow_does(limit) -> None:
     loss, start, _ = least_squares(np.geomspace(0.1, 1, 5))
     found = solved(loss, start, (1.0, 1e6), Solver("dopri8"), limit=limit)
@@ -316,16 +341,9 @@ def test_how_a_flow_is_solved_follows_from_its_times_and_its_size() -> None:
 
 
 def test_units_of_a_start_are_where_rest_is_counted() -> None:
-    # A start a million times smaller is at rest at the same time: no scale is assumed.
-    for size in (1.0, 1e-6):
-        start = size * jnp.asarray([1.0, 2.0])
-        assert own_units(start) <= 2 * size
-        found = solved(
-            lambda params: jnp.sum(jnp.asarray([1.0, 0.5]) * params**2) / 2,
-            start,
-            (1.0, 1e6),
-            Solver("dopri8"),
-        )
-        assert found.status == Status.CONVERGED
-        np.testing.assert_allclose(found.params[0], start * jnp.exp(-jnp.asarray([1.0, 0.5])))
-        assert 40 < found.time_reached < 400
+    # A start of a millionth goes on as long as any: ten digits of it take 46 of its times.
+    start, rates = 1e-6 * jnp.asarray([1.0, 2.0]), jnp.asarray([1.0, 0.5])
+    found = solved(lambda p: jnp.sum(rates * p**2) / 2, start, (1.0, 1e6), Solver("dopri8"))
+    assert found.status == Status.CONVERGED
+    np.testing.assert_allclose(found.params[0], start * jnp.exp(-rates))
+    assert 40 < found.time_reached < 400

@@ -15,6 +15,7 @@ from example_results import example_result
 from jaxattn.analysis.findings import Finding
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.core.reasons import Reason
 from jaxattn.experiments import registry, report, reproduce
 from jaxattn.reports.experiment import Experiment
 from jaxattn.reports.experiment_report import MOST_LINES
@@ -47,22 +48,31 @@ class Grid:
 
     points: int = 5000
     lost: int = 0
+    reason: int = 0
 
 
 def on_a_grid(size, to):
     status = np.full(size.points, int(Status.DONE))
     status[: size.lost] = Status.SOLVER_FAILED
-    return xr.Dataset(
+    ds = xr.Dataset(
         {"time_to_focus": ("temperature", np.arange(size.points) / 8, {"units": "time"})},
         {"temperature": np.linspace(1, 2, size.points)},
         {"schema_version": 1},
     ).assign(status=("temperature", status))
+    if not size.reason:
+        return ds
+    why = {"reason": size.reason, "time_reached": 2.5}
+    return ds.assign({name: ("temperature", np.full(size.points, at)) for name, at in why.items()})
 
 
 EXACT = Experiment(
     name="exact",
     summary="nothing is random",
-    scales={"smoke": Grid(), "small": Grid(points=20, lost=2), "paper": Grid(points=40, lost=39)},
+    scales={
+        "smoke": Grid(),
+        "small": Grid(points=20, lost=2, reason=int(Reason.STEPS_USED_UP)),
+        "paper": Grid(points=40, lost=39),
+    },
     run=on_a_grid,
     figures=lambda ds: [],
     numbers=lambda ds: [
@@ -168,7 +178,7 @@ def test_failed_runs_are_counted_setting_by_setting(tmp_path):
 def test_without_seeds_the_page_says_so_and_names_what_failed(tmp_path):
     text = reproduced(EXACT, tmp_path / "run", scale="small")
     assert "20 runs: 20 temperatures; nothing in it is drawn at random; scale small." in text
-    assert "<li>temperature 1: 1 solver failed</li>" in text
+    assert "<li>temperature 1: 1 solver failed: steps used up at t = 2.5</li>" in text
     text = reproduced(EXACT, tmp_path / "more", scale="paper")
     assert "39 of 40 runs did not finish." in text
     assert text.count("1 solver failed</li>") == 12

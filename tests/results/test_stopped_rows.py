@@ -67,6 +67,12 @@ def test_a_row_is_known_until_its_stop(ds):
     assert (until.sel(paradigm="soft") == 0.05 * STEPS).all()
 
 
+def test_flows_on_times_of_their_own_hold_their_values_already(ds):
+    alone = kept_on(stopped(ds)).drop_vars("step")
+    xr.testing.assert_identical(hold_last(alone["objective"], alone), alone["objective"])
+    assert (known_until(alone) == alone["time"].isel(save=-1)).all()
+
+
 def test_the_end_of_a_run_that_converged_is_its_stop(ds):
     cut, whole = stopped(ds), kept_on(ds)
     pd.testing.assert_frame_equal(summary(cut), summary(whole))

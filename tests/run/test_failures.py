@@ -5,6 +5,7 @@ import pytest
 from helpers import study_of
 
 from jaxattn.core.contracts import Status
+from jaxattn.core.reasons import Reason
 from jaxattn.run.failures import MOST, Failed, Failures
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
@@ -90,6 +91,19 @@ def test_each_setting_has_its_own_and_only_those_that_failed_are_told_of() -> No
         ({"learning_rate": 0.5}, 2, {Status.SOLVER_FAILED: 1}, 2),
         ({"learning_rate": 1.0}, 2, {Status.DIVERGED: 1, Status.INTERRUPTED: 1}, 4),
     ]
+
+
+def test_why_the_first_row_of_a_limit_was_not_solved_is_told_in_whatever_order() -> None:
+    group, plan = group_of(0.5, seeds=4)
+    reason = np.asarray([Reason.NONE, Reason.NOT_FINITE, Reason.STEPS_USED_UP, Reason.NOT_FINITE])
+    status, reached = np.asarray([DONE, NOT_SOLVED, NOT_SOLVED, NOT_SOLVED]), [4.0, 2.0, 1.5, 1.5]
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
+        told: list[Failed] = []
+        failures = Failures({group.number: plan.size}, told.append)
+        for row in order:
+            at = np.asarray([row])
+            failures.add(group, plan, at, status[at], np.asarray(reached)[at], reason=reason[at])
+        assert (told[0].reason, told[0].time) == (Reason.STEPS_USED_UP, 1.5)
 
 
 def test_rows_may_come_back_in_any_order_and_nothing_is_said_before_all_are() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from jaxattn.core.contracts import Status
+from jaxattn.core.reasons import Reason
 from jaxattn.run.failures import Failed
 from jaxattn.terminal.failures import failure_words
 
@@ -33,6 +34,16 @@ EIGHT = Failed("mine", "train", {}, 8, DIVERGED, 11, 12)
         (
             Failed("soft", "flow", {}, 2, {Status.SOLVER_FAILED: 1}, 60, 80),
             "1 of 2 rows of 'soft' (flow) was not solved, first between steps 60 and 80.",
+        ),
+        (
+            Failed(
+                *("soft", "flow", {}, 2, {Status.SOLVER_FAILED: 1}),
+                more=1,
+                reason=Reason.STEPS_USED_UP,
+                time=12345.6,
+            ),
+            "1 of 2 rows of 'soft' (flow) was not solved (steps used up at t = 1.23e+04); so did "
+            "rows at 1 more setting.",
         ),
         (
             Failed("soft", "sde", {}, 2, {Status.INTERRUPTED: 2}, 60, 80),
