@@ -35,8 +35,10 @@ from jaxattn.engine.status import status_of
 from jaxattn.engine.tensorboard import scalars_into
 from jaxattn.study.axes import Axis
 from jaxattn.study.checks import shown
+from jaxattn.study.objects import is_held, with_paths
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Layout, Spec
+from jaxattn.study.spec_hash import spec_json
 from jaxattn.terminal.progress_bar import Reporter
 
 __all__ = [
@@ -58,13 +60,16 @@ SpecLike = Spec | Mapping[str, Any] | str | os.PathLike[str]
 def as_spec(given: SpecLike) -> Spec:
     """A spec from any way of saying it: a `Spec`, the tables of one, or the path of a TOML file.
 
+    In tables, objects may stand where a file has import paths: problems, functions, data. Only this
+    process finds them again, so the engine has to be local.
+
     Raises:
         InputError: no such file, or something that cannot be run.
     """
     if isinstance(given, Spec):
         return given
     if isinstance(given, Mapping):
-        return from_plain(given)
+        return from_plain(with_paths(given))
     if not isinstance(given, str | os.PathLike):
         raise InputError(
             f"spec: got {shown(given)}, expected a Spec, its tables, or the path of a TOML file."
@@ -109,6 +114,7 @@ def run(
     """
     path = Path(folder).absolute()  # components of one's own may change the directory
     wanted = as_spec(spec)
+    _refuse_elsewhere(wanted, engine, workers)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
         return run_sweep(wanted, path, overwrite=overwrite, where=where, to=to)
@@ -141,6 +147,8 @@ def resume(
     """
     path = Path(folder).absolute()
     wanted = None if spec is None else as_spec(spec)
+    if wanted is not None:
+        _refuse_elsewhere(wanted, engine, workers)
     with _listening(path, progress, tensorboard) as to:
         where = EngineOptions(engine, workers, options or {})
         return resume_sweep(path, spec=wanted, where=where, to=to)
@@ -169,6 +177,16 @@ def final_params(folder: str | os.PathLike[str], **labels: Any) -> Params:
         InputError: no sweep there, it keeps no parameters, no such run, or it is not finished.
     """
     return checkpoints.final_params(Path(folder), labels)
+
+
+def _refuse_elsewhere(spec: Spec, engine: str, workers: int | None) -> None:
+    here = engine in ("auto", "local", "hosts") and workers in (None, 1)
+    if not here and is_held(spec_json(spec)):
+        raise InputError(
+            f"engine: got {engine} with {workers or 'some'} workers for a spec with objects of "
+            "this process, expected local and one; write them in a module, and name them by their "
+            "import paths."
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import jaxattn
 from jaxattn.core.contracts import InputError
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec_hash import spec_hash, to_plain
-from jaxattn.sweeps import resume, run
+from jaxattn.sweeps import as_spec, resume, run
 
 TABLES = {
     "problem": {"from": "own_components:chain", "depth": 2},
@@ -99,3 +99,40 @@ def test_what_cannot_be_run_is_refused_in_one_line(changed, said):
     with pytest.raises(InputError, match=said) as caught:
         from_plain(tables)
     assert "\n" not in str(caught.value)
+
+
+def test_objects_stand_for_import_paths_where_the_engine_is_local(swept, tmp_path):
+    from own_components import chain, of_first, pairs, size_of_all
+
+    objects = TABLES | {
+        "problem": {"from": chain, "depth": 2},
+        "data": {"from": pairs, "noise": 0.1},
+        "measures": {"whole": size_of_all, "first": of_first},
+    }
+    assert spec_hash(as_spec(objects)) == spec_hash(as_spec(objects))
+    run(objects, tmp_path / "out")
+    here, there = (jaxattn.open(folder).load() for folder in (tmp_path / "out", swept))
+    for name in ("objective", "first", "params.v"):
+        np.testing.assert_array_equal(here[name], there[name])
+    assert resume(tmp_path / "out", spec=objects).computed == 0
+    for engine, workers in (("local", 2), ("dask", None)):
+        with pytest.raises(InputError, match="expected local and one"):
+            run(objects, tmp_path / "other", engine=engine, workers=workers)
+    assert not (tmp_path / "other").exists()
+
+
+def test_ready_problems_and_data_are_objects_too():
+    problem = jaxattn.problem(
+        lambda key, hyper: {"w": np.zeros(3)},
+        lambda params, batch, hyper: ((batch["x"] @ params["w"] - batch["y"]) ** 2).mean(),
+    )
+    x = np.ones((4, 3))
+    spec = as_spec(
+        {
+            "problem": {"from": {"mine": problem}},
+            "data": {"from": {"x": x, "y": x[:, 0]}},
+            "axes": {"learning_rate": np.array([0.1, 0.2]), "seed": [0]},
+        }
+    )
+    assert [axis.name for axis in spec.axes] == ["paradigm", "learning_rate", "seed"]
+    assert dict(spec.axes[0].columns)["paradigm"] == ("mine",)

@@ -10,7 +10,6 @@ from jaxattn.core.errors import in_a_line
 from jaxattn.core.lookup import resolve
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
-from jaxattn.problems.fresh import Fresh
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
@@ -40,7 +39,7 @@ KINDS: dict[str, tuple[str, Mapping[str, Any], tuple[type, ...]]] = {
 
 OWN_KINDS: dict[str, tuple[str, Mapping[str, Any], tuple[type, ...]]] = {
     "problem": ("problem", {}, (Problem, dict)),
-    "data": ("data", {}, (Fresh, dict)),
+    "data": ("data", {}, (object,)),
     "measure": ("measure", {}, (tuple,)),
 }
 """The same of what only has import paths."""
