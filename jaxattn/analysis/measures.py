@@ -128,7 +128,9 @@ def summarised_in(ds: xr.Dataset) -> list[MeasureSpec]:
     Of a problem of one's own also what has a `FEW` labels of its own.
     """
     most = 1 if is_of_attention(ds) else FEW
-    declared = {name for name in declared_in(ds) if labels_of(ds, name) <= most}
+    # Experiments have measures of their own, and tables and figures of their own for them.
+    compared = declared_in(ds) if "natural_inference" in ds.coords else []
+    declared = {name for name in compared if labels_of(ds, name) <= most}
     return [spec for spec in measures_in(ds) if spec.headline or spec.name in declared]
 
 

@@ -17,9 +17,13 @@ __all__ = [
 
 
 def is_of_attention(ds: xr.Dataset) -> bool:
-    """Whether paradigms of attention were run: each of them answers by an inference rule."""
-    rules = ds["natural_inference"].values if "natural_inference" in ds.coords else ()
-    return any(map(str, np.atleast_1d(rules)))
+    """Whether paradigms of attention were run: each of them answers by an inference rule.
+
+    Problems of one's own say that they have none; parts of results, and experiments, say nothing.
+    """
+    if "natural_inference" not in ds.coords:
+        return True
+    return any(map(str, np.atleast_1d(ds["natural_inference"].values)))
 
 
 def problem_word(ds: xr.Dataset) -> str:

@@ -122,7 +122,9 @@ class _Watched(diffrax.AbstractAdaptiveStepSizeController):
             rests, memory = self.rest.look(end, after, args, keep, self.controller, memory)
             result = diffrax.RESULTS.where(rests, diffrax.RESULTS.event_occurred, result)
             evaluations = evaluations + self.rest.cost * (memory.looks - looks)
-        state = inner, Ended(evaluations, ~all_finite(after)), fresh, span, memory
+        # Asked of a step that none comes after: in all of them it would change how XLA rounds.
+        not_finite = jax.lax.cond(stuck, lambda: ~all_finite(after), lambda: jnp.asarray(False))
+        state = inner, Ended(evaluations, not_finite), fresh, span, memory
         return keep, next_start, next_end, jumped, state, result
 
 

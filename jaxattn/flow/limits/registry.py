@@ -7,7 +7,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import discover, resolve
 from jaxattn.flow.limits.base import Limit
 from jaxattn.flow.limits.gradient import LIMIT as FLOW
-from jaxattn.problems.minibatches import Order
+from jaxattn.problems.minibatches import ORDERS, Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.schedules import SCHEDULES
 
@@ -95,7 +95,7 @@ def _refuse_order(limit: Limit, order: Order) -> None:
             f"{limit.name}: got minibatches of {order.batch_size}, expected full batches, as steps "
             "scaled by the size of the gradient do not follow its mean; leave the batch size out."
         )
-    expected = " or ".join(limit.batch_orders)
+    expected = _words(limit)
     if order.batch_size is None:
         raise InputError(
             f"{limit.name}: got full batches, expected minibatches in the order {expected}; "
@@ -103,9 +103,12 @@ def _refuse_order(limit: Limit, order: Order) -> None:
         )
     if order.kind not in limit.batch_orders:
         others = (other for other in LIMITS.values() if other.batch_orders and other is not limit)
-        known = ", ".join(
-            f"{other.name} is of {' or '.join(other.batch_orders or ())}" for other in others
-        )
+        known = ", ".join(f"{other.name} is of {_words(other)}" for other in others)
         raise InputError(
             f"{limit.name}: got the order {order.kind!r}, expected {expected}; {known}."
         )
+
+
+def _words(limit: Limit) -> str:
+    """The orders of a limit that can be asked for by name: fresh batches come with their data."""
+    return " or ".join(order for order in limit.batch_orders or () if order in ORDERS)
