@@ -13,7 +13,7 @@ from jaxattn.analysis.limit_findings import gap_findings
 from jaxattn.analysis.places import places
 from jaxattn.analysis.reason_words import reason_words, reasons_in
 from jaxattn.analysis.scope import scope_words
-from jaxattn.analysis.subject import is_of_attention, is_trained
+from jaxattn.analysis.subject import is_of_attention, is_trained, refuse_no_result
 from jaxattn.analysis.theory_gaps import theory_findings
 from jaxattn.analysis.wording import Finding, listed, setting_words
 from jaxattn.core.contracts import Status
@@ -52,6 +52,7 @@ def findings(
     Raises:
         InputError: not a result.
     """
+    refuse_no_result("findings", ds)
     ends = [] if is_of_attention(ds) else end_findings(ds)
     beside, lost = [*_by_setting([*ends, *theory_findings(ds)]), *gap_findings(ds)], failures(ds)
     if not is_trained(ds):

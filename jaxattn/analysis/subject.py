@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from jaxattn.core.contracts import InputError
 from jaxattn.flow import LIMITS
 from jaxattn.results.dataset import spec_of
 
@@ -10,10 +11,30 @@ __all__ = [
     "is_of_attention",
     "is_trained",
     "problem_word",
+    "refuse_no_result",
     "solved_dynamics",
     "theories_in",
     "unspoken_axes",
 ]
+
+
+def refuse_no_result(who: str, ds: xr.Dataset) -> None:
+    """Refuse a Dataset that is no result.
+
+    Args:
+        who: what was asked for.
+        ds: whatever it was asked of.
+
+    Raises:
+        InputError: with what is missing.
+    """
+    if missing := [
+        name for name in ("paradigm", "dynamics", "seed", "save") if name not in ds.dims
+    ]:
+        raise InputError(
+            f"{who}: got a Dataset without {', '.join(missing)}, expected a result of "
+            "jaxattn.compare or jaxattn.open; select from one by lists."
+        )
 
 
 def is_of_attention(ds: xr.Dataset) -> bool:

@@ -90,7 +90,7 @@ def test_fresh_batches_are_drawn_by_step_and_evaluated_on_others():
     assert train.examples.values["x"].shape == (10, 2)
     order = Order("fresh", 4, sample)
     assert not order.shared
-    assert order.examples(10) == 4
+    assert order.examples(10) == order.examples(2) == 4
     batch_at = make_batches(order, train, 9, jax.random.key(0), "float32")
     steps = [batch_at(jnp.asarray(step)) for step in (0, 1, 0)]
     np.testing.assert_array_equal(steps[0].values["x"], steps[2].values["x"])

@@ -144,7 +144,7 @@ def test_what_is_none_is_refused_where_it_is_handed_over(given, said):
 
 def test_measures_have_the_axes_that_they_say_or_numbered_ones():
     named = (lambda p, b, h: p["w"], {"weight": ("a", "b", "c")})
-    whole = (lambda p, b, h: p["w"][0] > 0, MeasureSpec("", better="more", unit="%"))
+    whole = (lambda p, b, h: b["x"][0, 0] < 9, MeasureSpec("", better="more", unit="%"))
     problem = own(measures={"named": named, "plain": lambda p, b, h: p["w"][:2], "said": whole})
     specs = {spec.name: spec for spec in problem.measures}
     assert specs["named"].dims == ("weight",)
@@ -155,6 +155,15 @@ def test_measures_have_the_axes_that_they_say_or_numbered_ones():
     measured = problem.measure_split(start(None, {}), batch, {})
     assert measured["said"].dtype == jnp.float32
     assert set(measured) == {"named", "plain", "said"}
+
+
+def test_a_measure_has_one_shape_however_many_examples_there_are():
+    problem = jaxattn.problem(start, squares, {"each": lambda p, b, h: residuals(p, b)})
+    two = own_data({"train": DATA, "test": {name: at[:5] for name, at in DATA.items()}})
+    with pytest.raises(InputError, match=r"got shape \(5,\) of test and \(12,\) of train"):
+        prepared(problem, two, "float32")
+    # Of one split it may be of each example.
+    assert prepared(problem, own_data(DATA), "float32").measures[0].dims == ("each_0",)
 
 
 def test_hyperparameters_are_numbers_by_name_or_specs():

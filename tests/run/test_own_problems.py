@@ -10,6 +10,8 @@ from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import everything, head
 from jaxattn.results.dataset import spec_of
+from jaxattn.study.settings import Settings
+from jaxattn.study.study import resolve_settings
 from jaxattn.tasks import orthogonal
 
 RNG = np.random.default_rng(0)
@@ -248,3 +250,27 @@ def test_fresh_batches_are_seen_once_and_their_noise_is_that_of_one_batch():
     expected = 0.2 * 0.25 / (8 * 1.8)
     # A variance over 192 numbers is right to a tenth; curvature adds less than a third.
     assert 0.7 * expected < np.var(ends - ANSWER) < 1.9 * expected
+
+
+def study(**asked):
+    return resolve_settings(
+        Settings(**{"problems": least_squares(), "data": DATA, "seeds": 1} | asked)
+    )
+
+
+def test_kinks_are_solved_at_a_lower_order_as_those_of_networks_are():
+    assert study(against="flow").settings.flow_solver == "dopri8"
+    assert (
+        study(against="flow", problems=least_squares(smooth=False)).settings.flow_solver == "bosh3"
+    )
+
+
+def test_seeds_vary_what_depends_on_them():
+    random = jaxattn.problem(lambda key, hyper: {"w": jax.random.normal(key, (3,))}, squares)
+    by_seed = {"data": lambda seed: {"x": X + seed, "y": X[:, 0]}}
+    assert study().vary == ()
+    assert study(problems=random, seeds=2).vary == ("init",)
+    assert study(**by_seed, seeds=2).vary == ("data",)
+    assert study(problems=random, **by_seed, seeds=2).vary == ("init", "data")
+    # One of several is enough.
+    assert study(problems={"a": least_squares(), "b": random}, seeds=2).vary == ("init",)
