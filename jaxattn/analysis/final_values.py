@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.analysis.measures import Compared
+from jaxattn.analysis.subject import is_trained
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.results.stopped_rows import hold_last, known_until
 
@@ -19,8 +20,13 @@ def checked_split(ds: xr.Dataset, split: str | None, confidence: float) -> str:
     # Without a measure of any split there is none to choose.
     wanted = {"paradigm", "dynamics", "seed", "save", *({"split"} if "split" in ds.coords else ())}
     known = wanted <= set(ds.dims) and "learning_rate" in ds.coords
-    if not known or "train" not in ds["dynamics"]:
+    if not known:
         raise InputError("statistics: expected a result of jaxattn.compare or jaxattn.open.")
+    if not is_trained(ds):
+        raise InputError(
+            "statistics: got a result without training, expected runs of it, as verdicts are of "
+            "what was trained; findings and summary tell of limits alone."
+        )
     splits = [str(name) for name in ds["split"].values] if "split" in ds.coords else ["train"]
     split = split or ("test" if "test" in splits else "train")
     if split not in splits:

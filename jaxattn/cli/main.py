@@ -157,6 +157,7 @@ def _compare(command: Compare) -> int:
     from jaxattn.analysis.findings import findings
     from jaxattn.analysis.paired_differences import differences
     from jaxattn.analysis.scope import too_few_words
+    from jaxattn.analysis.subject import is_trained
     from jaxattn.analysis.summary import summary
     from jaxattn.experiments import compare_into
     from jaxattn.reports.compare_into import count_failed
@@ -175,15 +176,21 @@ def _compare(command: Compare) -> int:
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears)
         )
-    failed, table, judged = count_failed(ds), summary(ds), contrasts(ds)
+    failed, table = count_failed(ds), summary(ds)
+    # Limits alone have nothing to be judged.
+    judged = contrasts(ds) if is_trained(ds) else None
+    claimed = [] if judged is None else claims(ds, judged)
     if command.json:
-        records = {"questions": question_records(judged), "summary": table.to_dict("records")}
-        records["claims"] = [claim._asdict() for claim in claims(ds, judged)]
-        records["differences"] = differences(ds).to_dict("records")
+        asked = [] if judged is None else question_records(judged)
+        paired = [] if judged is None else differences(ds).to_dict("records")
+        records = {"questions": asked, "summary": table.to_dict("records")}
+        records["claims"] = [claim._asdict() for claim in claimed]
+        records["differences"] = paired
         print_json({**records, **_beside_limits(ds), "failed": failed})
     else:
-        said = [*sentences(findings(ds, judged)), *claim_lines(claims(ds, judged))]
-        show(*said, results_table(table, ds))
+        show(*sentences(findings(ds, judged)), *claim_lines(claimed))
+        if judged is not None:
+            show(results_table(table, ds))
         show(f"All of it, with figures: {out / 'report.html'}")
     return _ended(failed > 0, late)
 

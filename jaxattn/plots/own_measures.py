@@ -18,7 +18,7 @@ from jaxattn.analysis.measures import (
     title_of,
     watched_in,
 )
-from jaxattn.analysis.subject import is_of_attention, problem_word, theories_in
+from jaxattn.analysis.subject import is_of_attention, is_trained, problem_word, theories_in
 from jaxattn.analysis.theory_gaps import told_by
 from jaxattn.analysis.wording import capital, listed, number_words
 from jaxattn.flow import LIMITS
@@ -47,7 +47,9 @@ def _beside_attention(story: Story) -> Iterator[Drawing]:
     if is_of_attention(ds):
         told = [measure for theory in theories_in(ds) for measure in told_by(ds, theory)]
         declared = [measure for measure in declared_in(ds) if measure not in watched_in(ds)]
-        for measure in dict.fromkeys([*declared, *told]):
+        # Figures of training show the others.
+        alone = [] if is_trained(ds) else ["objective", *watched_in(ds)]
+        for measure in dict.fromkeys([*alone, *declared, *told]):
             yield from _curves(story, measure)
 
 

@@ -65,8 +65,10 @@ class Setting(NamedTuple):
 
     @property
     def run(self) -> str:
-        """The dynamics that figures of one alone show: training, or a flow of problems alone."""
-        return "train" if is_of_attention(self.ds) else solved_dynamics(self.ds) or "train"
+        """The dynamics that figures of one alone show: training, or a flow that is alone."""
+        # Of attention, a selection of flows beside training is refused, as figures say training.
+        alone = "step" not in self.ds.coords or not is_of_attention(self.ds)
+        return (alone and solved_dynamics(self.ds)) or "train"
 
     def axis(self, wanted: str | None) -> str:
         """An axis along the saves; by default step, or time where nothing was trained.

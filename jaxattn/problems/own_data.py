@@ -165,7 +165,8 @@ def _data(given: Any, name: str) -> Data:
             f"{name}, weight: got {described(weights)}, expected {count} finite numbers, 0 or more "
             "and some above it; use 1 for an example that counts."
         )
-    return Data(Batch(jax.tree.unflatten(structure, arrays), weights))  # type: ignore[arg-type]
+    counted: Any = weights  # NumPy's, as all data on the host are
+    return Data(Batch(jax.tree.unflatten(structure, arrays), counted))
 
 
 def _array(leaf: Any, name: str) -> np.ndarray:

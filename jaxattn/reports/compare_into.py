@@ -107,7 +107,8 @@ def companion(study: Study) -> Study | None:
     Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
     """
     subject = study.subject
-    if not isinstance(subject, AttentionNetwork):
+    # Beside limits alone there is no training that it would be the companion of.
+    if not isinstance(subject, AttentionNetwork) or study.settings.times is not None:
         return None
     task = subject.task
     solved = [one for one in subject.paradigms.values() if known_as(one) in SOLVED]

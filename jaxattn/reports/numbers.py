@@ -19,7 +19,7 @@ from jaxattn.analysis.measures import (
     summarised_in,
 )
 from jaxattn.analysis.paired_differences import differences
-from jaxattn.analysis.subject import is_of_attention, problem_word
+from jaxattn.analysis.subject import is_of_attention, is_trained, problem_word
 from jaxattn.analysis.summary import own_rule, summary
 from jaxattn.analysis.theory_gaps import theory_gaps
 from jaxattn.analysis.wording import capital
@@ -37,7 +37,7 @@ __all__ = [
 
 def ends_table(ds: xr.Dataset) -> Table:
     """Runs at their end, a line a paradigm, setting and split; of problems also a dynamics."""
-    return _of_training(ds) if is_of_attention(ds) else _of_all_dynamics(ds)
+    return _of_training(ds) if is_of_attention(ds) and is_trained(ds) else _of_all_dynamics(ds)
 
 
 def _of_training(ds: xr.Dataset) -> Table:

@@ -1,6 +1,7 @@
 """Limits solved alone, at times of their own: what cannot be asked for beside them."""
 
 from jaxattn.core.contracts import InputError
+from jaxattn.flow import LIMITS
 from jaxattn.flow.solver import Solver
 from jaxattn.study.checks import shown
 from jaxattn.study.settings import Settings
@@ -28,6 +29,12 @@ def refuse_beside_times(settings: Settings) -> None:
             )
         return
     own_times(settings.times)
+    for name in settings.against:
+        if LIMITS[name].stochastic:
+            raise InputError(
+                f"times: got {name}, a limit with noise, expected one without, as its steps are "
+                "those of training; leave it out, or leave times out and train beside it."
+            )
     if not isinstance(settings.solve, Solver | None):
         raise InputError(
             f"solve: got {shown(settings.solve)}, expected a jaxattn.Solver, such as "

@@ -554,3 +554,18 @@ def test_refusals_are_input_errors_of_the_python_door_too() -> None:
         jaxattn.compare("digits", hypers={"learning_rate": [0.1, 0.1]})
     with pytest.raises(InputError, match="expected at least one"):
         jaxattn.compare("digits", hypers={"temperature": []})
+
+
+@pytest.mark.needs_x64
+def test_limits_alone_are_told_drawn_and_printed_without_training(capsys, tmp_path):
+    words = ["compare", "orthogonal", "--paradigms", "soft", "--seeds", "2", "--times", "1", "10"]
+    code = main([*words, "--out", str(tmp_path / "alone"), "--json", "--no-cache"])
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    told = strict_json(out)
+    assert told["questions"] == told["claims"] == told["differences"] == []
+    assert {line["dynamics"] for line in told["summary"]} == {"flow"}
+    # Nothing is trained beside it, and what can be drawn is.
+    assert not (tmp_path / "alone" / "population").exists()
+    figures = {path.stem for path in (tmp_path / "alone" / "figures").iterdir()}
+    assert {"curves_objective", "curves_attention_foreground"} <= figures

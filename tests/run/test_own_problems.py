@@ -21,6 +21,9 @@ DATA = {"train": {"x": X, "y": X @ ANSWER}, "test": {"x": X[:5], "y": X[:5] @ AN
 RATES = (0.2, 0.1, 0.05, 0.025)
 
 
+FRESH = jaxattn.Fresh(lambda key: {"x": jax.random.normal(key, (4, 3)), "y": jnp.ones(4)}, 4, 8)
+
+
 def squares(params, batch, hyper):
     return jnp.mean((batch["x"] @ params["w"] - batch["y"]) ** 2) / 2
 
@@ -193,6 +196,7 @@ def test_limits_alone_are_measured_at_times_of_their_own_and_kept_where_they_res
         ({"times": [1.0, np.inf]}, "times: got inf"),
         ({"times": [1.0, 2.0], "steps": 3}, "times: got steps = 3 beside times"),
         ({"times": [1.0, 2.0], "batch_size": 3}, "times: got batch_size = 3"),
+        ({"times": [1.0], "against": "sde", "data": FRESH}, "limit with noise"),
         ({"times": [1.0, 2.0], "solve": "tsit5"}, "expected a jaxattn.Solver"),
         ({"solve": jaxattn.Solver()}, "solve: got a solver without times"),
         ({"keep": "v"}, "keep: got 'v', expected parameters by name, of w, or all"),
