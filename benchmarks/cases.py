@@ -13,7 +13,7 @@ from jaxattn.models import MODELS, linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head, size
 from jaxattn.problems.minibatches import Order, make_batches
-from jaxattn.run.tiles import fetch, make_row, make_runner
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile
 from jaxattn.study.plan import make_plan
 from jaxattn.tasks import TASKS
 from jaxattn.training.optimisers import as_optimiser
@@ -89,7 +89,9 @@ def training(
     data, problem = case.data(), case.problem(paradigm)
     splits = Splits(data, {"train": head(data, evaluated)})
     dynamics = make_train(problem, as_optimiser("sgd"), saves, case.order())
-    run = make_runner(make_row(problem, dynamics, True, True), False, tuple(jax.devices()[:1]))
+    run = make_runner(
+        make_tile(make_row(problem, dynamics, True, True), False), False, tuple(jax.devices()[:1])
+    )
     axes: dict[str, tuple[float, ...]] = {"learning_rate": (rate,)}
     if case.alphas:
         axes["alpha"] = case.alphas

@@ -1,6 +1,7 @@
 """Training at several learning rates and the flow beside it, as jaxattn runs them."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import head
 from jaxattn.run.job import FLOW_TILE, tiles_at_once
-from jaxattn.run.tiles import fetch, make_row, make_runner
+from jaxattn.run.tiles import Started, fetch, make_row, make_runner, make_tile
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
@@ -63,11 +64,10 @@ def plan_of(rates: tuple[float, ...], seeds: int, tile: int) -> Plan:
 
 def sweep(problem: Problem, dynamics: Any, plan: Plan, splits: Splits) -> Callable[[], Trajectory]:
     """Chunk by chunk, the next begun while one works; all rows on one leading axis."""
-    run = make_runner(
-        make_row(problem, dynamics, True, True), False, DEVICES, tiles_at_once(DEVICES)
-    )
+    tile = make_tile(make_row(problem, dynamics, True, True), False)
+    run = make_runner(tile, False, DEVICES, tiles_at_once(DEVICES))
 
-    def begin(rows: np.ndarray) -> list[Trajectory]:
+    def begin(rows: np.ndarray) -> list[Future[Started]]:
         hypers = {k: v.astype(problem.precision) for k, v in plan.hypers_of(rows).items()}
         return run(plan.seed_of(rows), hypers, splits)
 

@@ -49,6 +49,7 @@ def compare(
     flow_rtol: float | Literal["auto"] = "auto",
     flow_atol: float | Literal["auto"] = "auto",
     precision: str = "auto",
+    compiler: str = "auto",
     against: str | Sequence[str] = (),
     curvature: int | Literal["auto"] = "auto",
     focus_level: float = 0.5,
@@ -107,6 +108,9 @@ def compare(
             root mean square of each leaf of parameters at the start; auto: 1e-2 times flow_rtol.
         precision: of training: float32 or float64; auto: float32, or float64 beside limits. Flows
             and theory are in float64 always.
+        compiler: of programs on a CPU: quick compiles in half the time and runs up to a quarter
+            longer, thorough takes XLA's own options; auto: quick where one run is short. It may
+            change last digits, and results say which it was.
         against: continuous limits beside every run (`jaxattn.flow.LIMITS`), one or several. All
             runs then learn from the same examples and reach the same times.
         curvature: largest eigenvalues of the Hessian to measure at every save; auto: 0, or 1 beside

@@ -291,11 +291,32 @@ class Problem(NamedTuple):
     """Whether the loss of a batch is the mean of the losses of its examples, by weight."""
     parts: tuple[Part, ...] = ()
     """Parts that have names of their own; none: what a dictionary of parameters has at its top."""
+    reads: tuple[str, ...] | None = None
+    """Hyperparameters that `init` and the measures may read; None: any. Problems whose `init` and
+    measures are the same functions, and read the same, share what is compiled for these."""
 
     @property
     def rated(self) -> tuple[Part, ...]:
         """The parts that may have learning rates of their own."""
         return self.parts or (FOCUS,)
+
+
+class Path(NamedTuple):
+    """One run before it is measured: its parameters at the saves, and what else its end is told by.
+
+    Everything but `work` and `ended` has an axis of saves in front.
+    """
+
+    step: Float[Array, " save"]
+    time: Float[Array, " save"]
+    params: Params
+    state: PyTree
+    """Of the loss."""
+    scale: Params | None
+    """What a step multiplies the gradient by, over the learning rate, where a probe reads it."""
+    work: dict[str, Int[Array, ""]]
+    ended: PyTree = ()
+    """What its solver says of its end; nothing, of training."""
 
 
 class Trajectory(NamedTuple):

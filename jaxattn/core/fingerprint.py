@@ -1,7 +1,7 @@
 """Fingerprints: whether two programs compute the same, and from the same arrays."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -28,13 +28,14 @@ def fingerprint(program: Any, *arrays: PyTree) -> str:
     are written have no part in it; what a host callback does is not seen.
 
     Args:
-        program: such as ``jax.jit(f).trace(...).jaxpr``.
+        program: such as ``jax.jit(f).trace(...).jaxpr``, or several in the order they run in.
         arrays: what else it depends on, such as data.
     """
     digest = sha256()
     # Not its text, which JAX writes for who reads it: in colours, and what comes again only once.
-    for said in _program(program):
-        digest.update(said)
+    for part in program if isinstance(program, Sequence) else (program,):
+        for said in _program(part):
+            digest.update(said)
     leaves, structure = jax.tree.flatten(arrays)
     digest.update(str(structure).encode())
     for leaf in leaves:

@@ -8,39 +8,25 @@ bit. Beside training at given times (`AtTimes`) one flow serves all rates where 
 as the flow knows no rate.
 """
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import (
     Hyper,
-    InputError,
     Keys,
     Params,
     Problem,
     Splits,
-    Status,
     Trajectory,
 )
 from jaxattn.core.kept import kept
-from jaxattn.core.part_rates import rate_scale
-from jaxattn.core.reasons import Reason
 from jaxattn.flow.events import Stop
-from jaxattn.flow.limits.base import Limit, RunContext
-from jaxattn.flow.run_context import (
-    changes_in_time,
-    checked_limit,
-    refuse_state,
-    refuse_undeclared_key,
-    run_context,
-)
-from jaxattn.flow.solve import Tolerances, solve
-from jaxattn.integrate import Solution
-from jaxattn.integrate.solution import checked_tolerance
+from jaxattn.flow.limits.base import Limit
+from jaxattn.flow.path import WHOLE, make_flow_end, make_flow_path
+from jaxattn.flow.solve import Tolerances
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
@@ -50,19 +36,9 @@ from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import (
     OwnTimes,
     Saves,
-    clock_of,
-    refuse_schedule,
-    steps_of,
-    until_last_save,
 )
 
 __all__ = ["make_flow"]
-
-_WHOLE = Order("fixed", None)
-"""The whole learning set at every step."""
-
-# crc32 is fixed by its standard; a number that no step of a run has.
-_NOISE = zlib.crc32(b"brownian motion")
 
 
 @kept
@@ -77,7 +53,7 @@ def make_flow(
     max_steps: int = 100_000,
     *,
     limit: str | Limit = "flow",
-    order: Order = _WHOLE,
+    order: Order = WHOLE,
     probes: tuple[Probe, ...] = (),
     until: Stop | None = None,
     log_time_unit: float | None = None,
@@ -124,13 +100,13 @@ def make_flow(
             is below the reach of float64. When it is traced: a loss with a state, or one that
             draws and does not say so.
     """
-    one = checked_limit(limit, problem, optimiser, order)
-    _refuse_solving(one, rtol, until, log_time_unit)
-    alone = isinstance(saves, OwnTimes)
-    if not isinstance(saves, OwnTimes):
-        refuse_schedule(saves, optimiser)
+    how = Tolerances(solver, rtol, atol, max_steps, log_time_unit, until)
+    path_of = make_flow_path(
+        problem, optimiser, saves, how, limit=limit, order=order, is_scaled=True
+    )
     problem = checked(problem)
-    probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
+    probe = make_probe(problem, False, tuple(map(checked_probe, probes)))
+    end = make_flow_end(optimiser, saves, keep_params)
 
     def flow(
         params: Params,
@@ -139,94 +115,17 @@ def make_flow(
         keys: Keys,
         share: float | Float[Array, ""] = 1.0,
     ) -> Trajectory:
-        how = Tolerances(solver, share * rtol, share * atol, max_steps, log_time_unit, until)
-        steps, times = _when(saves, optimiser, hyper)
-        batch = everything(data.learn, problem.precision)
+        path = path_of(params, hyper, data.learn, keys, share)
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
-        state, context = _begin(problem, optimiser, params, hyper, batch, order)
-        if one.batch_orders:
-            even = jnp.all(batch.weight == batch.weight[0])
-            params = jax.tree.map(lambda leaf: jnp.where(even, leaf, jnp.nan), params)
-        key = jax.random.fold_in(keys.sample, _NOISE)
-        jumps = problem.discontinuities(hyper)
-        if alone and one.rests_with_flow and until is None:
-            how = how._replace(rests=not changes_in_time(problem, params, hyper, batch, state))
+
+        def at_save(save: tuple) -> dict[str, Array]:
+            params, time, state, scale = save
+            return probe(params, hyper, evaluate, time, keys.sample, state, scale)[0]
+
         with jax.default_matmul_precision("highest"):
-            # What is solved alone starts at 0, whatever time it is first looked at.
-            solved_at = jnp.insert(times, 0, 0.0) if alone else times
-            solution = solve(one, context, params, solved_at, jumps, key, how)
-            values = jax.tree.map(lambda leaf: leaf[int(alone) :], solution.values)
-            measures, kept = jax.lax.map(
-                lambda save: probe(
-                    *(save[0], hyper, evaluate, save[1], keys.sample, state),
-                    rate_scale(save[0], hyper, problem.rated),
-                ),
-                (values, times),
-            )
-        # What ends at rest is held to the last save.
-        known = (times <= solution.time_reached) | (how.rests & solution.event_occurred)
-        if keep_params == "last":
-            last = jnp.where(solution.event_occurred, jnp.sum(known) - 1, -1)
-            kept = jax.tree.map(lambda leaf: leaf[last], values)
-        status, reason = _ended(solution, measures["objective"], known)
-        if not isinstance(saves, OwnTimes):
-            status = until_last_save(status, saves, optimiser, hyper)
-        return Trajectory(
-            *(steps.astype(times.dtype), times, measures, status),
-            time_reached=solution.time_reached,
-            work=solution.stats,
-            params=kept,
-            reason=reason,
-        )
+            measures = jax.lax.map(at_save, (path.params, path.time, path.state, path.scale))
+        return end(path, hyper, measures["objective"])._replace(measures=measures)
 
     return flow
-
-
-def _begin(
-    problem: Problem,
-    optimiser: Optimiser,
-    params: Params,
-    hyper: Hyper,
-    batch: Any,
-    order: Order,
-) -> tuple[PyTree, RunContext]:
-    """The state of a loss that has none, and the run as limits see it."""
-    state = problem.state(params)
-    refuse_state(problem, state)
-    refuse_undeclared_key(problem, params, hyper, batch, state)
-    return state, run_context(problem, optimiser, hyper, batch, state, order)
-
-
-def _refuse_solving(
-    limit: Limit, rtol: float, until: Stop | None, log_time_unit: float | None
-) -> None:
-    if not limit.stochastic:
-        checked_tolerance(rtol, "float64")
-    elif until is not None or log_time_unit is not None:
-        raise InputError(
-            f"{limit.name}: got an event or log time, expected neither: a path with noise is "
-            "solved in even steps to its end; leave out until and log_time_unit."
-        )
-
-
-def _when(
-    saves: Saves | OwnTimes, optimiser: Optimiser, hyper: Hyper
-) -> tuple[Array, Float[Array, " save"]]:
-    """The steps and the times of the saves."""
-    if isinstance(saves, OwnTimes):
-        times = jnp.asarray(saves.times, jnp.float64)
-        return jnp.full_like(times, jnp.nan), times
-    steps = steps_of(saves, optimiser, hyper)
-    return steps, clock_of(saves, optimiser, hyper)[steps]
-
-
-def _ended(solution: Solution, objective: Array, known: Array) -> tuple[Array, Array]:
-    """The `Status` of a flow, as its solver ended, if its losses are finite until then; why not."""
-    valid = jnp.all(jnp.isfinite(objective) | (solution.event_occurred & ~known))
-    well = jnp.where(solution.event_occurred, int(Status.CONVERGED), solution.status)
-    status = jnp.where(valid, well, int(Status.SOLVER_FAILED)).astype(jnp.int32)
-    is_solved = solution.reason == int(Reason.NONE)
-    reason = jnp.where(is_solved & ~valid, int(Reason.NOT_FINITE), solution.reason)
-    return status, reason.astype(jnp.int8)

@@ -28,8 +28,8 @@ class Tolerances(NamedTuple):
     rtol: float | Float[Array, ""]
     atol: float | Float[Array, ""]
     max_steps: int
-    log_time_unit: float | None
-    until: Stop | None
+    log_time_unit: float | None = None
+    until: Stop | None = None
     rests: bool = False
     """Whether a solution that has come to rest may end there and be held; see `flow.rest`."""
 

@@ -10,9 +10,20 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Params, Problem, Status
 from jaxattn.core.inputs import split_names
 from jaxattn.core.part_rates import Part, leaves_of_part
+from jaxattn.core.protocols import Measure
 from jaxattn.probes.probe import Probe
 
-__all__ = ["DIVERGENCE", "Health", "Keep", "make_probe", "part_names", "row_status"]
+__all__ = [
+    "DIVERGENCE",
+    "Health",
+    "Keep",
+    "joined",
+    "make_loss_probe",
+    "make_measure",
+    "make_probe",
+    "part_names",
+    "row_status",
+]
 
 Keep: TypeAlias = bool | Literal["last"]
 """Which parameters a trajectory holds: none, those at every save, or the last ones alone."""
@@ -81,13 +92,14 @@ def make_probe(
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
     """``probe(params, hyper, evaluate, time, key, state, scale) -> (measures, params or None)``.
 
-    `evaluate` holds batches by split name; the problem's measures have an axis of these splits, in
-    the order of `split_names`. The objective (the training loss at that time), the gradient norms
-    and `probes`, which see `scale`, are taken on ``"train"``.
+    `evaluate` holds batches by split name. The measures are those of `make_loss_probe` and of
+    `make_measure`.
 
     Raises:
         InputError: when traced, two measures of one name.
     """
+    of_loss = make_loss_probe(problem, probes)
+    of_splits = make_measure(problem.measure, problem.measure_split)
 
     def probe(
         params: Params,
@@ -98,8 +110,36 @@ def make_probe(
         state: PyTree,
         scale: Params,
     ) -> tuple[dict[str, Array], Params | None]:
+        measures = of_loss(params, hyper, evaluate["train"], time, key, state, scale)
+        own = of_splits(params, hyper, evaluate)
+        return joined(measures, problem, own, probes), params if keep_params is True else None
+
+    return probe
+
+
+def make_loss_probe(
+    problem: Problem, probes: tuple[Probe, ...] = ()
+) -> Callable[..., dict[str, Array]]:
+    """``of_loss(params, hyper, batch, time, key, state, scale) -> measures``: of the loss in force.
+
+    They are the objective (the training loss at that time), the gradient norms, and those of
+    `probes`, which see `scale`; `batch` is the learning set that is measured.
+
+    Raises:
+        InputError: when traced, two measures of one name.
+    """
+
+    def of_loss(
+        params: Params,
+        hyper: Hyper,
+        batch: Example | Batch,
+        time: Float[Array, ""],
+        key: Array,
+        state: PyTree,
+        scale: Params | None,
+    ) -> dict[str, Array]:
         def in_force(params: Params) -> Float[Array, ""]:
-            return problem.loss(params, evaluate["train"], hyper, time, key, state)[0]
+            return problem.loss(params, batch, hyper, time, key, state)[0]
 
         objective, gradient = jax.value_and_grad(in_force)(params)
         measures = {
@@ -108,22 +148,54 @@ def make_probe(
                 [_norm(part) for part in _parts(gradient, problem.parts).values()]
             ),
         }
-        # One measurement of all splits together: the compiler sees the network once, not twice.
-        # Compile time, not run time, is what a small comparison costs.
-        splits = [evaluate[name] for name in split_names(evaluate)]
-        own = jax.vmap(lambda batch: problem.measure(params, batch, hyper))(_stack(splits))
-        whole = _of_splits(lambda batch: problem.measure_split(params, batch, hyper), splits)
-        for more in (own, whole):
-            measures = _joined(measures, f"problem {problem.name!r}", more)
         for extra in probes:
             more = extra.measure(in_force, params, hyper, scale)
             measures = _joined(measures, f"probe {extra.name!r}", more)
-        return measures, params if keep_params is True else None
+        return measures
 
-    return probe
+    return of_loss
 
 
-def _joined(known: dict[str, Array], owner: str, more: dict[str, Array]) -> dict[str, Array]:
+def make_measure(
+    measure: Measure, measure_split: Measure
+) -> Callable[[Params, Hyper, dict[str, Any]], dict[str, Array]]:
+    """``of_splits(params, hyper, evaluate) -> {name: [split, ...]}``, a problem's own measures.
+
+    Splits are in the order of `split_names`.
+
+    Raises:
+        InputError: when traced, two measures of one name.
+    """
+
+    def of_splits(params: Params, hyper: Hyper, evaluate: dict[str, Any]) -> dict[str, Array]:
+        # One measurement of all splits together: the compiler sees the network once, not twice.
+        # Compile time, not run time, is what a small comparison costs.
+        splits = [evaluate[name] for name in split_names(evaluate)]
+        own = jax.vmap(lambda batch: measure(params, batch, hyper))(_stack(splits))
+        whole = _of_splits(lambda batch: measure_split(params, batch, hyper), splits)
+        return _joined(own, "measures of whole splits", whole)
+
+    return of_splits
+
+
+def joined(
+    of_loss: dict[str, Any],
+    problem: Problem,
+    of_splits: dict[str, Any],
+    probes: tuple[Probe, ...],
+) -> dict[str, Any]:
+    """All measures of one problem, and of its probes: arrays, or their shapes.
+
+    Raises:
+        InputError: two of one name.
+    """
+    for probe in probes:
+        own = {spec.name: of_loss[spec.name] for spec in probe.specs if spec.name in of_loss}
+        _joined(of_splits, f"probe {probe.name!r}", own)
+    return _joined(of_loss, f"problem {problem.name!r}", of_splits)
+
+
+def _joined(known: dict[str, Any], owner: str, more: dict[str, Any]) -> dict[str, Any]:
     """Both; a measure does not take another one's name, such as that of the loss in force."""
     if taken := sorted(known.keys() & more.keys()):
         raise InputError(

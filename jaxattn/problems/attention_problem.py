@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.kept import kept
-from jaxattn.core.protocols import Attend, PlainLoss
+from jaxattn.core.protocols import Attend, Measure, PlainLoss, StartParams
 from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
@@ -92,8 +93,56 @@ def _attention_problem(
     hypers = merged_hypers(zip(("model", *names), declared, strict=True))
     check_template(task)
     check_components(task, model, attention, paradigm, names, hypers, precision)
-    template = _as_precision(task.template, precision)
     random = model.stochastic or paradigm.stochastic
+
+    network = _network(task, model, attention, precision)
+
+    def loss(
+        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
+    ) -> tuple[Float[Array, ""], PyTree]:
+        def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
+            of_model, of_paradigm = _keys_of(model, paradigm, key)
+            view = network.see(params, example, hyper, of_model)
+            context = Context(hyper, time, of_paradigm, state)
+            return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
+
+        keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
+        losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None))(batch, keys)
+        total = jnp.sum(batch.weight)
+        # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
+        mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
+        return mean, paradigm.update(state, aux)
+
+    return Problem(
+        init=network.init,
+        loss=loss,
+        measure=network.measure,
+        discontinuities=paradigm.discontinuities or _no_jumps,
+        state=paradigm.init,
+        hypers=hypers,
+        measures=task_measures(task.template.mask.shape[-1], task.classes),
+        name=paradigm.name,
+        natural_inference=paradigm.natural_inference,
+        precision=precision,
+        tile=model.tile,
+        stochastic=random,
+        verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
+        reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
+    )
+
+
+class _Network(NamedTuple):
+    """What does not depend on the paradigm."""
+
+    init: StartParams
+    see: Callable[[Params, Example, Hyper, Array | None], View]
+    measure: Measure
+
+
+@kept
+def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
+    """The same functions for all paradigms, so that what is compiled of them is shared."""
+    template = _as_precision(task.template, precision)
 
     def see(params: Params, example: Example, hyper: Hyper, key: Array | None) -> View:
         example = _blanked(example)
@@ -110,40 +159,10 @@ def _attention_problem(
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
-    def loss(
-        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
-    ) -> tuple[Float[Array, ""], PyTree]:
-        def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
-            of_model, of_paradigm = _keys_of(model, paradigm, key)
-            view = see(params, example, hyper, of_model)
-            context = Context(hyper, time, of_paradigm, state)
-            return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
-
-        keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
-        losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None))(batch, keys)
-        total = jnp.sum(batch.weight)
-        # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
-        mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
-        return mean, paradigm.update(state, aux)
-
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
         return measure_examples(lambda example: see(params, example, hyper, None), batch)
 
-    return Problem(
-        init=init,
-        loss=loss,
-        measure=measure,
-        discontinuities=paradigm.discontinuities or _no_jumps,
-        state=paradigm.init,
-        hypers=hypers,
-        measures=task_measures(template.mask.shape[-1], task.classes),
-        name=paradigm.name,
-        natural_inference=paradigm.natural_inference,
-        precision=precision,
-        tile=model.tile,
-        stochastic=random,
-        verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
-    )
+    return _Network(init, see, measure)
 
 
 def _keys_of(

@@ -4,14 +4,14 @@ from typing import Any
 
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Hyper, InputError, Params, Problem
+from jaxattn.core.contracts import Hyper, InputError, MeasureSpec, Params, Problem
 from jaxattn.core.kept import kept
 from jaxattn.core.protocols import Measure
 from jaxattn.probes.measured import check_measured
 from jaxattn.probes.probe import Loss, Probe
 from jaxattn.problems.tracing import described, expect, expect_jumps, in_one_line, same_kind
 
-__all__ = ["checked", "checked_probe"]
+__all__ = ["checked", "checked_measure", "checked_probe"]
 
 
 @kept
@@ -50,15 +50,6 @@ def checked(problem: Problem) -> Problem:
             )
         return returned
 
-    def looked_at(measure: Measure) -> Measure:
-        def measured(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
-            with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
-                measures = measure(params, batch, hyper)
-            check_measured(owner, problem.measures, measures)
-            return measures
-
-        return measured
-
     def discontinuities(hyper: Hyper) -> Float[Array, " jump"]:
         with in_one_line(f"{owner}, discontinuities", "the times at which the loss jumps, [jump]."):
             jumps = problem.discontinuities(hyper)
@@ -67,10 +58,32 @@ def checked(problem: Problem) -> Problem:
 
     return problem._replace(
         loss=loss,
-        measure=looked_at(problem.measure),
-        measure_split=looked_at(problem.measure_split),
+        measure=checked_measure(problem.measure, problem.measures, owner),
+        measure_split=checked_measure(problem.measure_split, problem.measures, owner),
         discontinuities=discontinuities,
     )
+
+
+@kept
+def checked_measure(measure: Measure, specs: tuple[MeasureSpec, ...], owner: str) -> Measure:
+    """The same measure, which refuses by name what it must not return, when traced.
+
+    Args:
+        measure: of a problem.
+        specs: the labels of the problem's measures.
+        owner: what to call the problem in messages.
+
+    Raises:
+        InputError: when traced, measures that are not as labelled, or whatever it raises itself.
+    """
+
+    def measured(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
+        with in_one_line(f"{owner}, measure", "a dictionary of arrays; try it on one batch."):
+            measures = measure(params, batch, hyper)
+        check_measured(owner, specs, measures)
+        return measures
+
+    return measured
 
 
 def _verified() -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Int
 from jaxattn.core.contracts import Batch, Data, Example, InputError
 from jaxattn.problems.data import cast, everything, size, take
 
-__all__ = ["ORDERS", "Order", "make_batches"]
+__all__ = ["ORDERS", "Order", "epoch_rows", "make_batches"]
 
 ORDERS = ("fixed", "shuffled", "shuffled-per-seed", "with-replacement", "without-replacement")
 
@@ -60,19 +60,38 @@ class Order:
 
     def pads(self, count: int) -> bool:
         """Whether the last batch of an epoch of `count` examples is filled up by weight 0."""
-        in_epochs = self.kind in ("fixed", "shuffled", "shuffled-per-seed")
-        return in_epochs and bool(count % self.examples(count))
+        return self.in_epochs and bool(count % self.examples(count))
+
+    @property
+    def in_epochs(self) -> bool:
+        """Whether minibatches go through the set epoch by epoch: drawn before the first step."""
+        in_turn = self.kind in ("fixed", "shuffled", "shuffled-per-seed")
+        return in_turn and self.batch_size is not None and self.sample is None
 
 
-def _epochs(
-    order: Order, count: int, batch: int, steps: int, key: Array, first: Int[Array, ""] | None
-) -> Callable[[Int[Array, ""]], Int[Array, " b"]]:
-    """Row numbers of a step; -1 pads the last batch of an epoch."""
+def epoch_rows(
+    order: Order, count: int, steps: int, key: Array, first: Int[Array, ""] | None = None
+) -> Int[Array, "step batch"] | None:
+    """Which examples each minibatch takes, from the first one of an epoch on.
+
+    Args:
+        order: kind and batch size.
+        count: examples of the set.
+        steps: of the run, or of the piece of it that is asked for.
+        key: the seed's order stream.
+        first: the first step of the piece, whose epoch comes first; None: that of the run.
+
+    Returns:
+        Numbers of examples; -1 pads the last batch of an epoch. None where a step draws its own.
+    """
+    if not order.in_epochs:
+        return None
+    batch = order.examples(count)
     per_epoch = -(-count // batch)
     rows = jnp.arange(count, dtype=jnp.int32)
     # Where the first step is traced it may be the last one of its epoch.
     epochs = -(-steps // per_epoch) if first is None else 1 - (-(steps - 1) // per_epoch)
-    before = jnp.int32(0) if first is None else first // per_epoch
+    before = _epoch_of(first, per_epoch)
     if order.kind == "fixed":
         table = jnp.broadcast_to(rows, (epochs, count))
     else:
@@ -80,8 +99,11 @@ def _epochs(
         keys = jax.vmap(lambda epoch: jax.random.fold_in(key, epoch))(numbers)
         table = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
     padding = ((0, 0), (0, per_epoch * batch - count))
-    table = jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
-    return lambda step: table[step - before * per_epoch]
+    return jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
+
+
+def _epoch_of(first: Int[Array, ""] | None, per_epoch: int) -> Int[Array, ""]:
+    return jnp.int32(0) if first is None else first // per_epoch
 
 
 def _fresh(
@@ -101,6 +123,7 @@ def make_batches(
     key: Array,
     dtype: str,
     first: Int[Array, ""] | None = None,
+    rows: Int[Array, "step batch"] | None = None,
 ) -> Callable[[Int[Array, ""]], Example | Batch]:
     """``batch_at(step)``: an `Example` or a `Batch` with a leading axis of the batch size.
 
@@ -114,6 +137,7 @@ def make_batches(
         dtype: what the floats of the examples drawn have.
         first: the first step of the piece; None: that of the run. It saves shuffling the other
             epochs, and changes no batch.
+        rows: what `epoch_rows` gave for these, where it is known.
     """
     count = size(data)
     batch = order.examples(count)
@@ -137,10 +161,13 @@ def make_batches(
             return jax.random.permutation(jax.random.fold_in(key, step), rows)[:batch]
 
     else:
-        of_epochs = _epochs(order, count, batch, steps, key, first)
+        table = epoch_rows(order, count, steps, key, first) if rows is None else rows
+        assert table is not None
+        per_epoch = -(-count // batch)
+        before = _epoch_of(first, per_epoch)
 
         def draw(step: Array) -> Array:
-            return of_epochs(step)
+            return table[step - before * per_epoch]
 
     def batch_at(step: Array) -> Example | Batch:
         rows = draw(step)

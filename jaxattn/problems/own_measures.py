@@ -1,8 +1,8 @@
 """Measures of a person's own, at either door: functions of parameters and examples, labelled."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Array, PyTree
 from jaxattn.core.contracts import Batch, Hyper, InputError, MeasureSpec, Params, Problem, Task
 from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_unwritable_name
+from jaxattn.core.protocols import Measure
 from jaxattn.problems.tracing import described, in_one_line, shaped
 from jaxattn.problems.undeclared import hyper_shapes, key_shape, shapes_with_hyper
 
@@ -33,8 +34,9 @@ class MeasureOfBatch(Protocol):
         """What is measured of all examples of a split at once."""
 
 
-class OwnMeasure(NamedTuple):
-    """A measure of a person's own."""
+@dataclass(frozen=True, eq=False)
+class OwnMeasure:
+    """A measure of a person's own. It is itself alone: a function need not be hashable."""
 
     function: MeasureOfBatch
     spec: MeasureSpec
@@ -112,15 +114,6 @@ def with_measures(problem: Problem, measures: tuple[OwnMeasure, ...]) -> Problem
     if not measures:
         return problem
 
-    def measure_split(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
-        measured = problem.measure_split(params, batch, hyper)
-        for one in measures:
-            name, values = one.spec.name, values_of(batch)
-            with in_one_line(f"measure {name!r}", "a number, or an array of them; try it."):
-                measured = {**measured, name: jnp.asarray(one.function(params, values, hyper))}
-            measured[name] = _as_floats(name, measured[name], problem.precision)
-        return measured
-
     known = {spec.name for spec in problem.measures}
     for one in measures:
         if one.spec.name in known:
@@ -129,7 +122,24 @@ def with_measures(problem: Problem, measures: tuple[OwnMeasure, ...]) -> Problem
                 f"{problem.name!r} has, expected one of its own; rename it."
             )
     specs = (*problem.measures, *(one.spec for one in measures))
-    return problem._replace(measure_split=measure_split, measures=specs)
+    more = _measure_too(problem.measure_split, measures, problem.precision)
+    return problem._replace(measure_split=more, measures=specs, reads=None)
+
+
+@kept
+def _measure_too(measure: Measure, measures: tuple[OwnMeasure, ...], precision: str) -> Measure:
+    """`measure` and these: the same function for all problems that measure alike."""
+
+    def measure_split(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
+        measured = measure(params, batch, hyper)
+        for one in measures:
+            name, values = one.spec.name, values_of(batch)
+            with in_one_line(f"measure {name!r}", "a number, or an array of them; try it."):
+                measured = {**measured, name: jnp.asarray(one.function(params, values, hyper))}
+            measured[name] = _as_floats(name, measured[name], precision)
+        return measured
+
+    return measure_split
 
 
 def _as_floats(name: str, value: Array, precision: str) -> Array:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import jax
@@ -12,8 +12,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.canonical_json import canonical_json
-from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.core.fingerprint import fingerprint
+from jaxattn.core.contracts import Splits, Status, Trajectory
 from jaxattn.core.reasons import Reason
 from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.results.dataset import ABSENT, assemble, block
@@ -29,7 +28,7 @@ from jaxattn.run.pictures import pictures_of
 from jaxattn.run.progress import NOBODY, Listener, OnChunk, Progress, Tally
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.run.theory_rows import theory_rows
-from jaxattn.run.tiles import fetch
+from jaxattn.run.tiles import Started, fetch, wait
 from jaxattn.study.dependence import start_shapes
 from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
@@ -39,6 +38,9 @@ __all__ = ["Listener", "OnChunk", "Progress", "run"]
 
 T = TypeVar("T")
 
+
+_Given = tuple[np.ndarray, dict[str, np.ndarray], Splits]
+"""What a chunk is given: seeds, hyperparameters and data."""
 
 _Waited = tuple[Trajectory, float, float]
 """A chunk's arrays, and when it began and ended."""
@@ -64,7 +66,7 @@ class _MadeWith:
         """Remember what the rows of `job` compute, from what a chunk of it is given."""
         name = f"{job.group.paradigm} {job.group.dynamics}"
         if name not in self._programs:
-            self._programs[name] = fingerprint(job.traced(*given).jaxpr)
+            self._programs[name] = job.program(*given)
 
     def plain(self) -> dict[str, Any]:
         """As a result carries it."""
@@ -114,7 +116,7 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
         started = _started(jobs, sources, watch, waiter, made_with)
         if to.on_progress and "step" in coords:
             steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
-            started = _foretold(started, jobs, sources, watch, tally, steps)
+            started = _foretold(started, jobs, sources, tally, steps)
         for job, chunk, future in _one_behind(started):
             out, began, ended = future.result()
             watch.ran(job.group.dynamics, began, ended)
@@ -141,49 +143,65 @@ def _started(
 ) -> Iterator[tuple[Job, Chunk | None, Future[_Waited]]]:
     """Every chunk of every job, begun; none: the first row of it again, solved more closely."""
 
-    def begin(job: Job, rows: np.ndarray, share: float) -> Future[_Waited]:
-        with watch.compiling(job.group.dynamics):
-            made_with.check()
-            seeds, data = job.plan.seed_of(rows), sources.of(job, rows)
-            hypers = job.hypers_of(rows, share)
-            begun = job.run(seeds, hypers, data)
-            made_with.add(job, seeds, hypers, data)
-        return waiter.submit(_wait, begun, time.perf_counter())
+    def given(job: Job, rows: np.ndarray, share: float = 1.0) -> _Given:
+        return job.plan.seed_of(rows), job.hypers_of(rows, share), sources.of(job, rows)
 
-    for job in jobs:
-        for chunk in job.plan.chunks():
-            yield job, chunk, begin(job, chunk.rows, 1.0)
-        if job.is_solved_twice:
-            yield job, None, begin(job, job.first_row, CLOSER)
+    def begin(job: Job, rows: np.ndarray, share: float = 1.0) -> Future[_Waited]:
+        made_with.check()
+        chunk = given(job, rows, share)
+        begun = job.run(*chunk, compiling=partial(watch.compiling, job.group.dynamics))
+        made_with.add(job, *chunk)
+        return waiter.submit(_wait, begun)
+
+    def chunks() -> Iterator[tuple[Job, Chunk | None, Future[_Waited]]]:
+        for job in jobs:
+            for chunk in job.plan.chunks():
+                yield job, chunk, begin(job, chunk.rows)
+            if job.is_solved_twice:
+                yield job, None, begin(job, job.first_row, CLOSER)
+
+    started = chunks()
+    first = next(started)
+    # While the first one is compiled and runs, all others are traced and compiled too.
+    for job in jobs[1:]:
+        timed = partial(watch.compiling, job.group.dynamics)
+        job.compiled(*given(job, job.plan.chunk(0).rows), compiling=timed)
+    yield first
+    yield from started
 
 
 def _foretold(
     started: Iterator[T],
     jobs: Sequence[Job],
     sources: Sources,
-    watch: Stopwatch,
     tally: Tally,
     steps: float,
 ) -> Iterator[T]:
     """What was started; once the first program runs, how long training takes is foretold."""
-
-    def spent() -> float:
-        return watch.seconds.get("train", {}).get("compile", 0.0)
-
     tally.begin(compiling=True)
-    before = spent()  # of an earlier comparison, which the same stopwatch may have timed
+    began = time.perf_counter()
     first = next(started)
-    compiling = spent() - before
     training = [job for job in jobs if job.group.dynamics == "train"]
     data = sources.of(jobs[0], jobs[0].plan.chunk(0).rows)
+    programs = [_programs(job, data) for job in (jobs[0], *training)]
+    for program in programs[0]:
+        program.result()
+    left = sum(not program.done() for program in set(chain(*programs)))
+    compiling = (time.perf_counter() - began) * left / len(programs[0])
     seconds = expected_seconds(training, data, steps, compiling)
     tally.begin(seconds=seconds, seconds_of="all" if len(training) == len(jobs) else "training")
     yield first
     yield from started
 
 
-def _wait(begun: Sequence[Trajectory], began: float) -> _Waited:
-    return fetch(begun), began, time.perf_counter()
+def _programs(job: Job, data: Splits) -> list[Future[jax.stages.Compiled]]:
+    rows = job.plan.chunk(0).rows
+    return job.compiled(job.plan.seed_of(rows), job.hypers_of(rows), data)
+
+
+def _wait(begun: Sequence[Future[Started]]) -> _Waited:
+    began, ended = wait(begun)
+    return fetch(begun), began, ended
 
 
 def _own_error(rows: Trajectory, closer: Trajectory) -> np.ndarray:

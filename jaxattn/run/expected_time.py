@@ -10,42 +10,36 @@ import jax
 import numpy as np
 
 from jaxattn.core.contracts import Splits
-from jaxattn.core.operations import operations_of
+from jaxattn.run.compiler import seconds_of
 from jaxattn.run.job import Job
 
 __all__ = ["expected_seconds"]
-
-_FLOPS, _BYTES = 150e9, 12e9
-"""What one core of a server does a second. On two of them, busy with other work too, comparisons of
-linear and MLP models on digits and bags took 0.85 to 1.3 times what was foretold by these."""
 
 
 def expected_seconds(
     jobs: Sequence[Job], data: Splits, steps: float, compiling: float
 ) -> float | None:
-    """Seconds until these jobs are done, the first of which has just been compiled.
+    """Seconds until these jobs are done.
 
     Args:
         jobs: of training.
         data: what a chunk of the first one is given; that of the others has the same shapes.
         steps: how many a row takes, in the mean.
-        compiling: seconds that the first program took to be made; each of the others takes as long.
+        compiling: seconds until all their programs are there.
 
     Returns:
         None on an accelerator, whose pace depends on more than how much there is to do.
     """
     if jax.local_devices()[0].platform != "cpu":
         return None
-    running = sum(_seconds(job, data, steps) for job in jobs)
-    return running + compiling * (len(jobs) - 1)
+    return compiling + sum(_seconds(job, data, steps) for job in jobs)
 
 
 def _seconds(job: Job, data: Splits, steps: float) -> float:
     plan, saves = job.plan, job.group.study.save_steps
     rows = plan.chunk(0).rows
-    program = job.traced(plan.seed_of(rows), job.hypers_of(rows), data).jaxpr
-    # A scan over the saves, and in it a loop over the steps up to each.
-    does = operations_of(program, steps / len(saves))
+    stages, _ = job.traces(plan.seed_of(rows), job.hypers_of(rows), data)
+    once = seconds_of(stages, steps / len(saves))
     tiles = -(-plan.size // plan.tile)
     cores = min(os.cpu_count() or 1, plan.tiles_per_chunk, tiles)
-    return (does.flops / _FLOPS + does.bytes / _BYTES) * float(np.ceil(tiles / cores))
+    return once * float(np.ceil(tiles / cores))

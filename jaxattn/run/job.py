@@ -1,8 +1,9 @@
 """The jobs of a study: the rows of one group, and how to run them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -11,7 +12,6 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import (
-    Hyper,
     InputError,
     MeasureSpec,
     Params,
@@ -19,24 +19,24 @@ from jaxattn.core.contracts import (
     Splits,
     Trajectory,
 )
-from jaxattn.core.kept import kept
+from jaxattn.core.fingerprint import fingerprint
 from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import PRNG
-from jaxattn.flow import LIMITS, make_flow
 from jaxattn.flow.run_context import refuse_state
-from jaxattn.flow.solver import choose_solver
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.own_error import SHARE, is_known, make_flow_row
-from jaxattn.run.tiles import Row, make_row, make_runner, make_tile, traced
+from jaxattn.run.compiler import options_for, seconds_of, words_of
+from jaxattn.run.group_tile import tile_of
+from jaxattn.run.own_error import SHARE, is_known
+from jaxattn.run.stage import Compiling, Options, Where, untimed
+from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
-from jaxattn.training.saves import AtTimes, OwnTimes
-from jaxattn.training.train import make_train
+from jaxattn.training.saves import OwnTimes, last_step
 
 __all__ = [
     "FLOW_TILE",
@@ -52,6 +52,9 @@ __all__ = [
 _LANCZOS = 16
 """Steps of Lanczos at every save, for the first eigenvalue; each costs two to three gradients."""
 
+_TURNS = 1000.0
+"""Steps of a limit at times of its own, to tell a short run from a long one."""
+
 FLOW_TILE = 2
 """Rows of a flow solved together: they take the steps of the slowest (benchmarks/README.md)."""
 
@@ -64,10 +67,12 @@ class Job:
     plan: Plan
     parts: tuple[str, ...]
     probes: tuple[Probe, ...]
-    row: Row
-    run: Callable[..., list[Trajectory]]
+    tile: Tile
+    runner: Run
     vary_data: bool
     """Whether rows have data of their own."""
+    chosen: list[Options] = field(default_factory=list)
+    """What the compiler is told, once it is known."""
 
     @property
     def problem(self) -> Problem:
@@ -83,9 +88,51 @@ class Job:
         own = (spec.over_splits(splits) for spec in self.problem.measures)
         return (*own, *(spec for probe in self.probes for spec in probe.specs))
 
-    def traced(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Any:
-        """The program of a tile, from what a chunk is given; JAX compiles the same one."""
-        return traced(make_tile(self.row, self.vary_data), seeds, hypers, data, self.vary_data)
+    def traces(
+        self, seeds: PyTree, hypers: PyTree, data: Splits
+    ) -> tuple[list[jax.stages.Traced], Trajectory]:
+        """The stages of a tile, from what a chunk is given, and the shapes of what it gives."""
+        return traces_of(self.tile, seeds, hypers, data, self.vary_data)
+
+    def program(self, seeds: PyTree, hypers: PyTree, data: Splits, *arrays: PyTree) -> str:
+        """What its rows compute, with a hash of it and of `arrays`, and how that is compiled."""
+        stages, _ = self.traces(seeds, hypers, data)
+        compiled = words_of(self.options(seeds, hypers, data))
+        return f"{fingerprint([stage.jaxpr for stage in stages], *arrays)} {compiled}"
+
+    def options(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Options:
+        """What the compiler is told, from what a chunk is given."""
+        if not self.chosen:
+            study = self.group.study
+            stages, _ = self.traces(seeds, hypers, data)
+            row = seconds_of(stages, _turns(self.group)) / self.plan.tile
+            self.chosen.append(options_for(study.settings.compiler, row))
+        return self.chosen[0]
+
+    def compiled(
+        self,
+        seeds: PyTree,
+        hypers: PyTree,
+        data: Splits,
+        compiling: Compiling = untimed,
+    ) -> list[Future[jax.stages.Compiled]]:
+        """The programs of a tile for the first device, from what a chunk is given."""
+        with compiling():
+            options = self.options(seeds, hypers, data)
+        where = Where(jax.local_devices()[0], options)
+        return compile_on(self.tile, where, seeds, hypers, data, self.vary_data, compiling)
+
+    def run(
+        self,
+        seeds: PyTree,
+        hypers: PyTree,
+        data: Splits,
+        compiling: Compiling = untimed,
+    ) -> list[Future[Started]]:
+        """Start a chunk; see `jaxattn.run.tiles.fetch`."""
+        with compiling():
+            options = self.options(seeds, hypers, data)
+        return self.runner(seeds, hypers, data, options=options, compiling=compiling)
 
     def hypers_of(
         self,
@@ -119,6 +166,18 @@ class Job:
     def first_row(self) -> np.ndarray:
         """A tile ``[1, row]`` of row 0 alone: that is the one to be solved again."""
         return np.zeros((1, self.plan.tile), dtype=int)
+
+
+def _turns(group: Group) -> float:
+    """How often the loop of a row turns between two saves, or of a limit until its end.
+
+    A solver takes about as many steps as training where that is stable, and fewer at times alone.
+    """
+    saves = group.study.saves
+    if isinstance(saves, OwnTimes):
+        return _TURNS
+    steps = float(last_step(saves))
+    return steps / len(group.study.save_steps) if group.dynamics == "train" else steps
 
 
 def plan_jobs(study: Study) -> list[Job]:
@@ -185,36 +244,17 @@ def make_job(
             state.
     """
     study, problem = group.study, group.problem
-    asked, order = study.settings, study.order
+    asked = study.settings
     shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
     devices, probes = tuple(jax.local_devices()), probes_of(study, group.dynamics, shapes)
-    made = (
-        make_train(
-            problem, study.optimiser, study.saves, order, keep_params=keep_params, probes=probes
-        )
-        if group.dynamics == "train"
-        else make_flow(
-            problem,
-            study.optimiser,
-            study.saves,
-            **_solving(group, shapes),
-            keep_params=keep_params,
-            order=order,
-            probes=probes,
-            limit=group.dynamics,
-        )
-    )
     _refuse_eigenvalues(asked.curvature, shapes)
     if group.dynamics != "train":
         refuse_state(problem, jax.eval_shape(problem.state, shapes))
-    make = make_flow_row if is_known(group) else make_row
-    row = make(problem, made, order.shared, "init" in study.vary)
-    if measures is not None:
-        row = _without(row, frozenset(spec.name for spec in problem.measures) - measures)
     vary_data = vary_data or "data" in study.vary
-    run = make_runner(row, vary_data, devices, tiles_at_once(devices))
+    tile = tile_of(group, plan.tile, shapes, probes, measures, keep_params, vary_data)
+    run = make_runner(tile, vary_data, devices, tiles_at_once(devices))
     parts = part_names(shapes, problem.parts)
-    return Job(group, plan, parts, probes, row, run, vary_data)
+    return Job(group, plan, parts, probes, tile, run, vary_data)
 
 
 def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
@@ -224,36 +264,6 @@ def _refuse_eigenvalues(asked: int, shapes: Params) -> None:
             f"curvature: got {asked} eigenvalues, expected at most {there}, as many as the model "
             "has parameters; ask for fewer."
         )
-
-
-def _solving(group: Group, params: PyTree) -> dict[str, Any]:
-    """How a limit is solved: as asked, or at times of its own as suits those."""
-    study, asked = group.study, group.study.settings
-    if isinstance(study.saves, OwnTimes):
-        count = sum(leaf.size for leaf in jax.tree.leaves(params))
-        chosen = choose_solver(
-            study.saves,
-            count,
-            asked.solve,
-            smooth=study.subject.smooth,
-            stochastic=LIMITS[group.dynamics].stochastic,
-        )
-        return chosen.arguments()
-    return {
-        "solver": asked.flow_solver,
-        "rtol": asked.flow_rtol,
-        "atol": asked.flow_atol,
-        "max_steps": _most_steps(study),
-    }
-
-
-def _most_steps(study: Study) -> int:
-    """Steps after which a flow is given up.
-
-    Where training is stable, an explicit solver needs fewer steps than it: one that needs many more
-    is stuck, as along a kink of a ReLU.
-    """
-    return 4 * study.saves.most + 1000 if isinstance(study.saves, AtTimes) else 100_000
 
 
 def probes_of(study: Study, dynamics: str, params: PyTree) -> tuple[Probe, ...]:
@@ -278,18 +288,6 @@ def probes_of(study: Study, dynamics: str, params: PyTree) -> tuple[Probe, ...]:
     # Distances are from training.
     beside = bool(asked.against) and asked.times is None
     return (*((position(),) if beside else ()), *curved, *along)
-
-
-@kept
-def _without(row: Row, measures: frozenset[str]) -> Row:
-    """`row` without these measures: the compiler does not compute them."""
-
-    def less(seed: Any, hyper: Hyper, data: Splits) -> Trajectory:
-        trajectory = row(seed, hyper, data)
-        kept = {name: at for name, at in trajectory.measures.items() if name not in measures}
-        return trajectory._replace(measures=kept)
-
-    return less
 
 
 def tiles_at_once(devices: Sequence[jax.Device]) -> int:

@@ -4,19 +4,14 @@ The share of the flow's tolerances that a row is solved at goes in with its hype
 so that the program that solved all rows solves one of them again, and nothing is compiled for it.
 """
 
-from collections.abc import Callable
-
 import numpy as np
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Float
 
-from jaxattn.core.contracts import Hyper, Problem, Splits, Trajectory
-from jaxattn.core.kept import kept
 from jaxattn.flow import LIMITS
 from jaxattn.integrate.solution import least_tolerance
-from jaxattn.run.tiles import Row, start_of
 from jaxattn.study.groups import Group
 
-__all__ = ["CLOSER", "SHARE", "distance_between", "is_known", "make_flow_row"]
+__all__ = ["CLOSER", "SHARE", "distance_between", "is_known"]
 
 CLOSER = 0.1
 """The share of both tolerances at which a row is solved again."""
@@ -34,27 +29,6 @@ def is_known(group: Group) -> bool:
     if not settings.against or settings.times is not None or limit is None or limit.stochastic:
         return False
     return bool(CLOSER * settings.flow_rtol >= least_tolerance(group.problem.precision))
-
-
-@kept
-def make_flow_row(
-    problem: Problem, flow: Callable[..., Trajectory], shared_order: bool, vary_init: bool
-) -> Row:
-    """One run as that of `make_row`, at the `SHARE` of its tolerances that it is given.
-
-    Args:
-        problem: what is learnt.
-        flow: `make_flow` of the same problem.
-        shared_order: as in `make_row`.
-        vary_init: as in `make_row`.
-    """
-
-    def row(seed: Integer[Array, ""], hyper: Hyper, data: Splits) -> Trajectory:
-        keys, start = start_of(seed, shared_order, vary_init)
-        own = {name: value for name, value in hyper.items() if name != SHARE}
-        return flow(problem.init(start, own), own, data, keys, hyper[SHARE])
-
-    return row
 
 
 def distance_between(

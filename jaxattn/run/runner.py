@@ -8,10 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
-from jaxattn.core.fingerprint import fingerprint
 from jaxattn.probes.record import Keep
 from jaxattn.results.dataset import block
 from jaxattn.results.derived import POSITIONS, distances_of, own_error_of, with_times
@@ -21,7 +19,7 @@ from jaxattn.run.heap import trim_memory
 from jaxattn.run.job import Job, make_job
 from jaxattn.run.own_error import CLOSER, distance_between
 from jaxattn.run.theory_rows import theory_rows
-from jaxattn.run.tiles import fetch, shape_of
+from jaxattn.run.tiles import fetch, wait
 from jaxattn.study.groups import THEORY, Group
 from jaxattn.study.plan import Plan
 from jaxattn.study.spec import Spec
@@ -146,7 +144,8 @@ class Runner:
     def _run(self, job: Job, rows: np.ndarray, count: int, share: float = 1.0) -> Trajectory:
         hypers, data = job.hypers_of(rows, share), self.sources.of(self.job, rows)
         # A chunk may be most of the memory there is: what is done with is given back each time.
-        begun = jax.block_until_ready(job.run(self.plan.seed_of(rows), hypers, data))
+        begun = job.run(self.plan.seed_of(rows), hypers, data)
+        wait(begun)
         trim_memory()
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], fetch(begun))
 
@@ -218,19 +217,20 @@ class Runner:
     def _outputs_of(self, job: Job) -> Trajectory:
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype),
-            self._traced(job).out_info,
+            self._traces(job)[1],
         )
 
     @cached_property
     def fingerprint(self) -> str:
         """Of what its rows compute, and of the first one's data."""
         *_, data = self.arguments(np.zeros((1, 1), dtype=int))
-        return fingerprint(self._traced(self.job).jaxpr, data)
-
-    def _traced(self, job: Job) -> Any:
-        """The program of a tile of `job`; JAX remembers it until it is compiled."""
         rows = np.zeros((1, self.plan.tile), dtype=int)
-        return job.traced(self.plan.seed_of(rows), job.hypers_of(rows), self.sources.of(job, rows))
+        return self.job.program(*self.arguments(rows), data)
+
+    def _traces(self, job: Job) -> tuple[list[jax.stages.Traced], Trajectory]:
+        """The stages of a tile of `job`, and the shapes of what it gives."""
+        rows = np.zeros((1, self.plan.tile), dtype=int)
+        return job.traces(self.plan.seed_of(rows), job.hypers_of(rows), self.sources.of(job, rows))
 
     @cached_property
     def template(self) -> xr.Dataset:
@@ -242,13 +242,6 @@ class Runner:
         out, beside = jax.tree.map(zeros, (self.outputs, self.outputs_beside))
         training = None if beside is None else beside.measures
         return self._labelled(out, np.zeros(1, dtype=int), training)
-
-    def one_row(self) -> tuple[PyTree, PyTree, Splits]:
-        """Shapes and types of what one row is given."""
-        seed, hypers, data = self.arguments(np.zeros((1, 1), dtype=int))
-        alone = self.each(data, lambda leaf: leaf[0, 0])
-        first = jax.tree.map(lambda leaf: leaf[0, 0], (seed, hypers))
-        return jax.tree.map(shape_of, (*first, alone))
 
     def _labelled(
         self,

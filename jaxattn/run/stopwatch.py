@@ -3,6 +3,7 @@
 So a first call need not be compared with a second one to tell the two apart.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,14 @@ import jax
 
 __all__ = ["Stopwatch"]
 
-_compiled = [0.0]
+
+class _Compiled(threading.local):
+    """What JAX spent in this thread: several may compile at once."""
+
+    seconds = 0.0
+
+
+_compiled = _Compiled()
 
 
 @cache
@@ -21,7 +29,7 @@ def _listen() -> None:
 
     def add(event: str, duration_secs: float, **_: str | int) -> None:
         if event.startswith("/jax/core/compile/"):
-            _compiled[0] += duration_secs
+            _compiled.seconds += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(add)
 
@@ -29,21 +37,23 @@ def _listen() -> None:
 class Stopwatch:
     """Seconds by what was done: ``{"train": {"compile": ..., "run": ...}, ...}``.
 
-    One program is compiled while another runs, so the two do not add up to the time on the wall.
+    Programs are compiled side by side, and while others run, so the two do not add up to the time
+    on the wall.
     """
 
     def __init__(self) -> None:
         """Start from nothing."""
         self.seconds: dict[str, dict[str, float]] = {}
         self._busy_until = 0.0
+        self._adding = threading.Lock()
 
     @contextmanager
     def compiling(self, what: str) -> Iterator[None]:
-        """Add what JAX compiles in this block to `what`."""
+        """Add what JAX compiles in this block to `what`, in whatever thread."""
         _listen()
-        before = _compiled[0]
+        before = _compiled.seconds
         yield
-        self._add(what, "compile", _compiled[0] - before)
+        self._add(what, "compile", _compiled.seconds - before)
 
     @contextmanager
     def running(self, what: str) -> Iterator[None]:
@@ -61,5 +71,6 @@ class Stopwatch:
         self._busy_until = max(ended, self._busy_until)
 
     def _add(self, what: str, kind: str, seconds: float) -> None:
-        spent = self.seconds.setdefault(what, {"compile": 0.0, "run": 0.0})
-        spent[kind] += seconds
+        with self._adding:
+            spent = self.seconds.setdefault(what, {"compile": 0.0, "run": 0.0})
+            spent[kind] += seconds

@@ -10,10 +10,12 @@ Calls are asynchronous, so that several devices work at once. Each compiles the 
 first tile comes; on GPUs the persistent cache serves the later ones.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -22,22 +24,39 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.core.streams import streams
+from jaxattn.run.conditions import flags, under
+from jaxattn.run.stage import (
+    Call,
+    Compiles,
+    Compiling,
+    Options,
+    Running,
+    Stage,
+    Traces,
+    Where,
+    shape_of,
+    untimed,
+)
 
 __all__ = [
     "Row",
+    "Run",
+    "Started",
+    "Tile",
     "axes_of",
+    "compile_on",
     "fetch",
     "make_row",
     "make_runner",
     "make_tile",
     "pick",
     "pick_data",
-    "shape_of",
     "share",
     "stack_data",
     "start",
     "start_of",
-    "traced",
+    "traces_of",
+    "wait",
 ]
 
 Row = Callable[[Integer[Array, ""], Hyper, Splits], Trajectory]
@@ -73,72 +92,171 @@ def start_of(seed: Integer[Array, ""], shared_order: bool, vary_init: bool) -> t
     return keys, keys.init if vary_init else common.init
 
 
+@runtime_checkable
+class Tile(Protocol):
+    """What a tile of rows computes, as calls of stages; see `jaxattn.run.stage`."""
+
+    def common(self, call: Call, data: Splits) -> PyTree:
+        """What all tiles on one device share."""
+
+    def __call__(
+        self, call: Call, seeds: Any, hypers: Mapping[str, Any], data: Splits, common: PyTree
+    ) -> Trajectory:
+        """The rows of one tile ``[row]``: shapes, or arrays, as `call` has it."""
+
+
+@dataclass(frozen=True, eq=False)
+class WholeRow:
+    """A tile whose rows are one program: nothing of a run is handed from one to another."""
+
+    stage: Stage
+
+    def common(self, call: Call, data: Splits) -> PyTree:
+        """Nothing."""
+        del call, data
+
+    def __call__(
+        self, call: Call, seeds: Any, hypers: Mapping[str, Any], data: Splits, common: PyTree
+    ) -> Trajectory:
+        """See `Tile`."""
+        del common
+        return call(self.stage, seeds, dict(hypers), data)
+
+
 @kept
-def make_tile(row: Row, vary_data: bool) -> Any:
-    """``tile(seeds, hypers, data)``, jitted: what one call of one program computes, ``[row]``.
+def make_tile(row: Row, vary_data: bool) -> WholeRow:
+    """A tile of rows, vmapped as a whole.
 
     Args:
         row: one run; see `make_row`.
         vary_data: whether examples have a leading axis ``[row]`` too (pools never have).
     """
 
-    @jax.jit
     def tile(seeds: Array, hypers: dict[str, Array], data: Splits) -> Trajectory:
         return jax.vmap(row, in_axes=(0, 0, axes_of(data, vary_data)))(seeds, hypers, data)
 
-    return tile
+    return WholeRow(Stage(tile))
+
+
+@runtime_checkable
+class Run(Protocol):
+    """``run(seeds, hypers, data)`` starts a chunk, ``[tile, row]``, and gives what to `fetch`."""
+
+    def __call__(
+        self,
+        seeds: Integer[np.ndarray, "tile row"],
+        hypers: dict[str, Float[np.ndarray, "tile row"]],
+        data: Splits,
+        options: Options = (),
+        compiling: Compiling = untimed,
+    ) -> "list[Future[Started]]":
+        """The tiles, one after the other; it waits for nothing."""
+
+
+class Started(NamedTuple):
+    """A tile that a device has worked on."""
+
+    rows: Trajectory
+    began: float
+    """By ``time.perf_counter``, as if its programs had been there."""
+    ended: float
 
 
 @kept
 def make_runner(
-    row: Row, vary_data: bool, devices: tuple[jax.Device, ...], at_once: int | None = None
-) -> Callable[
-    [Integer[Array, "tile row"], dict[str, Float[Array, "tile row"]], Splits], list[Trajectory]
-]:
-    """``run(seeds, hypers, data)`` starts a chunk, ``[tile, row]``, and gives what to `fetch`.
-
-    It compiles on the first call, and does not wait for results.
+    tile: Tile, vary_data: bool, devices: tuple[jax.Device, ...], at_once: int | None = None
+) -> Run:
+    """What starts a chunk of tiles: it compiles what is not yet, and waits for nothing.
 
     Args:
-        row: one run; see `make_row`.
+        tile: from `make_tile`, or in parts.
         vary_data: whether examples have leading axes ``[tile, row]`` too (pools never have).
-        devices: take turns; each compiles the program when its first tile comes.
+        devices: take turns; each has programs of its own.
         at_once: tiles that are worked on at once; None: as many as a chunk has.
     """
-    tile = make_tile(row, vary_data)
 
-    def run(seeds: Any, hypers: dict[str, Any], data: Splits) -> list[Trajectory]:
-        def of_tile(number: int, device: jax.Device, shared: Splits) -> Future[Trajectory]:
-            own = (pick(tree, number, device) for tree in (seeds, hypers))
-            lane = number % at_once if at_once else number
-            return start(tile, lane, *own, pick_data(shared, number, device, vary_data))
+    def run(
+        seeds: Any,
+        hypers: dict[str, Any],
+        data: Splits,
+        options: Options = (),
+        compiling: Compiling = untimed,
+    ) -> list[Future[Started]]:
+        places = [Where(device, options) for device in devices[: len(seeds)]]
+        for where in places:
+            compile_on(tile, where, seeds, hypers, data, vary_data, compiling)
+        shared = [share(data, where.device, vary_data) for where in places]
+        here = flags()
 
-        places = [(device, share(data, device, vary_data)) for device in devices[: len(seeds)]]
-        begun = [of_tile(n, *places[n % len(places)]) for n in range(len(seeds))]
-        return [future.result() for future in begun]
+        def of_all(where: Where, there: Splits) -> PyTree:
+            with under(here):
+                return tile.common(Running(where), there)
+
+        common = [
+            _lane(number).submit(of_all, *given)
+            for number, given in enumerate(zip(places, shared, strict=True))
+        ]
+
+        def of_tile(number: int) -> Started:
+            turn = number % len(places)
+            device, known = places[turn].device, common[turn].result()
+            with under(here):
+                own, hyper = (pick(tree, number, device) for tree in (seeds, hypers))
+                given = pick_data(shared[turn], number, device, vary_data)
+                call, began = Running(places[turn]), time.perf_counter()
+                # What it works in is given back before the lane's next tile takes as much.
+                rows = jax.block_until_ready(tile(call, own, hyper, given, known))
+            return Started(rows, began + call.waited, time.perf_counter())
+
+        lanes = [number % at_once if at_once else number for number in range(len(seeds))]
+        return [_lane(lane).submit(of_tile, number) for number, lane in enumerate(lanes)]
 
     return run
 
 
-def traced(
-    tile: Any, seeds: PyTree, hypers: PyTree, data: Splits, vary_data: bool
-) -> jax.stages.Traced:
-    """What `make_tile` gave, traced for what a chunk is given; JAX compiles the same one."""
+def traces_of(
+    tile: Tile, seeds: PyTree, hypers: PyTree, data: Splits, vary_data: bool
+) -> tuple[list[jax.stages.Traced], Trajectory]:
+    """The stages of a tile, traced for what a chunk is given, and the shapes of what it gives."""
+    traces = Traces()
+    return traces.stages, _called(tile, traces, seeds, hypers, data, vary_data)
 
-    def first(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda leaf: shape_of(leaf[0]), tree)
+
+def compile_on(
+    tile: Tile,
+    where: Where,
+    seeds: PyTree,
+    hypers: PyTree,
+    data: Splits,
+    vary_data: bool,
+    compiling: Compiling = untimed,
+) -> list[Future[jax.stages.Compiled]]:
+    """Begin to compile a tile for what a chunk is given: its programs, some perhaps under way."""
+    compiles = Compiles(where, compiling)
+    _called(tile, compiles, seeds, hypers, data, vary_data)
+    return compiles.programs
+
+
+def _called(
+    tile: Tile, call: Call, seeds: PyTree, hypers: PyTree, data: Splits, vary_data: bool
+) -> Trajectory:
+    """What a tile gives: shapes, of a chunk's arrays or their shapes."""
 
     def of_part(part: Data) -> Data:
-        pool = jax.tree.map(shape_of, part.pool)
-        examples = part.examples
-        return Data(first(examples) if vary_data else jax.tree.map(shape_of, examples), pool)
+        pool, examples = jax.tree.map(shape_of, part.pool), part.examples
+        return Data(_row_of(examples) if vary_data else jax.tree.map(shape_of, examples), pool)
 
-    return tile.trace(first(seeds), first(hypers), _each(data, of_part))
+    there = _each(data, of_part)
+    return tile(call, _row_of(seeds), _row_of(hypers), there, tile.common(call, there))
 
 
-def shape_of(leaf: np.ndarray | np.generic) -> jax.ShapeDtypeStruct:
-    """What JAX makes of `leaf`."""
-    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+def _row_of(tree: PyTree) -> PyTree:
+    """Shapes of one tile of many."""
+
+    def first(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape[1:], jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+    return jax.tree.map(first, tree)
 
 
 def axes_of(data: Splits, vary_data: bool) -> Splits:
@@ -188,7 +306,7 @@ def _lane(number: int) -> Executor:
     return ThreadPoolExecutor(1, f"jaxattn-lane-{number}")
 
 
-def fetch(started: Sequence[Trajectory]) -> Trajectory:
+def fetch(started: Sequence[Future[Started]]) -> Trajectory:
     """Wait for a chunk: NumPy arrays with leading axes ``[tile, row]``.
 
     What was started is used up: its memory is given back array by array.
@@ -202,7 +320,13 @@ def fetch(started: Sequence[Trajectory]) -> Trajectory:
             leaf.delete()
         return stacked
 
-    return jax.tree.map(stack, *started)
+    return jax.tree.map(stack, *[tile.result().rows for tile in started])
+
+
+def wait(started: Sequence[Future[Started]]) -> tuple[float, float]:
+    """Wait until a chunk is done: when it began and ended, by ``time.perf_counter``."""
+    tiles = [tile.result() for tile in started]
+    return min(tile.began for tile in tiles), max(tile.ended for tile in tiles)
 
 
 def _each(data: Splits, function: Callable[[Data], Data]) -> Splits:

@@ -5,7 +5,7 @@ steps of its own; how many is traced, and all rates are one program. A tile then
 rate, because it lasts as long as its slowest row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxattn.core.contracts import Hyper, InputError, Status
+from jaxattn.core.kept import kept
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.schedules import ByShare
 
@@ -168,12 +169,20 @@ def clocks(
 
     A clock has as many times as a run has steps: a million runs are taken some at a time.
     """
+    points = {name: jnp.asarray(values) for name, values in hypers.items()}
+    return _clocks(optimiser, saves)(points)
 
+
+@kept
+def _clocks(optimiser: Optimiser, saves: Saves) -> Callable[[Any], Float[Array, "point save"]]:
     def of_one(hyper: Hyper) -> Float[Array, " save"]:
         return clock_of(saves, optimiser, hyper)[steps_of(saves, optimiser, hyper)]
 
-    points = {name: jnp.asarray(values) for name, values in hypers.items()}
-    at_once = max(1, _TIMES // (last_step(saves) + 1))
-    if len(next(iter(points.values()))) <= at_once:
-        return jax.vmap(of_one)(points)
-    return jax.lax.map(of_one, points, batch_size=at_once)
+    def of_all(points: dict[str, Array]) -> Float[Array, "point save"]:
+        at_once = max(1, _TIMES // (last_step(saves) + 1))
+        if len(next(iter(points.values()))) <= at_once:
+            return jax.vmap(of_one)(points)
+        return jax.lax.map(of_one, points, batch_size=at_once)
+
+    # One program: operation by operation they would be two dozen.
+    return jax.jit(of_all)

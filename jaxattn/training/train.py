@@ -1,12 +1,13 @@
 """Discrete training with optax: one run as a pure function, on the clock of its flow."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
-from jaxattn.core.contracts import Hyper, Keys, Params, Problem, Splits, Trajectory
+from jaxattn.core.contracts import Data, Hyper, Keys, Params, Path, Problem, Splits, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, row_status
@@ -21,9 +22,9 @@ from jaxattn.training.saves import (
     steps_of,
     until_last_save,
 )
-from jaxattn.training.train_loop import BatchMetrics, make_train_loop
+from jaxattn.training.train_loop import BatchMetrics, State, make_train_loop
 
-__all__ = ["make_train", "work_of"]
+__all__ = ["make_train", "make_train_end", "make_train_path", "work_of"]
 
 
 @kept
@@ -68,13 +69,12 @@ def make_train(
         run = loop(hyper, data, keys)
         start, constants = run.begin(params)
         ends = steps_of(saves, optimiser, hyper)
-        starts = jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]])
         (params, _, _), saved = jax.lax.scan(
-            lambda state, span: run.to_save(state, constants, *span), start, (starts, ends)
+            lambda state, span: run.to_save(state, constants, *span), start, _spans(ends)
         )
         times = run.clock[ends]
-        status, time_reached = row_status(saved.measures["objective"], times, params)
-        status = until_last_save(status, saves, optimiser, hyper)
+        objective = saved.measures["objective"]
+        status, time_reached = _ended(saves, optimiser, hyper, objective, times, params)
         return Trajectory(
             step=ends.astype(times.dtype),
             time=times,
@@ -87,6 +87,81 @@ def make_train(
         )
 
     return train
+
+
+@kept
+def make_train_path(
+    problem: Problem,
+    optimiser: Optimiser,
+    saves: Saves | OwnTimes,
+    order: Order,
+    is_scaled: bool = False,
+) -> Callable[..., Path]:
+    """The steps of `make_train` alone: ``path(params, hyper, learn, keys, rows) -> Path``.
+
+    Args:
+        problem: what is learnt.
+        optimiser: as in `make_train`.
+        saves: as in `make_train`.
+        order: as in `make_train`; `rows` are what `epoch_rows` gives for it.
+        is_scaled: whether the path holds what a step multiplies the gradient by, for probes.
+
+    Raises:
+        InputError: as `make_train`.
+    """
+    saves = at_steps(saves)
+    refuse_schedule(saves, optimiser)
+    loop = make_train_loop(problem, optimiser, saves, order, False, None, last_step(saves))
+
+    def path(params: Params, hyper: Hyper, learn: Data, keys: Keys, rows: Any) -> Path:
+        run = loop(hyper, Splits(learn, {}), keys, rows=rows)
+        start, constants = run.begin(params)
+        ends = steps_of(saves, optimiser, hyper)
+
+        def to_save(state: State, span: tuple[Array, Array]) -> tuple[State, tuple]:
+            state, _ = run.advance(state, constants, *span)
+            return state, (state[0], state[2], run.scale(state) if is_scaled else None)
+
+        _, (at_saves, states, scales) = jax.lax.scan(to_save, start, _spans(ends))
+        times = run.clock[ends]
+        step = ends.astype(times.dtype)
+        return Path(step, times, at_saves, states, scales, work_of(ends[-1]))
+
+    return path
+
+
+@kept
+def make_train_end(
+    optimiser: Optimiser, saves: Saves | OwnTimes, keep_params: Keep
+) -> Callable[[Path, Hyper, Array], Trajectory]:
+    """``end(path, hyper, objective) -> Trajectory`` without measures: how training ended."""
+    saves = at_steps(saves)
+
+    def end(path: Path, hyper: Hyper, objective: Array) -> Trajectory:
+        last = jax.tree.map(lambda leaf: leaf[-1], path.params)
+        status, reached = _ended(saves, optimiser, hyper, objective, path.time, last)
+        params = {"last": last, True: path.params, False: None}[keep_params]
+        return Trajectory(path.step, path.time, {}, status, reached, path.work, params)
+
+    return end
+
+
+def _spans(ends: Int[Array, " save"]) -> tuple[Array, Array]:
+    """The steps between which saves lie: before and at each."""
+    return jnp.concatenate([jnp.zeros((1,), jnp.int32), ends[:-1]]), ends
+
+
+def _ended(
+    saves: Saves,
+    optimiser: Optimiser,
+    hyper: Hyper,
+    objective: Float[Array, " save"],
+    times: Float[Array, " save"],
+    params: Params,
+) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    """The status, and the time of the last good save."""
+    status, time_reached = row_status(objective, times, params)
+    return until_last_save(status, saves, optimiser, hyper), time_reached
 
 
 def work_of(steps: Int[Array, ""]) -> dict[str, Array]:

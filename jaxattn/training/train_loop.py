@@ -48,8 +48,13 @@ class TrainLoop(NamedTuple):
 
     clock: Float[Array, " steps_plus_1"]
     begin: Callable[[Params], tuple[State, Constants]]
+    advance: Callable[..., tuple[State, dict[str, Array]]]
+    """``advance(state, constants, start, end)``: the steps from `start` to `end`, and batch metrics
+    on the way."""
+    scale: Callable[[State], Params]
+    """What a step multiplies the gradient by, over the learning rate; see `Probe`."""
     to_save: Callable[..., tuple[State, Saved]]
-    """``to_save(state, constants, start, end)``: the steps from `start` to `end`, then a save."""
+    """``to_save(state, constants, start, end)``: the same steps, then a save."""
 
 
 def make_train_loop(
@@ -62,26 +67,32 @@ def make_train_loop(
     piece: int,
     probes: tuple[Probe, ...] = (),
 ) -> Callable[..., TrainLoop]:
-    """``loop(hyper, data, keys, first)``: the step and the save of a run to its last save.
+    """``loop(hyper, data, keys, first, rows)``: the step and the save of a run to its last save.
 
-    It can make up to `piece` steps from `first` on; None: from step 0. See `make_train`, and
-    `jaxattn.training.legs`.
+    It can make up to `piece` steps from `first` on; None: from step 0. `rows` are those of its
+    minibatches, where they are known (`epoch_rows`). See `make_train`, and `jaxattn.training.legs`.
     """
     problem = checked(problem)
     probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
 
     def loop(
-        hyper: Hyper, data: Splits, keys: Keys, first: Int[Array, ""] | None = None
+        hyper: Hyper,
+        data: Splits,
+        keys: Keys,
+        first: Int[Array, ""] | None = None,
+        rows: Int[Array, "step batch"] | None = None,
     ) -> TrainLoop:
         rates = optimiser.rates(hyper, last_step(saves), length_of(saves, optimiser, hyper))
         clock = clock_of(saves, optimiser, hyper)
         jumps = problem.discontinuities(hyper)
         transform_at = _transforms(optimiser, hyper, rates, problem.rated)
-        batch_at = make_batches(order, data.learn, piece, keys.order, problem.precision, first)
+        batch_at = make_batches(
+            order, data.learn, piece, keys.order, problem.precision, first, rows
+        )
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
-        advance = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
+        step_from = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
         look = _look(batch_metrics, hyper, clock, batch_at)
 
         def look_before(params: Params) -> dict[str, Array]:
@@ -97,13 +108,13 @@ def make_train_loop(
             kept = fresh if jumps.size else None
             return (params, fresh, problem.state(params)), (kept, look_before(params))
 
-        def to_save(
+        def advance(
             state: State, constants: Constants, start: Array, end: Array
-        ) -> tuple[State, Saved]:
+        ) -> tuple[State, dict[str, Array]]:
             fresh, before = constants
 
             def advance_and_look(step: Array, carry: tuple) -> tuple:
-                trained = advance(step, fresh, carry[0])
+                trained = step_from(step, fresh, carry[0])
                 seen = look(trained[0], step, True)
                 return trained, jax.tree.map(jnp.add, carry[1], seen)
 
@@ -113,14 +124,21 @@ def make_train_loop(
 
             none = jax.tree.map(jnp.zeros_like, before)
             state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
-            means = jax.tree.map(mean, seen, before)
-            scale = optimiser.scale(state[0], hyper, state[1], problem.rated)
+            return state, jax.tree.map(mean, seen, before)
+
+        def scale(state: State) -> Params:
+            return optimiser.scale(state[0], hyper, state[1], problem.rated)
+
+        def to_save(
+            state: State, constants: Constants, start: Array, end: Array
+        ) -> tuple[State, Saved]:
+            state, means = advance(state, constants, start, end)
             measures, kept = probe(
-                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale
+                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale(state)
             )
             return state, Saved(measures, means, kept)
 
-        return TrainLoop(clock, begin, to_save)
+        return TrainLoop(clock, begin, advance, scale, to_save)
 
     return loop
 

@@ -30,7 +30,7 @@ from jaxattn.problems.measures import MEASURES
 from jaxattn.problems.minibatches import Order
 from jaxattn.run import early_stopping as edges
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
-from jaxattn.run.tiles import fetch, make_row, make_runner, stack_data
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile, stack_data
 from jaxattn.study.stop_rule import Stop
 from jaxattn.training.legs import make_legs
 from jaxattn.training.optimisers import as_optimiser
@@ -361,7 +361,7 @@ def test_a_row_has_the_same_bits_whoever_stops_beside_it():
     )
     # And they are the rows that training as a whole gives.
     train = make_train(problem, optimiser, SAVES, order, "last")
-    whole = make_runner(make_row(problem, train, order.shared, True), True, DEVICE)
+    whole = make_runner(make_tile(make_row(problem, train, order.shared, True), True), True, DEVICE)
     tiles = np.append(np.arange(10), [0, 0]).reshape(3, 4)
     of_tiles = stack_data((each[seed] for seed in tiles.flat), tiles.shape)
     out = fetch(whole(seeds[tiles], {name: v[tiles] for name, v in hypers.items()}, of_tiles))

@@ -40,9 +40,8 @@ def test_it_grows_with_steps_saves_and_rows_and_nothing_is_compiled() -> None:
     assert foretold(**many) > 3 * short
 
 
-def test_each_program_after_the_first_is_still_to_be_made() -> None:
+def test_what_is_still_to_be_compiled_comes_on_top_and_each_paradigm_takes_its_time() -> None:
     two = {"paradigms": ("soft", "hard")}
-    assert foretold(compiling=5.0) == foretold()
     assert foretold(compiling=5.0, **two) == pytest.approx(5.0 + foretold(**two))
     assert foretold(**two) > 1.5 * foretold()
 

@@ -16,7 +16,7 @@ from jaxattn.core.streams import streams
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.run.tiles import fetch, make_row, make_runner, stack_data
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile, stack_data
 from jaxattn.study.plan import make_plan
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
@@ -53,6 +53,10 @@ def alone(row):
     return jax.jit(row)
 
 
+def runner_of(row, vary_data):
+    return make_runner(make_tile(row, vary_data), vary_data, ONE_DEVICE)
+
+
 def in_precision(hypers):
     return {name: values.astype(PRECISION) for name, values in hypers.items()}
 
@@ -85,7 +89,7 @@ def assert_close(a, b):
 
 
 def test_rows_vmapped_over_seeds_and_rates_are_the_rows_of_a_python_loop(row, alone, data):
-    run = make_runner(chex.assert_max_traces(row, n=1), False, ONE_DEVICE)
+    run = runner_of(chex.assert_max_traces(row, n=1), False)
     together = by_tiles(run, lambda seeds: data)
     assert together.status.shape == (PLAN.size,)
     assert_close(together, in_a_loop(alone, lambda seed: data))
@@ -103,7 +107,7 @@ def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
     def stacked(seeds):
         return stack_data((of(seed) for seed in seeds.flat), seeds.shape)
 
-    run = make_runner(chex.assert_max_traces(row, n=1), True, ONE_DEVICE)
+    run = runner_of(chex.assert_max_traces(row, n=1), True)
     together = by_tiles(run, stacked)
     assert_close(together, in_a_loop(alone, of))
     first = together.measures["attention_foreground"][:3, 0, 0]
@@ -111,8 +115,8 @@ def test_rows_with_data_of_their_own_are_the_rows_of_a_python_loop(row, alone):
 
 
 def test_the_same_row_on_the_same_devices_is_one_runner(row):
-    assert make_runner(row, False, ONE_DEVICE) is make_runner(row, False, ONE_DEVICE)
-    assert make_runner(row, True, ONE_DEVICE) is not make_runner(row, False, ONE_DEVICE)
+    assert runner_of(row, False) is runner_of(row, False)
+    assert runner_of(row, True) is not runner_of(row, False)
 
 
 def what_is_given(data, shared_order, vary_init, seed):

@@ -15,8 +15,8 @@ from jaxattn.engine.cost.memory import (
     ChunkBytes,
     bytes_of_chunk,
     bytes_of_file,
-    compile_tile,
     row_bytes,
+    working_bytes,
 )
 from jaxattn.engine.cost.timing import Pace, pace_of
 from jaxattn.results.virtual import virtual_bytes
@@ -180,11 +180,9 @@ def _probed(sweep: Sweep, runners: Sequence[Runner | Solver]) -> dict[int, tuple
         if (start := time.perf_counter()) - started + longest_probe > PATIENCE:
             break
         runner = run[number]
-        compiled = compile_tile(runner, runner.plan.tile)
+        working = working_bytes(runner, row_bytes(runner).outputs)
         compiling = time.perf_counter() - start
         pace = pace_of(sweep.spec, runner.group, runner.plan.tile)
-        analysis = compiled.memory_analysis()
-        working = 0 if analysis is None else analysis.temp_size_in_bytes
         probes[number] = pace._replace(compiling=compiling), working
         longest_probe = max(longest_probe, time.perf_counter() - start)
     return probes

@@ -13,7 +13,6 @@ Throughout, data that other rows need too is kept.
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import jax
 import numpy as np
@@ -21,16 +20,15 @@ from jaxtyping import PyTree
 
 from jaxattn.results.chunk_file import chunk_bytes
 from jaxattn.run.runner import Runner
-from jaxattn.run.tiles import make_tile
 
 __all__ = [
     "ChunkBytes",
     "RowBytes",
     "bytes_of_chunk",
     "bytes_of_file",
-    "compile_tile",
     "in_words",
     "row_bytes",
+    "working_bytes",
 ]
 
 _CROSSING = 6
@@ -144,19 +142,20 @@ def bytes_of_file(runner: Runner, rows: int) -> int:
     return len(chunk_bytes(row)) + (rows - 1) * sum(variable.nbytes for variable in variables)
 
 
-def compile_tile(runner: Runner, tile: int) -> Any:
-    """The program of a tile of so many rows on the first device, as a chunk calls it."""
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+def working_bytes(runner: Runner, outputs: int) -> int:
+    """What one tile works in on the first device, beside what it is given and gives; compiles it.
 
-    def placed(leaf: jax.ShapeDtypeStruct, *lead: int) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype, sharding=device)
-
-    def of_rows(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        return placed(leaf, tile)
-
-    seed, hypers, data = jax.tree.map(placed, runner.one_row())
-    rows = (*jax.tree.map(of_rows, (seed, hypers)), runner.each(data, of_rows))
-    return make_tile(runner.job.row, runner.sources.vary).lower(*rows).compile()
+    Args:
+        runner: whose rows they are.
+        outputs: bytes that one row gives.
+    """
+    rows = np.zeros((1, runner.plan.tile), dtype=int)
+    programs = runner.job.compiled(*runner.arguments(rows))
+    known = [program.result().memory_analysis() for program in programs]
+    sizes = [analysis for analysis in known if analysis is not None]
+    # What one stage hands to another is there until the tile is done.
+    handed = sum(analysis.output_size_in_bytes for analysis in sizes) - rows.size * outputs
+    return max((analysis.temp_size_in_bytes for analysis in sizes), default=0) + max(handed, 0)
 
 
 def in_words(count: int) -> str:

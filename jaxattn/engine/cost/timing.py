@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.runner import Runner
+from jaxattn.run.tiles import wait
 from jaxattn.study.groups import Group
 from jaxattn.study.layout import plan_of
 from jaxattn.study.spec import Spec
@@ -56,7 +57,7 @@ def pace_of(spec: Spec, group: Group, tile: int) -> Pace:
     arguments, seconds = runner.arguments(rows), []
     for _ in range(3):  # the first one compiles
         started = time.perf_counter()
-        jax.block_until_ready(runner.job.run(*arguments))
+        wait(runner.job.run(*arguments))
         seconds.append(time.perf_counter() - started)
     best = min(seconds[1:])
     return Pace(best / share, rows.size, max(0.0, seconds[0] - best))

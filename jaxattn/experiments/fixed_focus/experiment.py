@@ -41,7 +41,7 @@ from jaxattn.problems.minibatches import Order
 from jaxattn.reports.experiment import Experiment, Listeners, Tally
 from jaxattn.results.dataset import assemble, block
 from jaxattn.run.job import tiles_at_once
-from jaxattn.run.tiles import fetch, make_row, make_runner
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile, wait
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.tasks import orthogonal
 from jaxattn.theory.fixed_focus import LIMITS, ahead_of, gap_limit
@@ -146,7 +146,8 @@ def _runner(problem: Problem, config: FixedFocus, devices: tuple[jax.Device, ...
     order = Order("fixed", config.batch_size)
     optimiser = as_optimiser("momentum")
     dynamics = make_train(problem, optimiser, config.saves, order, batch_metrics=batch_metrics)
-    return make_runner(make_row(problem, dynamics, order.shared, True), False, devices)
+    tile = make_tile(make_row(problem, dynamics, order.shared, True), False)
+    return make_runner(tile, False, devices)
 
 
 def _plan(config: FixedFocus, paradigm: str, tile: int) -> Plan:
@@ -185,10 +186,10 @@ def train(config: FixedFocus, paradigm: str, data: Splits, tally: Tally) -> Traj
     finished = []
     for chunk in plan.chunks():
         hypers = {k: v.astype(problem.precision) for k, v in plan.hypers_of(chunk.rows).items()}
-        with watch.compiling(paradigm):
-            begun = run(plan.seed_of(chunk.rows), hypers, data)
-        with watch.running(paradigm):
-            out = fetch(begun)
+        timed = partial(watch.compiling, paradigm)
+        begun = run(plan.seed_of(chunk.rows), hypers, data, compiling=timed)
+        watch.ran(paradigm, *wait(begun))
+        out = fetch(begun)
         real = chunk.rows >= 0
         finished.append(jax.tree.map(lambda leaf, real=real: leaf[real], out))
         tally.add(paradigm, out.status[real])

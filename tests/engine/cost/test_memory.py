@@ -125,8 +125,9 @@ PROGRAM = """
     from jaxattn.run.chunk import compute, remembered
     from jaxattn.run.heap import trim_memory
     from jaxattn.engine.cost.layout import choose_layout
-    from jaxattn.engine.cost.memory import bytes_of_chunk, compile_tile, row_bytes
+    from jaxattn.engine.cost.memory import bytes_of_chunk, row_bytes, working_bytes
     from jaxattn.run.job import tiles_at_once
+    from jaxattn.run.tiles import wait
     from jaxattn.study.parse import parse_spec
     from jaxattn.study.spec_hash import spec_json
 
@@ -138,15 +139,16 @@ PROGRAM = """
     sweep, runners = remembered(text)
     runner, plan = runners[0], runners[0].plan
     programs = [runner.fingerprint]
-    compiled = compile_tile(runner, plan.tile)
+    each = row_bytes(runner)
+    working = working_bytes(runner, each.outputs)
     # A tile beside the chunk's own: what JAX makes only once is made.
-    jax.block_until_ready(runner.job.run(*runner.arguments(np.zeros((1, plan.tile), dtype=int))))
+    wait(runner.job.run(*runner.arguments(np.zeros((1, plan.tile), dtype=int))))
     devices = jax.local_devices()
     predicted = bytes_of_chunk(
-        row_bytes(runner),
+        each,
         plan.tile,
         plan.tiles_per_chunk,
-        temporary=compiled.memory_analysis().temp_size_in_bytes,
+        temporary=working,
         devices=len(devices),
         at_once=tiles_at_once(devices),
     )

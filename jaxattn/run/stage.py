@@ -1,0 +1,186 @@
+"""A stage: one function of a tile of rows, compiled once, in a thread beside what runs.
+
+What a tile computes is written once, as calls of stages, and carried out three ways: traced, for
+what it computes and gives; compiled ahead; and run.
+"""
+
+import os
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+from jaxtyping import PyTree
+
+from jaxattn.run.conditions import flags, under
+
+__all__ = [
+    "Call",
+    "Compiles",
+    "Compiling",
+    "Options",
+    "Running",
+    "Stage",
+    "Traces",
+    "Where",
+    "shape_of",
+    "untimed",
+]
+
+Options = tuple[tuple[str, Any], ...]
+"""Of the compiler, by name; none: its own."""
+
+Call = Callable[..., PyTree]
+"""``call(stage, *arguments)``: what the stage gives, or its shapes."""
+
+
+@runtime_checkable
+class Compiling(Protocol):
+    """``compiling()``: a context that times what is traced and compiled in it."""
+
+    def __call__(self) -> AbstractContextManager[None]:
+        """A new one."""
+
+
+def untimed() -> AbstractContextManager[None]:
+    """A context that times nothing."""
+    return nullcontext()
+
+
+class Where(NamedTuple):
+    """What a program is compiled for."""
+
+    device: jax.Device
+    options: Options = ()
+
+
+class _Made(NamedTuple):
+    """A stage for arguments of one kind."""
+
+    traced: jax.stages.Traced
+    programs: dict[Where, Future[jax.stages.Compiled]]
+
+
+class Stage:
+    """A function of arrays, traced once for each kind of arguments and compiled once a place."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Nothing is traced before it is called.
+
+        Args:
+            function: pure.
+        """
+        self._jit = jax.jit(function)
+        self._made: dict[Hashable, _Made] = {}
+
+    def traced(self, *arguments: PyTree) -> jax.stages.Traced:
+        """What it computes of arrays like these, or of their shapes; not compiled."""
+        return self._of(*arguments).traced
+
+    def compiled(
+        self, where: Where, *arguments: PyTree, compiling: Compiling = untimed
+    ) -> Future[jax.stages.Compiled]:
+        """Its program there, compiled or under way."""
+        with compiling():
+            made = self._of(*arguments)
+            if where not in made.programs:
+                placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
+                with _precise():
+                    lowered = self._jit.lower(*placed)
+                made.programs[where] = _compilers().submit(
+                    _compile, lowered, where.options, flags(), compiling
+                )
+        return made.programs[where]
+
+    def _of(self, *arguments: PyTree) -> _Made:
+        shapes = jax.tree.map(shape_of, arguments)
+        leaves, structure = jax.tree.flatten(shapes)
+        kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        key = (structure, kinds, tuple(flags().items()))
+        if key not in self._made:
+            with _precise():
+                self._made[key] = _Made(self._jit.trace(*shapes), {})
+        return self._made[key]
+
+
+class Traces:
+    """The calls of a tile, traced: `stages` in order, each once."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.stages: list[jax.stages.Traced] = []
+
+    def __call__(self, stage: Stage, *arguments: PyTree) -> PyTree:
+        """The shapes of what the stage gives."""
+        traced = stage.traced(*arguments)
+        self.stages.append(traced)
+        return traced.out_info
+
+
+class Compiles:
+    """Calls that begin to compile, and give the shapes of what will come."""
+
+    def __init__(self, where: Where, compiling: Compiling = untimed) -> None:
+        """None yet."""
+        self._where, self._compiling = where, compiling
+        self.programs: list[Future[jax.stages.Compiled]] = []
+
+    def __call__(self, stage: Stage, *arguments: PyTree) -> PyTree:
+        """The shapes of what the stage gives."""
+        program = stage.compiled(self._where, *arguments, compiling=self._compiling)
+        self.programs.append(program)
+        return stage.traced(*arguments).out_info
+
+
+class Running:
+    """Calls that compute."""
+
+    def __init__(self, where: Where) -> None:
+        """Nothing has been called."""
+        self._where = where
+        self.waited = 0.0
+        """Seconds that calls waited for their programs."""
+
+    def __call__(self, stage: Stage, *arguments: PyTree) -> PyTree:
+        """What the stage gives, when it is there."""
+        began = time.perf_counter()
+        program = stage.compiled(self._where, *arguments).result()
+        self.waited += time.perf_counter() - began
+        return program(*jax.device_put(arguments, self._where.device))
+
+
+def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    """What JAX makes of `leaf`."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+
+def _precise() -> AbstractContextManager[None]:
+    """Products of matrices in the precision of their numbers, unless JAX is set otherwise.
+
+    Accelerators round them to fewer bits by default, and a flow does not: training is compared
+    with it.
+    """
+    asked = jax.config.values["jax_default_matmul_precision"]
+    return jax.default_matmul_precision(asked or "highest")
+
+
+def _on(leaf: Any, device: jax.Device) -> jax.ShapeDtypeStruct:
+    place = jax.sharding.SingleDeviceSharding(device)
+    shape = shape_of(leaf)
+    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=place)
+
+
+def _compile(
+    lowered: jax.stages.Lowered, options: Options, wanted: Mapping[str, Any], compiling: Compiling
+) -> jax.stages.Compiled:
+    with under(wanted), compiling():
+        return lowered.compile(compiler_options=dict(options) or None)
+
+
+@cache
+def _compilers() -> ThreadPoolExecutor:
+    """XLA lets other threads go on while it compiles."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, "jaxattn-compiler")
