@@ -23,9 +23,9 @@ from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import AtTimes, OwnTimes, Saves, last_step
 from jaxattn.training.train import make_train, make_train_end, make_train_path
 
-__all__ = ["tile_of"]
+__all__ = ["MOST_BYTES", "tile_of"]
 
-_MOST = 1 << 25
+MOST_BYTES = 1 << 25
 """Bytes of the parameters of a tile at all its saves, above which a row measures as it trains: of
 many rows at once they would be most of what a run needs."""
 
@@ -57,7 +57,7 @@ def tile_of(
     how = (problem, study.optimiser, study.saves, study.order)
     if group.dynamics != "train":
         dynamics = _limit(group, params, keep_params, scaled)
-    elif tile * _bytes_of_path(study, params, scaled) <= _MOST:
+    elif tile * _bytes_of_path(study, params, scaled) <= MOST_BYTES:
         dynamics = _training(
             problem, study.optimiser, study.saves, study.order, keep_params, scaled
         )
