@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from jaxattn.core.contracts import InputError
-from jaxattn.integrate.adaptive import initial_step_size, run, span_between
 from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import (
     Function,
@@ -23,8 +22,6 @@ from jaxattn.integrate.solution import (
     status_of,
     value_at,
 )
-from jaxattn.integrate.solvers import method_of
-from jaxattn.integrate.step_size import pi_control
 from jaxattn.integrate.units import counted_in, in_units
 
 __all__ = ["integrate"]
@@ -100,6 +97,11 @@ def integrate(
         J. Comput. Appl. Math. 7 (1981) 67 (dopri8); A. Kvaerno, BIT Numer. Math. 44 (2004) 489
         (kvaerno5); P. Kidger, arXiv:2202.02435 (diffrax).
     """
+    # diffrax takes 0.25 s to import, and training does without.
+    from jaxattn.integrate.adaptive import initial_step_size, run, span_between
+    from jaxattn.integrate.solvers import method_of
+    from jaxattn.integrate.step_size import pi_control
+
     method = method_of(solver)
     dtype = jnp.result_type(float, *jax.tree.leaves(y0))
     checked_tolerance(rtol, dtype)

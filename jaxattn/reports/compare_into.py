@@ -11,7 +11,6 @@ from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
 from jaxattn.problems.paradigms import known_as
 from jaxattn.reduced import PARADIGMS as SOLVED
-from jaxattn.reports.comparison import report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import content_hash, write_json, write_results
@@ -55,17 +54,24 @@ def compare_into(
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the results.
         KeyboardInterrupt: after what was finished is written.
     """
-    watch, solvable, to = Stopwatch(), companion(study), Listener(on_progress, on_failed)
+    watch, to = Stopwatch(), Listener(on_progress, on_failed)
     plan_jobs(study)  # refuses what cannot be done
     with run_folder(folder, overwrite):
         results = _run_and_write(folder, study, watch, to)
         with after_results("what comes with the results", folder, results):
-            if solvable is not None:
+            if (solvable := companion(study)) is not None:
                 (folder / "population").mkdir(exist_ok=True)
                 _run_and_write(folder / "population", solvable, watch, to)
             write_run_facts(folder, results, watch)
-            report_into(folder)
+            _report_into(folder)
     return results
+
+
+def _report_into(folder: Path) -> None:
+    # matplotlib and what judges the results take a second to import, which no row waits for.
+    from jaxattn.reports.comparison import report_into
+
+    report_into(folder)
 
 
 def write_run_facts(folder: Path, results: xr.Dataset, watch: Stopwatch, **settings: Any) -> None:
