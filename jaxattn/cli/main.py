@@ -166,7 +166,7 @@ def _compare(command: Compare) -> int:
     with _reporter(study) as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
         ds, late = _all_but_the_last(
-            lambda: compare_into(here / out, study, command.overwrite, *hears)
+            lambda: compare_into(here / out, study, command.overwrite, *hears, command.figures)
         )
     _answer_compare(command.json, ds, out)
     return _ended(count_failed(ds) > 0, late)
