@@ -168,7 +168,7 @@ def _compare(command: Compare) -> int:
         ds, late = _all_but_the_last(
             lambda: compare_into(here / out, study, command.overwrite, *hears, command.figures)
         )
-    _answer_compare(command.json, ds, out)
+    _answer_compare(command, ds, out)
     return _ended(count_failed(ds) > 0, late)
 
 
@@ -179,7 +179,7 @@ def _reporter(study: Any) -> Any:
     return Reporter(too_few_words(len(study.seeds), len(study.names)))
 
 
-def _answer_compare(as_json: bool, ds: Any, out: Path) -> None:
+def _answer_compare(command: Compare, ds: Any, out: Path) -> None:
     """Say what came out, judged where anything was trained; nothing of it loads before that."""
     from jaxattn.analysis.claims import claims
     from jaxattn.analysis.contrasts import contrasts, question_records
@@ -194,7 +194,7 @@ def _answer_compare(as_json: bool, ds: Any, out: Path) -> None:
     # Limits alone have nothing to be judged.
     judged = contrasts(ds) if is_trained(ds) else None
     claimed = [] if judged is None else claims(ds, judged)
-    if as_json:
+    if command.json:
         asked = [] if judged is None else question_records(judged)
         paired = [] if judged is None else differences(ds).to_dict("records")
         records = {"questions": asked, "summary": table.to_dict("records")}
@@ -205,7 +205,8 @@ def _answer_compare(as_json: bool, ds: Any, out: Path) -> None:
     show(*sentences(findings(ds, judged)), *claim_lines(claimed))
     if judged is not None:
         show(results_table(table, ds))
-    show(f"All of it, with figures: {out / 'report.html'}")
+    figures = "" if command.figures == "none" else ", with figures"
+    show(f"All of it{figures}: {out / 'report.html'}")
 
 
 def _flags(command: Compare) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _left_words(titles: Sequence[str]) -> str:
     """Which figures were not asked for; empty where all were."""
     if not titles:
         return ""
-    return f"Not drawn, as asked: {'; '.join(titles)}. jaxattn report, of this folder, draws all."
+    return f"Not drawn: {'; '.join(titles)}. jaxattn report draws them from this folder."
 
 
 def _asked_of_problems(spec: Mapping[str, Any]) -> dict[str, Any]:

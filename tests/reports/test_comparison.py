@@ -64,7 +64,7 @@ def test_figures_that_are_left_out_are_named_and_drawn_later(most, drawn, tmp_pa
     left = [drawing.title for drawing in gallery(ds)][most:]
     text = report_into(tmp_path, most)[0].read_text()
     assert {path.name for path in tmp_path.glob("figures/*")} == drawn
-    assert html.escape(f"Not drawn, as asked: {'; '.join(left)}. jaxattn report, of") in text
+    assert html.escape(f"Not drawn: {'; '.join(left)}. jaxattn report draws") in text
     assert "Not drawn" not in report_into(tmp_path)[0].read_text()
     assert len(list(tmp_path.glob("figures/*"))) == 2 * (most + len(left))
 
