@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from jaxattn.analysis.pairs import Paired, paired
 
@@ -86,6 +85,8 @@ def _of_means(
 ) -> _Columns:
     """Means of differences ``[row, seed]`` that are all known."""
     del most, scores
+    from scipy import stats  # 0.5 s to import; a run does without
+
     n, mean = d.shape[-1], d.mean(-1)
     means = {"mean_difference": mean, "median_difference": np.median(d, -1)}
     if n < 2:
@@ -188,6 +189,8 @@ def median_limits(
     least: np.ndarray, most: np.ndarray, confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Order statistics that hold the median of ``[..., seed]`` known to lie between two bounds."""
+    from scipy import stats
+
     n = least.shape[-1]
     rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)) if n else 0
     if rank < 1:
@@ -202,6 +205,8 @@ def kaplan_meier(times: np.ndarray, end: float | np.ndarray) -> float:
     reached = np.isfinite(times)
     if not reached.any():
         return np.nan
+    from scipy import stats
+
     data = stats.CensoredData(
         uncensored=times[reached], right=np.broadcast_to(end, times.shape)[~reached]
     )

@@ -65,6 +65,9 @@ class Compare:
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False
     """Replace an earlier run in --out."""
+    figures: str = "all"
+    """none, overview (the first one) or all; jaxattn report draws those left out. Only all run the
+    solvable setting beside, which the last one shows."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

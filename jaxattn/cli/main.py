@@ -28,6 +28,7 @@ from jaxattn.cli.words import task_of, with_hypers
 from jaxattn.core.errors import InputError, LateError
 from jaxattn.core.text import file_name
 from jaxattn.core.versions import version_of
+from jaxattn.run.heap import collect_rarely
 from jaxattn.terminal.output import answer, complain, print_json, show
 from jaxattn.terminal.streams import finish_output, lasting_streams
 
@@ -67,7 +68,8 @@ def console() -> NoReturn:
 
     After Ctrl-C at once: what a device has begun cannot be cancelled, and Python would wait for it.
     """
-    code = main()
+    with collect_rarely():
+        code = main()
     if code == INTERRUPTED:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -152,31 +154,43 @@ def _set_up(cache: bool) -> None:
 
 
 def _compare(command: Compare) -> int:
-    from jaxattn.analysis.claims import claims
-    from jaxattn.analysis.contrasts import contrasts, question_records
-    from jaxattn.analysis.findings import findings
-    from jaxattn.analysis.paired_differences import differences
-    from jaxattn.analysis.scope import too_few_words
-    from jaxattn.analysis.subject import is_trained
-    from jaxattn.analysis.summary import summary
-    from jaxattn.experiments import compare_into
-    from jaxattn.reports.compare_into import count_failed
+    from jaxattn.reports.compare_into import compare_into, count_failed
     from jaxattn.study.settings import Settings
     from jaxattn.study.study import resolve_settings
-    from jaxattn.terminal.progress_bar import Reporter
-    from jaxattn.terminal.tables import claim_lines, results_table, sentences
 
     here = Path.cwd()  # a component of one's own may leave it
     study = resolve_settings(
         Settings(task=task_of(command), hypers=_hypers(command), **_flags(command))
     )
     out = command.out or Path("runs") / file_name(study.subject.source.name)
-    with Reporter(too_few_words(len(study.seeds), len(study.names))) as reporter:
+    with _reporter(study) as reporter:
         hears = (reporter.on_progress, reporter.on_failed)
         ds, late = _all_but_the_last(
-            lambda: compare_into(here / out, study, command.overwrite, *hears)
+            lambda: compare_into(here / out, study, command.overwrite, *hears, command.figures)
         )
-    failed, table = count_failed(ds), summary(ds)
+    _answer_compare(command, ds, out)
+    return _ended(count_failed(ds) > 0, late)
+
+
+def _reporter(study: Any) -> Any:
+    from jaxattn.analysis.scope import too_few_words
+    from jaxattn.terminal.progress_bar import Reporter
+
+    return Reporter(too_few_words(len(study.seeds), len(study.names)))
+
+
+def _answer_compare(command: Compare, ds: Any, out: Path) -> None:
+    """Say what came out, judged where anything was trained; nothing of it loads before that."""
+    from jaxattn.analysis.claims import claims
+    from jaxattn.analysis.contrasts import contrasts, question_records
+    from jaxattn.analysis.findings import findings
+    from jaxattn.analysis.paired_differences import differences
+    from jaxattn.analysis.subject import is_trained
+    from jaxattn.analysis.summary import summary
+    from jaxattn.reports.compare_into import count_failed
+    from jaxattn.terminal.tables import claim_lines, results_table, sentences
+
+    table = summary(ds)
     # Limits alone have nothing to be judged.
     judged = contrasts(ds) if is_trained(ds) else None
     claimed = [] if judged is None else claims(ds, judged)
@@ -186,13 +200,13 @@ def _compare(command: Compare) -> int:
         records = {"questions": asked, "summary": table.to_dict("records")}
         records["claims"] = [claim._asdict() for claim in claimed]
         records["differences"] = paired
-        print_json({**records, **_beside_limits(ds), "failed": failed})
-    else:
-        show(*sentences(findings(ds, judged)), *claim_lines(claimed))
-        if judged is not None:
-            show(results_table(table, ds))
-        show(f"All of it, with figures: {out / 'report.html'}")
-    return _ended(failed > 0, late)
+        print_json({**records, **_beside_limits(ds), "failed": count_failed(ds)})
+        return
+    show(*sentences(findings(ds, judged)), *claim_lines(claimed))
+    if judged is not None:
+        show(results_table(table, ds))
+    figures = "" if command.figures == "none" else ", with figures"
+    show(f"All of it{figures}: {out / 'report.html'}")
 
 
 def _flags(command: Compare) -> dict[str, Any]:

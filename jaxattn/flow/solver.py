@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.integrate.solution import checked_tolerance
-from jaxattn.integrate.solvers import method_of
+from jaxattn.integrate.solvers import method_of, refuse_no_solver
 from jaxattn.training.saves import OwnTimes
 
 __all__ = ["AUTO", "IMPLICIT_UP_TO", "Solver", "choose_solver", "spans_decades"]
@@ -49,7 +49,7 @@ class Solver:
     def __post_init__(self) -> None:
         """Checks."""
         if self.name != AUTO:
-            method_of(self.name)
+            refuse_no_solver(self.name)
         for name in ("rtol", "atol", "log_time_unit"):
             value = getattr(self, name)
             if value == AUTO or (name == "log_time_unit" and value is None):

@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from jaxattn.core.contracts import InputError
-from jaxattn.integrate.adaptive import initial_step_size, run, span_between
 from jaxattn.integrate.log_time import LogClock
 from jaxattn.integrate.solution import (
     Function,
@@ -23,8 +23,6 @@ from jaxattn.integrate.solution import (
     status_of,
     value_at,
 )
-from jaxattn.integrate.solvers import method_of
-from jaxattn.integrate.step_size import pi_control
 from jaxattn.integrate.units import counted_in, in_units
 
 __all__ = ["integrate"]
@@ -100,6 +98,11 @@ def integrate(
         J. Comput. Appl. Math. 7 (1981) 67 (dopri8); A. Kvaerno, BIT Numer. Math. 44 (2004) 489
         (kvaerno5); P. Kidger, arXiv:2202.02435 (diffrax).
     """
+    # diffrax takes 0.25 s to import, and training does without.
+    from jaxattn.integrate.adaptive import initial_step_size, run, span_between
+    from jaxattn.integrate.solvers import method_of
+    from jaxattn.integrate.step_size import pi_control
+
     method = method_of(solver)
     dtype = jnp.result_type(float, *jax.tree.leaves(y0))
     checked_tolerance(rtol, dtype)
@@ -120,6 +123,7 @@ def integrate(
         units = jax.tree.map(lambda unit: jnp.asarray(unit, dtype), units)
         y0, field, save = _counted(units, y0, field, save)
         until, rest = (each and in_units(each, units) for each in (until, rest))
+    field = _traced_once(field, args)
     controller = pi_control(rtol, atol)
     span = span_between(field, saves, jumps, save, until, clock, rest, rest_cost)
     done = run(
@@ -146,6 +150,17 @@ def integrate(
         event_occurred=valid & done.event_occurred,
         reason=reason_of(solved, valid & done.used_up, ~valid | done.reached | done.not_finite),
     )
+
+
+def _traced_once(field: Function, args: Any) -> Function:
+    """The same, written out in one program however often it is asked: five times by one solve.
+
+    That of a network takes a tenth of a second, and the program is the same.
+    """
+    leaves = jax.tree.leaves(args)
+    # What is no array may be what a field of one's own decides by.
+    arrays = all(isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves)
+    return jax.jit(field, inline=True) if arrays else field
 
 
 def _counted(

@@ -13,6 +13,7 @@ from jaxattn.core.reasons import Reason
 
 __all__ = [
     "Function",
+    "Noise",
     "Solution",
     "all_finite",
     "checked_tolerance",
@@ -26,6 +27,9 @@ __all__ = [
 
 Function = Callable[[Array, Any, Any], PyTree]
 """A function of time, value and ``args``."""
+
+Noise = Callable[[Array, Any, Any, Float[Array, " draw"]], PyTree]
+"""A function of time, value, ``args`` and, linearly, the Brownian motions' increments."""
 
 
 class Solution(NamedTuple):

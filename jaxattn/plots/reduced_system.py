@@ -130,13 +130,15 @@ def _handles(setting: Setting, drawn: list[Curves]) -> list[Line2D]:
 
 def _drawings(story: Story) -> Iterator[Drawing]:
     if {*_QUANTITIES} <= set(story.ds.data_vars):
+        flows = story.finished("flow")
+        flow = "dashed lines the gradient flow of all parameters, " if flows else ""
         yield story.drawing(
             "population",
-            "The solvable setting: training, flow and theory",
+            f"The solvable setting: training{', flow' if flows else ''} and theory",
             "The logit gap mu (left), the score gap nu (middle) and the attention on the "
             f"foreground (right) against time; {story.setting.title_words()}. Wide pale lines are "
-            "the exact reduced system, dashed lines the gradient flow of all parameters, markers "
-            "training: where they agree one sees one curve.",
+            f"the exact reduced system, {flow}markers training: where they agree one sees one "
+            "curve.",
             population,
         )
 

@@ -2,10 +2,14 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from jaxattn.core.text import file_name
 from jaxattn.results.files import write_bytes
@@ -13,6 +17,16 @@ from jaxattn.results.files import write_bytes
 __all__ = ["save"]
 
 DOTS_PER_INCH = 150
+
+_LOOK: Any = {
+    "svg.hashsalt": "jaxattn",
+    "text.usetex": False,
+    # Pictures of one panel would be drawn together first, pixel by pixel: twice as long.
+    "image.composite_image": False,
+    # Where a figure is told of no layout, there is none.
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
+}
 
 
 def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path]:
@@ -34,17 +48,37 @@ def save(figure: Figure, folder: str | os.PathLike[str], name: str) -> list[Path
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for ending, metadata in (("png", {}), ("svg", {"Date": None})):
-        content = io.BytesIO()
-        with matplotlib.rc_context({"svg.hashsalt": "jaxattn", "text.usetex": False}):
+    with matplotlib.rc_context(_LOOK), _laid_out(figure) as box:
+        for ending, metadata in (("png", {}), ("svg", {"Date": None})):
+            content = io.BytesIO()
             figure.savefig(
                 content,
                 format=ending,
                 dpi=DOTS_PER_INCH,
                 metadata=metadata,
-                bbox_inches="tight",
+                bbox_inches=box,
                 facecolor="white",
             )
-        paths.append(folder / f"{file_name(name)}.{ending}")
-        write_bytes(paths[-1], content.getvalue())
+            paths.append(folder / f"{file_name(name)}.{ending}")
+            write_bytes(paths[-1], content.getvalue())
     return paths
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[Bbox]:
+    """Within, the layout is made, once for both files, and stays: the box around it, in inches.
+
+    Making it and finding the box takes as long as drawing.
+    """
+    engine, dpi = figure.get_layout_engine(), figure.get_dpi()
+    # A window that shows the figure keeps its size.
+    manager, figure.canvas.manager = figure.canvas.manager, None
+    try:
+        figure.set_dpi(DOTS_PER_INCH)
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+        yield figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])
+    finally:
+        figure.set_layout_engine(engine)
+        figure.set_dpi(dpi)
+        figure.canvas.manager = manager

@@ -7,15 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Real
+from jaxtyping import Array, ArrayLike, Int, Real
 
 from jaxattn import theory
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.core.precision import needs_x64
 from jaxattn.integrate import integrate
-from jaxattn.reduced.path import ReducedPath, Scalar, checked_row, log_time_unit, made_path
-from jaxattn.theory.checks import checked_switch, checked_times
+from jaxattn.reduced.path import ReducedPath, Scalar, log_time_unit, made_path
+from jaxattn.theory.checks import Valid, sound_start, sound_switch, sound_times
 
 __all__ = ["PARADIGMS", "solve_reduced"]
 
@@ -31,88 +31,113 @@ _FLOWS = np.array([list(theory.FIELDS).index(theory.FLOW_OF[name]) for name in _
 """The place among the fields of the field that descends each loss."""
 
 
-def _pick(table: Mapping[str, Callable[..., Any]], code: Array, *args: Any) -> Array:
-    """The entry number `code` of `table` at `args`; all are evaluated, one is taken."""
-    options = [jnp.asarray(function(*args)) for function in table.values()]
-    return jax.lax.select_n(jnp.broadcast_to(code, options[0].shape), *options)
+State = tuple[Array, Array]
+"""mu and nu. Apart, as a vector of two is read and written in turns: half as much again."""
+_Codes = tuple[Array, Array]
+"""The places, among the entries of a table, of what is in force before and from the switch on."""
 
 
-def _velocity(code: Array, state: Array, size: tuple[Array, Array]) -> Array:
-    return _pick(theory.FIELDS, code, state[0], state[1], *size)
+def _taken(table: Mapping[str, Callable[..., Any]], code: Array, args: tuple[Any, ...]) -> Any:
+    """What the entry number `code` gives."""
+    return jax.lax.switch(code, [partial(_called, function) for function in table.values()], args)
 
 
-def _field(time: Array, state: Array, args: tuple[Any, ...]) -> Array:
-    (before, after), switch_time, size = args
-    return _velocity(jnp.where(time < switch_time, before, after), state, size)
+def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), function(*args))
+
+
+def _in_force(
+    table: Mapping[str, Callable[..., Any]], codes: _Codes, early: Array, *args: Any
+) -> Any:
+    """What the entry before the switch gives where it is `early`, elsewhere the one from it on.
+
+    Which ones these are is the same for all rows of a ``vmap``, so that no other is evaluated, and
+    of what is no hybrid one alone.
+    """
+    before, after = codes
+
+    def both() -> Any:
+        first, second = (_taken(table, code, args) for code in codes)
+        return jax.tree.map(lambda one, other: jnp.where(early, one, other), first, second)
+
+    return jax.lax.cond(before == after, lambda: _taken(table, before, args), both)
+
+
+def _field(time: Array, state: State, args: tuple[Any, ...]) -> State:
+    codes, switch_time, size = args
+    return _in_force(theory.FIELDS, codes, time < switch_time, *state, *size)
 
 
 def _asked_for(
-    paradigm: str, switch_time: Scalar | None, times: Float[Array, "*save"]
-) -> tuple[Int[Array, "2"], Float[Array, ""]]:
+    paradigm: str, switch_time: Scalar | None, times: Valid
+) -> tuple[Int[np.ndarray, "2"], Valid]:
     """Which losses are in force before and from the switch, and when that is.
 
     Raises:
         InputError: no such paradigm; a hybrid without a switch within the horizon.
     """
     before, after = resolve("paradigm", PARADIGMS, paradigm)
-    codes = jnp.asarray([_LOSSES.index(before), _LOSSES.index(after)], jnp.int32)
+    codes = np.array([_LOSSES.index(before), _LOSSES.index(after)], np.int32)
     if before == after:
-        return codes, jnp.asarray(jnp.inf, jnp.float64)
+        return codes, np.asarray(np.inf)
     if switch_time is None:
         raise InputError(f"bad switch_time: got None for {paradigm}, expected a time.")
-    return codes, checked_switch(switch_time, times)
+    return codes, sound_switch(switch_time, times)
 
 
-# One compiled program serves every paradigm: which fields are in force is traced, as the
-# compilation costs a thousand times what evaluating all three costs.
+# One compiled program serves every paradigm: which fields are in force is traced, as compiling
+# costs a thousand times what solving does.
 @partial(jax.jit, static_argnames=("solver", "max_steps"))
 def _solve(
     codes: Array,
     times: Array,
-    start: Array,
-    segments: Array,
-    classes: Array,
+    row: tuple[Array, Array, Array, Array],
     switch_time: Array,
     rtol: Array,
     atol: Array,
     solver: Any,
     max_steps: int,
 ) -> ReducedPath:
+    segments, classes, mu0, nu0 = row
     size = (segments, classes)
-    before, after = flows = jnp.asarray(_FLOWS)[codes]
-    first = jnp.where(times[0] < switch_time, before, after)
+    losses: _Codes = (codes[0], codes[1])
+    flows: _Codes = (jnp.asarray(_FLOWS)[codes[0]], jnp.asarray(_FLOWS)[codes[1]])
+    # A traced row that is out of its domain starts at NaN, and so fails at once.
+    valid = jnp.isfinite(segments) & jnp.isfinite(classes) & ~jnp.isnan(switch_time)
+    start = (jnp.where(valid, mu0, jnp.nan), jnp.where(valid, nu0, jnp.nan))
+    given = (flows, switch_time, size)
     # Save at the switch too: the second part of a hybrid has an invariant of its own there.
     turn = jnp.clip(switch_time, times[0], times[-1])
     place = jnp.searchsorted(times, turn)
     solution = integrate(
         _field,
-        jnp.where(jnp.isnan(switch_time), jnp.nan, start),
+        start,
         jnp.insert(times, place, turn),
-        (flows, switch_time, size),
+        given,
         jumps=switch_time[None],
-        log_time_unit=log_time_unit(_velocity(first, start, size)),
+        log_time_unit=log_time_unit(jnp.stack(_field(times[0], start, given))),
         rtol=rtol,
         atol=atol,
         solver=solver,
         max_steps=max_steps,
     )
     rows = jnp.arange(times.size)
-    mu, nu = solution.values[rows + (rows >= place)].T
-    code = jnp.where(times < switch_time, before, after)
+    mu, nu = (values[rows + (rows >= place)] for values in solution.values)
+    early = times < switch_time
 
-    def invariant(code: Array, mu: Array, nu: Array) -> Array:
+    def invariant(mu: Array, nu: Array, early: Array) -> Array:
         level = theory.attention_potential(nu, segments)
-        return level - _pick(theory.CLASS_POTENTIALS, code, mu, classes)
+        return level - _in_force(theory.CLASS_POTENTIALS, flows, early, mu, classes)
+
+    def at(save: Any) -> State:
+        return solution.values[0][save], solution.values[1][save]
 
     conserved = jnp.where(
-        times < switch_time,
-        invariant(before, *solution.values[0]),
-        invariant(after, *solution.values[place]),
+        early, invariant(*at(0), jnp.asarray(True)), invariant(*at(place), jnp.asarray(False))
     )
-    drift = jnp.abs(invariant(code, mu, nu) - conserved)
+    drift = jnp.abs(invariant(mu, nu, early) - conserved)
     worst = jnp.max(drift / theory.attention_potential_slope(nu, segments))
-    code = jnp.where(times < switch_time, codes[0], codes[1])
-    loss = _pick(theory.LOSSES, code, mu, nu, segments, classes)
+    loss = _in_force(theory.LOSSES, losses, early, mu, nu, segments, classes)
     return made_path(times, (mu, nu), size, loss, worst, solution)
 
 
@@ -172,17 +197,7 @@ def solve_reduced(
     Source: equations and invariants in `jaxattn.theory.equations`.
     """
     needs_x64("theory")
-    size, start = checked_row(segments, classes, mu0, nu0)
-    times = checked_times(times)
+    row = sound_start(segments, classes, mu0, nu0)
+    times = sound_times(times)
     codes, switch = _asked_for(paradigm, switch_time, times)
-    return _solve(
-        codes,
-        times,
-        start,
-        *size,
-        switch,
-        jnp.asarray(rtol, jnp.float64),
-        jnp.asarray(atol, jnp.float64),
-        solver,
-        max_steps,
-    )
+    return _solve(codes, times, row, switch, rtol, atol, solver, max_steps)

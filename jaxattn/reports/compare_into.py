@@ -1,17 +1,17 @@
 """A comparison written to one directory: results, figures, and what it ran on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from jaxattn.core.contracts import Status
+from jaxattn.core.lookup import resolve
 from jaxattn.core.precision import x64_is_on
 from jaxattn.problems.paradigms import known_as
 from jaxattn.reduced import PARADIGMS as SOLVED
-from jaxattn.reports.comparison import report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import content_hash, write_json, write_results
@@ -25,7 +25,10 @@ from jaxattn.study.study import Study, resolve_settings
 from jaxattn.study.subject import AttentionNetwork
 from jaxattn.tasks import orthogonal_population
 
-__all__ = ["companion", "compare_into", "count_failed", "write_run_facts"]
+__all__ = ["FIGURES", "companion", "compare_into", "count_failed", "write_run_facts"]
+
+FIGURES: Mapping[str, int | None] = {"none": 0, "overview": 1, "all": None}
+"""How many of a gallery's figures are drawn, the first ones, by what was asked for."""
 
 WRITE_EVERY = 5.0
 """Seconds between writes of partial results: what a power cut can cost, beside the last chunk."""
@@ -37,11 +40,12 @@ def compare_into(
     overwrite: bool,
     on_progress: Callable[[Progress], None] | None = None,
     on_failed: Callable[[Failed], None] | None = None,
+    figures: str = "all",
 ) -> xr.Dataset:
     """Run a comparison and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
     ``results.nc`` is whole and readable after every chunk, whatever interrupts the run. Next to
-    it, ``population/`` holds the companion in the solvable setting.
+    it, ``population/`` holds the companion in the solvable setting, where all figures are drawn.
 
     Args:
         folder: new or empty, unless `overwrite`.
@@ -49,23 +53,33 @@ def compare_into(
         overwrite: replace what an earlier run wrote there.
         on_progress: hears where things stand, mostly after every chunk.
         on_failed: hears of rows that did not end well.
+        figures: which to draw, one of `FIGURES`; the report names the others.
 
     Raises:
         InputError: before anything is written; another run is at work in `folder`, say.
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the results.
         KeyboardInterrupt: after what was finished is written.
     """
-    watch, solvable, to = Stopwatch(), companion(study), Listener(on_progress, on_failed)
+    most: int | None = resolve("figures", FIGURES, figures)
+    watch, to = Stopwatch(), Listener(on_progress, on_failed)
     plan_jobs(study)  # refuses what cannot be done
     with run_folder(folder, overwrite):
         results = _run_and_write(folder, study, watch, to)
         with after_results("what comes with the results", folder, results):
+            solvable = companion(study) if most is None else None
             if solvable is not None:
                 (folder / "population").mkdir(exist_ok=True)
                 _run_and_write(folder / "population", solvable, watch, to)
             write_run_facts(folder, results, watch)
-            report_into(folder)
+            _report_into(folder, most)
     return results
+
+
+def _report_into(folder: Path, most: int | None) -> None:
+    # matplotlib and what judges the results take a second to import, which no row waits for.
+    from jaxattn.reports.comparison import report_into
+
+    report_into(folder, most)
 
 
 def write_run_facts(folder: Path, results: xr.Dataset, watch: Stopwatch, **settings: Any) -> None:
@@ -104,7 +118,8 @@ def _run_and_write(folder: Path, study: Study, watch: Stopwatch, to: Listener) -
 def companion(study: Study) -> Study | None:
     """The same paradigms in the solvable setting of the same size; None where there are none.
 
-    Full-batch gradient descent, gradient flow and the reduced (mu, nu) system, which coincide.
+    Full-batch gradient descent and the reduced (mu, nu) system, which coincide, and the gradient
+    flow where the study has one: its programs take longer to compile than all the rest to run.
     """
     subject = study.subject
     # Beside limits alone there is no training that it would be the companion of.
@@ -125,7 +140,7 @@ def companion(study: Study) -> Study | None:
         steps=steps,
         saves=saves,
         batch_size="all",
-        flow_seeds=1,
+        flow_seeds=min(1, study.settings.flow_seeds),
         flow_solver="tsit5",
         flow_rtol=1e-9,
         precision="float64",

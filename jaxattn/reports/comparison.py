@@ -59,12 +59,13 @@ _OPEN_FOLDS = 3
 """Settings whose findings are shown at once; those of further ones open on request."""
 
 
-def report_into(folder: Path) -> tuple[Path, list[Finding]]:
+def report_into(folder: Path, most: int | None = None) -> tuple[Path, list[Finding]]:
     """Draw every figure and write ``report.html`` for the results in a directory.
 
     Args:
         folder: of a run, finished or not: ``results.nc`` must be there, ``run.json`` and
             ``population/`` may.
+        most: figures to draw, the first ones; the page names the others. None: every one.
 
     Returns:
         Where the page is, and what it says first.
@@ -86,11 +87,12 @@ def report_into(folder: Path) -> tuple[Path, list[Finding]]:
         table = contrasts(results) if is_trained(results) else None
         beside = open_run(solved) if solved.is_file() else None
         drawings = plots.gallery(results, beside, table)
-        figures, failed = pictures(drawings, folder)
+        figures, failed = pictures(drawings[:most], folder)
+        left = [] if most is None else [drawing.title for drawing in drawings[most:]]
         if "overview" in figures:
             figures = {name: each for name, each in figures.items() if name not in _PANELS}
         said = findings(results, table)
-        page = _page(results, table, said, figures, [*map(str, failed)], run)
+        page = _page(results, table, said, figures, left, [*map(str, failed)], run)
         write_bytes(path, render(page).encode())
     if failed:
         raise first_of(failed)
@@ -102,6 +104,7 @@ def _page(
     table: pd.DataFrame | None,
     said: Sequence[Finding],
     figures: Mapping[str, Figure],
+    left: Sequence[str],
     undrawn: Sequence[str],
     run: Mapping[str, Any],
 ) -> Page:
@@ -120,11 +123,11 @@ def _page(
     seen = {*first, *_first_curves(ds, figures)}
     rest = [each._replace(open=not answered) for name, each in figures.items() if name not in seen]
     is_own = not is_of_attention(ds)
-    ends, left = ends_table(ds), departures_tables(ds)
+    ends, departed = ends_table(ds), departures_tables(ds)
     differ = [*judged_tables(ds, table), *(pairs_tables(ds) if table is not None else [])]
     theories = theories_tables(ds)
     first_tables = [ends, *theories, *orders_tables(ds)] if is_own else []
-    tables = [*left, *differ] if is_own else [*left, ends, *theories, *differ]
+    tables = [*departed, *differ] if is_own else [*departed, ends, *theories, *differ]
     findings_first = is_own or not answered
     sections = [
         answers_section(answered, _how_sure(ds, table) if answered or not is_own else "", shown),
@@ -132,13 +135,20 @@ def _page(
         Section("Curves", figures=[figures[name] for name in _first_curves(ds, figures)]),
         Section("Ends and gaps", tables=first_tables),
         Section("Findings", collapsibles=list(_collapsibles(others, first=findings_first))),
-        Section("Figures", figures=rest),
+        Section("Figures", _left_words(left), figures=rest),
         Section("Numbers", tables=[one._replace(open=False) for one in tables]),
         sentences_or("Failures", failures, "No run failed."),
     ]
     title = f"{spec.get('task') or 'A comparison'}: {names}{'' if is_own else ' attention'}"
     asked = _asked_of_problems(spec) if is_own else spec
     return page_of(title, _lead(ds, spec), sections, asked, ds, run, cites_paper=not is_own)
+
+
+def _left_words(titles: Sequence[str]) -> str:
+    """Which figures were not asked for; empty where all were."""
+    if not titles:
+        return ""
+    return f"Not drawn: {'; '.join(titles)}. jaxattn report draws them from this folder."
 
 
 def _asked_of_problems(spec: Mapping[str, Any]) -> dict[str, Any]:

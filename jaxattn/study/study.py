@@ -17,7 +17,7 @@ from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.flow import limit_for, optimiser_of
 from jaxattn.flow.run_context import refuse_noise
 from jaxattn.flow.solver import Solver
-from jaxattn.integrate.solvers import method_of
+from jaxattn.integrate.solvers import refuse_no_solver
 from jaxattn.probes.parameters import refuse_unknown_leaves
 from jaxattn.problems.minibatches import Order
 from jaxattn.study.alone import refuse_beside_times
@@ -268,7 +268,7 @@ def resolve_settings(settings: Settings, *, whole: bool = True) -> Study:
     settings = _decided(settings, subject)
     optimiser = as_optimiser(settings.optimiser, settings.schedule)
     refuse_unwritable_name("optimiser", optimiser.name)
-    method_of(settings.flow_solver)
+    refuse_no_solver(settings.flow_solver)
     order = subject.order(settings)
     problems = [subject.problem(name, settings.precision) for name in subject.names]
     hypers = declared_hypers(optimiser, problems)

@@ -2,8 +2,12 @@
 
 import dataclasses
 import functools
+import gzip
 from collections.abc import Iterable
-from typing import SupportsIndex
+from importlib.util import find_spec
+from typing import Any, SupportsIndex
+
+import numpy as np
 
 from jaxattn.core.contracts import Task
 from jaxattn.tasks.arguments import as_int, as_list, bag_length
@@ -54,15 +58,35 @@ def digits(
 
 TASKS = {"digits": digits}
 
+_FILE = "datasets/data/digits.csv.gz"
+"""Where scikit-learn has them: a line an image, 64 pixels and the digit."""
+
 
 @functools.lru_cache(maxsize=32)
 def _digits(
     foreground: tuple[int, ...], segments: int, train: int, test: int, validation: int
 ) -> Task:
-    from sklearn.datasets import load_digits  # 0.9 s to import; only this task needs it
-
-    images, labels = load_digits(return_X_y=True)
+    images, labels = _images()
     pixels = (images / 16 - 0.5) / 0.5
     task = mosaic(pixels, labels, foreground, segments, train, test, validation, name="digits")
     summary = f"handwritten digits, 8x8: {task.summary}"
     return dataclasses.replace(task, summary=summary, picture=(8, 8))
+
+
+def _images() -> tuple[np.ndarray, np.ndarray]:
+    """The images ``[image, pixel]`` as floats, 0 to 16, and their digits ``[image]``.
+
+    From the file itself: importing scikit-learn takes 0.6 s, as long as jax and optax together.
+    Where another release keeps it elsewhere, or otherwise, scikit-learn is asked.
+    """
+    package: Any = find_spec("sklearn")
+    try:
+        (folder,) = package.submodule_search_locations
+        packed = package.loader.get_data(f"{folder}/{_FILE}")
+        words = gzip.decompress(packed).replace(b"\n", b",").rstrip(b",").split(b",")
+        table = np.array(words, dtype=float).reshape(-1, 65)
+    except (AttributeError, OSError, ValueError):
+        from sklearn.datasets import load_digits
+
+        return load_digits(return_X_y=True)
+    return table[:, :-1], table[:, -1].astype(int)

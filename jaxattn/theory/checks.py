@@ -12,6 +12,7 @@ __all__ = [
     "LARGEST_START",
     "LARGEST_STATE",
     "LARGEST_TIME",
+    "Valid",
     "checked",
     "checked_between",
     "checked_start",

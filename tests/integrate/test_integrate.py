@@ -307,6 +307,26 @@ def test_work_counts_every_evaluation_of_the_field(solver):
     assert run.stats["gradients"] == len(calls)
 
 
+@pytest.mark.parametrize("log_time_unit", [None, 0.1])
+def test_a_field_is_traced_once_and_may_decide_by_what_is_no_array(log_time_unit):
+    traced = []
+
+    def field(time, y, args):
+        traced.append(time)
+        return -args[0] * y if args[1:] in ((), ("sinks",)) else y
+
+    def end(rate, *more):
+        found = integrate(
+            field, jnp.ones(2), jnp.array([0.0, 1.0]), (rate, *more), log_time_unit=log_time_unit
+        )
+        return found.values[-1]
+
+    falls = jit(end)(jnp.array(2.0))
+    assert len(traced) == 1
+    assert jnp.array_equal(jit(lambda rate: end(rate, "sinks"))(jnp.array(2.0)), falls)
+    assert jit(lambda rate: end(rate, "rises"))(jnp.array(2.0))[0] > 2
+
+
 def test_everything_runs_in_the_dtype_of_the_start():
     start = {"a": jnp.ones(2, jnp.float32), "b": (jnp.zeros((), jnp.float32),)}
 

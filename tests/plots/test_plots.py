@@ -357,6 +357,21 @@ def test_bars_of_a_result_read_by_one_rule_do_not_claim_another(whole: xr.Datase
     assert ax.get_xlabel() == "paradigm"
 
 
+@pytest.mark.parametrize("layout", ["constrained", "tight", "none"])
+def test_a_figure_that_is_saved_keeps_its_layout_window_and_size(
+    layout: str, whole: xr.Dataset, tmp_path: Path
+) -> None:
+    figure = plt.figure(figsize=(5, 3), dpi=80, layout=layout)
+    plots.focus(whole, figure.subplots())
+    engine, manager = figure.get_layout_engine(), figure.canvas.manager
+    plots.save(figure, tmp_path, "a")
+    assert figure.get_layout_engine() is engine
+    assert figure.canvas.manager is manager
+    assert figure.get_dpi() == 80
+    np.testing.assert_allclose(figure.get_size_inches(), (5, 3))
+    plt.close(figure)
+
+
 def test_equal_figures_are_saved_as_equal_bytes(whole: xr.Dataset, tmp_path: Path) -> None:
     for draw in (
         lambda: plots.overview(whole),

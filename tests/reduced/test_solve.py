@@ -229,6 +229,32 @@ def test_a_second_call_compiles_nothing_whatever_its_paradigm_sizes_switch_and_t
     assert traced == []
 
 
+def choices(program):
+    """How often a program takes an entry of a table; functions of their own choose inside."""
+    count = 0
+    for equation in getattr(program, "jaxpr", program).eqns:
+        if str(equation.primitive) == "custom_jvp_call":
+            continue
+        count += len(equation.params.get("branches", ())) >= 3
+        for value in equation.params.values():
+            parts = value if isinstance(value, list | tuple) else (value,)
+            count += sum(choices(part) for part in parts if hasattr(part, "jaxpr"))
+    return count
+
+
+@pytest.mark.parametrize("paradigm", ["hard", "hybrid"])
+def test_rows_of_many_sizes_evaluate_no_field_that_is_not_in_force(paradigm):
+    def row(segments, classes, switch_time):
+        size = {"segments": segments, "classes": classes, "switch_time": switch_time}
+        return solve_reduced(paradigm, log_times(4e5, POINTS), **size)
+
+    sizes = jnp.array([3.0, 7.0]), jnp.array([5.0, 2.0]), jnp.array([10.0, 20.0])
+    one = jax.make_jaxpr(row)(*(each[0] for each in sizes))
+    many = jax.make_jaxpr(jax.vmap(row))(*sizes)
+    # Whatever a row chose for itself would be evaluated of every branch.
+    assert choices(many) == choices(one) > 10
+
+
 def test_times_are_zero_and_then_log_spaced():
     times = log_times(4e5, 400)
     assert times.shape == (400,)

@@ -57,6 +57,18 @@ def test_the_page_says_what_was_run_how_to_cite_it_and_how_to_run_it_again(whole
     assert "No run failed." in text
 
 
+@pytest.mark.parametrize(("most", "drawn"), [(0, set()), (1, {"overview.png", "overview.svg"})])
+def test_figures_that_are_left_out_are_named_and_drawn_later(most, drawn, tmp_path):
+    ds = example_result(paradigms=("soft",), learning_rates=(0.1,), seeds=1)
+    write_results(ds, tmp_path)
+    left = [drawing.title for drawing in gallery(ds)][most:]
+    text = report_into(tmp_path, most)[0].read_text()
+    assert {path.name for path in tmp_path.glob("figures/*")} == drawn
+    assert html.escape(f"Not drawn: {'; '.join(left)}. jaxattn report draws") in text
+    assert "Not drawn" not in report_into(tmp_path)[0].read_text()
+    assert len(list(tmp_path.glob("figures/*"))) == 2 * (most + len(left))
+
+
 def test_every_figure_of_the_result_is_on_the_page_and_beside_it(whole):
     folder, text = whole
     shown = gallery(

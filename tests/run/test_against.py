@@ -248,7 +248,7 @@ def answered(
 def test_json_has_orders_and_departures(
     held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
-    monkeypatch.setattr("jaxattn.experiments.compare_into", lambda *asked: held)
+    monkeypatch.setattr("jaxattn.reports.compare_into.compare_into", lambda *asked: held)
     words = f"orthogonal {NAMED} --against flow,modified --learning-rates 1.6 0.8 0.4 0.2 --json"
     code, out, err = answered(words, capsys, monkeypatch, tmp_path)
     assert (code, err) == (0, "")
@@ -276,7 +276,7 @@ def test_a_single_rate_has_departures_and_no_orders(
     held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
     monkeypatch.setattr(
-        "jaxattn.experiments.compare_into", lambda *asked: held.sel(learning_rate=[1.6])
+        "jaxattn.reports.compare_into.compare_into", lambda *asked: held.sel(learning_rate=[1.6])
     )
     words = f"orthogonal {NAMED} --against flow --learning-rates 1.6 --json"
     code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
@@ -294,7 +294,7 @@ def test_a_single_rate_has_departures_and_no_orders(
 def test_the_terminal_says_orders_and_departures_first(
     held: xr.Dataset, capsys, monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
-    monkeypatch.setattr("jaxattn.experiments.compare_into", lambda *asked: held)
+    monkeypatch.setattr("jaxattn.reports.compare_into.compare_into", lambda *asked: held)
     words = f"orthogonal {NAMED} --against flow,modified --learning-rates 1.6 0.8 0.4 0.2"
     code, out, _ = answered(words, capsys, monkeypatch, tmp_path)
     assert code == 0

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.problems.data import check, everything
 from jaxattn.tasks import TASKS, digits
 
+module = import_module("jaxattn.tasks.digits")  # where a name of the package is the task
 IMAGES, LABELS = load_digits(return_X_y=True)
 
 
@@ -26,6 +28,15 @@ def test_the_pool_is_scikit_learns_digits_scaled_to_plus_minus_one():
     assert pool.min() == -1
     assert pool.max() == 1
     np.testing.assert_array_equal(np.sort(image_numbers(pool)), np.arange(1797))
+
+
+@pytest.mark.parametrize("file", [None, "datasets/data/elsewhere.csv.gz", "__init__.py"])
+def test_images_are_those_of_scikit_learn_wherever_it_keeps_them(file, monkeypatch):
+    if file:
+        monkeypatch.setattr(module, "_FILE", file)
+    for ours, theirs in zip(module._images(), (IMAGES, LABELS), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -87,10 +98,10 @@ def test_equal_configurations_are_one_task_however_they_are_written():
     assert digits(segments=4) is not digits()
 
 
-def test_scikit_learn_is_imported_only_when_digits_are_asked_for():
+def test_scikit_learn_is_not_imported_for_the_digits_that_it_brings():
     code = (
-        "import sys, jaxattn.tasks as t; t.orthogonal(3, 3, 4, 4, 4).make(0); "
-        "assert 'sklearn' not in sys.modules; t.digits(); assert 'sklearn' in sys.modules"
+        "import sys, jaxattn.tasks as t; t.orthogonal(3, 3, 4, 4, 4).make(0); t.digits(); "
+        "assert 'sklearn' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
