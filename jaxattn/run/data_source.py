@@ -1,7 +1,7 @@
 """The data that rows learn from and are measured on."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -10,11 +10,11 @@ import numpy as np
 from jaxattn.core.contracts import Data, Splits, Task
 from jaxattn.problems.data import head, pad
 from jaxattn.run.job import Job
-from jaxattn.run.tiles import stack_data
+from jaxattn.run.tiles import each_part
 from jaxattn.study.study import Study
 from jaxattn.study.subject import AttentionNetwork
 
-__all__ = ["Sources"]
+__all__ = ["Sources", "stack_data"]
 
 MOST_BYTES = 1 << 28
 """Of examples that are kept to be used again; older sets are made anew when asked for."""
@@ -126,3 +126,30 @@ def _cast(leaf: Any, precision: str) -> np.ndarray:
         return leaf.astype(precision)
     # The first examples of many must not keep the others in memory.
     return leaf if leaf.base is None else leaf.copy()
+
+
+def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:
+    """Splits of several rows as one: examples ``[*shape, example, ...]``, the pool of the first.
+
+    Args:
+        parts: one for each row, in C order; each is let go before the next is asked for.
+        shape: of the leading axes.
+    """
+
+    def room(part: Data) -> Data:
+        def of(leaf: np.ndarray) -> np.ndarray:
+            return np.empty((*shape, *leaf.shape), leaf.dtype)
+
+        return Data(jax.tree.map(of, part.examples), part.pool)
+
+    def leaves(data: Splits) -> list[np.ndarray]:
+        return jax.tree.leaves(each_part(data, lambda part: Data(part.examples, None)))
+
+    following = iter(parts)
+    part = next(following)
+    whole = each_part(part, room)
+    for place in np.ndindex(shape):
+        for into, leaf in zip(leaves(whole), leaves(part), strict=True):
+            into[place] = leaf
+        part = next(following, part)
+    return whole

@@ -11,7 +11,7 @@ first tile comes; on GPUs the persistent cache serves the later ones.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -45,6 +45,7 @@ __all__ = [
     "Tile",
     "axes_of",
     "compile_on",
+    "each_part",
     "fetch",
     "make_row",
     "make_runner",
@@ -52,7 +53,6 @@ __all__ = [
     "pick",
     "pick_data",
     "share",
-    "stack_data",
     "start",
     "start_of",
     "traces_of",
@@ -246,7 +246,7 @@ def _called(
         pool, examples = jax.tree.map(shape_of, part.pool), part.examples
         return Data(_row_of(examples) if vary_data else jax.tree.map(shape_of, examples), pool)
 
-    there = _each(data, of_part)
+    there = each_part(data, of_part)
     return tile(call, _row_of(seeds), _row_of(hypers), there, tile.common(call, there))
 
 
@@ -262,7 +262,7 @@ def _row_of(tree: PyTree) -> PyTree:
 def axes_of(data: Splits, vary_data: bool) -> Splits:
     """The axes of `data` to vmap over: those of examples that vary with the row."""
     varied: Any = 0 if vary_data else None
-    return _each(data, lambda part: Data(varied, None))
+    return each_part(data, lambda part: Data(varied, None))
 
 
 def pick(tree: PyTree, at: Any, device: jax.Device) -> PyTree:
@@ -274,7 +274,7 @@ def pick_data(shared: Splits, at: Any, device: jax.Device, vary_data: bool) -> S
     """The data of one tile, out of what `share` gave."""
     if not vary_data:
         return shared
-    return _each(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
+    return each_part(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
 
 
 def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
@@ -291,7 +291,7 @@ def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
         examples = part.examples if vary_data else jax.tree.map(once, part.examples)
         return Data(examples, jax.tree.map(once, part.pool))
 
-    return _each(data, put)
+    return each_part(data, put)
 
 
 def start(program: Any, lane: int, *arguments: Any) -> Future[Any]:
@@ -329,34 +329,8 @@ def wait(started: Sequence[Future[Started]]) -> tuple[float, float]:
     return min(tile.began for tile in tiles), max(tile.ended for tile in tiles)
 
 
-def _each(data: Splits, function: Callable[[Data], Data]) -> Splits:
+def each_part(data: Splits, function: Callable[[Data], Data]) -> Splits:
+    """`function` of what is learnt from, and of every split that is measured."""
     return Splits(
         function(data.learn), {name: function(part) for name, part in data.evaluate.items()}
     )
-
-
-def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:
-    """Splits of several rows as one: examples ``[*shape, example, ...]``, the pool of the first.
-
-    Args:
-        parts: one for each row, in C order; each is let go before the next is asked for.
-        shape: of the leading axes.
-    """
-
-    def room(part: Data) -> Data:
-        def of(leaf: np.ndarray) -> np.ndarray:
-            return np.empty((*shape, *leaf.shape), leaf.dtype)
-
-        return Data(jax.tree.map(of, part.examples), part.pool)
-
-    def leaves(data: Splits) -> list[np.ndarray]:
-        return jax.tree.leaves(_each(data, lambda part: Data(part.examples, None)))
-
-    following = iter(parts)
-    part = next(following)
-    whole = _each(part, room)
-    for place in np.ndindex(shape):
-        for into, leaf in zip(leaves(whole), leaves(part), strict=True):
-            into[place] = leaf
-        part = next(following, part)
-    return whole

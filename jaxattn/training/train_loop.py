@@ -89,24 +89,15 @@ def make_train_loop(
         batch_at = make_batches(
             order, data.learn, piece, keys.order, problem.precision, first, rows
         )
-        evaluate = {
-            name: everything(split, problem.precision) for name, split in data.evaluate.items()
-        }
+        evaluate = _all_examples(data, problem.precision)
         step_from = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
         look = _look(batch_metrics, hyper, clock, batch_at)
-
-        def look_before(params: Params) -> dict[str, Array]:
-            if batch_metrics is None:
-                return {}
-            count = size(data.learn)
-            one_pass = jnp.arange(-(-count // order.examples(count)), dtype=jnp.int32)
-            seen = jax.lax.map(lambda step: look(params, step, False), one_pass)
-            return jax.tree.map(lambda values: jnp.mean(values, axis=0), seen)
+        before = _look_before(look, size(data.learn), order, batch_metrics is not None)
 
         def begin(params: Params) -> tuple[State, Constants]:
             fresh = transform_at(jnp.asarray(0, jnp.int32)).init(params)
             kept = fresh if jumps.size else None
-            return (params, fresh, problem.state(params)), (kept, look_before(params))
+            return (params, fresh, problem.state(params)), (kept, before(params))
 
         def advance(
             state: State, constants: Constants, start: Array, end: Array
@@ -222,3 +213,23 @@ def _look(
         return batch_metrics(params, batch_at(step), hyper, time)
 
     return look
+
+
+def _look_before(
+    look: Callable[[Params, Array, bool], dict[str, Array]], count: int, order: Order, asked: bool
+) -> Callable[[Params], dict[str, Array]]:
+    """Metrics over one pass through the minibatches before training; {} where none are asked."""
+
+    def look_before(params: Params) -> dict[str, Array]:
+        if not asked:
+            return {}
+        one_pass = jnp.arange(-(-count // order.examples(count)), dtype=jnp.int32)
+        seen = jax.lax.map(lambda step: look(params, step, False), one_pass)
+        return jax.tree.map(lambda values: jnp.mean(values, axis=0), seen)
+
+    return look_before
+
+
+def _all_examples(data: Splits, precision: str) -> dict[str, Example | Batch]:
+    """What is measured, by name of the split."""
+    return {name: everything(split, precision) for name, split in data.evaluate.items()}

@@ -29,8 +29,9 @@ from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.measures import MEASURES
 from jaxattn.problems.minibatches import Order
 from jaxattn.run import early_stopping as edges
+from jaxattn.run.data_source import stack_data
 from jaxattn.run.early_stopping import make_leg_row, run_with_stops
-from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile, stack_data
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile
 from jaxattn.study.stop_rule import Stop
 from jaxattn.training.legs import make_legs
 from jaxattn.training.optimisers import as_optimiser

@@ -16,7 +16,8 @@ from jaxattn.core.streams import streams
 from jaxattn.models import mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile, stack_data
+from jaxattn.run.data_source import stack_data
+from jaxattn.run.tiles import fetch, make_row, make_runner, make_tile
 from jaxattn.study.plan import make_plan
 from jaxattn.training.optimisers import as_optimiser
 from jaxattn.training.train import make_train
