@@ -1,4 +1,4 @@
-"""Run tiles of rows: ``vmap`` inside a tile, one call of one compiled program for each tile.
+"""Run tiles of rows: ``vmap`` inside a tile, the same compiled programs for every tile.
 
 The tile is what fixes the bits: every device runs the same single-device program on whole tiles,
 so the number of devices changes nothing. (vmapping other numbers of rows together would, and so
@@ -6,8 +6,8 @@ would one program partitioned over the devices: XLA simplifies it in another ord
 size of XLA's thread pool must be the same too, as long sums are split by it: it is the larger of
 the numbers of cores and of devices, unless the environment variable ``NPROC`` says otherwise.
 
-Calls are asynchronous, so that several devices work at once. Each compiles the program when its
-first tile comes; on GPUs the persistent cache serves the later ones.
+Tiles run in threads, lanes, so that several devices work at once, and one CPU on several tiles.
+Each device has programs of its own; on GPUs the persistent cache serves the later ones.
 """
 
 import time

@@ -206,7 +206,7 @@ class Settings:
     compiler: str = setting(
         AUTO,
         choice((AUTO, *COMPILERS)),
-        "Of programs on a CPU: quick compiles in half the time and runs up to a quarter longer, "
+        "Of programs on a CPU: quick compiles in half the time and runs up to a third longer, "
         "thorough takes XLA's own options; auto: quick where one run is short. It may change last "
         "digits.",
     )
