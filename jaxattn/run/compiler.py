@@ -1,21 +1,20 @@
-"""What the compiler is told: to be quick where runs are short, to be thorough where they are long.
+"""What the compiler is told: nothing, unless it is asked to be quick.
 
 XLA takes longer to compile a small study than the study runs. Told to leave out its fusion emitters
-and most of LLVM's passes it needs under half of that time, and what it makes runs 1.03 to 1.3 times
-as long (benchmarks/README.md). Which of the two it is decides bits, so it is chosen from what one
-row costs, never from how many there are.
+and most of LLVM's passes it needs half of that time, and what it makes runs 1.02 to 1.21 times as
+long (benchmarks/README.md). But the last digits of a row then depend on its place
+in a tile, and so on which rows there are: adding a seed changes others. So it is never chosen for
+anyone.
 """
 
-from collections.abc import Sequence
 from functools import cache
 
 import jax
 
 from jaxattn.core.contracts import InputError
-from jaxattn.core.operations import operations_of
 from jaxattn.run.stage import Options
 
-__all__ = ["SHORT", "options_for", "seconds_of", "words_of"]
+__all__ = ["options_for"]
 
 QUICK: Options = (
     ("xla_backend_optimization_level", 1),
@@ -23,53 +22,29 @@ QUICK: Options = (
 )
 """For programs that take longer to compile than to run."""
 
-SHORT = 1.0
-"""Seconds of one row, of one core and foretold, up to which its program is compiled quickly."""
 
-_FLOPS, _BYTES = 150e9, 12e9
-"""What one core of a server does a second. On two of them, busy with other work too, comparisons of
-linear and MLP models on digits and bags took 0.85 to 1.3 times what was foretold by these."""
-
-
-def seconds_of(stages: Sequence[jax.stages.Traced], turns: float) -> float:
-    """Seconds that one core takes for the stages of a tile, about.
-
-    Args:
-        stages: traced.
-        turns: how often loops turn whose end the program does not tell: the steps from one save to
-            the next.
-    """
-    does = [operations_of(stage.jaxpr, turns) for stage in stages]
-    return sum(each.flops / _FLOPS + each.bytes / _BYTES for each in does)
-
-
-def options_for(asked: str, row_seconds: float) -> Options:
+def options_for(asked: str) -> Options:
     """What XLA is told.
 
     Args:
-        asked: quick, thorough, or auto, which chooses by `row_seconds`.
-        row_seconds: foretold of one row.
+        asked: ``quick``, or ``auto``: nothing.
 
     Raises:
-        InputError: quick, and this XLA cannot be told so.
+        InputError: quick, where the device is no CPU, or where this XLA cannot be told so.
     """
-    if jax.local_devices()[0].platform != "cpu":
+    if asked != "quick":
         return ()
-    if asked == "thorough" or (asked == "auto" and row_seconds > SHORT):
-        return ()
+    platform = jax.local_devices()[0].platform
+    if platform != "cpu":
+        raise InputError(
+            f"compiler: got 'quick' on a {platform}, expected a CPU, which it is for; leave it out."
+        )
     if not _is_known(QUICK):
-        if asked == "auto":
-            return ()
         raise InputError(
             "compiler: got 'quick', expected options that this release of XLA knows, and it has "
-            "dropped them; leave it at 'auto'."
+            "dropped them; leave it out."
         )
     return QUICK
-
-
-def words_of(options: Options) -> str:
-    """The compiler's choice, as results say it."""
-    return "quick" if options == QUICK else "thorough"
 
 
 @cache

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -28,15 +28,15 @@ from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.compiler import options_for, seconds_of, words_of
+from jaxattn.run.compiler import options_for
 from jaxattn.run.group_tile import tile_of
 from jaxattn.run.own_error import SHARE, is_known
 from jaxattn.run.stage import Compiling, Options, Where, untimed
 from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
+from jaxattn.study.fields import AUTO
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
 from jaxattn.study.study import Study
-from jaxattn.training.saves import OwnTimes, last_step
 
 __all__ = [
     "FLOW_TILE",
@@ -51,9 +51,6 @@ __all__ = [
 
 _LANCZOS = 16
 """Steps of Lanczos at every save, for the first eigenvalue; each costs two to three gradients."""
-
-_TURNS = 1000.0
-"""Steps of a limit at times of its own, to tell a short run from a long one."""
 
 FLOW_TILE = 2
 """Rows of a flow solved together: they take the steps of the slowest (benchmarks/README.md)."""
@@ -71,8 +68,6 @@ class Job:
     runner: Run
     vary_data: bool
     """Whether rows have data of their own."""
-    chosen: list[Options] = field(default_factory=list)
-    """What the compiler is told, once it is known."""
 
     @property
     def problem(self) -> Problem:
@@ -95,19 +90,16 @@ class Job:
         return traces_of(self.tile, seeds, hypers, data, self.vary_data)
 
     def program(self, seeds: PyTree, hypers: PyTree, data: Splits, *arrays: PyTree) -> str:
-        """What its rows compute, with a hash of it and of `arrays`, and how that is compiled."""
+        """A hash of what its rows compute and of `arrays`, and how it is compiled, where asked."""
         stages, _ = self.traces(seeds, hypers, data)
-        compiled = words_of(self.options(seeds, hypers, data))
-        return f"{fingerprint([stage.jaxpr for stage in stages], *arrays)} {compiled}"
+        asked = self.group.study.settings.compiler
+        how = "" if asked == AUTO else f" {asked}"
+        return fingerprint([stage.jaxpr for stage in stages], *arrays) + how
 
-    def options(self, seeds: PyTree, hypers: PyTree, data: Splits) -> Options:
-        """What the compiler is told, from what a chunk is given."""
-        if not self.chosen:
-            study = self.group.study
-            stages, _ = self.traces(seeds, hypers, data)
-            row = seconds_of(stages, _turns(self.group)) / self.plan.tile
-            self.chosen.append(options_for(study.settings.compiler, row))
-        return self.chosen[0]
+    @property
+    def options(self) -> Options:
+        """What the compiler is told."""
+        return options_for(self.group.study.settings.compiler)
 
     def compiled(
         self,
@@ -117,9 +109,7 @@ class Job:
         compiling: Compiling = untimed,
     ) -> list[Future[jax.stages.Compiled]]:
         """The programs of a tile for the first device, from what a chunk is given."""
-        with compiling():
-            options = self.options(seeds, hypers, data)
-        where = Where(jax.local_devices()[0], options)
+        where = Where(jax.local_devices()[0], self.options)
         return compile_on(self.tile, where, seeds, hypers, data, self.vary_data, compiling)
 
     def run(
@@ -130,9 +120,7 @@ class Job:
         compiling: Compiling = untimed,
     ) -> list[Future[Started]]:
         """Start a chunk; see `jaxattn.run.tiles.fetch`."""
-        with compiling():
-            options = self.options(seeds, hypers, data)
-        return self.runner(seeds, hypers, data, options=options, compiling=compiling)
+        return self.runner(seeds, hypers, data, options=self.options, compiling=compiling)
 
     def hypers_of(
         self,
@@ -166,18 +154,6 @@ class Job:
     def first_row(self) -> np.ndarray:
         """A tile ``[1, row]`` of row 0 alone: that is the one to be solved again."""
         return np.zeros((1, self.plan.tile), dtype=int)
-
-
-def _turns(group: Group) -> float:
-    """How often the loop of a row turns between two saves, or of a limit until its end.
-
-    A solver takes about as many steps as training where that is stable, and fewer at times alone.
-    """
-    saves = group.study.saves
-    if isinstance(saves, OwnTimes):
-        return _TURNS
-    steps = float(last_step(saves))
-    return steps / len(group.study.save_steps) if group.dynamics == "train" else steps
 
 
 def plan_jobs(study: Study) -> list[Job]:

@@ -46,7 +46,6 @@ __all__ = [
 
 VARIED = ("init", "data")
 PRECISIONS = ("float32", "float64")
-COMPILERS = ("quick", "thorough")
 
 DEFAULTS: Mapping[str, Any] = {
     "optimiser": "sgd",
@@ -205,10 +204,10 @@ class Settings:
     )
     compiler: str = setting(
         AUTO,
-        choice((AUTO, *COMPILERS)),
-        "Of programs on a CPU: quick compiles in half the time and runs up to a third longer, "
-        "thorough takes XLA's own options; auto: quick where one run is short. It may change last "
-        "digits.",
+        choice((AUTO, "quick")),
+        "Of programs on a CPU: auto takes XLA's own options; quick compiles in half "
+        "of the time and runs up to a quarter longer, and the last digits of a row then "
+        "depend on which rows there are.",
     )
     against: Any = setting(
         (),
