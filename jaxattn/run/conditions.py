@@ -21,6 +21,7 @@ from jaxattn.core.versions import version_of
 __all__ = [
     "HARDWARE",
     "PASSED",
+    "cores",
     "differences",
     "flags",
     "hardware",
@@ -132,7 +133,7 @@ def hardware() -> dict[str, Any]:
 def thread_pool() -> int:
     """Threads of XLA's pool for CPU devices in this process, which share a long sum."""
     setting = next((os.environ[name] for name in _POOL if os.environ.get(name)), "")
-    threads = int(setting) if setting.isdigit() else _cores()
+    threads = int(setting) if setting.isdigit() else cores()
     return max(threads, len(jax.local_devices(backend="cpu")))
 
 
@@ -208,7 +209,7 @@ def _instructions() -> str:
     return " ".join((machine, *names))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores this process may use, as XLA counts them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -4,18 +4,20 @@ What a tile computes is written once, as calls of stages, and carried out three 
 what it computes and gives; compiled ahead; and run.
 """
 
-import os
+import gc
 import time
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+from weakref import WeakSet
 
 import jax
 from jaxtyping import PyTree
 
-from jaxattn.run.conditions import flags, under
+from jaxattn.run.conditions import cores, flags, under
+from jaxattn.run.heap import share_mapped
 
 __all__ = [
     "Call",
@@ -73,8 +75,10 @@ class Stage:
         Args:
             function: pure.
         """
-        self._jit = jax.jit(function)
+        self._jit: Any = jax.jit(function)
         self._made: dict[Hashable, _Made] = {}
+        self._used = time.monotonic()
+        _STAGES.add(self)
 
     def traced(self, *arguments: PyTree) -> jax.stages.Traced:
         """What it computes of arrays like these, or of their shapes; not compiled."""
@@ -86,7 +90,9 @@ class Stage:
         """Its program there, compiled or under way."""
         with compiling():
             made = self._of(*arguments)
+            self._used = time.monotonic()
             if where not in made.programs:
+                _make_room(self)
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
                 with _precise():
                     lowered = self._jit.lower(*placed)
@@ -95,15 +101,43 @@ class Stage:
                 )
         return made.programs[where]
 
+    @property
+    def programs(self) -> int:
+        """How many it holds."""
+        return sum(len(made.programs) for made in list(self._made.values()))
+
+    def forget(self) -> None:
+        """Let go of what was traced and compiled; who asks for it has it made anew."""
+        self._made.clear()
+        # JAX keeps it too.
+        self._jit.clear_cache()
+
     def _of(self, *arguments: PyTree) -> _Made:
         shapes = jax.tree.map(shape_of, arguments)
         leaves, structure = jax.tree.flatten(shapes)
         kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         key = (structure, kinds, tuple(flags().items()))
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
             with _precise():
-                self._made[key] = _Made(self._jit.trace(*shapes), {})
-        return self._made[key]
+                made = self._made[key] = _Made(self._jit.trace(*shapes), {})
+        return made
+
+
+_STAGES: WeakSet[Stage] = WeakSet()
+
+_MOST_MAPPED = 0.5
+"""Of what the system lets a process map. The other half is for what is compiled by others."""
+
+
+def _make_room(but: Stage) -> None:
+    """Where programs take up what the system allows, let go of the half used longest ago."""
+    if share_mapped() < _MOST_MAPPED:
+        return
+    others = sorted((one for one in list(_STAGES) if one is not but), key=lambda one: one._used)
+    for stage in others[: (len(others) + 1) // 2]:
+        stage.forget()
+    gc.collect()
 
 
 class Traces:
@@ -183,4 +217,4 @@ def _compile(
 @cache
 def _compilers() -> ThreadPoolExecutor:
     """XLA lets other threads go on while it compiles."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, "jaxattn-compiler")
+    return ThreadPoolExecutor(cores(), "jaxattn-compiler")

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 
 import jaxattn
 from jaxattn.models.linear import linear
+from jaxattn.run import stage
 
 
 def own_task() -> jaxattn.Task:
@@ -51,3 +53,37 @@ def test_a_task_and_a_loss_are_let_go_after_they_were_run(own: bool, more: dict[
     alive = run_and_forget(own, more)
     gc.collect()
     assert [reference() for reference in alive] == [None, None]
+
+
+def mapped() -> int:
+    return Path("/proc/self/maps").read_bytes().count(b"\n")
+
+
+def program(number: int) -> stage.Stage:
+    return stage.Stage(lambda x: jnp.sort(jnp.sin(x) @ x.T + number, axis=0).sum(axis=1))
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux limits what is mapped")
+def test_programs_used_longest_ago_are_let_go_before_the_system_refuses_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, x = stage.Where(jax.devices()[0]), jnp.ones((5, 5))
+
+    def value(of: stage.Stage) -> np.ndarray:
+        return np.asarray(of.compiled(here, x).result()(x))
+
+    monkeypatch.setattr(stage, "_STAGES", weakref.WeakSet())
+    one = program(0)
+    gc.collect()
+    before = mapped()
+    expected = value(one)
+    each = mapped() - before
+    assert each > 0
+    # Room for eight of them beside what there is.
+    monkeypatch.setattr(stage, "share_mapped", lambda: (mapped() - before) / (16 * each))
+    many = [program(number) for number in range(1, 25)]
+    for used in many:
+        value(used)
+        assert mapped() - before < 16 * each
+    assert (many[-1].programs, one.programs) == (1, 0)
+    np.testing.assert_array_equal(value(one), expected)
