@@ -13,6 +13,7 @@ from jaxattn.integrate.rest import Rest
 from jaxattn.integrate.solution import Function, only_where, time_at, value_at
 from jaxattn.integrate.solvers import Method
 from jaxattn.integrate.step_size import first_step, watched
+from jaxattn.integrate.unchecked import unchecked
 
 __all__ = ["Run", "Span", "initial_step_size", "run", "span_between"]
 
@@ -141,22 +142,34 @@ def run(
         *((diffrax.SubSaveAt(t1=True),) if span.rest else ()),
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(y0))
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(span.field),
-        method.solver,
-        t0=span.start,
-        t1=span.end,
-        dt0=step,
-        y0=y0,
-        args=args,
-        saveat=diffrax.SaveAt(subs=subs, controller_state=True),
-        stepsize_controller=watched(controller, method.cost(size), method.fsal, span.rest),
-        # Half the tracing of the default, which also prepares reverse mode.
-        adjoint=diffrax.ForwardMode(),
-        max_steps=max_steps,
-        event=None if span.until is None else _event(span.until),
-        throw=False,
-    )
+    controller = watched(controller, method.cost(size), method.fsal, span.rest)
+
+    def solve() -> Run:
+        return _run(
+            span,
+            diffrax.diffeqsolve(
+                diffrax.ODETerm(span.field),
+                method.solver,
+                t0=span.start,
+                t1=span.end,
+                dt0=step,
+                y0=y0,
+                args=args,
+                saveat=diffrax.SaveAt(subs=subs, controller_state=True),
+                stepsize_controller=controller,
+                # Half the tracing of the default, which also prepares reverse mode.
+                adjoint=diffrax.ForwardMode(),
+                max_steps=max_steps,
+                event=None if span.until is None else _event(span.until),
+                throw=False,
+            ),
+            args,
+        )
+
+    return unchecked(solve)
+
+
+def _run(span: Span, solution: diffrax.Solution, args: Any) -> Run:
     saved_at, (end,), *_ = solution.ts
     values, _, *held = solution.ys
     written = jnp.isfinite(saved_at)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxattn.integrate.adaptive import Run
 from jaxattn.integrate.solution import Function, Noise, all_finite, time_at
+from jaxattn.integrate.unchecked import unchecked
 
 __all__ = ["run"]
 
@@ -23,7 +24,7 @@ class _NoiseTerm(diffrax.AbstractTerm):
         return t, y, args
 
     def contr(self, t0: Any, t1: Any, **options: Any) -> Any:
-        return self.path.evaluate(t0, t1, **options)
+        return unchecked(lambda: self.path.evaluate(t0, t1, **options))
 
     def prod(self, vf: Any, control: Any) -> PyTree:
         t, y, args = vf
@@ -144,29 +145,44 @@ def run(
     moves = end > start
     steps = _EvenSteps(step, marks)
     # Two halves of a step in one leaf of the tree would not be independent; a tree needs a span.
-    path = diffrax.VirtualBrownianTree(
-        start,
-        jnp.where(moves, end, start + 1.0),
-        tol=jnp.where(moves, steps.shortest() / 4, 0.25),
-        shape=jax.ShapeDtypeStruct((draws,), step.dtype),
-        key=key,
+    path = unchecked(
+        lambda: diffrax.VirtualBrownianTree(
+            start,
+            jnp.where(moves, end, start + 1.0),
+            tol=jnp.where(moves, steps.shortest() / 4, 0.25),
+            shape=jax.ShapeDtypeStruct((draws,), step.dtype),
+            key=key,
+        )
     )
-    solution = diffrax.diffeqsolve(
-        diffrax.MultiTerm(diffrax.ODETerm(drift), _NoiseTerm(noise, path)),
-        _SmallNoise(),
-        t0=start,
-        t1=end,
-        dt0=None,
-        y0=y0,
-        args=args,
-        saveat=diffrax.SaveAt(
-            subs=(diffrax.SubSaveAt(ts=saves, fn=save), diffrax.SubSaveAt(t1=True, fn=time_at))
-        ),
-        stepsize_controller=steps,
-        adjoint=diffrax.ForwardMode(),
-        max_steps=max_steps,
-        throw=False,
-    )
+
+    def solve() -> Run:
+        return _run(
+            diffrax.diffeqsolve(
+                diffrax.MultiTerm(diffrax.ODETerm(drift), _NoiseTerm(noise, path)),
+                _SmallNoise(),
+                t0=start,
+                t1=end,
+                dt0=None,
+                y0=y0,
+                args=args,
+                saveat=diffrax.SaveAt(
+                    subs=(
+                        diffrax.SubSaveAt(ts=saves, fn=save),
+                        diffrax.SubSaveAt(t1=True, fn=time_at),
+                    )
+                ),
+                stepsize_controller=steps,
+                adjoint=diffrax.ForwardMode(),
+                max_steps=max_steps,
+                throw=False,
+            ),
+            end,
+        )
+
+    return unchecked(solve)
+
+
+def _run(solution: diffrax.Solution, end: Float[Array, ""]) -> Run:
     (saved_at, _), (values, (reached,)) = solution.ts, solution.ys
     used_up = solution.result == diffrax.RESULTS.max_steps_reached
     counts = ("num_accepted_steps", "num_rejected_steps")

@@ -21,6 +21,7 @@ from jaxattn.run.conditions import hardware, refuse_other, software
 from jaxattn.run.coordinates import coordinates_of_study
 from jaxattn.run.data_source import Sources
 from jaxattn.run.expected_time import expected_seconds
+from jaxattn.run.heap import collect_rarely
 from jaxattn.run.job import Job, plan_jobs
 from jaxattn.run.own_error import CLOSER, distance_between
 from jaxattn.run.own_theory_rows import own_theory_rows
@@ -73,6 +74,7 @@ class _MadeWith:
         return {**self._conditions, "programs": self._programs}
 
 
+@collect_rarely()
 def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = None) -> xr.Dataset:
     """Run all rows of a study in this process; see `jaxattn.compare`.
 

@@ -47,7 +47,7 @@ def share_mapped() -> float:
     """The share of the pieces of memory that the system lets this process map which it has mapped.
 
     Linux lets it map 65,530 unless it is set otherwise, and every kernel of a program takes three:
-    the solve of a flow up to 2,000. Who asks for more is ended. Elsewhere there is no such limit: 0.
+    the solve of a flow up to 2,000. Who asks for more is ended. Elsewhere no such limit is: 0.
     """
     try:
         limit = int(Path("/proc/sys/vm/max_map_count").read_text(encoding="ascii"))
