@@ -77,7 +77,8 @@ class Stage:
         """
         self._jit: Any = jax.jit(function)
         self._made: dict[Hashable, _Made] = {}
-        self._used = time.monotonic()
+        self.used = time.monotonic()
+        """When it was last asked for a program, by ``time.monotonic``."""
         _STAGES.add(self)
 
     def traced(self, *arguments: PyTree) -> jax.stages.Traced:
@@ -90,7 +91,7 @@ class Stage:
         """Its program there, compiled or under way."""
         with compiling():
             made = self._of(*arguments)
-            self._used = time.monotonic()
+            self.used = time.monotonic()
             if where not in made.programs:
                 _make_room(self)
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
@@ -134,7 +135,8 @@ def _make_room(but: Stage) -> None:
     """Where programs take up what the system allows, let go of the half used longest ago."""
     if share_mapped() < _MOST_MAPPED:
         return
-    others = sorted((one for one in list(_STAGES) if one is not but), key=lambda one: one._used)
+    others = [one for one in list(_STAGES) if one is not but and one.programs]
+    others.sort(key=lambda one: one.used)
     for stage in others[: (len(others) + 1) // 2]:
         stage.forget()
     gc.collect()
