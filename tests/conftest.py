@@ -1,9 +1,11 @@
 """What every test starts from: CPU, 64 bits, strict shapes, fixed seeds, no window, no cache."""
 
+import gc
 import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
 
 # Environment first: JAX and matplotlib read it once, at import, and subprocesses inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -64,6 +66,19 @@ def _fixed_seeds() -> None:
     # The package draws from named streams only; this is for tests that draw by NumPy or Python.
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_let_go() -> Iterator[None]:
+    # What a file compiled by itself nobody needs after it, and a process may hold only so much.
+    yield
+    # Not before: what is imported with this file has no types checked.
+    from jaxattn.run.heap import share_mapped, trim_memory
+
+    if share_mapped() > 0.25:
+        jax.clear_caches()
+        gc.collect()
+        trim_memory()
 
 
 @pytest.fixture
