@@ -70,12 +70,16 @@ def _fixed_seeds() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _programs_let_go() -> Iterator[None]:
-    # What a file compiled by itself nobody needs after it, and a process may hold only so much.
+    # What a file compiled nobody needs after it. In a process that has kept all of them a test
+    # takes up to ten times as long, and at last the system lets it map no more memory.
     yield
     # Not before: what is imported with this file has no types checked.
     from jaxattn.run.heap import share_mapped, trim_memory
+    from jaxattn.run.stage import STAGES
 
-    if share_mapped() > 0.25:
+    if share_mapped() > 0.1:
+        for stage in list(STAGES):
+            stage.forget()
         jax.clear_caches()
         gc.collect()
         trim_memory()

@@ -20,6 +20,7 @@ from jaxattn.run.conditions import cores, flags, under
 from jaxattn.run.heap import share_mapped
 
 __all__ = [
+    "STAGES",
     "Call",
     "Compiles",
     "Compiling",
@@ -79,7 +80,7 @@ class Stage:
         self._made: dict[Hashable, _Made] = {}
         self.used = time.monotonic()
         """When it was last asked for a program, by ``time.monotonic``."""
-        _STAGES.add(self)
+        STAGES.add(self)
 
     def traced(self, *arguments: PyTree) -> jax.stages.Traced:
         """What it computes of arrays like these, or of their shapes; not compiled."""
@@ -93,7 +94,7 @@ class Stage:
             made = self._of(*arguments)
             self.used = time.monotonic()
             if where not in made.programs:
-                _make_room(self)
+                _ROOM.make(self)
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
                 with _precise():
                     lowered = self._jit.lower(*placed)
@@ -125,21 +126,35 @@ class Stage:
         return made
 
 
-_STAGES: WeakSet[Stage] = WeakSet()
+STAGES: WeakSet[Stage] = WeakSet()
+"""Those that are alive."""
 
 _MOST_MAPPED = 0.5
 """Of what the system lets a process map. The other half is for what is compiled by others."""
 
+_ENOUGH = 0.1
+"""What has to be mapped anew before programs are let go again: to look for them takes long."""
 
-def _make_room(but: Stage) -> None:
-    """Where programs take up what the system allows, let go of the half used longest ago."""
-    if share_mapped() < _MOST_MAPPED:
-        return
-    others = [one for one in list(_STAGES) if one is not but and one.programs]
-    others.sort(key=lambda one: one.used)
-    for stage in others[: (len(others) + 1) // 2]:
-        stage.forget()
-    gc.collect()
+
+class _Room:
+    """Programs are let go where they take up what the system allows."""
+
+    def __init__(self) -> None:
+        self._left = 0.0
+
+    def make(self, but: Stage) -> None:
+        """Let go of the half used longest ago, if it is time."""
+        if share_mapped() < max(_MOST_MAPPED, self._left + _ENOUGH):
+            return
+        others = [one for one in list(STAGES) if one is not but and one.programs]
+        others.sort(key=lambda one: one.used)
+        for stage in others[: (len(others) + 1) // 2]:
+            stage.forget()
+        gc.collect()
+        self._left = share_mapped()
+
+
+_ROOM = _Room()
 
 
 class Traces:

@@ -77,7 +77,7 @@ def test_programs_used_longest_ago_are_let_go_before_the_system_refuses_more(
     def value(of: stage.Stage) -> np.ndarray:
         return np.asarray(of.compiled(here, x).result()(x))
 
-    monkeypatch.setattr(stage, "_STAGES", weakref.WeakSet())
+    monkeypatch.setattr(stage, "STAGES", weakref.WeakSet())
     monkeypatch.setattr(stage, "share_mapped", lambda: alive() / 16)
     one, *others = [sorting(number) for number in range(25)]
     expected = value(one)
