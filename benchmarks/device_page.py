@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from device_sizes import FLOW, SWEEP, TRAIN
+
 Record = dict[str, Any]
+ORDER = ("case", "paradigm", "rows")
 
 LEGEND = """\
 **Rows a call** are runs vmapped together in one call of a program; two calls a device are under
@@ -24,12 +27,14 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def page(found: Record) -> str:
     """The whole page."""
     parts = [f"# This device\n\n{_device(found)}", f"## At its best\n\n{_limits(found)}", LEGEND]
-    if found["training"]:
-        parts.append(f"## Training\n\n{_training(found)}")
-    if found["flows"]:
-        parts.append(f"## Gradient flows\n\n{_flows(found)}")
-    if found["sweep"]:
-        parts.append(f"## A sweep's chunks\n\n{_sweep(found)}")
+    for kind, title, section in (
+        (TRAIN, "Training", _training),
+        (FLOW, "Gradient flows", _flows),
+        (SWEEP, "A sweep's chunks", _sweep),
+    ):
+        if found[kind]:
+            ordered = sorted(found[kind], key=lambda one: [one[name] for name in ORDER])
+            parts.append(f"## {title}\n\n{section(found, ordered)}")
     if found["not_measured"]:
         lines = (f"- {each['what']}: {each['why']}" for each in found["not_measured"])
         parts.append("## Not measured on this device\n\n" + "\n".join(lines))
@@ -73,71 +78,59 @@ def _limits(found: Record) -> str:
     return table(("of one device", ""), rows)
 
 
-def _training(found: Record) -> str:
+def _training(found: Record, ordered: list[Record]) -> str:
     def row(one: Record) -> list[str]:
         rate = one["seed_steps_per_s"]
-        return [
-            one["case"],
-            one["paradigm"],
-            f"{one['rows']:,}",
-            f"{rate:,.0f}",
-            share(found, rate, one["operations"], "matmul_float32"),
-            share(found, rate, one["bytes"], "bandwidth"),
-            *_seconds(one),
-        ]
+        shares = _shares(found, one, rate, "matmul_float32")
+        return [*_name(one), f"{rate:,.0f}", *shares, *_seconds(one)]
 
-    header = ("", "paradigm", "rows a call", "seed-steps/s", "of matmul", "of memory")
-    ordered = sorted(found["training"], key=lambda one: (one["case"], one["paradigm"], one["rows"]))
-    return table((*header, "ready, s", "compiling, s", "run, s"), map(row, ordered))
+    return table((*NAME, "seed-steps/s", *SHARES, *SECONDS), map(row, ordered))
 
 
-def _flows(found: Record) -> str:
+def _flows(found: Record, ordered: list[Record]) -> str:
     def row(one: Record) -> list[str]:
         rate = one["gradients_per_s"]
-        return [
-            one["case"],
-            one["paradigm"],
-            f"{one['rows']:,}",
-            f"{rate:,.0f}",
-            f"{one['flows_per_s']:.3g}",
-            f"{100 * one['waiting']:.0f} %",
-            share(found, rate, one["operations"], "matmul_float64"),
-            share(found, rate, one["bytes"], "bandwidth"),
-            *_seconds(one),
-        ]
+        figures = (f"{rate:,.0f}", f"{one['flows_per_s']:.3g}", f"{100 * one['waiting']:.0f} %")
+        return [*_name(one), *figures, *_shares(found, one, rate, "matmul_float64"), *_seconds(one)]
 
-    first = found["flows"][0]
+    first = ordered[0]
     words = (
         f"In float64, to time {first['time']:g}, {first['examples']} examples a gradient. Rows of "
         "one call take the steps of the one that needs most: **waiting** is what the others wait."
     )
-    header = ("", "paradigm", "rows a call", "gradients/s", "flows/s", "waiting", "of matmul")
-    ordered = sorted(found["flows"], key=lambda one: (one["case"], one["paradigm"], one["rows"]))
-    rows = table((*header, "of memory", "ready, s", "compiling, s", "run, s"), map(row, ordered))
-    return f"{words}\n\n{rows}"
+    header = (*NAME, "gradients/s", "flows/s", "waiting", *SHARES, *SECONDS)
+    return f"{words}\n\n{table(header, map(row, ordered))}"
+
+
+def _sweep(found: Record, ordered: list[Record]) -> str:
+    def row(one: Record) -> list[str]:
+        rate = one["seed_steps_per_s"]
+        seconds = (f"{one['first_s']:.1f}", f"{one['chunk_s']:.2f}")
+        figures = (f"{one['chunk']:,}", *seconds, f"{rate:,.0f}")
+        return [*_name(one), *figures, *_shares(found, one, rate, "matmul_float32")]
+
+    first = ordered[0]
+    words = (
+        f"Chunks of {first['steps']} steps by the engine (`jaxattn sweep run`), {first['chunks']} "
+        f"in all: every measure at {first['saves']} saves, labels, files and `results.nc` are "
+        "inside. The first sweep compiles, the second one has its programs."
+    )
+    header = (*NAME, "rows a chunk", "first sweep, s", "then, s a chunk", "seed-steps/s", *SHARES)
+    return f"{words}\n\n{table(header, map(row, ordered))}"
+
+
+NAME = ("", "paradigm", "rows a call")
+SHARES, SECONDS = ("of matmul", "of memory"), ("ready, s", "compiling, s", "run, s")
+
+
+def _name(one: Record) -> list[str]:
+    return [one["case"], one["paradigm"], f"{one['rows']:,}"]
+
+
+def _shares(found: Record, one: Record, rate: float, matmul: str) -> list[str]:
+    parts = ((one["operations"], matmul), (one["bytes"], "bandwidth"))
+    return [share(found, rate, each, most) for each, most in parts]
 
 
 def _seconds(one: Record) -> list[str]:
     return [f"{one['ready_s']:.1f}", f"{one['compile_s']:.1f}", f"{one['run_s']:.3g}"]
-
-
-def _sweep(found: Record) -> str:
-    one = found["sweep"]
-    rate = one["seed_steps_per_s"]
-    header = ("", "rows", "rows a call", "first sweep, s", "then, s a chunk", "seed-steps/s")
-    row = [
-        f"{one['case']}, {one['paradigm']}",
-        f"{one['rows']:,}",
-        f"{one['tile']:,}",
-        f"{one['first_s']:.1f}",
-        f"{one['chunk_s']:.2f}",
-        f"{rate:,.0f}",
-        share(found, rate, one["operations"], "matmul_float32"),
-        share(found, rate, one["bytes"], "bandwidth"),
-    ]
-    return (
-        f"Chunks of {one['steps']} steps by the engine (`jaxattn sweep run`), {one['chunks']} in "
-        f"all: every measure at {one['saves']} saves, labels, files and `results.nc` are inside. "
-        "The first sweep compiles, the second one has its programs.\n\n"
-        + table((*header, "of matmul", "of memory"), [row])
-    )

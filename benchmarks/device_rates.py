@@ -16,7 +16,7 @@ import counting
 import jax
 import numpy as np
 from device_limits import bandwidth, matmul
-from device_sizes import Sizes
+from device_sizes import FLOW, SWEEP, TRAIN, Sizes
 
 from jaxattn.core.contracts import InputError
 from jaxattn.engine.cost.layout import choose_layout
@@ -61,16 +61,13 @@ def measure(sizes: Sizes, say: Say) -> Record:
     take = Taking(began + sizes.seconds, say)
     found: Record = {"device": _device(), "sizes": sizes.name}
     found["limits"] = _limits(sizes, take, say)
-    for name, one, asked in (
-        ("training", _training, sizes.training),
-        ("flows", _flow, sizes.flows),
-    ):
-        taken = [
-            take(f"{name}, {case}, {how}, {rows:,} rows a call", one, sizes, case, how, rows, say)
-            for case, how, rows in asked
-        ]
-        found[name] = [record for record in taken if record is not None]
-    found["sweep"] = take("a sweep's chunks", _sweep, sizes, say)
+    kinds = {TRAIN: _training, FLOW: _flow, SWEEP: _sweep}
+    found |= {kind: [] for kind in kinds}
+    for kind, case, paradigm, rows in sizes.measured:
+        what = f"{kind}, {case}, {paradigm}, {rows:,} rows a call"
+        record = take(what, kinds[kind], sizes, case, paradigm, rows, say)
+        if record is not None:
+            found[kind].append({"case": case, "paradigm": paradigm, "rows": rows} | record)
     return found | {"not_measured": take.missing, "seconds": time.perf_counter() - began}
 
 
@@ -190,7 +187,7 @@ def _training(sizes: Sizes, case: str, paradigm: str, rows: int, say: Say) -> Re
     spec = _spec(case, paradigm, seeds, layout, settings=settings, measures=("loss",))
     spent, _ = _timed(spec, sizes.rounds)
     work = counting.step(paradigm, batch=256, **CASES[case]["shapes"])
-    found = {"case": case, "paradigm": paradigm, "rows": rows, "calls": _calls(), "steps": steps}
+    found = {"calls": _calls(), "steps": steps}
     each = seeds * steps / spent["run_s"]
     say(f"{case}, {paradigm}, {rows:,} rows a call: {each:,.0f} seed-steps/s")
     found |= {"seed_steps_per_s": each, "operations": work.operations, "bytes": work.bytes}
@@ -218,19 +215,19 @@ def _flow(sizes: Sizes, case: str, paradigm: str, rows: int, say: Say) -> Record
     # Rows solved together wait for the one that takes most steps: what the device did.
     done = rows * int(np.asarray(out.work["gradients"]).max(axis=1).sum())
     work = counting.step(paradigm, batch=examples, **CASES[case]["shapes"])
-    found = {"case": case, "paradigm": paradigm, "rows": rows, "calls": _calls()}
     each = gradients / spent["run_s"]
     say(f"flow, {case}, {paradigm}, {rows:,} rows a call: {each:,.0f} gradients/s")
-    found |= {"examples": examples, "time": RATE * steps, "gradients_per_s": each}
+    found = {"calls": _calls(), "examples": examples, "time": RATE * steps}
+    found |= {"gradients_per_s": each}
     found |= {"flows_per_s": seeds / spent["run_s"], "waiting": 1 - gradients / done}
     found |= {"operations": work.operations, "bytes": 2 * work.bytes}  # float64
     return found | spent
 
 
-def _sweep(sizes: Sizes, say: Say) -> Record:
+def _sweep(sizes: Sizes, case: str, paradigm: str, rows: int, say: Say) -> Record:
     """Chunks of a sweep by the engine, files and all: compiled first, then compiled before."""
-    case, paradigm, seeds, steps, chunks = sizes.sweep
-    layout = Layout(chunk=seeds, tile=min(seeds, sizes.sweep_tile), memory=ROOM)
+    seeds, steps, chunks = sizes.chunk
+    layout = Layout(tile=rows, chunk=seeds, memory=ROOM)
     settings = {"steps": steps, "saves": sizes.saves, "evaluate": sizes.evaluate}
     spec = choose_layout(_spec(case, paradigm, chunks * seeds, layout, settings=settings)).spec
     seconds = []
@@ -239,24 +236,12 @@ def _sweep(sizes: Sizes, say: Say) -> Record:
             outcome = run_sweep(spec, Path(folder) / str(number))
             assert (outcome.rows, outcome.failed) == (chunks * seeds, 0)
             seconds.append(outcome.seconds)
-        files = sorted((Path(folder) / "1").rglob("*.nc"))
-        size = sum(file.stat().st_size for file in files)
+        size = sum(file.stat().st_size for file in (Path(folder) / "1").rglob("*.nc"))
     first, again = seconds
     each = chunks * seeds * steps / again
-    say(f"sweep, {case}, {paradigm}, {chunks} chunks of {seeds} rows: {each:,.0f} seed-steps/s")
+    say(f"sweep, {case}, {paradigm}, chunks of {seeds:,} rows: {each:,.0f} seed-steps/s")
     work = counting.step(paradigm, batch=256, **CASES[case]["shapes"])
-    return {
-        "case": case,
-        "paradigm": paradigm,
-        "rows": seeds,
-        "tile": layout.tile,
-        "chunks": chunks,
-        "steps": steps,
-        "saves": sizes.saves,
-        "first_s": first,
-        "chunk_s": again / chunks,
-        "file_bytes": size,
-        "seed_steps_per_s": each,
-        "operations": work.operations,
-        "bytes": work.bytes,
-    }
+    found = {"chunk": seeds, "chunks": chunks, "steps": steps, "saves": sizes.saves}
+    found |= {"first_s": first, "chunk_s": again / chunks, "file_bytes": size}
+    found |= {"seed_steps_per_s": each}
+    return found | {"operations": work.operations, "bytes": work.bytes}

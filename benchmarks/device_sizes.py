@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 LINEAR, MLP = "linear", "mlp"
+TRAIN, FLOW, SWEEP = "train", "flow", "sweep"
 
 
 @dataclass(frozen=True)
@@ -14,17 +15,15 @@ class Sizes:
     """Of the matrices that are multiplied."""
     length: int
     """Of the arrays that are read and written."""
-    training: tuple[tuple[str, str, int], ...]
-    """Model, paradigm, rows a call."""
+    measured: tuple[tuple[str, str, str, int], ...]
+    """What, model, paradigm, rows a call: what matters most first, should time be short."""
     steps: dict[str, int]
     """Of training, by model."""
-    flows: tuple[tuple[str, str, int], ...]
     flow_steps: int
     """A flow goes to the time of so many steps."""
     flow_examples: int
-    sweep: tuple[str, str, int, int, int]
-    """Model, paradigm, rows of a chunk, steps, chunks."""
-    sweep_tile: int
+    chunk: tuple[int, int, int]
+    """Of the sweep: rows of a chunk, steps, chunks."""
     saves: int
     evaluate: int
     """Examples that the sweep measures, of each split."""
@@ -37,13 +36,11 @@ TINY = Sizes(
     name="tiny",
     side=64,
     length=1 << 12,
-    training=((LINEAR, "hard", 2),),
+    measured=((TRAIN, LINEAR, "hard", 2), (SWEEP, LINEAR, "hard", 2), (FLOW, LINEAR, "soft", 1)),
     steps={LINEAR: 3, MLP: 3},
-    flows=((LINEAR, "soft", 1),),
     flow_steps=2,
     flow_examples=16,
-    sweep=(LINEAR, "hard", 2, 3, 1),
-    sweep_tile=2,
+    chunk=(2, 3, 1),
     saves=2,
     evaluate=16,
     rounds=1,
@@ -55,18 +52,21 @@ SMALL = Sizes(
     name="small",
     side=2048,
     length=1 << 25,
-    training=(
-        *((LINEAR, "hard", rows) for rows in (1, 16, 64)),
-        (LINEAR, "soft", 16),
-        *((MLP, "hard", rows) for rows in (1, 4, 32)),
-        (MLP, "soft", 4),
+    measured=(
+        (TRAIN, LINEAR, "hard", 16),
+        (TRAIN, MLP, "hard", 4),
+        (SWEEP, MLP, "hard", 4),
+        (FLOW, MLP, "soft", 1),
+        *((TRAIN, LINEAR, "hard", rows) for rows in (1, 64)),
+        *((TRAIN, MLP, "hard", rows) for rows in (1, 32)),
+        (TRAIN, LINEAR, "soft", 16),
+        (TRAIN, MLP, "soft", 4),
+        (FLOW, MLP, "soft", 4),
     ),
     steps={LINEAR: 40, MLP: 20},
-    flows=((MLP, "soft", 1), (MLP, "soft", 4)),
     flow_steps=100,
     flow_examples=256,
-    sweep=(MLP, "hard", 16, 50, 2),
-    sweep_tile=4,
+    chunk=(16, 50, 2),
     saves=6,
     evaluate=512,
     rounds=3,
@@ -78,27 +78,26 @@ LARGE = Sizes(
     name="large",
     side=8192,
     length=1 << 28,
-    training=(
-        *((LINEAR, "hard", rows) for rows in (16, 256, 4096)),
-        *((MLP, "hard", rows) for rows in (16, 256, 1024)),
-        *((model, how, 256) for model in (LINEAR, MLP) for how in ("soft", "lvml")),
-        (LINEAR, "hard", 64),
-        (MLP, "hard", 64),
-        (LINEAR, "hard", 1024),
-        (MLP, "hard", 4096),
+    measured=(
+        *((TRAIN, model, "hard", rows) for rows in (256, 16, 1024) for model in (LINEAR, MLP)),
+        (SWEEP, MLP, "hard", 512),
+        *((FLOW, MLP, "soft", rows) for rows in (64, 2)),
+        *((TRAIN, model, "soft", 256) for model in (LINEAR, MLP)),
+        (FLOW, MLP, "hard", 16),
+        *((TRAIN, model, "hard", rows) for rows in (4096, 64) for model in (LINEAR, MLP)),
+        *((TRAIN, model, "lvml", 256) for model in (LINEAR, MLP)),
+        (FLOW, MLP, "soft", 256),
     ),
     steps={LINEAR: 200, MLP: 200},
-    flows=((MLP, "soft", 2), (MLP, "soft", 64), (MLP, "hard", 16), (MLP, "soft", 256)),
     flow_steps=200,
     flow_examples=512,
-    sweep=(MLP, "hard", 1024, 400, 2),
-    sweep_tile=512,
+    chunk=(1024, 400, 2),
     saves=11,
     evaluate=512,
     rounds=3,
     seconds=390,
 )
-"""For an accelerator. What is asked first is measured first, should time be short."""
+"""For an accelerator."""
 
 SIZES = {sizes.name: sizes for sizes in (TINY, SMALL, LARGE)}
 

@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -41,8 +41,8 @@ def test_the_smallest_form_measures_all_it_names_and_sets_nothing_that_is_set(
     device, tmp_path, capsys, flows
 ):
     sizes, environment = sys.modules["device_sizes"], dict(os.environ)
-    assert len(sizes.TINY.flows) == 1
-    sizes.SIZES["tiny"] = replace(sizes.TINY, flows=sizes.TINY.flows[:flows])
+    assert [kind for kind, *_ in sizes.TINY.measured] == ["train", "sweep", "flow"]
+    sizes.SIZES["tiny"] = replace(sizes.TINY, measured=sizes.TINY.measured[: 2 + flows])
     assert device.main(["--sizes", "tiny", "--out", str(tmp_path / "out")]) == 0
     assert dict(os.environ) == environment
     said = capsys.readouterr()
@@ -51,19 +51,22 @@ def test_the_smallest_form_measures_all_it_names_and_sets_nothing_that_is_set(
     assert found["not_measured"] == []
     limits = ("matmul_float32", "matmul_default", "matmul_float64", "bandwidth")
     assert min(found["limits"][name] for name in limits) > 0
-    (training,) = found["training"]
-    assert len(found["flows"]) == flows
-    for one in (training, *found["flows"]):
+    (training,), (sweep,) = found["train"], found["sweep"]
+    assert len(found["flow"]) == flows
+    for one in (training, *found["flow"]):
         assert min(one["compile_s"], one["ready_s"], one["run_s"]) > 0
     # Two rows a call, two calls, three steps.
     assert training["seed_steps_per_s"] == pytest.approx(12 / training["run_s"])
-    assert all(flow["gradients_per_s"] > flow["flows_per_s"] > 0 for flow in found["flows"])
-    assert found["sweep"]["first_s"] > 0 < found["sweep"]["chunk_s"]
+    assert all(flow["gradients_per_s"] > flow["flows_per_s"] > 0 for flow in found["flow"])
+    assert sweep["first_s"] > 0 < sweep["chunk_s"]
     page = (tmp_path / "out" / "report.md").read_text()
     assert "these figures mean nothing" in page
-    assert f"{training['seed_steps_per_s']:,.0f}" in cells(page, "| linear | hard |")
+    assert f"{training['seed_steps_per_s']:,.0f}" in page
+    assert f"{sweep['seed_steps_per_s']:,.0f}" in page
     # What is said on the way is what is written.
-    assert all(f"linear, hard, {what}" in said.err for what in ("2 rows a call", "1 chunks"))
+    assert all(
+        f"linear, hard, {what}" in said.err for what in ("2 rows a call", "chunks of 2 rows")
+    )
 
 
 def results(**more):
@@ -76,9 +79,9 @@ def results(**more):
         "sizes": "large",
         "limits": {"precision": "highest", "matmul_float32": 30e12, "bandwidth": 2e12,
                    "matmul_default": None, "matmul_float64": None},
-        "training": [one],
-        "flows": [],
-        "sweep": None,
+        "train": [one],
+        "flow": [],
+        "sweep": [],
         "not_measured": [{"what": "matmul_float64", "why": "no such numbers"}],
         "seconds": 400.0,
     } | more  # fmt: skip
@@ -139,6 +142,8 @@ def test_a_cpu_is_given_little_and_sizes_are_whole(device, platform):
     sizes = sys.modules["device_sizes"].suits(platform)
     assert (sizes.name == "small") == (platform == "cpu")
     assert sizes.seconds < 8 * 60
-    assert {case for case, *_ in sizes.training} <= set(sizes.steps)
-    assert sizes.sweep[2] % sizes.sweep_tile == 0
-    assert all(getattr(sizes, field.name) for field in fields(sizes))
+    kinds = {kind for kind, *_ in sizes.measured}
+    assert kinds == {"train", "flow", "sweep"}
+    # A chunk is whole calls.
+    assert all(sizes.chunk[0] % rows == 0 for kind, *_, rows in sizes.measured if kind == "sweep")
+    assert len(set(sizes.measured)) == len(sizes.measured)
