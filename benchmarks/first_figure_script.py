@@ -152,7 +152,6 @@ def sweep(one, asked, made, seeds, dtype, rates, *rest):
 
 
 def main(asked):
-    jax.config.update("jax_enable_x64", asked.flow_seeds > 0)
     made, draw = list(mosaics()), np.random.default_rng(1)
     epochs = -(-asked.steps * BATCH // SPLITS[0])
     rows = np.concatenate([draw.permutation(SPLITS[0]) for _ in range(epochs)]).astype("int32")
@@ -173,4 +172,6 @@ def main(asked):
 
 
 if __name__ == "__main__":
-    main(SimpleNamespace(**json.loads(sys.argv[1])))
+    said = SimpleNamespace(**json.loads(sys.argv[1]))
+    jax.config.update("jax_enable_x64", said.flow_seeds > 0)
+    main(said)
