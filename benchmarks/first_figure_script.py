@@ -144,9 +144,14 @@ def sweep(one, asked, made, seeds, dtype, rates, *rest):
         return one(paradigm, init(key, jnp.zeros(64, dtype)), rate, *data)
 
     def grid(paradigm):
-        run = jax.vmap(partial(of, paradigm), (0, None, *axes))
-        run = jax.jit(jax.vmap(run, (None, 0, *axes)))
-        return run(keys, jnp.asarray(rates, dtype), typed[0][:2], splits, *rest)
+        row = jax.vmap(partial(of, paradigm), (0, None, *axes))
+        if one is flow:  # solved together, the short ones would wait for the long ones
+
+            def run(keys, rates, *data):
+                return jax.lax.map(lambda rate: row(keys, rate, *data), rates)
+        else:
+            run = jax.vmap(row, (None, 0, *axes))
+        return jax.jit(run)(keys, jnp.asarray(rates, dtype), typed[0][:2], splits, *rest)
 
     return np.stack([grid(paradigm) for paradigm in asked.paradigms])
 

@@ -91,15 +91,19 @@ def test_from_one_start_the_script_flows_along_the_same_path(paradigm):
     held_together(theirs, ds, splits, paradigm, 1e-2, 0.01)
 
 
-def test_the_script_writes_what_it_was_asked_for(tmp_path):
+@pytest.mark.parametrize(
+    "flows", [0, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.needs_x64])]
+)
+def test_the_script_writes_what_it_was_asked_for(tmp_path, flows):
     out = tmp_path / "out.nc"
     asked = {"paradigms": ["soft"], "rates": [0.05, 0.1], "seeds": 2, "steps": 2, "spans": 1}
-    script.main(SimpleNamespace(**asked, flow_seeds=0, out=str(out)))
+    script.main(SimpleNamespace(**asked, flow_seeds=flows, out=str(out)))
     with xr.open_dataset(out, engine="h5netcdf") as ds:
         assert dict(ds.sizes) == {
             "paradigm": 1, "learning_rate": 2, "seed": 2, "save": 2, "split": 3
         }  # fmt: skip
-        assert list(ds) == [f"{name}_train" for name in script.MEASURES]
+        dynamics = ["train", "flow"][: 1 + flows]
+        assert list(ds) == [f"{name}_{of}" for of in dynamics for name in script.MEASURES]
         loss = ds["loss_train"].transpose("save", "learning_rate", "seed", "split", "paradigm")
         # Rates share a start, from which the larger one goes further; seeds have their own.
         assert (loss[0, 0] == loss[0, 1]).all()
