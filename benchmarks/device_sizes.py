@@ -44,7 +44,7 @@ TINY = Sizes(
     saves=2,
     evaluate=16,
     rounds=1,
-    seconds=60,
+    seconds=3600,
 )
 """To see that all of it works: its figures mean nothing."""
 
@@ -70,7 +70,7 @@ SMALL = Sizes(
     saves=6,
     evaluate=512,
     rounds=3,
-    seconds=120,
+    seconds=300,
 )
 """For a CPU."""
 
