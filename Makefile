@@ -2,6 +2,7 @@
 # make test   lint, types and the tests that guard every room: minutes
 # make test-all   every test there is
 # make bench  what it costs, on this machine: runs/bench/report.md (a quarter of an hour or more)
+# make bench-device  what this CPU, GPU or TPU does, in minutes: runs/bench-device/report.md
 # All make .venv first if it is missing or stale; python3 (3.11 or newer) and make are enough.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 USABLE := $(shell [ "$$(cat $(STAMP) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import platformdirs' 2>/dev/null && echo yes)
 
-.PHONY: demo test test-all bench lint format clean venv $(VENV) FORCE
+.PHONY: demo test test-all bench bench-device lint format clean venv $(VENV) FORCE
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -43,6 +44,10 @@ bench: $(STAMP)
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/pytest benchmarks -c benchmarks/pytest.ini \
 	  --benchmark-json=runs/bench/results.json
 	$(BIN)/python benchmarks/report.py runs/bench/results.json runs/bench/report.md
+
+# Runs anywhere, on a CPU in small; an accelerator needs its own jax in .venv (benchmarks/README.md).
+bench-device: $(STAMP)
+	$(BIN)/python benchmarks/device.py --out runs/bench-device
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -4,12 +4,12 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
-import torch
 
 Work = Callable[[], Any]
 
@@ -22,12 +22,26 @@ def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, An
         "versions": {
             "jax": jax.__version__,
             "numpy": np.__version__,
-            "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        "torch_threads": torch.get_num_threads(),
         "environment": {name: os.environ[name] for name in names if name in os.environ},
     }
+    # Not all of them have PyTorch as their peer.
+    if find_spec("torch"):
+        import torch
+
+        machine_info["versions"]["torch"] = torch.__version__
+        machine_info["torch_threads"] = torch.get_num_threads()
+
+
+def pytest_addoption(parser: Any) -> None:
+    parser.addoption("--rounds", type=int, help="rounds of bench_12, in place of its own")
+
+
+@pytest.fixture
+def rounds(request: Any) -> int | None:
+    """How many rounds are asked for on the command line."""
+    return request.config.getoption("--rounds")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from first_figure_page import sections as first_figure
 from limits_ratios import PROCESSES, figures
 from limits_ratios import TARGETS as LIMITS_TARGETS
 
@@ -463,6 +464,7 @@ def page(results: dict[str, Any]) -> str:
     for question, title, section in sections:
         if found := asking(benchmarks, question):
             parts.append(f"## {title}\n\n{section(found)}")
+    parts += first_figure(benchmarks)
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,7 +17,8 @@ def load(name):
 
 
 # The page imports what lies beside it.
-sys.modules["limits_ratios"] = load("limits_ratios")
+for beside in ("limits_ratios", "first_figure_page"):
+    sys.modules[beside] = load(beside)
 report, counting = load("report"), load("counting")
 
 PEERS = ("PyTorch eager, threads: 1", "PyTorch eager, threads: 2")
