@@ -134,6 +134,8 @@ def test_what_starts_anew_is_solved_no_less_closely_and_parameters_as_before():
     assert larger[1]["focus"] == 4.0
 
 
+# Of bits: told to be quick, XLA joins the factor 1 of one program to other sums than the other's.
+@pytest.mark.default_xla
 def test_log_time_and_an_event_know_no_scale_either():
     level, size = 1e-3, SCALES[1]
     ends, paths = [], []
