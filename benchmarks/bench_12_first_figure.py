@@ -31,7 +31,7 @@ def child(folder, pattern, *command, cache, flags=""):
         "JAX_ENABLE_COMPILATION_CACHE": "true",
         # As the command line sets it: programs that take less are not worth a file.
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
-        # With the solver's checks at run time no flow would be kept, of neither side.
+        # With diffrax's checks at run time no flow of the script would be kept; ours has none.
         "EQX_ON_ERROR": "nan",
         "XLA_FLAGS": flags,
     }
