@@ -28,10 +28,10 @@ from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.compiler import options_for
+from jaxattn.run.compiler import Options, options_for
 from jaxattn.run.group_tile import tile_of
 from jaxattn.run.own_error import SHARE, is_known
-from jaxattn.run.stage import Compiling, Options, Where, untimed
+from jaxattn.run.stage import Compiling, Where, untimed
 from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
 from jaxattn.study.fields import AUTO
 from jaxattn.study.groups import Group, groups_of

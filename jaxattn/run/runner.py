@@ -187,6 +187,7 @@ class Runner:
             tile=self.plan.tile,
             devices=jax.local_devices(),
             vary_data=self.sources.vary,
+            options=self.job.options,
         )
         # Only here: a row may stop by a measure that is not kept.
         kept = set(self.outputs.measures)

@@ -15,23 +15,21 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import PyTree
 
+from jaxattn.run.compiler import Options
 from jaxattn.run.conditions import flags, under
 
 __all__ = [
     "Call",
     "Compiles",
     "Compiling",
-    "Options",
     "Running",
     "Stage",
     "Traces",
     "Where",
+    "precise",
     "shape_of",
     "untimed",
 ]
-
-Options = tuple[tuple[str, Any], ...]
-"""Of the compiler, by name; none: its own."""
 
 Call = Callable[..., PyTree]
 """``call(stage, *arguments)``: what the stage gives, or its shapes."""
@@ -88,7 +86,7 @@ class Stage:
             made = self._of(*arguments)
             if where not in made.programs:
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
-                with _precise():
+                with precise():
                     lowered = self._jit.lower(*placed)
                 made.programs[where] = _compilers().submit(
                     _compile, lowered, where.options, flags(), compiling
@@ -101,7 +99,7 @@ class Stage:
         kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         key = (structure, kinds, tuple(flags().items()))
         if key not in self._made:
-            with _precise():
+            with precise():
                 self._made[key] = _Made(self._jit.trace(*shapes), {})
         return self._made[key]
 
@@ -157,7 +155,7 @@ def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
-def _precise() -> AbstractContextManager[None]:
+def precise() -> AbstractContextManager[None]:
     """Products of matrices in the precision of their numbers, unless JAX is set otherwise.
 
     Accelerators round them to fewer bits by default, and a flow does not: training is compared

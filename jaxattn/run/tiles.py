@@ -24,16 +24,17 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.core.streams import streams
+from jaxattn.run.compiler import Options
 from jaxattn.run.conditions import flags, under
 from jaxattn.run.stage import (
     Call,
     Compiles,
     Compiling,
-    Options,
     Running,
     Stage,
     Traces,
     Where,
+    precise,
     shape_of,
     untimed,
 )
@@ -294,10 +295,13 @@ def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
     return each_part(data, put)
 
 
-def start(program: Any, lane: int, *arguments: Any) -> Future[Any]:
+def start(program: Any, lane: int, options: Options, *arguments: Any) -> Future[Any]:
     """Start a jitted program after what its lane was given before; it runs where its data are."""
     # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
-    return _lane(lane).submit(program.lower(*arguments).compile(), *arguments)
+    with precise():
+        lowered = program.lower(*arguments)
+    compiled = lowered.compile(compiler_options=dict(options) or None)
+    return _lane(lane).submit(compiled, *arguments)
 
 
 @cache
