@@ -52,6 +52,7 @@ class _MadeWith:
     def __init__(self) -> None:
         self._conditions = software() | hardware()
         self._programs: dict[str, str] = {}
+        self._tiles: dict[str, int] = {}
 
     def check(self) -> None:
         """Training and the flow beside it may differ by nothing but what is compared."""
@@ -67,10 +68,11 @@ class _MadeWith:
         name = f"{job.group.paradigm} {job.group.dynamics}"
         if name not in self._programs:
             self._programs[name] = job.program(*given)
+            self._tiles[name] = job.plan.tile
 
     def plain(self) -> dict[str, Any]:
         """As a result carries it."""
-        return {**self._conditions, "programs": self._programs}
+        return {**self._conditions, "programs": self._programs, "tiles": self._tiles}
 
 
 def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = None) -> xr.Dataset:

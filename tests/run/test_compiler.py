@@ -93,6 +93,7 @@ def test_programs_are_compiled_as_asked_and_a_result_says_so(monkeypatch):
         told.clear()
         made_with = json.loads(run(study_of(**SMALL, seeds=1, compiler=asked)).attrs["made_with"])
         programs[asked] = made_with["programs"]["soft train"]
+        assert made_with["tiles"] == {"soft train": 16}
         own = None if asked == "auto" else dict(compiler.QUICK)
         assert told
         assert all(options == own for options in told[-4:])
