@@ -151,7 +151,8 @@ def _started(
     def begin(job: Job, rows: np.ndarray, share: float = 1.0) -> Future[_Waited]:
         made_with.check()
         chunk = given(job, rows, share)
-        begun = job.run(*chunk, compiling=partial(watch.compiling, job.group.dynamics))
+        compiling = partial(watch.compiling, job.group.dynamics)
+        begun = job.run(*chunk, compiling=compiling, put=sources.put)
         made_with.add(job, *chunk)
         return waiter.submit(_wait, begun)
 

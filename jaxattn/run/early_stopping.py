@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.run.compiler import Options
-from jaxattn.run.tiles import axes_of, pick, pick_data, share, start, start_of
+from jaxattn.run.placement import Put, axes_of, pick, pick_data, share
+from jaxattn.run.tiles import start, start_of
 from jaxattn.study.stop_rule import Rule
 from jaxattn.training.legs import Carry, Legs, Span
 
@@ -77,6 +78,7 @@ def run_with_stops(
     devices: Sequence[jax.Device],
     vary_data: bool = False,
     options: Options = (),
+    put: Put = jax.device_put,
 ) -> Trajectory:
     """Rows of training, stopped at edges as `rule` says: NumPy arrays ``[row, ...]``.
 
@@ -94,10 +96,11 @@ def run_with_stops(
         devices: take turns; each compiles the two programs when its first tile comes.
         vary_data: whether the data vary with the row.
         options: of the compiler.
+        put: puts what all tiles share where they run.
     """
     begin, leg = _programs(row, vary_data)
     tiles = -(-len(seeds) // tile)
-    shared = [(device, share(data, device, vary_data)) for device in devices[:tiles]]
+    shared = [(device, share(data, device, vary_data, put)) for device in devices[:tiles]]
 
     def by_tile(tree: PyTree, at: np.ndarray) -> list[PyTree]:
         """Rows `at` of a tree, tile by tile, each where it will run."""

@@ -32,6 +32,7 @@ from jaxattn.run.compiler import Options, options_for
 from jaxattn.run.device import facts_here, rows_together
 from jaxattn.run.group_tile import bytes_of, tile_of
 from jaxattn.run.own_error import SHARE, is_known
+from jaxattn.run.placement import Put
 from jaxattn.run.stage import Compiling, Where, untimed
 from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
 from jaxattn.study.dependence import start_shapes
@@ -120,9 +121,10 @@ class Job:
         hypers: PyTree,
         data: Splits,
         compiling: Compiling = untimed,
+        put: Put = jax.device_put,
     ) -> list[Future[Started]]:
         """Start a chunk; see `jaxattn.run.tiles.fetch`."""
-        return self.runner(seeds, hypers, data, options=self.options, compiling=compiling)
+        return self.runner(seeds, hypers, data, self.options, compiling, put)
 
     def hypers_of(
         self,
