@@ -1,4 +1,7 @@
-"""Is this installation sound? Versions, devices, precision, cache, and a self-test."""
+"""Is this installation sound, and how are runs laid out on its devices?
+
+Versions, devices, precision, cache, a self-test, and the layout that suits what is here.
+"""
 
 import time
 from typing import Any
@@ -8,10 +11,13 @@ import numpy as np
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
+from jaxattn.models import MODELS
 from jaxattn.reduced import solve_reduced
+from jaxattn.run.device import Facts, facts_here, rows_together
+from jaxattn.run.job import FLOW_TILE, tiles_at_once
 from jaxattn.run.provenance import environment
 
-__all__ = ["examine", "self_test"]
+__all__ = ["device_of", "examine", "layout_of", "self_test"]
 
 REFERENCE = {
     "soft": (12.649238649825994, 8.858825858862872),
@@ -21,6 +27,18 @@ REFERENCE = {
 """(mu, nu) at time 4e5 for 100 segments and 1000 classes, from zero (the published figure)."""
 
 TOLERANCE = 1e-7
+
+FLOAT64 = {
+    "cpu": "yes",
+    "gpu": "yes; at half the rate of float32 on cards for computing, at 1/32 or 1/64 on others",
+    "tpu": "emulated, slowly",
+}
+"""What becomes of float64, by platform."""
+
+PRECISION = {"tpu": "float32 for training; flows, which need float64, on a CPU or a GPU"}
+"""Which precision suits, by platform, where it is not `USUAL`."""
+
+USUAL = "float32 for training, float64 for flows"
 
 
 def self_test() -> dict[str, Any]:
@@ -41,10 +59,48 @@ def self_test() -> dict[str, Any]:
     }
 
 
+def device_of(facts: Facts, count: int) -> dict[str, Any]:
+    """What the devices are, in JSON's types.
+
+    Args:
+        facts: of each of them.
+        count: how many this process has.
+    """
+    asked = jax.config.values["jax_default_matmul_precision"]
+    return {
+        "platform": facts.platform,
+        "kind": facts.kind,
+        "count": count,
+        "memory": facts.memory,
+        "float64": FLOAT64.get(facts.platform, "not known"),
+        "matmul_precision": str(asked or "highest"),
+    }
+
+
+def layout_of(facts: Facts, at_once: int) -> dict[str, Any]:
+    """The layout that suits such devices, in JSON's types.
+
+    Args:
+        facts: of each of them.
+        at_once: tiles that this process works on at once.
+    """
+    usual = {name: model(2).tile for name, model in MODELS.items()} | {"flow": FLOW_TILE}
+    return {
+        "rows_a_call": {name: rows_together(tile, facts, 0) for name, tile in usual.items()},
+        "calls_at_once": at_once,
+        # It uses all devices, and all cores of a CPU.
+        "workers": 1,
+        "precision": PRECISION.get(facts.platform, USUAL),
+    }
+
+
 def examine() -> dict[str, Any]:
     """Everything that a report of a fault should say about the installation."""
+    facts, devices = facts_here(), jax.local_devices()
     return {
         **environment(),
+        "device": device_of(facts, len(devices)),
+        "layout": layout_of(facts, tiles_at_once(devices)),
         "default_precision": "float64" if x64_is_on() else "float32",
         "compilation_cache": getattr(jax.config, "jax_compilation_cache_dir", None) or "off",
         "self_test": self_test(),

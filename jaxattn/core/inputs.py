@@ -95,6 +95,22 @@ class Keys(NamedTuple):
     sample: Array
 
 
+@jax.custom_jvp
+def _entry(values: Any, at: Any) -> Any:
+    """``values[at]``, whose gradient is no scatter: of many rows a GPU adds those in any order.
+
+    Of ``values [class]``; JAX hands constants to it as arrays of its own kind.
+    """
+    return values[at]
+
+
+@_entry.defjvp
+def _entry_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    values, at = primals
+    moved = jnp.where(jnp.arange(values.size, dtype=at.dtype) == at, tangents[0], 0)
+    return _entry(values, at), jnp.sum(moved)
+
+
 @dataclass(frozen=True)
 class Reader:
     """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
@@ -113,7 +129,7 @@ class Reader:
         """
         logits = self.logits(value)
         top = jax.lax.stop_gradient(jnp.max(logits))
-        return (logits[label] - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
+        return (_entry(logits, label) - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
 
 
 class Context(NamedTuple):

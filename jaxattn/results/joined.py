@@ -72,14 +72,16 @@ def _filler(ds: xr.Dataset) -> dict[Any, Any]:
 def _attributes(
     axes: Mapping[str, Sequence[Any]], parts: Sequence[tuple[Mapping[str, Any], xr.Dataset]]
 ) -> dict[str, Any]:
-    """Those of the first, with the axes, and the programs of all."""
+    """Those of the first, with the axes, and the programs and tiles of all."""
     first = dict(parts[0][1].attrs)
     spec = json.loads(first["spec"])
     made_with = json.loads(first["made_with"])
-    made_with["programs"] = {}
+    made_with |= {"programs": {}, "tiles": {}}
     for labels, part in parts:
         words = ", ".join(f"{name} {value}" for name, value in labels.items())
-        for name, program in json.loads(part.attrs["made_with"])["programs"].items():
-            made_with["programs"][f"{name}, {words}"] = program
+        own = json.loads(part.attrs["made_with"])
+        for kind in ("programs", "tiles"):
+            for name, value in own[kind].items():
+                made_with[kind][f"{name}, {words}"] = value
     spec["static"] = {name: list(at) for name, at in axes.items()}
     return {**first, "spec": canonical_json(spec), "made_with": canonical_json(made_with)}

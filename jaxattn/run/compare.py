@@ -53,6 +53,7 @@ class _MadeWith:
     def __init__(self) -> None:
         self._conditions = software() | hardware()
         self._programs: dict[str, str] = {}
+        self._tiles: dict[str, int] = {}
 
     def check(self) -> None:
         """Training and the flow beside it may differ by nothing but what is compared."""
@@ -68,10 +69,11 @@ class _MadeWith:
         name = f"{job.group.paradigm} {job.group.dynamics}"
         if name not in self._programs:
             self._programs[name] = job.program(*given)
+            self._tiles[name] = job.plan.tile
 
     def plain(self) -> dict[str, Any]:
         """As a result carries it."""
-        return {**self._conditions, "programs": self._programs}
+        return {**self._conditions, "programs": self._programs, "tiles": self._tiles}
 
 
 @collect_rarely()
@@ -151,7 +153,8 @@ def _started(
     def begin(job: Job, rows: np.ndarray, share: float = 1.0) -> Future[_Waited]:
         made_with.check()
         chunk = given(job, rows, share)
-        begun = job.run(*chunk, compiling=partial(watch.compiling, job.group.dynamics))
+        compiling = partial(watch.compiling, job.group.dynamics)
+        begun = job.run(*chunk, compiling=compiling, put=sources.put)
         made_with.add(job, *chunk)
         return waiter.submit(_wait, begun)
 

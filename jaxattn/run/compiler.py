@@ -1,20 +1,26 @@
-"""What the compiler is told: nothing, unless it is asked to be quick.
+"""What the compiler is told: nothing on a CPU, to give the same bits again on a GPU.
 
 XLA takes longer to compile a small study than the study runs. Told to leave out its fusion emitters
 and most of LLVM's passes it needs half of that time, and what it makes runs 1.02 to 1.21 times as
 long (benchmarks/README.md). But the last digits of a row then depend on its place
 in a tile, and so on which rows there are: adding a seed changes others. So it is never chosen for
 anyone.
+
+On a GPU XLA adds in whatever order threads come, and times kernels to choose among them, unless it
+is told not to: a program would give other bits the next time that it is run or compiled.
 """
 
 from functools import cache
+from typing import Any
 
 import jax
 
 from jaxattn.core.contracts import InputError
-from jaxattn.run.stage import Options
 
-__all__ = ["options_for"]
+__all__ = ["Options", "name_of", "options_for"]
+
+Options = tuple[tuple[str, Any], ...]
+"""Of the compiler, by name; none: its own."""
 
 QUICK: Options = (
     ("xla_backend_optimization_level", 1),
@@ -22,29 +28,41 @@ QUICK: Options = (
 )
 """For programs that take longer to compile than to run."""
 
+DETERMINISTIC: Options = (
+    ("xla_gpu_deterministic_ops", True),
+    ("xla_gpu_exclude_nondeterministic_ops", True),
+)
+"""For a GPU that is to give the same bits again. The first one has autotuning off, too."""
 
-def options_for(asked: str) -> Options:
-    """What XLA is told.
+
+def options_for(asked: str = "auto") -> Options:
+    """What XLA is told for the devices here.
 
     Args:
-        asked: ``quick``, or ``auto``: nothing.
+        asked: ``quick``, or ``auto``: nothing; on a GPU, to give the same bits again.
 
     Raises:
-        InputError: quick, where the device is no CPU, or where this XLA cannot be told so.
+        InputError: quick, where the device is no CPU, or where this XLA cannot be told so; a GPU
+            whose XLA cannot be told to give the same bits.
     """
-    if asked != "quick":
-        return ()
     platform = jax.local_devices()[0].platform
-    if platform != "cpu":
+    if asked == "quick" and platform != "cpu":
         raise InputError(
             f"compiler: got 'quick' on a {platform}, expected a CPU, which it is for; leave it out."
         )
-    if not _is_known(QUICK):
+    options = QUICK if asked == "quick" else DETERMINISTIC if platform == "gpu" else ()
+    if options and not _is_known(options):
+        fix = "leave it out" if asked == "quick" else "use a release of JAX that has them"
         raise InputError(
-            "compiler: got 'quick', expected options that this release of XLA knows, and it has "
-            "dropped them; leave it out."
+            f"compiler: got {asked!r}, expected options that this release of XLA knows, and it has "
+            f"dropped some of {', '.join(name for name, _ in options)}; {fix}."
         )
-    return QUICK
+    return options
+
+
+def name_of(options: Options) -> str:
+    """What a result calls these options; an empty text: XLA's own."""
+    return {(): "", QUICK: "quick", DETERMINISTIC: "deterministic"}[options]
 
 
 @cache

@@ -17,6 +17,7 @@ import jax
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.versions import version_of
+from jaxattn.run.compiler import name_of, options_for
 
 __all__ = [
     "HARDWARE",
@@ -86,7 +87,7 @@ PASSED = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "TF_CUDNN_DET
 _POOL = ("PJRT_NPROC", "NPROC")
 """XLA takes the size of its thread pool from the first of these that is set."""
 
-HARDWARE = ("backend", "device", "runtime", "threads")
+HARDWARE = ("backend", "device", "runtime", "threads", "compiler")
 """Names of what `hardware` tells."""
 
 _IDLE = (
@@ -118,7 +119,10 @@ def flags() -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """What computes: the devices' kind and driver; of a CPU its instructions and threads."""
+    """What computes: the devices' kind and driver; of a CPU its instructions and threads.
+
+    And what the compiler is told for such devices where nobody asks for anything else.
+    """
     device = jax.local_devices()[0]
     facts = {
         "backend": device.platform,
@@ -127,6 +131,8 @@ def hardware() -> dict[str, Any]:
     }
     if device.platform == "cpu":
         facts |= {"device": _instructions(), "threads": thread_pool()}
+    if told := name_of(options_for()):
+        facts["compiler"] = told
     return facts
 
 
@@ -134,7 +140,9 @@ def thread_pool() -> int:
     """Threads of XLA's pool for CPU devices in this process, which share a long sum."""
     setting = next((os.environ[name] for name in _POOL if os.environ.get(name)), "")
     threads = int(setting) if setting.isdigit() else cores()
-    return max(threads, len(jax.local_devices(backend="cpu")))
+    # Where others compute, JAX may not even have a CPU to ask for.
+    computing = [device for device in jax.local_devices() if device.platform == "cpu"]
+    return max(threads, len(computing))
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

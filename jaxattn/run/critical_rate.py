@@ -77,7 +77,7 @@ class _Rows:
         rows = np.arange(self.seeds.size).reshape(-1, job.plan.tile)
         given = {"learning_rate": rates.reshape(rows.shape)}
         hypers, data = job.hypers_of(rows, share, given), self._sources.of(job, rows)
-        out = fetch(job.run(job.plan.seed_of(rows), hypers, data))
+        out = fetch(job.run(job.plan.seed_of(rows), hypers, data, put=self._sources.put))
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), out)
 
     def shares(self, rates: _Floats) -> _Floats:

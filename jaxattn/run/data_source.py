@@ -6,11 +6,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 
 from jaxattn.core.contracts import Data, Splits, Task
 from jaxattn.problems.data import head, pad
+from jaxattn.run.device import facts_here
 from jaxattn.run.job import Job
-from jaxattn.run.tiles import each_part
+from jaxattn.run.placement import each_part
 from jaxattn.study.study import Study
 from jaxattn.study.subject import AttentionNetwork
 
@@ -41,6 +43,8 @@ class Sources:
         self._made: OrderedDict[tuple[int, int, bool, str], Splits] = OrderedDict()
         self._bytes = 0
         self._pools: list[tuple[Any, np.ndarray]] = []
+        self._keeps = facts_here().platform != "cpu"
+        self._there: dict[tuple[int, jax.Device], tuple[Any, Array]] = {}
 
     @property
     def vary(self) -> bool:
@@ -67,8 +71,22 @@ class Sources:
             self._bytes += _size(made)
             while self._bytes > self.most and len(self._made) > 1:
                 self._bytes -= _size(self._made.popitem(last=False)[1])
+                self._there.clear()
         self._made.move_to_end(key)
         return self._made[key]
+
+    def put(self, leaf: Any, device: jax.Device) -> Array:
+        """`leaf` on `device`, which is given it once, and keeps it as long as this lives.
+
+        Not so a CPU: what the host has it has already.
+        """
+        if not self._keeps:
+            return jax.device_put(leaf, device)
+        key = id(leaf), device
+        if key not in self._there:
+            # With the leaf, so that no other array has its id meanwhile.
+            self._there[key] = leaf, jax.device_put(leaf, device)
+        return self._there[key][1]
 
     def names(self, job: Job) -> tuple[str, ...]:
         """The splits that are measured, the same of every seed, in the order of their axis."""

@@ -15,7 +15,9 @@ from jaxtyping import Array, Float, Integer, PyTree
 
 from jaxattn.core.contracts import Hyper, Problem, Splits, Status, Trajectory
 from jaxattn.core.kept import kept
-from jaxattn.run.tiles import axes_of, pick, pick_data, share, start, start_of
+from jaxattn.run.compiler import Options
+from jaxattn.run.placement import Put, axes_of, pick, pick_data, share
+from jaxattn.run.tiles import start, start_of
 from jaxattn.study.stop_rule import Rule
 from jaxattn.training.legs import Carry, Legs, Span
 
@@ -75,6 +77,8 @@ def run_with_stops(
     tile: int,
     devices: Sequence[jax.Device],
     vary_data: bool = False,
+    options: Options = (),
+    put: Put = jax.device_put,
 ) -> Trajectory:
     """Rows of training, stopped at edges as `rule` says: NumPy arrays ``[row, ...]``.
 
@@ -91,10 +95,12 @@ def run_with_stops(
         tile: rows vmapped together; fixes the bits.
         devices: take turns; each compiles the two programs when its first tile comes.
         vary_data: whether the data vary with the row.
+        options: of the compiler.
+        put: puts what all tiles share where they run.
     """
     begin, leg = _programs(row, vary_data)
     tiles = -(-len(seeds) // tile)
-    shared = [(device, share(data, device, vary_data)) for device in devices[:tiles]]
+    shared = [(device, share(data, device, vary_data, put)) for device in devices[:tiles]]
 
     def by_tile(tree: PyTree, at: np.ndarray) -> list[PyTree]:
         """Rows `at` of a tree, tile by tile, each where it will run."""
@@ -110,11 +116,11 @@ def run_with_stops(
     rows = _padded(np.arange(len(seeds)), tile)
     runs = np.arange(rows.size) < len(seeds)
     given = given_to(rows)
-    carries, times = _call(begin, given)
+    carries, times = _call(begin, given, options)
     record = _Record(row.legs, _on_host(times)[runs])
     for span in row.legs.spans:
         carry = [(one, span) for one in carries]
-        carries, parts = _call(leg, [(*c, *g) for c, g in zip(carry, given, strict=True)])
+        carries, parts = _call(leg, [(*c, *g) for c, g in zip(carry, given, strict=True)], options)
         record.add(rows[runs], int(span.length), _at(_on_host(parts), runs))
         left = np.flatnonzero(runs)[record.go_on(rows[runs], rule)]
         if not left.size:
@@ -134,9 +140,11 @@ def _padded(rows: np.ndarray, tile: int) -> np.ndarray:
     return np.concatenate([rows, np.repeat(rows[:1], -rows.size % tile)])
 
 
-def _call(program: Any, tiles: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[Any]]:
+def _call(
+    program: Any, tiles: Sequence[tuple[Any, ...]], options: Options
+) -> tuple[list[Any], list[Any]]:
     """A program that gives two things, called for all tiles at once."""
-    begun = [start(program, number, *arguments) for number, arguments in enumerate(tiles)]
+    begun = [start(program, number, options, *arguments) for number, arguments in enumerate(tiles)]
     first, second = zip(*(future.result() for future in begun), strict=True)
     return list(first), list(second)
 

@@ -14,6 +14,7 @@ from jaxattn.flow.solver import choose_solver
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep
 from jaxattn.problems.minibatches import Order
+from jaxattn.run.device import WIDER
 from jaxattn.run.own_error import SHARE
 from jaxattn.run.parts import Dynamics, make_parts
 from jaxattn.run.tiles import Row, Tile, make_row, make_tile
@@ -23,11 +24,11 @@ from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import AtTimes, OwnTimes, Saves, last_step
 from jaxattn.training.train import make_train, make_train_end, make_train_path
 
-__all__ = ["MOST_BYTES", "tile_of"]
+__all__ = ["MOST_BYTES", "bytes_of", "tile_of"]
 
 MOST_BYTES = 1 << 25
 """Bytes of the parameters of a tile at all its saves, above which a row measures as it trains: of
-many rows at once they would be most of what a run needs."""
+many rows at once they would be most of what a run needs. An accelerator's tile has as many more."""
 
 
 def tile_of(
@@ -57,7 +58,7 @@ def tile_of(
     how = (problem, study.optimiser, study.saves, study.order)
     if group.dynamics != "train":
         dynamics = _limit(group, params, keep_params, scaled)
-    elif tile * _bytes_of_path(study, params, scaled) <= MOST_BYTES:
+    elif tile * _bytes_of_path(study, params, scaled) <= _most_bytes(tile, problem.tile):
         dynamics = _training(
             problem, study.optimiser, study.saves, study.order, keep_params, scaled
         )
@@ -70,11 +71,19 @@ def tile_of(
     return make_parts(problem, dynamics, study.order, probes, measures, vary_init, vary_data)
 
 
+def bytes_of(shapes: PyTree) -> int:
+    """Of arrays of these shapes."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+
 def _bytes_of_path(study: Study, params: PyTree, scaled: bool) -> int:
     """Of the parameters of one row at all saves."""
-    saves = len(study.save_steps)
-    each = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params))
-    return saves * each * (2 if scaled else 1)
+    return len(study.save_steps) * bytes_of(params) * (2 if scaled else 1)
+
+
+def _most_bytes(tile: int, usual: int) -> int:
+    """`MOST_BYTES` of a tile, by its rows alone: who lays a sweep out may have another device."""
+    return MOST_BYTES * (WIDER if tile >= WIDER * usual else 1)
 
 
 @kept

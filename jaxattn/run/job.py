@@ -28,11 +28,14 @@ from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
-from jaxattn.run.compiler import options_for
-from jaxattn.run.group_tile import tile_of
+from jaxattn.run.compiler import Options, options_for
+from jaxattn.run.device import facts_here, rows_together
+from jaxattn.run.group_tile import bytes_of, tile_of
 from jaxattn.run.own_error import SHARE, is_known
-from jaxattn.run.stage import Compiling, Options, Where, untimed
+from jaxattn.run.placement import Put
+from jaxattn.run.stage import Compiling, Where, untimed
 from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
+from jaxattn.study.dependence import start_shapes
 from jaxattn.study.fields import AUTO
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.plan import Plan, make_plan
@@ -118,9 +121,10 @@ class Job:
         hypers: PyTree,
         data: Splits,
         compiling: Compiling = untimed,
+        put: Put = jax.device_put,
     ) -> list[Future[Started]]:
         """Start a chunk; see `jaxattn.run.tiles.fetch`."""
-        return self.runner(seeds, hypers, data, options=self.options, compiling=compiling)
+        return self.runner(seeds, hypers, data, self.options, compiling, put)
 
     def hypers_of(
         self,
@@ -191,7 +195,10 @@ def _plan(group: Group) -> Plan:
 
 def usual_tile(group: Group) -> int:
     """Rows vmapped together: those of one learning rate, where rates differ in their steps."""
-    most = group.problem.tile if group.dynamics == "train" else FLOW_TILE
+    few = group.problem.tile if group.dynamics == "train" else FLOW_TILE
+    hypers = {name for axis in group.axes for name in axis.names} | set(group.constants)
+    params = bytes_of(start_shapes(group.problem, frozenset(hypers)))
+    most = rows_together(few, facts_here(), params)
     if not group.study.settings.against:
         return most
     # A tile lasts as long as its slowest row, and seeds are next to each other.

@@ -144,7 +144,7 @@ class Runner:
     def _run(self, job: Job, rows: np.ndarray, count: int, share: float = 1.0) -> Trajectory:
         hypers, data = job.hypers_of(rows, share), self.sources.of(self.job, rows)
         # A chunk may be most of the memory there is: what is done with is given back each time.
-        begun = job.run(self.plan.seed_of(rows), hypers, data)
+        begun = job.run(self.plan.seed_of(rows), hypers, data, put=self.sources.put)
         wait(begun)
         trim_memory()
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], fetch(begun))
@@ -187,6 +187,8 @@ class Runner:
             tile=self.plan.tile,
             devices=jax.local_devices(),
             vary_data=self.sources.vary,
+            options=self.job.options,
+            put=self.sources.put,
         )
         # Only here: a row may stop by a measure that is not kept.
         kept = set(self.outputs.measures)

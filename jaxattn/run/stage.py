@@ -16,6 +16,7 @@ from weakref import WeakSet
 import jax
 from jaxtyping import PyTree
 
+from jaxattn.run.compiler import Options
 from jaxattn.run.conditions import cores, flags, under
 from jaxattn.run.heap import share_mapped
 
@@ -24,17 +25,14 @@ __all__ = [
     "Call",
     "Compiles",
     "Compiling",
-    "Options",
     "Running",
     "Stage",
     "Traces",
     "Where",
+    "precise",
     "shape_of",
     "untimed",
 ]
-
-Options = tuple[tuple[str, Any], ...]
-"""Of the compiler, by name; none: its own."""
 
 Call = Callable[..., PyTree]
 """``call(stage, *arguments)``: what the stage gives, or its shapes."""
@@ -96,7 +94,7 @@ class Stage:
             if where not in made.programs:
                 _ROOM.make(self)
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
-                with _precise():
+                with precise():
                     lowered = self._jit.lower(*placed)
                 made.programs[where] = _compilers().submit(
                     _compile, lowered, where.options, flags(), compiling
@@ -121,7 +119,7 @@ class Stage:
         key = (structure, kinds, tuple(flags().items()))
         made = self._made.get(key)
         if made is None:
-            with _precise():
+            with precise():
                 made = self._made[key] = _Made(self._jit.trace(*shapes), {})
         return made
 
@@ -208,7 +206,7 @@ def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
-def _precise() -> AbstractContextManager[None]:
+def precise() -> AbstractContextManager[None]:
     """Products of matrices in the precision of their numbers, unless JAX is set otherwise.
 
     Accelerators round them to fewer bits by default, and a flow does not: training is compared

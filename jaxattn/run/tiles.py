@@ -24,16 +24,18 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.core.streams import streams
+from jaxattn.run.compiler import Options
 from jaxattn.run.conditions import flags, under
+from jaxattn.run.placement import Put, axes_of, each_part, pick, pick_data, share
 from jaxattn.run.stage import (
     Call,
     Compiles,
     Compiling,
-    Options,
     Running,
     Stage,
     Traces,
     Where,
+    precise,
     shape_of,
     untimed,
 )
@@ -43,16 +45,11 @@ __all__ = [
     "Run",
     "Started",
     "Tile",
-    "axes_of",
     "compile_on",
-    "each_part",
     "fetch",
     "make_row",
     "make_runner",
     "make_tile",
-    "pick",
-    "pick_data",
-    "share",
     "start",
     "start_of",
     "traces_of",
@@ -149,6 +146,7 @@ class Run(Protocol):
         data: Splits,
         options: Options = (),
         compiling: Compiling = untimed,
+        put: Put = jax.device_put,
     ) -> "list[Future[Started]]":
         """The tiles, one after the other; it waits for nothing."""
 
@@ -181,11 +179,12 @@ def make_runner(
         data: Splits,
         options: Options = (),
         compiling: Compiling = untimed,
+        put: Put = jax.device_put,
     ) -> list[Future[Started]]:
         places = [Where(device, options) for device in devices[: len(seeds)]]
         for where in places:
             compile_on(tile, where, seeds, hypers, data, vary_data, compiling)
-        shared = [share(data, where.device, vary_data) for where in places]
+        shared = [share(data, where.device, vary_data, put) for where in places]
         here = flags()
 
         def of_all(where: Where, there: Splits) -> PyTree:
@@ -259,45 +258,13 @@ def _row_of(tree: PyTree) -> PyTree:
     return jax.tree.map(first, tree)
 
 
-def axes_of(data: Splits, vary_data: bool) -> Splits:
-    """The axes of `data` to vmap over: those of examples that vary with the row."""
-    varied: Any = 0 if vary_data else None
-    return each_part(data, lambda part: Data(varied, None))
-
-
-def pick(tree: PyTree, at: Any, device: jax.Device) -> PyTree:
-    """What every leaf has at index `at`, put on `device`."""
-    return jax.device_put(jax.tree.map(lambda leaf: leaf[at], tree), device)
-
-
-def pick_data(shared: Splits, at: Any, device: jax.Device, vary_data: bool) -> Splits:
-    """The data of one tile, out of what `share` gave."""
-    if not vary_data:
-        return shared
-    return each_part(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
-
-
-def share(data: Splits, device: jax.Device, vary_data: bool) -> Splits:
-    """What all tiles share, put on `device`; examples that vary with the row wait for theirs."""
-    there: dict[int, Array] = {}
-
-    def once(leaf: Any) -> Array:
-        # Splits share their pool: one copy of it.
-        if id(leaf) not in there:
-            there[id(leaf)] = jax.device_put(leaf, device)
-        return there[id(leaf)]
-
-    def put(part: Data) -> Data:
-        examples = part.examples if vary_data else jax.tree.map(once, part.examples)
-        return Data(examples, jax.tree.map(once, part.pool))
-
-    return each_part(data, put)
-
-
-def start(program: Any, lane: int, *arguments: Any) -> Future[Any]:
+def start(program: Any, lane: int, options: Options, *arguments: Any) -> Future[Any]:
     """Start a jitted program after what its lane was given before; it runs where its data are."""
     # Compiled here, where the caller's configuration of JAX holds; JAX remembers it.
-    return _lane(lane).submit(program.lower(*arguments).compile(), *arguments)
+    with precise():
+        lowered = program.lower(*arguments)
+    compiled = lowered.compile(compiler_options=dict(options) or None)
+    return _lane(lane).submit(compiled, *arguments)
 
 
 @cache
@@ -327,10 +294,3 @@ def wait(started: Sequence[Future[Started]]) -> tuple[float, float]:
     """Wait until a chunk is done: when it began and ended, by ``time.perf_counter``."""
     tiles = [tile.result() for tile in started]
     return min(tile.began for tile in tiles), max(tile.ended for tile in tiles)
-
-
-def each_part(data: Splits, function: Callable[[Data], Data]) -> Splits:
-    """`function` of what is learnt from, and of every split that is measured."""
-    return Splits(
-        function(data.learn), {name: function(part) for name, part in data.evaluate.items()}
-    )

@@ -205,9 +205,9 @@ class Settings:
     compiler: str = setting(
         AUTO,
         choice((AUTO, "quick")),
-        "Of programs on a CPU: auto takes XLA's own options; quick compiles in half "
-        "of the time and runs up to a quarter longer, and the last digits of a row then "
-        "depend on which rows there are.",
+        "auto takes XLA's own options, and on a GPU those that give the same bits again; quick, on "
+        "a CPU, compiles in half of the time and runs up to a quarter longer, and the last digits "
+        "of a row then depend on which rows there are.",
     )
     against: Any = setting(
         (),

@@ -38,7 +38,7 @@ class Layout:
     pad_segments: bool = False
     """Bags of all lengths on the axis ``segments`` padded by masks into one program."""
     memory: int = 1 << 30
-    """Bytes that a process may need for a chunk."""
+    """Bytes that a process may need for a chunk, besides what an accelerator has of its own."""
     groups: tuple[tuple[int, int], ...] | None = None
     """Tile, and tiles of a chunk, of each group; None: not laid out yet."""
 

@@ -53,10 +53,15 @@ def cost_lines(cost: SweepCost) -> list[str]:
         f"A chunk needs {least}{in_words(cost.memory.process)} of this process's memory and "
         f"{in_words(cost.memory.device)} on a device. All files are {in_words(cost.disk)}."
     )
-    if max(cost.memory.process, cost.memory.device) > cost.budget:
+    if cost.memory.process > cost.budget:
         lines.append(
             f"That is more than layout.memory = {in_words(cost.budget)}: lower layout.tile or "
             "layout.chunk, or raise it."
+        )
+    elif cost.memory.device > cost.device_budget:
+        lines.append(
+            f"That is more than the {in_words(cost.device_budget)} of a device: lower layout.tile "
+            "or layout.chunk."
         )
     seconds, compiling = cost.seconds(), cost.compiling()
     if seconds is None or compiling is None:

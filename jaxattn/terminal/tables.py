@@ -149,6 +149,26 @@ def theory_table(said: Mapping[str, Any]) -> Table:
     return shown
 
 
+def _device_rows(device: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    memory = device["memory"]
+    own = "" if memory is None else f", {memory / 2**30:.3g} GiB each for JAX"
+    return (
+        ("device", f"{device['count']} x {device['platform']} {device['kind']}{own}"),
+        ("float64", device["float64"]),
+        ("products of matrices", device["matmul_precision"]),
+    )
+
+
+def _layout_rows(layout: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    rows = ", ".join(f"{count} ({name})" for name, count in layout["rows_a_call"].items())
+    workers = layout["workers"]
+    return (
+        ("rows a call", f"up to {rows}; {layout['calls_at_once']} calls at once"),
+        ("workers", f"{workers}, which uses all of this" if workers == 1 else str(workers)),
+        ("precision", layout["precision"]),
+    )
+
+
 def doctor_table(found: Mapping[str, Any]) -> Table:
     """What `jaxattn doctor` found, a line each."""
     shown = Table(show_header=False)
@@ -158,7 +178,9 @@ def doctor_table(found: Mapping[str, Any]) -> Table:
         ("python", found["python"]),
         *found["versions"].items(),
         ("devices", ", ".join(found["devices"])),
+        *_device_rows(found["device"]),
         ("default precision", found["default_precision"]),
+        *_layout_rows(found["layout"]),
         ("compilation cache", str(found["compilation_cache"])),
         (
             "self-test",

@@ -10,6 +10,8 @@ import pytest
 from jaxattn.cli import doctor
 from jaxattn.cli import main as cli
 from jaxattn.core.contracts import Status
+from jaxattn.run.device import Facts
+from jaxattn.run.job import FLOW_TILE
 
 pytestmark = pytest.mark.needs_x64
 
@@ -69,6 +71,30 @@ def test_the_command_exits_0_and_tells_versions_devices_precision_and_cache(
     assert found["devices"] == ["cpu:cpu"]
     assert found["default_precision"] == "float64"
     assert found["compilation_cache"] == "off"
+    assert found["device"]["count"] == len(jax.local_devices())
+    assert found["layout"]["rows_a_call"]["flow"] == FLOW_TILE
+
+
+@pytest.mark.parametrize(
+    ("facts", "rows", "float64"),
+    [
+        (Facts("cpu", "cpu", None), {"linear": 16, "mlp": 4, "flow": 2}, "yes"),
+        (Facts("gpu", "NVIDIA A", 80 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "yes; at"),
+        (Facts("tpu", "TPU v9", 16 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "emulated"),
+    ],
+)
+def test_the_layout_that_it_suggests_is_the_one_that_runs_have(
+    facts: Facts, rows: dict[str, int], float64: str
+) -> None:
+    device, layout = doctor.device_of(facts, 2), doctor.layout_of(facts, 4)
+    assert rows.items() <= layout["rows_a_call"].items()
+    assert device["float64"].startswith(float64)
+    assert device["matmul_precision"] == "highest"
+    with jax.default_matmul_precision("tensorfloat32"):
+        assert doctor.device_of(facts, 2)["matmul_precision"] == "tensorfloat32"
+    assert json.loads(json.dumps([device, layout])) == [device, layout]
+    # Flows in float64 are not for those that have none.
+    assert ("on a CPU or a GPU" in layout["precision"]) == (facts.platform == "tpu")
 
 
 def test_the_command_exits_3_where_the_self_test_fails(

@@ -200,10 +200,26 @@ def test_the_table_of_doctor_says_failed_in_capitals() -> None:
         "devices": ["cpu:cpu"],
         "default_precision": "float64",
         "compilation_cache": "off",
+        "device": {
+            "platform": "gpu",
+            "kind": "NVIDIA A",
+            "count": 2,
+            "memory": 3 << 30,
+            "float64": "yes",
+            "matmul_precision": "highest",
+        },
+        "layout": {
+            "rows_a_call": {"mlp": 128},
+            "calls_at_once": 4,
+            "workers": 1,
+            "precision": "float32",
+        },
         "self_test": test,
     }
     cells = dict(drawn(doctor_table(found)))
     assert cells["jax"] == "0.10.2"
+    assert cells["device"] == "2 x gpu NVIDIA A, 3 GiB each for JAX"
+    assert cells["rows a call"] == "up to 128 (mlp); 4 calls at once"
     assert cells["self-test"].startswith("FAILED: reduced system off its reference values by 1.0e")
     cells = dict(drawn(doctor_table({**found, "self_test": {**test, "passed": True}})))
     assert cells["self-test"].startswith("passed")

@@ -21,6 +21,7 @@ from jaxattn.engine.cost.memory import (
 from jaxattn.engine.cost.timing import Pace, pace_of
 from jaxattn.results.virtual import virtual_bytes
 from jaxattn.run.chunk import runners_of
+from jaxattn.run.device import budget_of, facts_here
 from jaxattn.run.job import tiles_at_once
 from jaxattn.run.labels import pieces_of, variables_of
 from jaxattn.run.runner import Runner, Solver
@@ -76,6 +77,8 @@ class SweepCost:
     """Bytes of ``results.nc``, about."""
     budget: int
     """Bytes of memory that the spec allows."""
+    device_budget: int
+    """Bytes of memory that a device has; the same, where it shares the host's."""
 
     @property
     def runs(self) -> int:
@@ -125,6 +128,7 @@ class SweepCost:
             "chunks": self.chunks,
             "memory": asdict(self.memory),
             "memory_budget": self.budget,
+            "device_memory_budget": self.device_budget,
             "memory_is_least": any(group.is_least for group in self.groups),
             "disk": self.disk,
             "seconds": self.seconds(),
@@ -164,6 +168,7 @@ def cost_of(spec: Spec, probe: bool = True) -> SweepCost:
         tiles_at_once(devices),
         _index(sweep, runners),
         spec.layout.memory,
+        budget_of(facts_here(), spec.layout.memory),
     )
 
 

@@ -39,10 +39,11 @@ def on_dask(address: str | None, workers: int | None) -> Iterator[Engine]:
     Raises:
         InputError: nobody answers there, or a worker cannot be set as this process is.
     """
+    own = 0 if address else workers or os.cpu_count() or 1
     with ExitStack() as stack:
-        where = address or stack.enter_context(_here(workers or os.cpu_count() or 1))
+        where = address or stack.enter_context(_here(own))
         client = stack.enter_context(_client(where))
-        _set_up(client, setup_here(same_disk=address is None))
+        _set_up(client, setup_here(same_disk=address is None, workers=own))
         executor = client.get_executor(retries=RETRIES, pure=False)
         lost = (
             "the Dask scheduler went away, or worker after worker died of one of them, as when "

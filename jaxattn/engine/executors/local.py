@@ -56,9 +56,8 @@ def in_processes(workers: int, name: str = "local") -> Iterator[Engine]:
     """
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(
-        workers, context, initializer=_begin, initargs=(setup_here(same_disk=True), theirs)
-    )
+    setup = setup_here(same_disk=True, workers=workers)
+    executor = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(setup, theirs))
     lost = (
         "a worker process died, as when memory runs out and the system ends one; what was "
         f"finished is kept. Go on with fewer workers (got {workers}) or smaller chunks."

@@ -10,7 +10,9 @@ from jaxattn.engine.cost import layout as laying
 from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.cost.memory import bytes_of_chunk, row_bytes
 from jaxattn.engine.directory import spec_difference
+from jaxattn.run import job
 from jaxattn.run.chunk import Runner
+from jaxattn.run.device import Facts
 from jaxattn.study.layout import plan_of
 from jaxattn.study.parse import parse_spec
 
@@ -89,6 +91,31 @@ def test_the_layout_does_not_depend_on_devices(monkeypatch):
     before = choose_layout(spec_with("")).spec.layout
     monkeypatch.setattr("jaxattn.run.job.tiles_at_once", lambda devices: 64)
     assert choose_layout(spec_with("")).spec.layout == before
+
+
+def test_an_accelerator_has_wider_tiles_and_its_own_memory_bounds_a_chunk(monkeypatch):
+    def on(memory):
+        for module in (laying, job):
+            monkeypatch.setattr(module, "facts_here", lambda: Facts("gpu", "", memory))
+
+    on(1 << 34)
+    assert choose_layout(spec_with("")).spec.layout.groups == ((512, 8), (512, 8))
+    group = choose_layout(spec_with("tile = 16")).groups[0]
+    row = row_bytes(Runner(group, plan_of(group, 1, 1), spec_with("")))
+    two = bytes_of_chunk(row, 16, 2, on_host=False).device
+    # layout.memory is the host's, and has room for more.
+    on(2 * two)
+    assert choose_layout(spec_with("tile = 16")).spec.layout.groups == ((16, 2), (16, 2))
+    on(2 * two - 1)
+    assert choose_layout(spec_with("tile = 16")).spec.layout.groups == ((16, 1), (16, 1))
+    on(two)
+    with pytest.raises(InputError, match=r"layout\.chunk: .* of a device; use 32\.$"):
+        choose_layout(spec_with("tile = 16\nchunk = 48"))
+    on(1)
+    with pytest.raises(
+        InputError, match=r"layout\.tile: .* the 1 B of a device; lower layout.tile"
+    ):
+        choose_layout(spec_with("tile = 16"))
 
 
 def test_a_tile_is_measured_once_a_model_and_fixed(monkeypatch):
