@@ -1,14 +1,11 @@
-"""What the functions of a component are given: examples, parameters, hyperparameters, a reader.
+"""What the functions of a component are given: examples, parameters, hyperparameters, a context.
 
 Everything is written for one example; leading axes (examples, rows of a sweep) come from ``vmap``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 __all__ = [
@@ -19,7 +16,6 @@ __all__ = [
     "Hyper",
     "Keys",
     "Params",
-    "Reader",
     "Splits",
     "split_names",
 ]
@@ -93,27 +89,6 @@ class Keys(NamedTuple):
     init: Array
     order: Array
     sample: Array
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
-
-    logits: Callable[[PyTree], Float[Array, " class"]]
-
-    def __call__(self, value: PyTree) -> Float[Array, " class"]:
-        """Log probability of every class."""
-        return jax.nn.log_softmax(self.logits(value))
-
-    def log_probability(self, value: PyTree, label: Int[Array, ""]) -> Float[Array, ""]:
-        """``read(value)[label]``, a sixth cheaper with its gradient.
-
-        Only one class is normalised. Shifted before they are summed, so that a loss far below the
-        rounding of the logits keeps its digits.
-        """
-        logits = self.logits(value)
-        top = jax.lax.stop_gradient(jnp.max(logits))
-        return (logits[label] - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
 
 
 class Context(NamedTuple):

@@ -1,0 +1,34 @@
+"""What a paradigm reads a value with: logits of a model, as log probabilities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+__all__ = ["Reader"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
+
+    logits: Callable[[PyTree], Float[Array, " class"]]
+    of_segments: Float[Array, " segment"] | None = None
+    """Log probability of the example's own label by segment, where all segments of a minibatch were
+    read before; see `jaxattn.problems.ahead`. Paradigms of one's own are given none."""
+
+    def __call__(self, value: PyTree) -> Float[Array, " class"]:
+        """Log probability of every class."""
+        return jax.nn.log_softmax(self.logits(value))
+
+    def log_probability(self, value: PyTree, label: Int[Array, ""]) -> Float[Array, ""]:
+        """``read(value)[label]``, a sixth cheaper with its gradient.
+
+        Only one class is normalised. Shifted before they are summed, so that a loss far below the
+        rounding of the logits keeps its digits.
+        """
+        logits = self.logits(value)
+        top = jax.lax.stop_gradient(jnp.max(logits))
+        return (logits[label] - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
