@@ -6,9 +6,9 @@ name) are hashable; numbers that are swept are scalars in a `Hyper` and stay tra
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -22,9 +22,9 @@ from jaxattn.core.inputs import (
     Hyper,
     Keys,
     Params,
-    Reader,
     Splits,
 )
+from jaxattn.core.measure_spec import MeasureColumn, MeasureSpec, MeasureWording
 from jaxattn.core.part_rates import FOCUS, Part
 from jaxattn.core.protocols import (
     Attend,
@@ -37,11 +37,13 @@ from jaxattn.core.protocols import (
     InitState,
     MakeData,
     Measure,
+    ReadMany,
     Represent,
     Score,
     StartParams,
     UpdateState,
 )
+from jaxattn.core.reader import Reader
 
 __all__ = [
     "AttentionMap",
@@ -86,73 +88,6 @@ class Status(IntEnum):
         return (codes == Status.DONE) | (codes == Status.CONVERGED)
 
 
-@dataclass(frozen=True)
-class MeasureWording:
-    """How a measure is spoken of where paradigms differ: "soft `leads`: `ahead` hard by 1"."""
-
-    leads: str
-    """The best one "ends most accurate"; may hold ``{focus_level:g}``, ``{fit_level:g}``."""
-    ahead: str
-    """One is ahead of another by "more than", "sooner than"."""
-    noun: str
-    """The thing in which paradigms do not differ: "the final accuracy"."""
-    asked_first: bool = True
-    """Whether a terminal says it, and a figure shows it seed by seed; reports say all."""
-
-
-@dataclass(frozen=True)
-class MeasureColumn:
-    """A measure's column in tables of results at their end; its unit is added to the heading."""
-
-    heading: str
-    digits: int | None = None
-    """Decimals on a terminal; None: it is in reports only."""
-    narrow: str = ""
-    """The heading on a terminal, where that is shorter."""
-
-
-@dataclass(frozen=True)
-class MeasureSpec:
-    """What a measure is: labels of its array, and what is made of it when results are told.
-
-    Named axes with their coordinates, unit and long name label the array. All else is optional:
-    summaries, findings, tables and figures read here what they need, and list no measures.
-    """
-
-    name: str
-    dims: tuple[str, ...] = ()
-    coords: tuple[tuple[Any, ...], ...] = ()
-    unit: str = "1"
-    long_name: str = ""
-    better: Literal["", "more", "less"] = ""
-    """Which way is better: paradigms are compared by it, and findings speak of it."""
-    headline: bool = False
-    """Whether summaries have it."""
-    place: int = 1000
-    """Where it stands in sentences and columns, small numbers first."""
-    compared: int = 1000
-    """Where it stands in tables of paired differences."""
-    wording: MeasureWording | None = None
-    """None: the long name has to do."""
-    spoken: bool = True
-    """Whether findings speak of it."""
-    column: MeasureColumn | None = None
-    delta: float | None = None
-    """Two paradigms no further apart than this are called equal, in its unit; of a time, a share of
-    the run. None: they never are."""
-    whole: float | None = None
-    """What it is a share of: 1, or 100 where it is in %. None: it is no share."""
-    of: str = ""
-    """Where it is the time at which another measure first reaches a level: that measure. NaN is
-    then a time that was not reached."""
-    parts: "tuple[MeasureSpec, ...]" = ()
-    """What some of the labels along its last axis are, each under its label as name."""
-
-    def over_splits(self, names: tuple[str, ...]) -> "MeasureSpec":
-        """The same measure of several splits: an axis ``split`` of these labels in front."""
-        return replace(self, dims=("split", *self.dims), coords=(names, *self.coords))
-
-
 @dataclass(frozen=True, eq=False)
 class Task:
     """A selective dependence classification task.
@@ -189,6 +124,7 @@ class Model(NamedTuple):
     - ``score(params, example, values) -> [segment]``: the focus model
     - ``classify(params, value) -> [class]``: logits of one value, averaged or of one segment
     - ``draw(params, key) -> params``: what the three see in training, where it is stochastic
+    - ``many(params, examples, values) -> (scores, logits)``: of all segments at once, optional
     """
 
     init: InitParams
@@ -206,6 +142,9 @@ class Model(NamedTuple):
     """False where the gradient jumps, as at the kinks of ReLU: there a solver of high order or
     tight tolerance gains nothing, and limits of an order above 1 lose it."""
     draw: DrawParams = _as_they_are
+    many: ReadMany | None = None
+    """The same as `score` and `classify`, of many examples, for speed alone: nothing is learnt
+    otherwise. It is not asked for in training that draws."""
 
 
 class AttentionMap(NamedTuple):

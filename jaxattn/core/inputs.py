@@ -1,14 +1,11 @@
-"""What the functions of a component are given: examples, parameters, hyperparameters, a reader.
+"""What the functions of a component are given: examples, parameters, hyperparameters, a context.
 
 Everything is written for one example; leading axes (examples, rows of a sweep) come from ``vmap``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 __all__ = [
@@ -19,7 +16,6 @@ __all__ = [
     "Hyper",
     "Keys",
     "Params",
-    "Reader",
     "Splits",
     "split_names",
 ]
@@ -93,43 +89,6 @@ class Keys(NamedTuple):
     init: Array
     order: Array
     sample: Array
-
-
-@jax.custom_jvp
-def _entry(values: Any, at: Any) -> Any:
-    """``values[at]``, whose gradient is no scatter: of many rows a GPU adds those in any order.
-
-    Of ``values [class]``; JAX hands constants to it as arrays of its own kind.
-    """
-    return values[at]
-
-
-@_entry.defjvp
-def _entry_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    values, at = primals
-    moved = jnp.where(jnp.arange(values.size, dtype=at.dtype) == at, tangents[0], 0)
-    return _entry(values, at), jnp.sum(moved)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What a paradigm reads a value with: ``read(value) -> log probabilities [class]``."""
-
-    logits: Callable[[PyTree], Float[Array, " class"]]
-
-    def __call__(self, value: PyTree) -> Float[Array, " class"]:
-        """Log probability of every class."""
-        return jax.nn.log_softmax(self.logits(value))
-
-    def log_probability(self, value: PyTree, label: Int[Array, ""]) -> Float[Array, ""]:
-        """``read(value)[label]``, a sixth cheaper with its gradient.
-
-        Only one class is normalised. Shifted before they are summed, so that a loss far below the
-        rounding of the logits keeps its digits.
-        """
-        logits = self.logits(value)
-        top = jax.lax.stop_gradient(jnp.max(logits))
-        return (_entry(logits, label) - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
 
 
 class Context(NamedTuple):

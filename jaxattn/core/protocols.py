@@ -9,7 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.core.inputs import Context, Data, Example, Hyper, Params, Reader
+from jaxattn.core.inputs import Context, Data, Example, Hyper, Params
+from jaxattn.core.reader import Reader
 
 __all__ = [
     "Attend",
@@ -23,6 +24,7 @@ __all__ = [
     "MakeData",
     "Measure",
     "PlainLoss",
+    "ReadMany",
     "Represent",
     "Score",
     "StartParams",
@@ -91,6 +93,20 @@ class Classify(Protocol):
 
     def __call__(self, params: Params, value: PyTree, /) -> Float[Array, " class"]:
         """One logit a class."""
+
+
+@runtime_checkable
+class ReadMany(Protocol):
+    """``many(params, examples, values) -> (scores, logits)``, of every segment of many examples.
+
+    Examples and values have a leading axis of examples: scores ``[example, segment]`` as of
+    `Score`, and logits ``[class, example, segment]`` as of `Classify`, the classes in front.
+    """
+
+    def __call__(
+        self, params: Params, examples: Example, values: PyTree, /
+    ) -> tuple[Float[Array, "example segment"], Float[Array, "class example segment"]]:
+        """The scores and the logits."""
 
 
 @runtime_checkable

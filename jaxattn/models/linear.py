@@ -8,6 +8,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import InputError, Model
+from jaxattn.models.features_first import read_dense_pair
 from jaxattn.models.pair import pair
 
 __all__ = ["MODELS", "is_linear_from_zero", "linear"]
@@ -72,7 +73,8 @@ def linear(classes: int, bias: bool = False, start: str = "zeros") -> Model:
 @cache
 def _linear(classes: int, bias: bool, start: str) -> Model:
     focus, classifier = _Linear(1, False, start), _Linear(classes, bias, start)
-    return pair(focus, classifier, tile=16, random_start=start != "zeros")
+    model = pair(focus, classifier, tile=16, random_start=start != "zeros")
+    return model._replace(many=read_dense_pair)
 
 
 def is_linear_from_zero(model: Model, classes: int) -> bool:
@@ -83,7 +85,7 @@ def is_linear_from_zero(model: Model, classes: int) -> bool:
     known = linear(classes)
     return all(
         getattr(model, name) is getattr(known, name)
-        for name in ("init", "represent", "score", "classify", "draw")
+        for name in ("init", "represent", "score", "classify", "draw", "many")
     )
 
 

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -25,12 +24,15 @@ from jaxattn.core.contracts import (
 from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.kept import kept
 from jaxattn.core.protocols import Attend, Measure, PlainLoss, StartParams
+from jaxattn.problems.ahead import Ahead, read_ahead
 from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
 from jaxattn.problems.check_data import check_template
+from jaxattn.problems.check_many import check_many
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
 from jaxattn.problems.measures import View, measure_examples, task_measures
+from jaxattn.problems.paradigms import reads_segments
 
 __all__ = ["attention_problem"]
 
@@ -97,21 +99,31 @@ def _attention_problem(
 
     network = _network(task, model, attention, precision)
 
+    each = reads_segments(paradigm) and task.template.label.ndim == 0
+    reads_ahead = each and model.many is not None and not model.stochastic
+
     def loss(
         params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
     ) -> tuple[Float[Array, ""], PyTree]:
-        def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
+        def of_one(
+            example: Example, key: Array | None, ahead: Ahead | None
+        ) -> tuple[Array, PyTree]:
             of_model, of_paradigm = _keys_of(model, paradigm, key)
-            view = network.see(params, example, hyper, of_model)
+            view = network.see(params, example, hyper, of_model, ahead)
             context = Context(hyper, time, of_paradigm, state)
             return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
 
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
-        losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None))(batch, keys)
+        ahead = read_ahead(model, params, jax.vmap(_blanked)(batch)) if reads_ahead else None
+        losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None, 0))(batch, keys, ahead)
         total = jnp.sum(batch.weight)
         # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
         mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
         return mean, paradigm.update(state, aux)
+
+    def verify() -> None:
+        check_attention_map(attention, task, names[0], hypers, precision)
+        check_many(model, task, hypers, precision)
 
     return Problem(
         init=network.init,
@@ -126,7 +138,7 @@ def _attention_problem(
         precision=precision,
         tile=model.tile,
         stochastic=random,
-        verify=partial(check_attention_map, attention, task, names[0], hypers, precision),
+        verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
     )
 
@@ -135,7 +147,7 @@ class _Network(NamedTuple):
     """What does not depend on the paradigm."""
 
     init: StartParams
-    see: Callable[[Params, Example, Hyper, Array | None], View]
+    see: Callable[[Params, Example, Hyper, Array | None, Ahead | None], View]
     measure: Measure
 
 
@@ -144,14 +156,17 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     template = _as_precision(task.template, precision)
 
-    def see(params: Params, example: Example, hyper: Hyper, key: Array | None) -> View:
+    def see(
+        params: Params, example: Example, hyper: Hyper, key: Array | None, ahead: Ahead | None
+    ) -> View:
         example = _blanked(example)
         if key is not None:
             params = model.draw(params, jax.random.fold_in(key, _PARAMS))
         values = model.represent(params, example, key)
-        scores = model.score(params, example, values)
+        scores = model.score(params, example, values) if ahead is None else ahead.scores
 
-        read = Reader(lambda value: model.classify(params, value))
+        of_segments = None if ahead is None else ahead.of_segments
+        read = Reader(lambda value: model.classify(params, value), of_segments)
         return View(scores, attention.apply(scores, example, hyper), values, read)
 
     def init(key: Array, hyper: Hyper) -> Params:
@@ -160,7 +175,7 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         return _as_precision(model.init(key, template, hyper), precision)
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
-        return measure_examples(lambda example: see(params, example, hyper, None), batch)
+        return measure_examples(lambda example: see(params, example, hyper, None, None), batch)
 
     return _Network(init, see, measure)
 

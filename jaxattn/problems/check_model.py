@@ -67,9 +67,29 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
         expect("model.score", "scores", scores, (length,), fix)
         refuse_rounding("model.score", scores, precision)
     sights = Sights(params, drawn, example, values, scores)
+    _check_many(model, task, sights, precision)
     if not model.stochastic:
         _refuse_drawing(model, sights)
     return sights
+
+
+def _check_many(model: Model, task: Task, seen: Sights, precision: str) -> None:
+    """Refuse what `Model.many` makes of two examples where it is no float array of its shape."""
+    if model.many is None:
+        return
+    count, length, classes = 2, task.segments, task.classes
+    examples, values = jax.tree.map(
+        lambda leaf: shaped(leaf, precision, count), (seen.example, seen.values)
+    )
+    hint = f"(scores {(count, length)}, logits {(classes, count, length)}) of {count} examples."
+    read = shapes_of("model.many", hint, model.many, seen.params, examples, values)
+    if not (isinstance(read, tuple) and len(read) == 2):
+        raise InputError(f"model.many: got {described(read)}, expected a pair {hint}")
+    fix = "examples are in front of segments, classes in front of examples."
+    expect("model.many", "scores", read[0], (count, length), fix)
+    expect("model.many", "logits", read[1], (classes, count, length), fix)
+    for part in read:
+        refuse_rounding("model.many", part, precision)
 
 
 def _refuse_drawing(model: Model, seen: Sights) -> None:

@@ -17,13 +17,25 @@ from jaxattn.core.lookup import refuse_borrowed_name
 from jaxattn.core.protocols import PlainLoss
 from jaxattn.problems.attention import average
 
-__all__ = ["PARADIGMS", "as_paradigm", "em", "hard", "hybrid", "known_as", "lvml", "soft"]
+__all__ = [
+    "PARADIGMS",
+    "as_paradigm",
+    "em",
+    "hard",
+    "hybrid",
+    "known_as",
+    "lvml",
+    "reads_segments",
+    "soft",
+]
 
 Loss = tuple[Float[Array, ""], tuple[()]]
 
 
 def _each(read: Reader, values: PyTree, label: Int[Array, ""]) -> Float[Array, " segment"]:
     """Log probability of the label, by segment."""
+    if read.of_segments is not None:
+        return read.of_segments
     return jax.vmap(read.log_probability, in_axes=(0, None))(values, label)
 
 
@@ -148,6 +160,14 @@ def known_as(paradigm: Paradigm) -> str | None:
     By the loss itself, never by the name: exact theory must ask this.
     """
     return next((name for name, known in PARADIGMS.items() if known.loss is paradigm.loss), None)
+
+
+def reads_segments(paradigm: Paradigm) -> bool:
+    """Whether its loss reads segment after segment, as they are, for the probability of the label.
+
+    By the loss itself: one of one's own may change the values, or the label, that it hands on.
+    """
+    return paradigm.loss in (_hard, _lvml, _em, _hybrid)
 
 
 @kept

@@ -21,7 +21,12 @@ DEVICE = jax.local_devices()[0]
 @pytest.fixture
 def study():
     return study_of(
-        "orthogonal-population", paradigms=("soft", "hard"), seeds=1, saves=2, steps=1, flow_seeds=0
+        "orthogonal-population",
+        paradigms=("soft", "hard"),
+        seeds=1,
+        saves=2,
+        steps=1,
+        vary=("init",),
     )
 
 
