@@ -48,4 +48,5 @@ class Reader:
         """
         logits = self.logits(value)
         top = jax.lax.stop_gradient(jnp.max(logits))
-        return (_entry(logits, label) - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))
+        # Added 0, which the compiler drops, labels of NumPy are JAX's, as a rule of one's own asks.
+        return (_entry(logits, label + 0) - top) - jnp.log(jnp.sum(jnp.exp(logits - top)))

@@ -67,7 +67,6 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
         expect("model.score", "scores", scores, (length,), fix)
         refuse_rounding("model.score", scores, precision)
     sights = Sights(params, drawn, example, values, scores)
-    _check_many(model, task, sights, precision)
     if not model.stochastic:
         _refuse_drawing(model, sights)
     return sights
@@ -125,7 +124,7 @@ def _check_values(model: Model, params: PyTree, example: Example, length: int) -
 def check_classes(
     task: Task, model: Model, seen: Sights, log_attention: Any, precision: str
 ) -> None:
-    """Refuse logits that are not one for each class of the task.
+    """Refuse logits that are not one for each class of the task, and what is not read of many.
 
     Raises:
         InputError: with what they are.
@@ -141,3 +140,4 @@ def check_classes(
         fix = f"return one for each of the {task.classes} classes of the task."
         expect("model.classify", "logits", logits, (task.classes,), fix)
         refuse_rounding("model.classify", logits, precision)
+    _check_many(model, task, seen, precision)
