@@ -21,8 +21,9 @@ demo: $(STAMP)
 	$(BIN)/jaxattn compare digits --segments 9 --foreground 0 1 2 3 4 --learning-rates 0.2 \
 		--batch-size 128 --seeds 16 --steps 800 --out runs/demo --overwrite
 
-# The tests of a file share what they set up and compile, so one worker runs them all.
-PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# The tests of a file share what they set up and compile, so one worker runs them all. A worker that
+# crashes ends the run: another in its place may wait for ever.
+PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # What guards every room, in minutes. What tests bits, speed or memory needs XLA's own options, which
 # hold for a whole process: see tests/xla_options.py.
