@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from jaxattn.run.stage import STAGES
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -23,7 +25,9 @@ def load(name, monkeypatch):
 
 @pytest.fixture
 def device(monkeypatch):
-    """The script, which imports what lies beside it."""
+    """The script, which imports what lies beside it, where nothing is compiled yet."""
+    for stage in list(STAGES):
+        stage.forget()
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.5")
     for name in ("counting", "device_limits", "device_sizes", "device_rates", "device_page"):
         load(name, monkeypatch)

@@ -23,6 +23,10 @@ def foretold(steps: int = 100, compiling: float = 0.0, **asked) -> float:
     )
     jobs, sources = plan_jobs(study), Sources(study)
     data = sources.of(jobs[0], jobs[0].plan.chunk(0).rows)
+    for job in jobs:
+        # Constants are computed while it is traced, if it is for the first time.
+        rows = job.plan.chunk(0).rows
+        job.traces(job.plan.seed_of(rows), job.hypers_of(rows), data)
     before = len(compiled)
     seconds = expected_seconds(jobs, data, float(steps), compiling)
     assert len(compiled) == before
