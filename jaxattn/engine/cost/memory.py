@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxattn.results.chunk_file import chunk_bytes
+from jaxattn.run.job import tiles_at_once
 from jaxattn.run.runner import Runner
 
 __all__ = [
@@ -126,7 +127,8 @@ def bytes_of_chunk(
         given[1] + outputs + working * temporary,
         rows * row.own,
     )
-    stacked = (here * row.outputs, outputs, outputs)
+    # What a tile worked in is given back a moment after it has ended.
+    stacked = (here * row.outputs, outputs + working * temporary, outputs)
     labelled, written = outputs + rows * row.labelling, 2 * rows * row.labelled
     states = (given, running, stacked, (0, 0, labelled), (0, 0, written))
     host = row.kept + max(state[2] for state in states)
@@ -155,7 +157,9 @@ def working_bytes(runner: Runner, outputs: int) -> int:
     sizes = [analysis for analysis in known if analysis is not None]
     # What one stage hands to another is there until the tile is done.
     handed = sum(analysis.output_size_in_bytes for analysis in sizes) - rows.size * outputs
-    return max((analysis.temp_size_in_bytes for analysis in sizes), default=0) + max(handed, 0)
+    # While one tile is measured, another one is judged.
+    second, first = sorted([0, 0, *(analysis.temp_size_in_bytes for analysis in sizes)])[-2:]
+    return first + second // tiles_at_once(jax.local_devices()) + max(handed, 0)
 
 
 def in_words(count: int) -> str:

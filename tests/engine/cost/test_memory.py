@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,11 +22,13 @@ ROW = RowBytes(shared=1000, own=10, outputs=100, labelled=100, labelling=5, kept
 
 def test_bytes_of_a_chunk_are_those_of_its_largest_state():
     # 6 tiles of 4 rows: data on the host and the device, outputs, two tiles at work.
-    running = 1000 + 2 * 240 + 2400 + 2 * 5000
-    found = bytes_of_chunk(ROW, 4, 6, temporary=5000, at_once=2)
+    large = replace(ROW, shared=4000)
+    running = 4000 + 2 * 240 + 2400 + 2 * 5000
+    found = bytes_of_chunk(large, 4, 6, temporary=5000, at_once=2)
     assert found.process == running
     assert found.device == running - 240
-    # Outputs beside what they are stacked into, or beside the file.
+    # Outputs beside what they are stacked into, and what two tiles worked in; or beside the file.
+    assert bytes_of_chunk(ROW, 4, 6, temporary=5000, at_once=2).process == 2 * 2400 + 2 * 5000
     assert bytes_of_chunk(ROW, 4, 6).process == 2 * 2400
 
 
