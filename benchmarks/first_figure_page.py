@@ -89,5 +89,8 @@ def _theory(one: Benchmark) -> str:
 
 
 if __name__ == "__main__":
-    results = json.loads(Path(sys.argv[1]).read_text())
+    files = [Path(word) for word in sys.argv[1:]]
+    if len(files) != 1 or not files[0].is_file():
+        sys.exit(f"got {sys.argv[1:]}, expected one file: that of --benchmark-json.")
+    results = json.loads(files[0].read_text())
     print("\n\n".join(sections(results["benchmarks"])))

@@ -59,7 +59,7 @@ def lasting_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     # Not in a `with`: a stream in place of one that was closed lasts as long as the program.
     sys.stdout, sys.stderr = (
-        _Lasting(open(os.devnull, "w") if stream is None else stream)  # noqa: SIM115
+        _Lasting(open(os.devnull, "w") if stream is None else stream)  # noqa: SIM115 - see above
         for stream in before
     )
     try:

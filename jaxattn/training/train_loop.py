@@ -163,7 +163,7 @@ def _transforms(
                 )
             return updates, state
 
-        # optax types parameters as arrays of its own kinds, and as optional.
+        # Optax types parameters as arrays of its own kinds, and as optional: hence the exception.
         return optax.GradientTransformation(transformation.init, update)  # type: ignore[arg-type]
 
     return transform_at
