@@ -27,6 +27,7 @@ def swept(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_its_rows_are_those_of_compare(swept):
     from own_components import chain, of_first, pairs, size_of_all
 
@@ -101,6 +102,7 @@ def test_what_cannot_be_run_is_refused_in_one_line(changed, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_objects_stand_for_import_paths_where_the_engine_is_local(swept, tmp_path):
     from own_components import chain, of_first, pairs, size_of_all
 

@@ -1,10 +1,12 @@
 """A limit's equation solved over a run, with its noise and its new starts."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import Params, Status
@@ -89,43 +91,72 @@ def _solve(
     key: Array,
     how: Tolerances,
 ) -> Solution:
+    # As one vector: what a solver does with its state is then written, and compiled, once and not
+    # for every leaf of the parameters.
+    start, state_of = ravel_pytree(equation.start)
+    _, params_of = ravel_pytree(equation.read(times[0], equation.start))
+
+    def field(time: Array, state: Array, args: None) -> Array:
+        del args
+        return _vector(equation.field(time, state_of(state)))
+
+    def read(time: Array, state: Array, args: None) -> Array:
+        del args
+        return _vector(equation.read(time, state_of(state)))
+
     if equation.noise is not None:
         noise = equation.noise
-        return integrate_sde(
-            lambda time, state, args: equation.field(time, state),
-            lambda time, state, args, dw: noise(time, state, dw),
-            equation.start,
+        solution = integrate_sde(
+            field,
+            lambda time, state, args, dw: _vector(noise(time, state_of(state), dw)),
+            start,
             times,
             key,
             draws=equation.draws,
             step=context.hyper["learning_rate"],
             jumps=jumps,
-            save=lambda time, state, args: equation.read(time, state),
+            save=read,
             max_steps=how.max_steps,
         )
-    return integrate(
-        lambda time, state, args: equation.field(time, state),
-        equation.start,
-        times,
-        jumps=jumps,
-        save=lambda time, state, args: equation.read(time, state),
-        until=_event_of(how.until, context, equation),
-        rest=stays(context, units, how.rtol, times[-1]) if how.rests else None,
-        rest_cost=2 * DEPTH,
-        log_time_unit=how.log_time_unit,
-        rtol=how.rtol,
-        atol=how.atol,
-        units=units,
-        solver=how.solver,
-        max_steps=how.max_steps,
-    )
+    else:
+        rest = stays(context, units, how.rtol, times[-1])
+        solution = integrate(
+            field,
+            start,
+            times,
+            jumps=jumps,
+            save=read,
+            until=_event_of(how.until, context, equation, state_of),
+            rest=(lambda time, at, args: rest(time, state_of(at), args)) if how.rests else None,
+            rest_cost=2 * DEPTH,
+            log_time_unit=how.log_time_unit,
+            rtol=how.rtol,
+            atol=how.atol,
+            units=_vector(jax.tree.map(_broadcast, units, equation.start)),
+            solver=how.solver,
+            max_steps=how.max_steps,
+        )
+    return solution._replace(values=jax.vmap(params_of)(solution.values))
 
 
-def _event_of(until: Stop | None, context: RunContext, equation: LimitODE) -> Any:
+def _vector(tree: PyTree) -> Float[Array, " n"]:
+    return ravel_pytree(tree)[0]
+
+
+def _broadcast(unit: Array, leaf: Array) -> Array:
+    return jnp.broadcast_to(unit, jnp.shape(leaf))
+
+
+def _event_of(
+    until: Stop | None,
+    context: RunContext,
+    equation: LimitODE,
+    state_of: Callable[[Array], PyTree],
+) -> Any:
     """An event of `integrate` from a stop of training."""
     if until is None:
         return None
-    return lambda time, state, args: until(context, time, equation.read(time, state))
+    return lambda time, at, args: until(context, time, equation.read(time, state_of(at)))
 
 
 def _joined(before: Solution, after: Solution, later: Array) -> Solution:

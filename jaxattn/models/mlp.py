@@ -44,7 +44,7 @@ def mlp(classes: int, width: int = 64, depth: int = 1) -> Model:
             f"size of mlp: got width {width}, depth {depth}; expected width >= 1 and depth >= 0."
         )
     focus, classifier = _Perceptron(width, depth, 1), _Perceptron(width, depth, classes)
-    return pair(focus, classifier, tile=8, smooth=depth == 0)._replace(many=read_dense_pair)
+    return pair(focus, classifier, tile=4, smooth=depth == 0)._replace(many=read_dense_pair)
 
 
 MODELS = {"mlp": mlp}

@@ -1,11 +1,12 @@
 """The loop over jobs and chunks, in this process. Silent: it tells its progress to a callback."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -37,14 +38,14 @@ from jaxattn.study.study import Study
 
 __all__ = ["Listener", "OnChunk", "Progress", "run"]
 
-T = TypeVar("T")
-
-
 _Given = tuple[np.ndarray, dict[str, np.ndarray], Splits]
 """What a chunk is given: seeds, hyperparameters and data."""
 
 _Waited = tuple[Trajectory, float, float]
 """A chunk's arrays, and when it began and ended."""
+
+_Begun = tuple[Job, Chunk | None, Future[_Waited]]
+"""A chunk that is begun; none: the first row of a job again, solved more closely."""
 
 
 class _MadeWith:
@@ -121,7 +122,11 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
         if to.on_progress and "step" in coords:
             steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
             started = _foretold(started, jobs, sources, tally, steps)
-        for job, chunk, future in _one_behind(started):
+        others = _compiled(jobs[1:], sources, watch)
+        for job, chunk, future in _while_others_run(started, jobs[0].plan.tiles_per_chunk):
+            # While the devices work, what comes later is traced.
+            while not future.done() and next(others, None):
+                pass
             out, began, ended = future.result()
             watch.ran(job.group.dynamics, began, ended)
             if chunk is None:
@@ -144,51 +149,50 @@ def _started(
     watch: Stopwatch,
     waiter: ThreadPoolExecutor,
     made_with: _MadeWith,
-) -> Iterator[tuple[Job, Chunk | None, Future[_Waited]]]:
-    """Every chunk of every job, begun; none: the first row of it again, solved more closely."""
-
-    def given(job: Job, rows: np.ndarray, share: float = 1.0) -> _Given:
-        return job.plan.seed_of(rows), job.hypers_of(rows, share), sources.of(job, rows)
+) -> Iterator[_Begun]:
+    """Every chunk of every job, begun."""
 
     def begin(job: Job, rows: np.ndarray, share: float = 1.0) -> Future[_Waited]:
         made_with.check()
-        chunk = given(job, rows, share)
+        chunk = _given(job, sources, rows, share)
         compiling = partial(watch.compiling, job.group.dynamics)
         begun = job.run(*chunk, compiling=compiling, put=sources.put)
         made_with.add(job, *chunk)
         return waiter.submit(_wait, begun)
 
-    def chunks() -> Iterator[tuple[Job, Chunk | None, Future[_Waited]]]:
-        for job in jobs:
-            for chunk in job.plan.chunks():
-                yield job, chunk, begin(job, chunk.rows)
-            if job.is_solved_twice:
-                yield job, None, begin(job, job.first_row, CLOSER)
+    for job in jobs:
+        for chunk in job.plan.chunks():
+            yield job, chunk, begin(job, chunk.rows)
+        if job.is_solved_twice:
+            yield job, None, begin(job, job.first_row, CLOSER)
 
-    started = chunks()
-    first = next(started)
-    # While the first one is compiled and runs, all others are traced and compiled too.
-    for job in jobs[1:]:
-        timed = partial(watch.compiling, job.group.dynamics)
-        job.compiled(*given(job, job.plan.chunk(0).rows), compiling=timed)
-    yield first
-    yield from started
+
+def _given(job: Job, sources: Sources, rows: np.ndarray, share: float = 1.0) -> _Given:
+    return job.plan.seed_of(rows), job.hypers_of(rows, share), sources.of(job, rows)
+
+
+def _compiled(jobs: Sequence[Job], sources: Sources, watch: Stopwatch) -> Iterator[Job]:
+    """Each job when it is traced, and being compiled."""
+    for job in jobs:
+        compiling = partial(watch.compiling, job.group.dynamics)
+        job.compiled(*_given(job, sources, job.plan.chunk(0).rows), compiling=compiling)
+        yield job
 
 
 def _foretold(
-    started: Iterator[T],
+    started: Iterator[_Begun],
     jobs: Sequence[Job],
     sources: Sources,
     tally: Tally,
     steps: float,
-) -> Iterator[T]:
+) -> Iterator[_Begun]:
     """What was started; once the first program runs, how long training takes is foretold."""
     tally.begin(compiling=True)
     began = time.perf_counter()
     first = next(started)
     training = [job for job in jobs if job.group.dynamics == "train"]
     data = sources.of(jobs[0], jobs[0].plan.chunk(0).rows)
-    programs = [_programs(job, data) for job in (jobs[0], *training)]
+    programs = [_programs(job, sources) for job in (jobs[0], *training)]
     for program in programs[0]:
         program.result()
     left = sum(not program.done() for program in set(chain(*programs)))
@@ -199,9 +203,8 @@ def _foretold(
     yield from started
 
 
-def _programs(job: Job, data: Splits) -> list[Future[jax.stages.Compiled]]:
-    rows = job.plan.chunk(0).rows
-    return job.compiled(job.plan.seed_of(rows), job.hypers_of(rows), data)
+def _programs(job: Job, sources: Sources) -> list[Future[jax.stages.Compiled]]:
+    return job.compiled(*_given(job, sources, job.plan.chunk(0).rows))
 
 
 def _wait(begun: Sequence[Future[Started]]) -> _Waited:
@@ -215,13 +218,18 @@ def _own_error(rows: Trajectory, closer: Trajectory) -> np.ndarray:
     return distance_between(ours[0], theirs[0, 0])
 
 
-def _one_behind(items: Iterator[T]) -> Iterator[T]:
-    """Each item only after the next one is made: the devices work while the host compiles."""
-    held = list(islice(items, 1))
+def _while_others_run(items: Iterator[_Begun], at_once: int) -> Iterator[_Begun]:
+    """Each item once those begun after it keep the devices busy, which work while the host does."""
+    held: deque[_Begun] = deque()
     for item in items:
-        yield held.pop()
         held.append(item)
+        if sum(_tiles(chunk) for _, chunk, _ in islice(held, 1, None)) >= at_once:
+            yield held.popleft()
     yield from held
+
+
+def _tiles(chunk: Chunk | None) -> int:
+    return 1 if chunk is None else len(chunk.rows)
 
 
 def _collect(results: dict[Job, Trajectory], job: Job, rows: np.ndarray, out: Trajectory) -> None:

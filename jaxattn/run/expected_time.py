@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from jaxattn.core.contracts import Splits
 from jaxattn.core.operations import operations_of
@@ -37,15 +36,16 @@ def expected_seconds(
     """
     if jax.local_devices()[0].platform != "cpu":
         return None
-    return compiling + sum(_seconds(job, data, steps) for job in jobs)
+    work, tiles = zip(*[_work(job, data, steps) for job in jobs], strict=True)
+    cores = min(os.cpu_count() or 1, jobs[0].plan.tiles_per_chunk, sum(tiles))
+    return compiling + sum(work) / cores
 
 
-def _seconds(job: Job, data: Splits, steps: float) -> float:
+def _work(job: Job, data: Splits, steps: float) -> tuple[float, int]:
+    """Seconds of one core for all its tiles, and how many they are: others fill the last round."""
     plan, saves = job.plan, job.group.study.save_steps
     rows = plan.chunk(0).rows
     stages, _ = job.traces(plan.seed_of(rows), job.hypers_of(rows), data)
     does = [operations_of(stage.jaxpr, steps / len(saves)) for stage in stages]
-    once = sum(each.flops / _FLOPS + each.bytes / _BYTES for each in does)
     tiles = -(-plan.size // plan.tile)
-    cores = min(os.cpu_count() or 1, plan.tiles_per_chunk, tiles)
-    return once * float(np.ceil(tiles / cores))
+    return tiles * sum(each.flops / _FLOPS + each.bytes / _BYTES for each in does), tiles

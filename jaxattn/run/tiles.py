@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -207,7 +208,7 @@ def make_runner(
                 rows = jax.block_until_ready(tile(call, own, hyper, given, known))
             return Started(rows, began + call.waited, time.perf_counter())
 
-        lanes = [number % at_once if at_once else number for number in range(len(seeds))]
+        lanes = [next(_TURNS) % at_once if at_once else number for number in range(len(seeds))]
         return [_lane(lane).submit(of_tile, number) for number, lane in enumerate(lanes)]
 
     return run
@@ -265,6 +266,10 @@ def start(program: Any, lane: int, options: Options, *arguments: Any) -> Future[
         lowered = program.lower(*arguments)
     compiled = lowered.compile(compiler_options=dict(options) or None)
     return _lane(lane).submit(compiled, *arguments)
+
+
+_TURNS = count()
+"""Of lanes, from one chunk to the next: those of one tile each would all take the first one."""
 
 
 @cache

@@ -42,6 +42,7 @@ def folders(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_rows_end_where_they_converge_or_diverge_and_say_so(folders):
     ds = jaxattn.open(folders["stopped"]).isel(paradigm=0, dynamics=0).load()
     status = ds["status"].transpose("learning_rate", "seed").values

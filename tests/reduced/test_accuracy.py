@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import jit, slow_but
+from helpers import jit
 from theory import oracle
 
 from jaxattn import theory
@@ -51,17 +51,9 @@ def held_against_the_oracle(paradigm, table):
         assert np.max(wrong / np.maximum(1.0, table["kappa"])) < 1e-10
 
 
-@pytest.mark.parametrize("paradigm", slow_but([], sorted(oracle.POINTS)))
-def test_the_path_is_that_of_the_oracle(paradigm):
-    table = columns(paradigm)
-    rising = np.argsort(table["kappa"])
-    some = rising[np.linspace(0, rising.size - 1, 40).astype(int)]  # the steepest among them
-    held_against_the_oracle(paradigm, {name: column[some] for name, column in table.items()})
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("paradigm", sorted(oracle.POINTS))
-def test_the_path_is_that_of_every_point_of_the_oracle(paradigm):
+def test_the_path_is_that_of_the_oracle(paradigm):
     held_against_the_oracle(paradigm, columns(paradigm))
 
 

@@ -1,5 +1,7 @@
 """Comparisons: paired by construction, extended without a trace, failures and interrupts marked."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +18,11 @@ from jaxattn.problems.paradigms import hybrid
 from jaxattn.reports.compare_into import count_failed
 from jaxattn.run import compare as comparison
 from jaxattn.run.coordinates import coordinates_of_study
+from jaxattn.run.job import Job
 from jaxattn.run.progress import Listener
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.study.groups import THEORY, groups_of
+from jaxattn.study.plan import Chunk
 from jaxattn.tasks import digits, orthogonal_population
 
 RATES = (0.1, 0.5)
@@ -546,3 +550,43 @@ def test_nothing_is_compiled_for_what_cannot_be_done():
     with pytest.raises(InputError, match="learning_rate"):
         small(hypers={"learning_rate": float("nan")})
     assert len(compiled) == before
+
+
+@pytest.mark.parametrize(
+    ("tiles", "others"), [((1, 1, 1, 1), 2), ((2, 2, 2), 1), ((1, 3, 1), 1), ((2,), 0)]
+)
+def test_a_chunk_is_waited_for_once_those_begun_after_it_fill_two_lanes(tiles, others) -> None:
+    begun: list[int] = []
+
+    def chunks():
+        for number, count in enumerate(tiles):
+            begun.append(number)
+            yield number, Chunk(np.zeros((count, 4), int)), None
+
+    waited = comparison._while_others_run(chunks(), at_once=2)
+    assert next(waited)[0] == 0
+    assert len(begun) == 1 + others
+    assert [number for number, *_ in waited] == list(range(1, len(tiles)))
+
+
+def test_what_comes_later_is_traced_while_the_first_rows_run(monkeypatch) -> None:
+    study = study_of("orthogonal", paradigms=("soft", "hard", "lvml"), seeds=1, steps=2, saves=2)
+    traced, wait = [], comparison._wait
+    compiled = Job.compiled
+
+    def noted(job, *given, **how):
+        traced.append(job.group.paradigm)
+        return compiled(job, *given, **how)
+
+    def until_traced(begun):
+        # Of one tile each, two more are begun beside the first; the device waits for the rest.
+        deadline = time.monotonic() + 60
+        while traced[-1:] != ["lvml"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return wait(begun)
+
+    monkeypatch.setattr(Job, "compiled", noted)
+    monkeypatch.setattr(comparison, "_wait", until_traced)
+    comparison.run(study)
+    assert traced == ["hard", "lvml"]

@@ -10,6 +10,7 @@ import pytest
 import jaxattn
 from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
+from jaxattn.models import linear
 from jaxattn.run import conditions
 from jaxattn.run.conditions import (
     differences,
@@ -20,6 +21,7 @@ from jaxattn.run.conditions import (
     software,
     under,
 )
+from jaxattn.run.job import tiles_at_once
 
 SET = {
     "jax_default_matmul_precision": (jax.default_matmul_precision, "bfloat16"),
@@ -119,12 +121,14 @@ def test_settings_that_change_while_a_comparison_runs_are_refused() -> None:
         set_flags({"jax_threefry_partitionable": False})
 
     before = flags()
+    # So many that some are still to be begun when the first ones are done.
+    seeds = 4 * linear(10).tile * tiles_at_once(tuple(jax.local_devices()))
     try:
         with pytest.raises(InputError, match=r"jax_threefry_partitionable: True there, False here"):
             jaxattn.compare(
                 "orthogonal",
-                paradigms=["soft", "hard", "lvml"],
-                seeds=1,
+                paradigms=["soft"],
+                seeds=seeds,
                 steps=2,
                 saves=2,
                 on_chunk=meddle,

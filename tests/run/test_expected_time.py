@@ -1,5 +1,7 @@
 """How long training takes, foretold from what its programs do."""
 
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -44,10 +46,17 @@ def test_it_grows_with_steps_saves_and_rows_and_nothing_is_compiled() -> None:
     assert foretold(**many) > 3 * short
 
 
-def test_what_is_still_to_be_compiled_comes_on_top_and_each_paradigm_takes_its_time() -> None:
+def test_what_is_still_to_be_compiled_comes_on_top_and_each_paradigm_takes_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     two = {"paradigms": ("soft", "hard")}
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert foretold(compiling=5.0, **two) == pytest.approx(5.0 + foretold(**two))
-    assert foretold(**two) > 1.5 * foretold()
+    alone = foretold(**two)
+    assert alone > 1.5 * foretold()
+    # Of one tile each, they run side by side.
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert foretold(**two) == pytest.approx(alone / 2)
 
 
 def test_of_an_accelerator_nothing_is_foretold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ def alive() -> int:
     return sum("sort_of_this_test" in one.hlo_modules()[0].name for one in held)
 
 
+@pytest.mark.slow
 def test_programs_used_longest_ago_are_let_go_before_the_system_refuses_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

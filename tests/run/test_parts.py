@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import study_of
+from helpers import slow_but, study_of
 
 from jaxattn.run import group_tile, stage
 from jaxattn.run.compare import run
@@ -38,7 +38,7 @@ def results(asked, monkeypatch):
     return parts, run(study)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow_but(["a network"], CASES))
 def test_rows_in_parts_are_the_bits_of_whole_rows(case, monkeypatch):
     parts, whole = results(CASES[case], monkeypatch)
     assert set(parts.variables) == set(whole.variables)

@@ -11,6 +11,7 @@ from jaxattn.results.dataset import ABSENT, spec_of
 ASKED = {"data": pairs, "seeds": 2, "steps": 4, "saves": 3, "progress": False}
 
 
+@pytest.mark.slow
 def test_every_point_is_the_comparison_that_it_would_be_alone(tmp_path):
     heard = []
     whole = jaxattn.compare(
@@ -38,6 +39,7 @@ def test_every_point_is_the_comparison_that_it_would_be_alone(tmp_path):
     np.testing.assert_array_equal(again["params.w0"], whole["params.w0"])
 
 
+@pytest.mark.slow
 def test_models_and_settings_are_static_axes_of_attention_too():
     whole = jaxattn.compare(
         "orthogonal", paradigms="soft", static={"model": ["linear", "mlp"]}, seeds=2, steps=2,
