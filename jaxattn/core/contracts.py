@@ -228,6 +228,9 @@ class Problem(NamedTuple):
     """False where the gradient jumps; see `Model.smooth`."""
     separable: bool = True
     """Whether the loss of a batch is the mean of the losses of its examples, by weight."""
+    piece: int | None = None
+    """Examples whose gradient a CPU takes at once, as more would leave its cache; None: all. Of a
+    loss that is separable, draws nothing and has no state."""
     parts: tuple[Part, ...] = ()
     """Parts that have names of their own; none: what a dictionary of parameters has at its top."""
     reads: tuple[str, ...] | None = None

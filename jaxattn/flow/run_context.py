@@ -17,6 +17,7 @@ from jaxattn.core.part_rates import scaled_by_part
 from jaxattn.core.programs import depends_on_first
 from jaxattn.flow.limits.base import Limit, RunContext
 from jaxattn.flow.limits.registry import limit_for
+from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.problems.undeclared import draws, undeclared_key
 from jaxattn.training.optimisers import Optimiser
@@ -136,8 +137,10 @@ def run_context(
         # A deterministic loss reads no key.
         return problem.loss(params, batch, hyper, time, None, state)[0]
 
+    gradient_of = gradient_in_pieces(problem)
+
     def gradient(time: Array, params: Params) -> Params:
-        raw = jax.grad(loss, argnums=1)(time, params, batch)
+        raw, _ = gradient_of(params, batch, hyper, time, None, state)
         return optimiser.clipped(raw, hyper)
 
     def scale(tree: Params) -> Params:

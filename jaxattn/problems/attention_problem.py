@@ -32,6 +32,7 @@ from jaxattn.problems.check_data import check_template
 from jaxattn.problems.check_many import check_many
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
 from jaxattn.problems.measures import View, measure_examples, task_measures
+from jaxattn.problems.microbatch import piece_of
 from jaxattn.problems.paradigms import reads_segments
 
 __all__ = ["attention_problem"]
@@ -137,6 +138,7 @@ def _attention_problem(
         natural_inference=paradigm.natural_inference,
         precision=precision,
         tile=model.tile,
+        piece=None if random else piece_of(task.template.mask.shape[-1]),
         stochastic=random,
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),

@@ -18,6 +18,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything, size
+from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import Saves, clock_of, last_step, length_of
@@ -179,6 +180,7 @@ def _advance(
     batch_at: Callable[[Array], Example | Batch],
 ) -> Callable[[Array, PyTree, State], State]:
     """``advance(step, fresh, state)``: one step, from a fresh optimiser where the loss jumps."""
+    gradient_of = gradient_in_pieces(problem)
 
     def advance(step: Array, fresh: PyTree, state: State) -> State:
         params, optimiser_state, own = state
@@ -189,9 +191,7 @@ def _advance(
                 lambda new, old: jnp.where(jnp.any(passed), new, old), fresh, optimiser_state
             )
         key = jax.random.fold_in(keys.sample, step)
-        gradient, own = jax.grad(problem.loss, has_aux=True)(
-            params, batch_at(step), hyper, time, key, own
-        )
+        gradient, own = gradient_of(params, batch_at(step), hyper, time, key, own)
         updates, optimiser_state = transform_at(step).update(gradient, optimiser_state, params)
         return optax.apply_updates(params, updates), optimiser_state, own
 

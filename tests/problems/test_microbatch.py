@@ -7,7 +7,7 @@ from helpers import CLASSES, EPS, PRECISION, bags, distance, hyper, jit, task_of
 from jaxattn.core.streams import streams
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
-from jaxattn.problems.microbatch import in_pieces
+from jaxattn.problems.microbatch import gradient_in_pieces, in_pieces, piece_of
 
 COUNT = 10
 BATCH = bags(np.random.default_rng(4), COUNT)._replace(
@@ -37,3 +37,48 @@ def test_equal_arguments_give_the_same_problem():
     whole = attention_problem(task_of(BATCH), MODEL, "soft", precision=PRECISION)
     assert in_pieces(whole, 3) is in_pieces(whole, 3)
     assert in_pieces(whole, 3).measure is whole.measure
+
+
+@pytest.mark.parametrize(("name", "piece"), [("soft", 3), ("hard", 5), ("lvml", 1)])
+def test_a_gradient_added_up_by_pieces_is_that_of_the_whole(name, piece):
+    whole = attention_problem(task_of(BATCH), MODEL, name, precision=PRECISION)
+    params = whole.init(streams(1).init, hyper())
+    given = params, BATCH, hyper(), jnp.zeros(()), None, ()
+    at_once, _ = jit(jax.grad(whole.loss, has_aux=True))(*given)
+    by_pieces = gradient_in_pieces(whole._replace(piece=piece))
+    added, state = jit(by_pieces)(*given)
+    assert state == ()
+    # It is not the whole that is compared with itself.
+    assert "scan" in str(jax.make_jaxpr(by_pieces)(*given))
+    # Sums of ten terms of order one in another order.
+    assert distance(added, at_once) <= 100 * EPS
+
+
+def test_where_nothing_counts_the_gradient_by_pieces_is_0_too():
+    whole = attention_problem(task_of(BATCH), MODEL, "soft", precision=PRECISION)
+    params = whole.init(streams(1).init, hyper())
+    nothing = BATCH._replace(weight=np.zeros(COUNT, PRECISION))
+    gradient, _ = jit(gradient_in_pieces(whole._replace(piece=4)))(
+        params, nothing, hyper(), jnp.zeros(()), None, ()
+    )
+    assert all(np.all(leaf == 0) for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.parametrize(
+    ("segments", "piece"), [(2, 512), (5, 256), (20, 64), (80, 16), (1280, 1), (5000, 1)]
+)
+def test_a_piece_has_as_many_segments_whatever_a_bag_has(segments, piece):
+    assert piece_of(segments) == piece
+
+
+def test_an_accelerator_takes_the_gradient_of_a_minibatch_at_once(monkeypatch):
+    class Device:
+        platform = "gpu"
+
+    whole = attention_problem(task_of(BATCH), MODEL, "soft", precision=PRECISION)
+    assert whole.piece == piece_of(BATCH.mask.shape[-1])
+    params = whole.init(streams(1).init, hyper())
+    given = params, BATCH, hyper(), jnp.zeros(()), None, ()
+    monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
+    by_pieces = gradient_in_pieces(whole._replace(piece=3))
+    assert "scan" not in str(jax.make_jaxpr(by_pieces)(*given))
