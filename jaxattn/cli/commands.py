@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from jaxattn.cli.data_commands import Data
 from jaxattn.cli.sweep_commands import Sweep
 from jaxattn.study.fields import OBJECTS
 from jaxattn.study.settings import Settings
@@ -217,5 +218,6 @@ Command = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
+    | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )

@@ -22,6 +22,8 @@ from jaxattn.cli.commands import (
     Theory,
 )
 from jaxattn.cli.critical_rate import critical_rate
+from jaxattn.cli.data import data
+from jaxattn.cli.data_commands import Data
 from jaxattn.cli.sweep import sweep
 from jaxattn.cli.sweep_commands import Sweep
 from jaxattn.cli.words import task_of, with_hypers
@@ -100,7 +102,8 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
 def _run(command: Command) -> int:
     # The command imports jax, which takes a second in which a person may press Ctrl-C.
     try:
-        _set_up(command.do.cache if isinstance(command, Sweep) else command.cache)
+        asked: Any = command.do if isinstance(command, Sweep | Data) else command
+        _set_up(asked.cache)
         return _RUN[type(command)](command)
     except InputError as error:
         complain(str(error))
@@ -309,5 +312,6 @@ _RUN: dict[type, Callable[[Any], int]] = {
     Report: _report,
     Reproduce: _reproduce,
     Sweep: sweep,
+    Data: data,
     Doctor: _doctor,
 }

@@ -23,6 +23,7 @@ __all__ = [
     "ending",
     "experiments_table",
     "numbers_table",
+    "pairs_table",
     "results_table",
     "sentences",
     "theory_table",
@@ -189,5 +190,13 @@ def doctor_table(found: Mapping[str, Any]) -> Table:
         ),
     ]
     for row in rows:
+        shown.add_row(*cells(*row))
+    return shown
+
+
+def pairs_table(rows: Mapping[str, str]) -> Table:
+    """What is what, a line each."""
+    shown = Table(show_header=False)
+    for row in rows.items():
         shown.add_row(*cells(*row))
     return shown

@@ -1,0 +1,52 @@
+"""What can be asked of data sets on the command line: one dataclass a command.
+
+Nothing heavy is imported here, so that ``--help`` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+__all__ = ["Data", "DataCheck", "DataList"]
+
+
+@dataclass
+class DataList:
+    """Say which layouts of image files are understood.
+
+    Example: jaxattn data list
+    """
+
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class DataCheck:
+    """Read a data set of images and say what is in it, or what is wrong with it.
+
+    Nothing that a file holds is run, and its sizes are looked at before memory is taken for them.
+
+    Example: jaxattn data check cifar-10-batches-py
+    """
+
+    path: Annotated[Path, tyro.conf.Positional]
+    """A folder, or a file that ends in .npz."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+    cache: bool = True
+    """Keep compiled code in the user's cache folder."""
+
+
+@dataclass
+class Data:
+    """Data sets of images: what can be read, and whether yours can."""
+
+    do: (
+        Annotated[DataList, tyro.conf.subcommand("list")]
+        | Annotated[DataCheck, tyro.conf.subcommand("check")]
+    )

@@ -1,0 +1,60 @@
+"""The commands of data sets: what is said of a good one, and of one made to harm."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxattn.cli.main import main
+from jaxattn.tasks.readers import LAYOUTS
+
+
+def test_the_layouts_that_are_understood_are_listed(capsys) -> None:
+    assert main(["data", "list"]) == 0
+    told = capsys.readouterr().out
+    assert all(layout in told for layout in LAYOUTS)
+    assert main(["data", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"layouts": dict(LAYOUTS)}
+
+
+def test_a_good_data_set_is_told_in_a_table_and_as_json(tmp_path, capsys) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((4, 6), np.uint8)).save(tmp_path / name / "0.png")
+    assert main(["data", "check", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "folders of images" in told
+    assert "2 of 4 x 6" in told
+    assert "cat, dog" in told
+    assert main(["data", "check", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "layout": "folders of images",
+        "classes": ["cat", "dog"],
+        "shape": [4, 6],
+        "images": {"train": 2},
+    }
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_pickle_that_would_run_something_is_refused_with_2_and_not_run(
+    tmp_path, capsys, number
+) -> None:
+    touched = tmp_path / "owned"
+    good = {b"data": np.zeros((1, 3072), np.uint8), b"labels": [0]}
+    for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (tmp_path / name).write_bytes(pickle.dumps(good, protocol=2))
+    harm = f"cos\nsystem\n(S'touch {touched}'\ntR."
+    (tmp_path / f"data_batch_{number}").write_text(harm)
+    assert main(["data", "check", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert not touched.exists()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "os.system" in err
+
+
+def test_a_data_set_that_is_not_there_is_refused_with_2(tmp_path, capsys) -> None:
+    assert main(["data", "check", str(tmp_path / "nowhere")]) == 2
+    assert "got nothing there" in capsys.readouterr().err
