@@ -78,9 +78,9 @@ def test_the_command_exits_0_and_tells_versions_devices_precision_and_cache(
 @pytest.mark.parametrize(
     ("facts", "rows", "float64"),
     [
-        (Facts("cpu", "cpu", None), {"linear": 16, "mlp": 8, "flow": 2}, "yes"),
-        (Facts("gpu", "NVIDIA A", 80 << 30), {"linear": 512, "mlp": 256, "flow": 64}, "yes; at"),
-        (Facts("tpu", "TPU v9", 16 << 30), {"linear": 512, "mlp": 256, "flow": 64}, "emulated"),
+        (Facts("cpu", "cpu", None), {"linear": 16, "mlp": 4, "flow": 2}, "yes"),
+        (Facts("gpu", "NVIDIA A", 80 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "yes; at"),
+        (Facts("tpu", "TPU v9", 16 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "emulated"),
     ],
 )
 def test_the_layout_that_it_suggests_is_the_one_that_runs_have(

@@ -299,21 +299,21 @@ def test_an_interrupt_keeps_what_was_finished_and_marks_the_rest(base):
 
     def on_chunk(progress, so_far):
         seen.append((progress, so_far))
-        if len(seen) == 3:
+        if len(seen) == 4:
             raise KeyboardInterrupt
 
-    # 24 rows of a paradigm are chunks of two tiles and of one: the third is the first of "hard".
+    # 24 rows of a paradigm are three chunks of two tiles: the fourth is the first of "hard".
     with pytest.raises(KeyboardInterrupt):
         small(seeds=12, on_chunk=on_chunk)
-    assert len(seen) == 4
+    assert len(seen) == 5
     progress, so_far = seen[-1]
     assert progress.dynamics == "interrupted"
-    assert (progress.done, progress.total) == (40, 72)
+    assert (progress.done, progress.total) == (32, 72)
     ds = so_far()
     status = ds["status"].isel(dynamics=0)
     assert (status.sel(paradigm="soft") == Status.DONE).all()
     hard = status.sel(paradigm="hard").stack(row=ROW).values
-    assert hard.tolist() == [Status.DONE] * 16 + [Status.INTERRUPTED] * 8
+    assert hard.tolist() == [Status.DONE] * 8 + [Status.INTERRUPTED] * 16
     assert (status.sel(paradigm="hybrid") == Status.INTERRUPTED).all()
     assert_same_rows(ds.sel(paradigm=["soft"], seed=[0, 1, 2, 3]), base.sel(paradigm=["soft"]))
     at = {"paradigm": ["hard"], "learning_rate": [0.1], "seed": [0, 1, 2, 3]}
