@@ -1,12 +1,13 @@
 """Large batches in pieces: what a whole set of examples costs when it does not fit a cache."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, Hyper, Params, Problem
+from jaxattn.core.contracts import Batch, Example, Hyper, Params, Problem
 from jaxattn.core.kept import kept
 
 __all__ = ["gradient_in_pieces", "in_pieces", "piece_of"]
@@ -31,13 +32,18 @@ def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]
     piece = problem.piece if jax.local_devices()[0].platform == "cpu" else None
 
     def gradient(
-        params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
+        params: Params,
+        batch: Example | Batch,
+        hyper: Hyper,
+        time: Array,
+        key: Array | None,
+        state: PyTree,
     ) -> tuple[Params, PyTree]:
         count = batch.weight.shape[0]
         if piece is None or count <= piece or jax.tree.leaves(state):
             return slope(params, batch, hyper, time, key, state)
 
-        def add(total: Params, part: Example) -> tuple[Params, None]:
+        def add(total: Params, part: Example | Batch) -> tuple[Params, None]:
             found, _ = slope(params, part, hyper, time, key, state)
             weight = jnp.sum(part.weight)
             return jax.tree.map(lambda sum_, leaf: sum_ + weight * leaf, total, found), None
@@ -84,7 +90,7 @@ def in_pieces(problem: Problem, piece: int) -> Problem:
     return problem._replace(loss=loss)
 
 
-def _cut(batch: Example, piece: int) -> Example:
+def _cut(batch: Any, piece: int) -> Any:
     """Pieces in front; the last one is filled up by the last example at weight 0."""
     count = batch.weight.shape[0]
     if count % piece == 0:

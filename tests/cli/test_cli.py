@@ -429,8 +429,8 @@ def test_a_diverging_rate_is_counted_and_exits_3_beside_one_that_is_done(
 @pytest.mark.slow
 def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> None:
     asked = (
-        "compare orthogonal-population --paradigms soft hard lvml --seeds 2 --steps 20 --saves 3 "
-        "--flow-seeds 0 --out run"
+        "compare orthogonal-population --paradigms soft hard lvml --seeds 400 --steps 2000 "
+        "--saves 3 --flow-seeds 0 --figures none --out run"
     )
     with subprocess.Popen(
         [SCRIPT, *asked.split()],
@@ -442,22 +442,22 @@ def test_ctrl_c_exits_130_and_keeps_finished_chunks_readable(tmp_path: Path) -> 
     ) as process:
         assert process.stderr is not None
         told = iter(process.stderr.readline, "")
-        first = next(line for line in told if " 0/6 " not in line and "cannot show" not in line)
+        first = next(line for line in told if " 0/1200 " not in line and "cannot show" not in line)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
-    assert first.startswith("train soft: 2/6 runs")
+    done = int(re.match(r"train soft: (\d+)/1200 runs", first)[1])
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.endswith("jaxattn: interrupted.\n")
     assert out == ""
     ds = jaxattn.open(tmp_path / "run")
     status = ds["status"].sel(dynamics="train", learning_rate=0.05)
-    assert np.all(status.sel(paradigm="soft") == Status.DONE)
-    # When soft is done hard has begun, and lvml is compiled before hard is asked for.
-    assert np.all(status.sel(paradigm=["hard", "lvml"]) == Status.INTERRUPTED)
-    loss = ds["loss"].sel(dynamics="train", split="train")
-    assert np.all(np.isfinite(loss.sel(paradigm="soft")))
-    assert np.all(np.isnan(loss.sel(paradigm=["hard", "lvml"])))
+    assert np.all(status.sel(paradigm="soft")[:done] == Status.DONE)
+    # Of soft there are many chunks: the last paradigm was not begun.
+    assert np.all(status.sel(paradigm="lvml") == Status.INTERRUPTED)
+    assert np.all(status.isin([Status.DONE, Status.INTERRUPTED]))
+    loss = ds["loss"].sel(dynamics="train", split="train", learning_rate=0.05)
+    assert np.all(np.isfinite(loss) == (status == Status.DONE))
     assert not list((tmp_path / "run").glob(".*")), "a temporary file is left"
 
 
