@@ -31,10 +31,12 @@ class Case:
     task_name: str
     hidden: tuple[int, ...] = ()
     alphas: tuple[float, ...] = ()
+    segments: int = 0
+    """Of a bag; 0: as many as the task has by itself."""
 
     @property
     def task(self) -> Task:
-        return TASKS[self.task_name]()
+        return TASKS[self.task_name](**({"segments": self.segments} if self.segments else {}))
 
     @property
     def model(self) -> Model:
@@ -84,9 +86,14 @@ def training(
     saves: tuple[int, ...],
     rate: float = RATE,
     evaluated: int = 16,
+    at_once: bool = False,
 ) -> Callable[[], list[Trajectory]]:
-    """A sweep as `jaxattn.compare` runs it: chunk by chunk, the next begun while one works."""
+    """A sweep as `jaxattn.compare` runs it: chunk by chunk, the next begun while one works.
+
+    With `at_once` the gradient of a minibatch is not taken in pieces.
+    """
     data, problem = case.data(), case.problem(paradigm)
+    problem = problem._replace(piece=None) if at_once else problem
     splits = Splits(data, {"train": head(data, evaluated)})
     dynamics = make_train(problem, as_optimiser("sgd"), saves, case.order())
     run = make_runner(

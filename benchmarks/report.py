@@ -420,6 +420,27 @@ def _curvature(found: list[Benchmark]) -> str:
     return table(("in gradients of the same loss", "a sharpness", "a position"), map(row, found))
 
 
+def _segments(found: list[Benchmark]) -> str:
+    """What a segment costs, and over what it costs in the shortest bags."""
+    rows, shortest = [], {}
+    for one in found:
+        facts = one["extra_info"]
+        kind = facts["case"], facts["paradigm"]
+        base = shortest.setdefault(kind, each(one))
+        rows.append(
+            [
+                *kind,
+                str(facts["segments"]),
+                f"{1e6 * each(one):.1f}",
+                f"{each(one) / base:.2f}",
+                f"{times_as_fast(one, 'at once'):.2f}",
+            ]
+        )
+    return table(
+        ("model", "paradigm", "segments", "us a segment", "over the first", "times at once"), rows
+    )
+
+
 def page(results: dict[str, Any]) -> str:
     """The whole page, Markdown, from pytest-benchmark's JSON."""
     benchmarks = results["benchmarks"]
@@ -460,6 +481,7 @@ def page(results: dict[str, Any]) -> str:
         ("solver overhead", "The flow beside a Tsit5 written by hand", _solver_overhead),
         ("work to an error", "Gradients to an error", _work),
         ("curvature", "Curvature", _curvature),
+        ("segments", "Segments of a bag", _segments),
     )
     for question, title, section in sections:
         if found := asking(benchmarks, question):

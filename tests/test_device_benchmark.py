@@ -40,7 +40,8 @@ def cells(page, *words):
     return [cell.strip() for cell in found[0].strip("|").split("|")]
 
 
-@pytest.mark.parametrize("flows", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("flows", [0, 1])
 def test_the_smallest_form_measures_all_it_names_and_sets_nothing_that_is_set(
     device, tmp_path, capsys, flows
 ):

@@ -59,6 +59,7 @@ def test_its_rows_are_those_of_compare(swept):
     assert np.isnan(at_two["params.w0"].sel(w0_1=2)).all()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_resumed_runs_nothing_again_and_is_exported_whole(swept, tmp_path):
     assert resume(swept).computed == 0
     whole = jaxattn.open(swept).load()

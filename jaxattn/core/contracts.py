@@ -145,6 +145,9 @@ class Model(NamedTuple):
     many: ReadMany | None = None
     """The same as `score` and `classify`, of many examples, for speed alone: nothing is learnt
     otherwise. It is not asked for in training that draws."""
+    in_cache: int | None = None
+    """Segments whose gradient a CPU takes at once, the rest of a minibatch after them, as what more
+    leave behind for the way back would leave its cache; measured per model. None: all."""
 
 
 class AttentionMap(NamedTuple):

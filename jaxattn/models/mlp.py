@@ -44,7 +44,9 @@ def mlp(classes: int, width: int = 64, depth: int = 1) -> Model:
             f"size of mlp: got width {width}, depth {depth}; expected width >= 1 and depth >= 0."
         )
     focus, classifier = _Perceptron(width, depth, 1), _Perceptron(width, depth, classes)
-    return pair(focus, classifier, tile=4, smooth=depth == 0)._replace(many=read_dense_pair)
+    both = pair(focus, classifier, tile=4, smooth=depth == 0)
+    # 256 bags of 5 at once, or 16 of 80.
+    return both._replace(many=read_dense_pair, in_cache=1280)
 
 
 MODELS = {"mlp": mlp}

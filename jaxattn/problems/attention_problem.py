@@ -138,7 +138,7 @@ def _attention_problem(
         natural_inference=paradigm.natural_inference,
         precision=precision,
         tile=model.tile,
-        piece=None if random else piece_of(task.template.mask.shape[-1]),
+        piece=None if random else piece_of(model, task.template.mask.shape[-1]),
         stochastic=random,
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),

@@ -7,19 +7,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Batch, Example, Hyper, Params, Problem
+from jaxattn.core.contracts import Batch, Example, Hyper, Model, Params, Problem
 from jaxattn.core.kept import kept
 
 __all__ = ["gradient_in_pieces", "in_pieces", "piece_of"]
 
-SEGMENTS = 1280
-"""Of a minibatch, whose gradient a core of a CPU takes at once: 256 bags of 5, or 16 of 80. What
-more of them leave behind for the way back does not stay in its cache (benchmarks/README.md)."""
 
-
-def piece_of(segments: int) -> int:
-    """Examples of so many segments whose gradient is taken at once: a power of two."""
-    return 1 << (max(1, SEGMENTS // segments).bit_length() - 1)
+def piece_of(model: Model, segments: int) -> int | None:
+    """Examples of so many segments whose gradient is taken at once: a power of two; None: all."""
+    if model.in_cache is None:
+        return None
+    return 1 << (max(1, model.in_cache // segments).bit_length() - 1)
 
 
 def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]:

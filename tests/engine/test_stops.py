@@ -63,6 +63,7 @@ def test_rows_end_where_they_converge_or_diverge_and_say_so(folders):
     assert (counted["converged"], counted["diverged"], counted["done"]) == (2, 2, 6)
 
 
+@pytest.mark.slow
 def test_up_to_its_stop_a_row_is_what_it_is_in_a_sweep_without_stops(folders):
     stopped, whole = (
         jaxattn.open(folders[name])["objective"].sel(learning_rate=[FAST, SLOW]).load()

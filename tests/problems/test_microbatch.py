@@ -5,7 +5,7 @@ import pytest
 from helpers import CLASSES, EPS, PRECISION, bags, distance, hyper, jit, task_of
 
 from jaxattn.core.streams import streams
-from jaxattn.models import linear
+from jaxattn.models import linear, mlp
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.microbatch import gradient_in_pieces, in_pieces, piece_of
 
@@ -68,15 +68,16 @@ def test_where_nothing_counts_the_gradient_by_pieces_is_0_too():
     ("segments", "piece"), [(2, 512), (5, 256), (20, 64), (80, 16), (1280, 1), (5000, 1)]
 )
 def test_a_piece_has_as_many_segments_whatever_a_bag_has(segments, piece):
-    assert piece_of(segments) == piece
+    assert piece_of(mlp(3), segments) == piece
+    assert piece_of(MODEL, segments) is None
 
 
 def test_an_accelerator_takes_the_gradient_of_a_minibatch_at_once(monkeypatch):
     class Device:
         platform = "gpu"
 
-    whole = attention_problem(task_of(BATCH), MODEL, "soft", precision=PRECISION)
-    assert whole.piece == piece_of(BATCH.mask.shape[-1])
+    whole = attention_problem(task_of(BATCH), mlp(CLASSES), "soft", precision=PRECISION)
+    assert whole.piece == piece_of(mlp(CLASSES), BATCH.mask.shape[-1])
     params = whole.init(streams(1).init, hyper())
     given = params, BATCH, hyper(), jnp.zeros(()), None, ()
     monkeypatch.setattr(jax, "local_devices", lambda: [Device()])

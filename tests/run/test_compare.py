@@ -570,7 +570,8 @@ def test_a_chunk_is_waited_for_once_those_begun_after_it_fill_two_lanes(tiles, o
 
 
 def test_what_comes_later_is_traced_while_the_first_rows_run(monkeypatch) -> None:
-    study = study_of("orthogonal", paradigms=("soft", "hard", "lvml"), seeds=1, steps=2, saves=2)
+    asked = {"seeds": 1, "steps": 2, "saves": 2}
+    study = study_of("orthogonal-population", paradigms=("soft", "hard", "lvml"), **asked)
     traced, wait = [], comparison._wait
     compiled = Job.compiled
 
@@ -588,5 +589,6 @@ def test_what_comes_later_is_traced_while_the_first_rows_run(monkeypatch) -> Non
 
     monkeypatch.setattr(Job, "compiled", noted)
     monkeypatch.setattr(comparison, "_wait", until_traced)
-    comparison.run(study)
+    with compiled_quickly():
+        comparison.run(study)
     assert traced == ["hard", "lvml"]

@@ -48,6 +48,7 @@ def test_rows_in_parts_are_the_bits_of_whole_rows(case, monkeypatch):
     assert parts.attrs["made_with"] != whole.attrs["made_with"]
 
 
+@pytest.mark.slow
 def test_where_a_loss_is_one_of_two_they_are_equal_but_for_rounding(monkeypatch):
     hybrid = {"task": "orthogonal", "paradigms": ("hybrid",), "hypers": {"switch_time": 0.3}}
     parts, whole = results(hybrid, monkeypatch)

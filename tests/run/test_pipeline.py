@@ -65,6 +65,7 @@ def test_a_sweep_of_the_solvable_setting_has_theory_and_curvature(tmp_path: Path
     assert_same(found, asked)
 
 
+@pytest.mark.slow
 def test_a_sweep_of_images_has_their_pictures_where_all_runs_have_seen_the_same(tmp_path) -> None:
     task = {"name": "digits", "train": 16, "test": 8}
     axes = {"paradigm": ["soft"], "seed": [0, 1]}
