@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from cases import LINEAR, MLP, PARADIGMS, training
+from cases import BATCH, LINEAR, MLP, PARADIGMS, training
 
-SEEDS, STEPS = 16, 40
+SEEDS, STEPS, IN_CACHE = 16, 40, 1280
 SEGMENTS = (5, 20, 80)
 
 
@@ -16,8 +16,8 @@ def test_segments(in_turn, case, paradigm, segments):
     """Digits for both: bags of any length that share one pool of images."""
     long = replace(case, task_name="digits", segments=segments)
     how = {"seeds": SEEDS, "tile": case.model.tile, "saves": (0, STEPS)}
-    sweep = training(long, paradigm, **how)
-    at_once = training(long, paradigm, at_once=True, **how)
+    sweep = training(long, paradigm, piece=IN_CACHE // segments, **how)
+    at_once = training(long, paradigm, piece=BATCH, **how)
     sweep(), at_once()
     in_turn(
         sweep,

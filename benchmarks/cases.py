@@ -86,14 +86,14 @@ def training(
     saves: tuple[int, ...],
     rate: float = RATE,
     evaluated: int = 16,
-    at_once: bool = False,
+    piece: int = 0,
 ) -> Callable[[], list[Trajectory]]:
     """A sweep as `jaxattn.compare` runs it: chunk by chunk, the next begun while one works.
 
-    With `at_once` the gradient of a minibatch is not taken in pieces.
+    With a `piece` the gradient of a minibatch is taken so many examples at a time.
     """
     data, problem = case.data(), case.problem(paradigm)
-    problem = problem._replace(piece=None) if at_once else problem
+    problem = problem._replace(piece=piece) if piece else problem
     splits = Splits(data, {"train": head(data, evaluated)})
     dynamics = make_train(problem, as_optimiser("sgd"), saves, case.order())
     run = make_runner(
