@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def read_npz(path: Path) -> ImageSet:
             test = _part(archive, path, _TEST_NAMES)
     except InputError:
         raise
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError) as error:
         raise InputError(
             f"{path}: got what NumPy cannot read ({error}), expected .npz with X and y"
         ) from error

@@ -261,6 +261,16 @@ def test_an_npz_file_that_is_not_what_it_says_is_refused(tmp_path, content, said
         read_images(path)
 
 
+def test_an_npz_file_damaged_in_the_middle_is_refused(tmp_path, images) -> None:
+    path = tmp_path / "set.npz"
+    np.savez_compressed(path, X=images[0], y=images[1])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot read"):
+        read_images(path)
+
+
 def spoil(folder: Path, pixels: np.ndarray, kinds: np.ndarray, how: str) -> None:
     write_idx(folder, pixels, kinds)
     labels = folder / "train-labels-idx1-ubyte"
