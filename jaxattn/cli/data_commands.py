@@ -21,8 +21,6 @@ class DataList:
 
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
-    cache: bool = True
-    """Keep compiled code in the user's cache folder."""
 
 
 @dataclass
@@ -38,8 +36,6 @@ class DataCheck:
     """A folder, or a file that ends in .npz."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
-    cache: bool = True
-    """Keep compiled code in the user's cache folder."""
 
 
 @dataclass

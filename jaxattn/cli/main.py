@@ -102,8 +102,9 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
 def _run(command: Command) -> int:
     # The command imports jax, which takes a second in which a person may press Ctrl-C.
     try:
-        asked: Any = command.do if isinstance(command, Sweep | Data) else command
-        _set_up(asked.cache)
+        # What reads data sets compiles nothing.
+        if not isinstance(command, Data):
+            _set_up(command.do.cache if isinstance(command, Sweep) else command.cache)
         return _RUN[type(command)](command)
     except InputError as error:
         complain(str(error))

@@ -72,8 +72,17 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
     return sights
 
 
-def _check_many(model: Model, task: Task, seen: Sights, precision: str) -> None:
-    """Refuse what `Model.many` makes of two examples where it is no float array of its shape."""
+def _check_speed(model: Model, task: Task, seen: Sights, precision: str) -> None:
+    """Refuse what is there for speed alone: a bad `Model.in_cache`, and a bad `Model.many`.
+
+    The latter is asked of two examples, and has to be float arrays of its shapes.
+    """
+    most = model.in_cache
+    if most is not None and not (isinstance(most, int) and most >= 1):
+        raise InputError(
+            f"model.in_cache: got {most!r}, expected a number of segments, at least 1; leave it "
+            "out to take the gradient of a minibatch at once."
+        )
     if model.many is None:
         return
     count, length, classes = 2, task.segments, task.classes
@@ -140,4 +149,4 @@ def check_classes(
         fix = f"return one for each of the {task.classes} classes of the task."
         expect("model.classify", "logits", logits, (task.classes,), fix)
         refuse_rounding("model.classify", logits, precision)
-    _check_many(model, task, seen, precision)
+    _check_speed(model, task, seen, precision)

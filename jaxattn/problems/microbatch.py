@@ -23,8 +23,12 @@ def piece_of(model: Model, segments: int) -> int | None:
 def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]:
     """``(params, batch, hyper, time, key, state) -> (gradient, state)`` of the loss of a batch.
 
-    On a CPU that of `Problem.piece` examples at a time, added up: that of the whole but for
-    rounding, and each example's is computed once.
+    On a CPU that of `Problem.piece` examples at a time, added up by their weights: that of the
+    whole but for rounding, and each example's is computed once. Where nothing counts it is 0.
+
+    Args:
+        problem: where it has a piece, its loss is a mean over examples by weight; a loss with a
+            state is taken whole all the same.
     """
     slope = jax.grad(problem.loss, has_aux=True)
     piece = problem.piece if jax.local_devices()[0].platform == "cpu" else None
@@ -44,7 +48,7 @@ def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]
         def add(total: Params, part: Example | Batch) -> tuple[Params, None]:
             found, _ = slope(params, part, hyper, time, key, state)
             weight = jnp.sum(part.weight)
-            return jax.tree.map(lambda sum_, leaf: sum_ + weight * leaf, total, found), None
+            return jax.tree.map(lambda so_far, leaf: so_far + weight * leaf, total, found), None
 
         zero = jax.tree.map(jnp.zeros_like, params)
         # Pieces of like size, so that few examples are filled up.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import CLASSES, EPS, PRECISION, bags, distance, hyper, jit, task_of
 
+from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
 from jaxattn.models import linear, mlp
 from jaxattn.problems.attention_problem import attention_problem
@@ -83,3 +84,10 @@ def test_an_accelerator_takes_the_gradient_of_a_minibatch_at_once(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda: [Device()])
     by_pieces = gradient_in_pieces(whole._replace(piece=3))
     assert "scan" not in str(jax.make_jaxpr(by_pieces)(*given))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "all"])
+def test_a_number_of_segments_that_is_none_is_refused(wrong):
+    model = MODEL._replace(in_cache=wrong)
+    with pytest.raises(InputError, match=r"in_cache: got .*, expected a number of segments"):
+        attention_problem(task_of(BATCH), model, "soft", precision=PRECISION)

@@ -117,7 +117,7 @@ def test_one_picture_in_colour_makes_all_so(tmp_path) -> None:
     np.testing.assert_array_equal(read_images(tmp_path).train.pixels, np.full((2, 4, 4, 3), 7))
 
 
-@pytest.mark.parametrize("names", [("X", "y", "X_test", "y_test"), ("x_train", "y_train") * 1])
+@pytest.mark.parametrize("names", [("X", "y", "X_test", "y_test"), ("x_train", "y_train")])
 def test_npz_is_read_under_either_names(tmp_path, images, names) -> None:
     path = tmp_path / "set.npz"
     np.savez_compressed(path, **dict(zip(names, images * 2, strict=False)))
@@ -186,8 +186,8 @@ LONG = b"X" + struct.pack("<I", 10**6) + b"a" * 10**6
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"cos\nsystem\n(S'true'\ntR.", "asks for os.system; nothing|asks for os.system, expected"),
-        (b"c__builtin__\neval\n(S'1'\ntR.", "asks for __builtin__.eval|builtins.eval"),
+        (b"cos\nsystem\n(S'true'\ntR.", "asks for os.system, expected"),
+        (b"c__builtin__\neval\n(S'1'\ntR.", "asks for __builtin__.eval, expected"),
         (pickle.dumps([1]), "got a list"),
         (pickle.dumps({"a": 1.5}), "BINFLOAT"),
         (pickle.dumps({"a": {1}}), "EMPTY_SET"),
@@ -195,7 +195,7 @@ LONG = b"X" + struct.pack("<I", 10**6) + b"a" * 10**6
         (pickle.dumps({"a": [[1]]}), "got a list"),
         (pickle.dumps({"a": np.zeros(2)}), "type 'f8'"),
         (pickle.dumps({"a": np.array([None])}), "type 'O8'"),
-        (pickle.dumps({"a": np.zeros((2, 2), np.uint8, order="F")}), "row after row|got"),
+        (pickle.dumps({"a": np.zeros((2, 2), np.uint8, order="F")}), "row after row"),
         (pickle.dumps({"a": b"x" * 300})[:-9], "truncated or damaged"),
         (b"", "truncated or damaged"),
         # Lengths and places that Python would take memory for, and then read.
