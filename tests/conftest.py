@@ -85,6 +85,21 @@ def _programs_let_go() -> Iterator[None]:
         trim_memory()
 
 
+@pytest.fixture(autouse=True)
+def _settings_of_jax_put_back() -> Iterator[None]:
+    # A command run in this process sets the flags of a process of its own, such as 64 bits.
+    set_by_commands = (
+        "jax_enable_x64",
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+    )
+    was = {name: getattr(jax.config, name) for name in set_by_commands}
+    yield
+    for name, value in was.items():
+        if getattr(jax.config, name) != value:
+            jax.config.update(name, value)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator of its own for each test, the same in every run and every order of tests."""

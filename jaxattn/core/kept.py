@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec, TypeVar
 
+import jax
+
 __all__ = ["kept"]
 
 P = ParamSpec("P")
@@ -36,6 +38,8 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
     Python's collector of cycles. Where no argument can, as with names and with functions of a
     module, which live as long, the module holds it.
 
+    What was made while JAX computed in 32 bits is not that of 64: the two are kept apart.
+
     Args:
         function: its arguments are hashable, and equal ones mean the same.
     """
@@ -44,7 +48,9 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def remembering(*args: P.args, **kwargs: P.kwargs) -> R:
         shelf = next((home for home in map(_shelf_of, args) if home is not None), of_nobody)
-        key = (function, args, tuple(kwargs.items()))
+        # Types are checked and rounded by it, by whoever traces for a "float64" of 32 bits too.
+        wide = jax.config.jax_enable_x64
+        key = (function, args, tuple(kwargs.items()), wide)
         if key not in shelf:
             shelf[key] = function(*args, **kwargs)
             while len(shelf) > _MOST:

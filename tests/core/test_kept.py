@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxattn.core import kept as module
@@ -27,6 +29,13 @@ class Pair(NamedTuple):
 def made(owner: Any, number: int = 0, *, word: str = "") -> Any:
     """Something that holds what it was made of, as a closure does."""
     return lambda: (owner, number, word)
+
+
+@kept
+def width_of_a_float(owner: Any) -> int:
+    """Bytes, as JAX is set."""
+    del owner
+    return jnp.zeros(()).dtype.itemsize
 
 
 def local() -> Callable[[], None]:
@@ -52,6 +61,13 @@ def test_equal_arguments_give_the_same_object_and_others_another(owner: Any) -> 
     results = [made(one, 1), made(one, 2), made(one, word="a"), made(other, 1), made(one)]
     assert len(set(results)) == len(results)
     assert [make()[0] for make in results] == [one, one, one, other, one]
+
+
+def test_what_32_bits_made_is_not_that_of_64() -> None:
+    owner = Holder()
+    for wide in (False, True, False):
+        with jax.enable_x64(wide):
+            assert width_of_a_float(owner) == (8 if wide else 4)
 
 
 @pytest.mark.parametrize("owner", OWNERS)

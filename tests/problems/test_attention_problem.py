@@ -170,6 +170,18 @@ def test_under_imposed_attention_only_the_classifier_learns(task, batch):
         np.testing.assert_allclose(found["attention_foreground"], alpha, atol=20 * EPS)
 
 
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+def test_what_was_checked_in_32_bits_is_checked_again_in_64(batch):
+    single = {"segments": np.float32(batch.segments), "weight": np.float32(batch.weight)}
+    task = task_of(batch._replace(**single))
+    # A "float64" of 32 bits is a float32: what was seen of the model then does not hold later.
+    for wide, paradigm in ((False, "soft"), (True, "hard")):
+        with jax.enable_x64(wide):
+            problem = attention_problem(task, "linear", paradigm, precision="float64")
+            params = jax.eval_shape(problem.init, jax.random.key(0), {})
+            assert {leaf.dtype.itemsize for leaf in jax.tree.leaves(params)} == {8 if wide else 4}
+
+
 @pytest.mark.needs_x64
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_everything_has_the_precision_of_the_problem(task, batch, precision):
