@@ -10,24 +10,22 @@ from jaxtyping import PyTree
 
 from jaxattn.core.errors import InputError, in_a_line
 from jaxattn.core.programs import program_of
-from jaxattn.models.pair import FlaxError
 
 __all__ = [
-    "RAISED",
     "described",
     "expect",
     "expect_jumps",
     "in_one_line",
+    "raised",
     "same_kind",
     "shaped",
     "shapes_of",
 ]
 
-RAISED = (
+_RAISED = (
     ArithmeticError,
     AssertionError,
     AttributeError,
-    FlaxError,
     LookupError,
     NameError,
     RuntimeError,
@@ -38,6 +36,16 @@ RAISED = (
 
 _LONGEST = 110
 """Characters of somebody else's message within ours."""
+
+
+def raised() -> tuple[type[Exception], ...]:
+    """What a function may raise while it is traced, for an ``except``, which asks once one has.
+
+    So Flax is not loaded for its errors: theory and figures need nothing of it.
+    """
+    from jaxattn.models.pair import FlaxError
+
+    return (*_RAISED, FlaxError)
 
 
 @contextmanager
@@ -52,7 +60,7 @@ def in_one_line(owner: str, hint: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except RAISED as error:
+    except raised() as error:
         said = in_a_line(error)
         said = said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
         raise InputError(

@@ -9,7 +9,7 @@ import jax
 from jaxattn.core.contracts import HyperSpec, InputError
 from jaxattn.core.programs import depends_on_first
 from jaxattn.core.streams import PRNG
-from jaxattn.problems.tracing import RAISED, shapes_of
+from jaxattn.problems.tracing import raised, shapes_of
 
 __all__ = [
     "draws",
@@ -47,7 +47,7 @@ def _is_missing(
         return False
     try:
         jax.eval_shape(function, {**hyper, name: hyper["learning_rate"]}, *arguments)
-    except RAISED as error:
+    except raised() as error:
         first = error.__cause__ if isinstance(error, InputError) else error
         return not (isinstance(first, KeyError) and first.args == cause.args)
     return True
@@ -66,7 +66,7 @@ def hint_at_key(
             raise
         try:
             jax.eval_shape(function, *with_key)
-        except RAISED:
+        except raised():
             raise error from cause
         raise InputError(undeclared_key(owner)) from cause
 
@@ -83,7 +83,7 @@ def draws(function: Callable[..., Any], *arguments: Any) -> bool:
     """Whether what a function of a key returns depends on it; what fails with one does not."""
     try:
         return depends_on_first(function, key_shape(), *arguments)
-    except RAISED:
+    except raised():
         return False
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxattn.core.errors import LateError, in_a_line
-from jaxattn.problems.tracing import RAISED
+from jaxattn.problems.tracing import raised
 
 __all__ = ["after_results", "first_of"]
 
-_LATE = (*RAISED, ImportError, MemoryError, OSError)
-"""What figures, reports and facts of the machine raise: text that no font has, disks that are full,
-packages that are broken."""
+_LATE = (ImportError, MemoryError, OSError)
+"""What figures, reports and facts of the machine raise beside what functions do: disks that are
+full, packages that are broken."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def after_results(what: str, folder: Path, done: Any = None) -> Iterator[None]:
     except LateError as error:
         error.done = done if error.done is None else error.done
         raise
-    except _LATE as error:
+    except (*raised(), *_LATE) as error:
         said = in_a_line(error) or "without a word"
         raise LateError(
             f"{what}: got {type(error).__name__} ({said}), expected none; the results in {folder} "
