@@ -262,6 +262,8 @@ class Path(NamedTuple):
     work: dict[str, Int[Array, ""]]
     ended: PyTree = ()
     """What its solver says of its end; nothing, of training."""
+    of_loss: PyTree = ()
+    """The objective and gradient norms, where they were found on the way."""
 
 
 class Trajectory(NamedTuple):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec, TypeVar
 
-import jax
+from jaxattn.core.precision import x64_is_on
 
 __all__ = ["kept"]
 
@@ -49,8 +49,7 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
     def remembering(*args: P.args, **kwargs: P.kwargs) -> R:
         shelf = next((home for home in map(_shelf_of, args) if home is not None), of_nobody)
         # Types are checked and rounded by it, by whoever traces for a "float64" of 32 bits too.
-        wide = jax.config.jax_enable_x64
-        key = (function, args, tuple(kwargs.items()), wide)
+        key = (function, args, tuple(kwargs.items()), x64_is_on())
         if key not in shelf:
             shelf[key] = function(*args, **kwargs)
             while len(shelf) > _MOST:

@@ -122,7 +122,7 @@ def make_flow(
 
         def at_save(save: tuple) -> dict[str, Array]:
             params, time, state, scale = save
-            return probe(params, hyper, evaluate, time, keys.sample, state, scale)[0]
+            return probe(params, hyper, evaluate, time, keys.sample, state, scale, {})[0]
 
         with jax.default_matmul_precision("highest"):
             measures = jax.lax.map(at_save, (path.params, path.time, path.state, path.scale))

@@ -140,7 +140,7 @@ def run_context(
     gradient_of = gradient_in_pieces(problem)
 
     def gradient(time: Array, params: Params) -> Params:
-        raw, _ = gradient_of(params, batch, hyper, time, None, state)
+        _, raw, _ = gradient_of(params, batch, hyper, time, None, state)
         return optimiser.clipped(raw, hyper)
 
     def scale(tree: Params) -> Params:

@@ -21,6 +21,7 @@ __all__ = [
     "make_loss_probe",
     "make_measure",
     "make_probe",
+    "of_slope",
     "part_names",
     "row_status",
 ]
@@ -90,9 +91,10 @@ def _of_splits(
 def make_probe(
     problem: Problem, keep_params: Keep, probes: tuple[Probe, ...] = ()
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
-    """``probe(params, hyper, evaluate, time, key, state, scale) -> (measures, params or None)``.
+    """``probe(params, hyper, evaluate, time, key, state, scale, found)``: measures, and parameters.
 
-    `evaluate` holds batches by split name. The measures are those of `make_loss_probe` and of
+    None in place of these where they are not kept. `evaluate` holds batches by split name. The
+    measures are those of `make_loss_probe`, where they are not `found` already, and of
     `make_measure`.
 
     Raises:
@@ -109,8 +111,9 @@ def make_probe(
         key: Array,
         state: PyTree,
         scale: Params,
+        found: dict[str, Array],
     ) -> tuple[dict[str, Array], Params | None]:
-        measures = of_loss(params, hyper, evaluate["train"], time, key, state, scale)
+        measures = found or of_loss(params, hyper, evaluate["train"], time, key, state, scale)
         own = of_splits(params, hyper, evaluate)
         return joined(measures, problem, own, probes), params if keep_params is True else None
 
@@ -142,18 +145,19 @@ def make_loss_probe(
             return problem.loss(params, batch, hyper, time, key, state)[0]
 
         objective, gradient = jax.value_and_grad(in_force)(params)
-        measures = {
-            "objective": objective,
-            "gradient_norm": jnp.stack(
-                [_norm(part) for part in _parts(gradient, problem.parts).values()]
-            ),
-        }
+        measures = of_slope(problem, objective, gradient)
         for extra in probes:
             more = extra.measure(in_force, params, hyper, scale)
             measures = _joined(measures, f"probe {extra.name!r}", more)
         return measures
 
     return of_loss
+
+
+def of_slope(problem: Problem, objective: Float[Array, ""], gradient: Params) -> dict[str, Array]:
+    """What is recorded of a loss and its gradient."""
+    norms = [_norm(part) for part in _parts(gradient, problem.parts).values()]
+    return {"objective": objective, "gradient_norm": jnp.stack(norms)}
 
 
 def make_measure(

@@ -1,7 +1,7 @@
 """Large batches in pieces: what a whole set of examples costs when it does not fit a cache."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import Batch, Example, Hyper, Model, Params, Problem
 from jaxattn.core.kept import kept
 
-__all__ = ["gradient_in_pieces", "in_pieces", "piece_of"]
+__all__ = ["Mean", "cut", "gradient_in_pieces", "in_pieces", "piece_of"]
 
 
 def piece_of(model: Model, segments: int) -> int | None:
@@ -20,8 +20,35 @@ def piece_of(model: Model, segments: int) -> int | None:
     return 1 << (max(1, model.in_cache // segments).bit_length() - 1)
 
 
-def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]:
-    """``(params, batch, hyper, time, key, state) -> (gradient, state)`` of the loss of a batch.
+class Mean(NamedTuple):
+    """A loss and its gradient over examples by weight, of those that came so far."""
+
+    total: tuple[Float[Array, ""], Params]
+    weight: Float[Array, ""]
+
+    @staticmethod
+    def nothing(params: Params) -> "Mean":
+        """Of no example."""
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        zero = jnp.zeros((), dtype)
+        return Mean((zero, jax.tree.map(jnp.zeros_like, params)), zero)
+
+    def plus(self, found: tuple[Float[Array, ""], Params], of: Example | Batch) -> "Mean":
+        """And of these examples, whose loss and gradient were found."""
+        weight = jnp.sum(of.weight)
+        total = jax.tree.map(lambda so_far, leaf: so_far + weight * leaf, self.total, found)
+        return Mean(total, self.weight + weight)
+
+    def value(self) -> tuple[Float[Array, ""], Params]:
+        """0 where nothing counts."""
+        whole = jnp.where(self.weight > 0, self.weight, 1)
+        return jax.tree.map(lambda leaf: leaf / whole, self.total)
+
+
+def gradient_in_pieces(
+    problem: Problem,
+) -> Callable[..., tuple[Float[Array, ""], Params, PyTree]]:
+    """``(params, batch, hyper, time, key, state) -> (loss, gradient, state)`` of a batch.
 
     On a CPU that of `Problem.piece` examples at a time, added up by their weights: that of the
     whole but for rounding, and each example's is computed once. Where nothing counts it is 0.
@@ -30,7 +57,7 @@ def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]
         problem: where it has a piece, its loss is a mean over examples by weight; a loss with a
             state is taken whole all the same.
     """
-    slope = jax.grad(problem.loss, has_aux=True)
+    slope = jax.value_and_grad(problem.loss, has_aux=True)
     piece = problem.piece if jax.local_devices()[0].platform == "cpu" else None
 
     def gradient(
@@ -40,23 +67,20 @@ def gradient_in_pieces(problem: Problem) -> Callable[..., tuple[Params, PyTree]]
         time: Array,
         key: Array | None,
         state: PyTree,
-    ) -> tuple[Params, PyTree]:
+    ) -> tuple[Float[Array, ""], Params, PyTree]:
         count = batch.weight.shape[0]
         if piece is None or count <= piece or jax.tree.leaves(state):
-            return slope(params, batch, hyper, time, key, state)
+            (loss, own), found = slope(params, batch, hyper, time, key, state)
+            return loss, found, own
 
-        def add(total: Params, part: Example | Batch) -> tuple[Params, None]:
-            found, _ = slope(params, part, hyper, time, key, state)
-            weight = jnp.sum(part.weight)
-            return jax.tree.map(lambda so_far, leaf: so_far + weight * leaf, total, found), None
+        def add(total: Mean, part: Example | Batch) -> tuple[Mean, None]:
+            (loss, _), found = slope(params, part, hyper, time, key, state)
+            return total.plus((loss, found), part), None
 
-        zero = jax.tree.map(jnp.zeros_like, params)
         # Pieces of like size, so that few examples are filled up.
         size = -(-count // -(-count // piece))
-        total, _ = jax.lax.scan(add, zero, _cut(batch, size))
-        weight = jnp.sum(batch.weight)
-        whole = jnp.where(weight > 0, weight, 1)
-        return jax.tree.map(lambda leaf: leaf / whole, total), state
+        total, _ = jax.lax.scan(add, Mean.nothing(params), cut(batch, size))
+        return *total.value(), state
 
     return gradient
 
@@ -86,13 +110,13 @@ def in_pieces(problem: Problem, piece: int) -> Problem:
             weight = jnp.sum(part.weight)
             return mean * weight, weight
 
-        totals, weights = jax.lax.map(of_piece, _cut(batch, piece))
+        totals, weights = jax.lax.map(of_piece, cut(batch, piece))
         return jnp.sum(totals) / jnp.sum(weights), state
 
     return problem._replace(loss=loss)
 
 
-def _cut(batch: Any, piece: int) -> Any:
+def cut(batch: Any, piece: int) -> Any:
     """Pieces in front; the last one is filled up by the last example at weight 0."""
     count = batch.weight.shape[0]
     if count % piece == 0:

@@ -10,9 +10,10 @@ from jaxattn.problems.tracing import raised
 
 __all__ = ["after_results", "first_of"]
 
-_LATE = (ImportError, MemoryError, OSError)
-"""What figures, reports and facts of the machine raise beside what functions do: disks that are
-full, packages that are broken."""
+
+def _late() -> tuple[type[Exception], ...]:
+    """What figures and reports raise: at text no font has, full disks, packages that are broken."""
+    return (*raised(), ImportError, MemoryError, OSError)
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def after_results(what: str, folder: Path, done: Any = None) -> Iterator[None]:
     except LateError as error:
         error.done = done if error.done is None else error.done
         raise
-    except (*raised(), *_LATE) as error:
+    except _late() as error:
         said = in_a_line(error) or "without a word"
         raise LateError(
             f"{what}: got {type(error).__name__} ({said}), expected none; the results in {folder} "

@@ -132,8 +132,10 @@ def _solved(
         problem, optimiser, saves, how, limit=limit, order=order, is_scaled=scaled
     )
 
-    def path(params: Params, hyper: Hyper, learn: Data, keys: Keys, rows: None) -> Path:
-        del rows
+    def path(
+        params: Params, hyper: Hyper, learn: Data, train: Data, keys: Keys, rows: None
+    ) -> Path:
+        del train, rows
         own = {name: value for name, value in hyper.items() if name != SHARE}
         return solve(params, own, learn, keys, hyper.get(SHARE, 1.0))
 

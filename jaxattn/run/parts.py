@@ -44,7 +44,8 @@ class Dynamics:
     """A dynamics without its measures: training, or a limit."""
 
     path: Callable[..., Path]
-    """``path(params, hyper, learn, keys, rows)``; `rows` are those of minibatches, or None."""
+    """``path(params, hyper, learn, train, keys, rows)``; `train` is what is measured, `rows` are
+    those of minibatches, or None."""
     end: Callable[[Path, Hyper, Array], Trajectory]
     end_reads: tuple[str, ...]
     """Hyperparameters that `end` reads."""
@@ -82,13 +83,14 @@ class RowInParts:
         starts = seeds if self.vary_init else np.zeros(seeds.shape, seeds.dtype)
         params = call(self.start, starts, few)
         rows = common if self.order.shared else self._rows(call, seeds, data)
-        path = call(self.path, seeds, hypers, params, data.learn, rows)
+        train = data.evaluate["train"]
+        path = call(self.path, seeds, hypers, params, data.learn, train, rows)
         along = (path.time, path.params, path.state, path.scale)
-        measures = call(self.judge, seeds, own, along, data.evaluate["train"])
+        measures = path.of_loss or call(self.judge, seeds, own, along, train)
         if self.measure is not None:
             more = call(self.measure, few, path.params, data.evaluate)
             measures = joined(measures, self.problem, more, self.probes)
-        path = path._replace(state=(), scale=None)
+        path = path._replace(state=(), scale=None, of_loss=())
         end = self._read(own, self.dynamics.end_reads)
         trajectory = call(self.end, path, end, measures["objective"])
         return trajectory._replace(measures=measures)
@@ -178,11 +180,17 @@ def _path_stage(problem: Problem, dynamics: Dynamics, shared_order: bool, vary_d
     del problem  # keeps it
 
     def path(
-        seed: Integer[Array, ""], hyper: Hyper, params: Params, learn: Data, rows: Any
+        seed: Integer[Array, ""],
+        hyper: Hyper,
+        params: Params,
+        learn: Data,
+        train: Data,
+        rows: Any,
     ) -> Path:
-        return dynamics.path(params, hyper, learn, streams(seed), rows)
+        return dynamics.path(params, hyper, learn, train, streams(seed), rows)
 
-    axes = (0, 0, 0, _axis(vary_data), None if shared_order else 0)
+    examples = _axis(vary_data)
+    axes = (0, 0, 0, examples, examples, None if shared_order else 0)
     return Stage(jax.vmap(path, in_axes=axes))
 
 

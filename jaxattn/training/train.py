@@ -97,14 +97,15 @@ def make_train_path(
     order: Order,
     is_scaled: bool = False,
 ) -> Callable[..., Path]:
-    """The steps of `make_train` alone: ``path(params, hyper, learn, keys, rows) -> Path``.
+    """The steps of `make_train` alone: ``path(params, hyper, learn, measured, keys, rows)``.
 
     Args:
         problem: what is learnt.
         optimiser: as in `make_train`.
         saves: as in `make_train`.
         order: as in `make_train`; `rows` are what `epoch_rows` gives for it.
-        is_scaled: whether the path holds what a step multiplies the gradient by, for probes.
+        is_scaled: whether the path holds what a step multiplies the gradient by, for probes, which
+            find the objective themselves.
 
     Raises:
         InputError: as `make_train`.
@@ -113,19 +114,24 @@ def make_train_path(
     refuse_schedule(saves, optimiser)
     loop = make_train_loop(problem, optimiser, saves, order, False, None, last_step(saves))
 
-    def path(params: Params, hyper: Hyper, learn: Data, keys: Keys, rows: Any) -> Path:
-        run = loop(hyper, Splits(learn, {}), keys, rows=rows)
+    def path(
+        params: Params, hyper: Hyper, learn: Data, measured: Data, keys: Keys, rows: Any
+    ) -> Path:
+        evaluate = {} if is_scaled else {"train": measured}
+        run = loop(hyper, Splits(learn, evaluate), keys, rows=rows)
         start, constants = run.begin(params)
         ends = steps_of(saves, optimiser, hyper)
 
         def to_save(state: State, span: tuple[Array, Array]) -> tuple[State, tuple]:
-            state, _ = run.advance(state, constants, *span)
-            return state, (state[0], state[2], run.scale(state) if is_scaled else None)
+            state, _, of_loss = run.advance(state, constants, *span)
+            scale = run.scale(state) if is_scaled else None
+            return state, (state[0], state[2], scale, of_loss)
 
-        _, (at_saves, states, scales) = jax.lax.scan(to_save, start, _spans(ends))
+        _, (at_saves, states, scales, of_loss) = jax.lax.scan(to_save, start, _spans(ends))
         times = run.clock[ends]
         step = ends.astype(times.dtype)
-        return Path(step, times, at_saves, states, scales, work_of(ends[-1]))
+        work = work_of(ends[-1])
+        return Path(step, times, at_saves, states, scales, work, of_loss=of_loss)
 
     return path
 

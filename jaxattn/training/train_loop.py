@@ -5,6 +5,7 @@ so a learning rate is swept without compiling again.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -15,11 +16,12 @@ from jaxtyping import Array, Float, Int, PyTree
 from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Keys, Params, Problem, Splits
 from jaxattn.core.part_rates import Part
 from jaxattn.probes.probe import Probe
-from jaxattn.probes.record import Keep, make_probe
+from jaxattn.probes.record import Keep, make_probe, of_slope
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything, size
-from jaxattn.problems.microbatch import gradient_in_pieces
+from jaxattn.problems.microbatch import Mean, gradient_in_pieces
 from jaxattn.problems.minibatches import Order, make_batches
+from jaxattn.training.judge import judge_of
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import Saves, clock_of, last_step, length_of
 from jaxattn.training.schedules import SCHEDULES
@@ -31,6 +33,8 @@ BatchMetrics: TypeAlias = Callable[[Params, Any, Hyper, Array], dict[str, Array]
 curves show. Without it the program is what it was."""
 State: TypeAlias = tuple[Params, PyTree, PyTree]
 """What a step hands to the next: the parameters, the optimiser's state, the paradigm's."""
+Found: TypeAlias = tuple[Float[Array, ""], Params, PyTree]
+"""The loss of a batch, its gradient, and the loss's own state after it."""
 Constants: TypeAlias = tuple[PyTree, dict[str, Array]]
 """What stays from the start on: the optimiser's fresh state where the loss jumps (else None), and
 batch metrics at step 0."""
@@ -44,14 +48,23 @@ class Saved(NamedTuple):
     params: Params | None
 
 
+class _Carry(NamedTuple):
+    """What one turn of the loop hands to the next."""
+
+    state: State
+    seen: dict[str, Array]
+    """Batch metrics, summed over steps."""
+    judged: Mean | None
+
+
 class TrainLoop(NamedTuple):
     """One run, in whatever pieces it is done."""
 
     clock: Float[Array, " steps_plus_1"]
     begin: Callable[[Params], tuple[State, Constants]]
-    advance: Callable[..., tuple[State, dict[str, Array]]]
-    """``advance(state, constants, start, end)``: the steps from `start` to `end`, and batch metrics
-    on the way."""
+    advance: Callable[..., tuple[State, dict[str, Array], dict[str, Array]]]
+    """``advance(state, constants, start, end)``: the steps from `start` to `end`, batch metrics on
+    the way, and the objective and gradient norms at `end`, where `judge_of` finds them; else {}."""
     scale: Callable[[State], Params]
     """What a step multiplies the gradient by, over the learning rate; see `Probe`."""
     to_save: Callable[..., tuple[State, Saved]]
@@ -91,7 +104,12 @@ def make_train_loop(
             order, data.learn, piece, keys.order, problem.precision, first, rows
         )
         evaluate = _all_examples(data, problem.precision)
-        step_from = _advance(problem, hyper, keys, clock, jumps, transform_at, batch_at)
+        slope_at = _slope(problem, hyper, keys, clock)
+        step_by = _step(clock, jumps, transform_at)
+        drawn_shapes = jax.eval_shape(batch_at, jax.ShapeDtypeStruct((), jnp.int32))
+        # Probes find the objective themselves; and a whole set is never copied, as a choice does.
+        alone = probes or order.batch_size is None
+        measured = None if alone else data.evaluate.get("train")
         look = _look(batch_metrics, hyper, clock, batch_at)
         before = _look_before(look, size(data.learn), order, batch_metrics is not None)
 
@@ -102,21 +120,40 @@ def make_train_loop(
 
         def advance(
             state: State, constants: Constants, start: Array, end: Array
-        ) -> tuple[State, dict[str, Array]]:
+        ) -> tuple[State, dict[str, Array], dict[str, Array]]:
             fresh, before = constants
+            steps = end - start
+            judge = judge_of(problem, drawn_shapes, measured, state[2])
 
-            def advance_and_look(step: Array, carry: tuple) -> tuple:
-                trained = step_from(step, fresh, carry[0])
-                seen = look(trained[0], step, True)
-                return trained, jax.tree.map(jnp.add, carry[1], seen)
+            def turn(number: Array, carry: _Carry) -> _Carry:
+                step, trains = start + number, number < steps
+                if judge is None:
+                    drawn = batch_at(step)
+                else:
+                    whose = (lambda: batch_at(step), lambda: judge.batch_at(number - steps))
+                    drawn = jax.lax.cond(trains, *whose)
+                found = slope_at(jnp.minimum(step, end), carry.state, drawn)
+                trained = step_by(step, fresh, carry.state, found)
+                seen = jax.tree.map(jnp.add, carry.seen, look(trained[0], step, True))
+                if carry.judged is None:
+                    return _Carry(trained, seen, None)
+                judged = carry.judged.plus(found[:2], drawn)
+                # Not a branch: what it hands on would be copied at every step.
+                return jax.tree.map(
+                    partial(jnp.where, trains),
+                    _Carry(trained, seen, carry.judged),
+                    _Carry(carry.state, carry.seen, judged),
+                )
 
             def mean(total: Array, before: Array) -> Array:
-                steps = end - start
                 return jnp.where(steps > 0, total / jnp.maximum(steps, 1), before)
 
             none = jax.tree.map(jnp.zeros_like, before)
-            state, seen = jax.lax.fori_loop(start, end, advance_and_look, (state, none))
-            return state, jax.tree.map(mean, seen, before)
+            first = _Carry(state, none, None if judge is None else Mean.nothing(state[0]))
+            turns = steps if judge is None else steps + judge.turns
+            last = jax.lax.fori_loop(0, turns, turn, first)
+            found = {} if judge is None else of_slope(problem, *last.judged.value())
+            return last.state, jax.tree.map(mean, last.seen, before), found
 
         def scale(state: State) -> Params:
             return optimiser.scale(state[0], hyper, state[1], problem.rated)
@@ -124,9 +161,9 @@ def make_train_loop(
         def to_save(
             state: State, constants: Constants, start: Array, end: Array
         ) -> tuple[State, Saved]:
-            state, means = advance(state, constants, start, end)
+            state, means, of_loss = advance(state, constants, start, end)
             measures, kept = probe(
-                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale(state)
+                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale(state), of_loss
             )
             return state, Saved(measures, means, kept)
 
@@ -170,32 +207,42 @@ def _transforms(
     return transform_at
 
 
-def _advance(
-    problem: Problem,
-    hyper: Hyper,
-    keys: Keys,
+def _slope(
+    problem: Problem, hyper: Hyper, keys: Keys, clock: Float[Array, " steps_plus_1"]
+) -> Callable[[Array, State, Example | Batch], Found]:
+    """``slope(step, state, batch)``: loss, gradient, and the loss's own state after it."""
+    gradient_of = gradient_in_pieces(problem)
+
+    def slope(step: Array, state: State, batch: Example | Batch) -> Found:
+        key = jax.random.fold_in(keys.sample, step)
+        return gradient_of(state[0], batch, hyper, clock[step], key, state[2])
+
+    return slope
+
+
+def _step(
     clock: Float[Array, " steps_plus_1"],
     jumps: Float[Array, " jump"],
     transform_at: Callable[[Array], optax.GradientTransformation],
-    batch_at: Callable[[Array], Example | Batch],
-) -> Callable[[Array, PyTree, State], State]:
-    """``advance(step, fresh, state)``: one step, from a fresh optimiser where the loss jumps."""
-    gradient_of = gradient_in_pieces(problem)
+) -> Callable[[Array, PyTree, State, Found], State]:
+    """``step(number, fresh, state, found)``, from a fresh optimiser where the loss jumps.
 
-    def advance(step: Array, fresh: PyTree, state: State) -> State:
-        params, optimiser_state, own = state
-        time = clock[step]
+    What was `found` of a batch is the gradient it goes along.
+    """
+
+    def step(number: Array, fresh: PyTree, state: State, found: Found) -> State:
+        params, optimiser_state, _ = state
+        _, gradient, own = found
         if jumps.size:
-            passed = (clock[jnp.maximum(step - 1, 0)] < jumps) & (jumps <= time) & (step > 0)
+            time = clock[number]
+            passed = (clock[jnp.maximum(number - 1, 0)] < jumps) & (jumps <= time) & (number > 0)
             optimiser_state = jax.tree.map(
                 lambda new, old: jnp.where(jnp.any(passed), new, old), fresh, optimiser_state
             )
-        key = jax.random.fold_in(keys.sample, step)
-        gradient, own = gradient_of(params, batch_at(step), hyper, time, key, own)
-        updates, optimiser_state = transform_at(step).update(gradient, optimiser_state, params)
+        updates, optimiser_state = transform_at(number).update(gradient, optimiser_state, params)
         return optax.apply_updates(params, updates), optimiser_state, own
 
-    return advance
+    return step
 
 
 def _look(

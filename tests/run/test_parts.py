@@ -75,16 +75,16 @@ def compiled(monkeypatch):
 ONE = {**SMALL, "task": orthogonal(3, 4, 30, 10), "paradigms": ("soft",)}
 
 
-def test_a_second_paradigm_compiles_its_path_and_its_objective_alone(compiled):
+def test_a_second_paradigm_compiles_its_path_alone(compiled):
     run(study_of(**ONE, hypers={"learning_rate": 0.1}))
-    # Start, order, path, objective, measures, end.
-    assert len(compiled) == 6
+    # Start, order, path with its objective, measures, end.
+    assert len(compiled) == 5
     run(study_of(**{**ONE, "paradigms": ("soft", "hard")}, hypers={"learning_rate": 0.1}))
-    assert len(compiled) == 8
+    assert len(compiled) == 6
     # Nor does a seed, a rate or another order of paradigms.
     more = {**ONE, "seeds": 40, "paradigms": ("hard", "soft")}
     run(study_of(**more, hypers={"learning_rate": (0.1, 0.2, 0.3)}))
-    assert len(compiled) == 8
+    assert len(compiled) == 6
 
 
 @pytest.mark.needs_x64
