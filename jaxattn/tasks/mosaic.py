@@ -19,6 +19,8 @@ __all__ = ["mosaic"]
 # Equal calls share one task, hence one compilation, for as long as somebody holds it. Arrays
 # have no hash for lru_cache, and it would keep every data set alive.
 _TASKS: WeakValueDictionary[Hashable, Task] = WeakValueDictionary()
+# Tasks of the same images share one pool, of however many segments their mosaics are.
+_POOLS: WeakValueDictionary[Hashable, np.ndarray] = WeakValueDictionary()
 
 
 _TRAIN, _VALIDATION, _TEST = range(3)
@@ -137,7 +139,7 @@ def mosaic(
     key = (arrays, tuple(chosen.tolist()), settings)
     task = _TASKS.get(key)
     if task is None:
-        task = _TASKS[key] = _build(X, y, held_out, chosen, *settings)
+        task = _TASKS[key] = _build(X, y, held_out, arrays, chosen, *settings)
     return task
 
 
@@ -174,6 +176,7 @@ def _build(
     images: np.ndarray,
     y: np.ndarray,
     held_out: tuple[np.ndarray, np.ndarray] | None,
+    given: Hashable,
     chosen: np.ndarray,
     drawing: _Drawing,
     fractions: tuple[float, float],
@@ -188,7 +191,10 @@ def _build(
         part[rest[_held_out(y[rest], fractions[1])]] = _VALIDATION
     order = np.argsort(part, kind="stable")
     kind, part = y[order], part[order]
-    pixels, last = _pool(images, order, None if held_out is None else held_out[0]), len(y)
+    last, key = len(y), (given, fractions, drawing.validation > 0)
+    pixels = _POOLS.get(key)
+    if pixels is None:
+        pixels = _POOLS[key] = _pool(images, order, None if held_out is None else held_out[0])
     if held_out is not None:
         kind = np.concatenate([kind, held_out[1]])
         part = np.concatenate([part, np.full(len(kind) - last, _TEST)])
