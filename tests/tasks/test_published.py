@@ -13,7 +13,9 @@ import jaxattn
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError
 from jaxattn.study.parse import from_plain
+from jaxattn.study.settings import Settings
 from jaxattn.study.spec_hash import difference, spec_hash, to_plain
+from jaxattn.study.study import resolve_settings
 from jaxattn.tasks import TASKS, cifar10, cifar100, fashion_mnist, mnist
 from jaxattn.tasks.readers import read_images
 from jaxattn.tasks.readers.catalogue import ANIMALS_AND_PEOPLE, SETS, content_of, find
@@ -214,22 +216,30 @@ def test_a_sweep_of_a_task_without_data_on_disk_is_what_it_was(tmp_path) -> None
     assert "sha256" not in spec.task
 
 
-TINY = {"seeds": 1, "steps": 2, "saves": 2, "evaluate": 4, "paradigms": ("soft",)}
-
-
 def test_data_on_disk_are_compared_by_both_doors(tmp_path, capsys) -> None:
     folder, out = write("cifar10", tmp_path / "here"), tmp_path / "run"
-    words = ["--seeds", "1", "--steps", "2", "--saves", "2", "--evaluate", "4", "--paradigms"]
+    words = ["--seeds", "1", "--steps", "2", "--saves", "2", "--evaluate", "4", "--model", "linear"]
     sizes = ["--train", "12", "--test", "6", "--validation", "4", "--new-mosaics", "5"]
     asked = ["compare", "cifar10", "--data", str(folder), *sizes, "--position", "first"]
-    given = [*asked, *words, "soft", "--figures", "none", "--out", str(out), "--no-cache"]
+    given = [
+        *asked,
+        *words,
+        "--paradigms",
+        "soft",
+        "--figures",
+        "none",
+        "--out",
+        str(out),
+        "--no-cache",
+    ]
     assert main(given) == 0, capsys.readouterr().err
     ds = jaxattn.open(out)
     assert list(ds["split"].values) == ["train", "new-mosaics", "validation", "test"]
     assert cifar10(folder).content in ds.attrs["spec"]
     assert ds["picture_foreground"].values[..., 0].all()
-    python = jaxattn.compare("cifar10", data=folder, **TINY, progress=False)
-    assert cifar10(folder).content in python.attrs["spec"]
+    python = resolve_settings(Settings(task="cifar10", data=folder))
+    assert python.subject.task is cifar10(folder)
+    assert python.describe()["content"] == cifar10(folder).content
 
 
 @pytest.mark.parametrize("task", ["digits", "orthogonal"])
