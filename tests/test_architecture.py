@@ -45,6 +45,8 @@ ONLY_IN = {
     "matfree": {"probes"},
     "sklearn": {"tasks"},
     "PIL": {"tasks"},
+    "pooch": {"tasks"},
+    "requests": {"tasks"},
     "scipy": {"tasks", "analysis"},
     "matplotlib": {"plots", "reports", "experiments"},
     "h5py": {"results", "engine"},

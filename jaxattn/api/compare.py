@@ -73,7 +73,8 @@ def compare(
     and `data` in their place.
 
     Args:
-        task: a name (digits, orthogonal, orthogonal-population) or a `Task`.
+        task: a name (digits, orthogonal, orthogonal-population; mnist, fashion-mnist, cifar10,
+            cifar100, whose files lie at `data` or where they were fetched to) or a `Task`.
         model: a name (linear, mlp), a factory taking the number of classes, or a `Model`; by
             default the task's own: mlp for images, linear for the orthogonal tasks.
         paradigms: names, `Paradigm` objects, or plain losses of one example; one or several.
@@ -126,7 +127,7 @@ def compare(
             ``paradigm``.
         data: what they learn from: a pytree of arrays with a leading axis of examples (or a
             `jaxattn.Batch`, with weights), ``{"train": tree, "test": tree}``, a function from a
-            seed to either, or `jaxattn.Fresh`.
+            seed to either, or `jaxattn.Fresh`. Without `problems`, where the files of `task` lie.
         measures: of your own, beside those there are: see `jaxattn.problem`.
         theory: of your own, by name: ``f(hyper, times, data) -> {measure: array}`` of one run, over
             the times of its saves, from the examples it learns from; or such functions by the name

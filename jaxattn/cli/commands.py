@@ -49,19 +49,33 @@ class Compare:
 
     settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal or orthogonal-population."""
+    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
+    data lie on disk."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
     switch_time: float | None = None
     """When the hybrid turns from soft to hard; by default after a quarter of each run."""
     hypers: tuple[str, ...] = ()
     """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
+    data: Path | None = None
+    """Where the data of mnist, fashion-mnist, cifar10 or cifar100 lie; by default where jaxattn
+    data fetch puts them."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None
     """Classes of an orthogonal task."""
     foreground: tuple[int, ...] = ()
     """Foreground classes of an image task, such as 0 1 2."""
+    train: int | None = None
+    """Training mosaics of an image task; by default the task's own number, as below."""
+    test: int | None = None
+    """Test mosaics of an image task."""
+    validation: int | None = None
+    """Validation mosaics of an image task."""
+    new_mosaics: int | None = None
+    """Other mosaics of the training images, as in the paper; by default none."""
+    position: str | None = None
+    """Of the foreground: random or first; of a task whose data lie on disk."""
     out: Path | None = None
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False
@@ -91,7 +105,8 @@ class CriticalRate:
     high: float
     """A learning rate at which training of every seed leaves."""
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal or orthogonal-population."""
+    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
+    data lie on disk."""
     model: str | None = None
     """linear or mlp; by default the task's own."""
     paradigm: str = "soft"
@@ -110,6 +125,9 @@ class CriticalRate:
     """sgd, momentum, adam, adamw, rmsprop or normalised; auto: that of the limit."""
     hypers: tuple[str, ...] = ()
     """Other hyperparameters, NAME=VALUE."""
+    data: Path | None = None
+    """Where the data of mnist, fashion-mnist, cifar10 or cifar100 lie; by default where jaxattn
+    data fetch puts them."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None

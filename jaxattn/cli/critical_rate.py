@@ -15,7 +15,7 @@ __all__ = ["critical_rate"]
 _FAILED = 3
 """Exit code where the limit of some seed was not solved."""
 
-_OWN = ("segments", "classes", "foreground", "json", "cache")
+_OWN = ("data", "segments", "classes", "foreground", "json", "cache")
 """Flags that the Python door does not have, or not as they are."""
 
 

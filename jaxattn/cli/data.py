@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from jaxattn.cli.data_commands import Data, DataCheck, DataList
-from jaxattn.terminal.output import answer
+from jaxattn.cli.data_commands import Data, DataCheck, DataFetch, DataList
+from jaxattn.core.errors import InputError
+from jaxattn.terminal.output import answer, complain
 
 __all__ = ["data"]
+
+_NOT_REACHED = 1
+"""Exit code where the world is not as it should be: no network, no room, no permission."""
 
 
 def data(command: Data) -> int:
@@ -16,9 +20,18 @@ def data(command: Data) -> int:
 
 def _list(command: DataList) -> int:
     from jaxattn.tasks.readers import LAYOUTS
+    from jaxattn.tasks.readers.catalogue import SETS, find
     from jaxattn.terminal.tables import pairs_table
 
-    answer(command.json, {"layouts": dict(LAYOUTS)}, pairs_table(LAYOUTS))
+    places: dict[str, str | None] = {}
+    for name in SETS:
+        try:
+            places[name] = str(find(name))
+        except InputError:  # it is not here, which is no fault
+            places[name] = None
+    told = {name: at or f"not here: jaxattn data fetch {name}" for name, at in places.items()}
+    record = {"layouts": dict(LAYOUTS), "sets": places}
+    answer(command.json, record, pairs_table(told), pairs_table(LAYOUTS))
     return 0
 
 
@@ -46,4 +59,18 @@ def _check(command: DataCheck) -> int:
     return 0
 
 
-_RUN: dict[type, Callable[[Any], int]] = {DataList: _list, DataCheck: _check}
+def _fetch(command: DataFetch) -> int:
+    from jaxattn.tasks.readers.fetch import FetchError, fetch
+    from jaxattn.terminal.fetch_bars import FetchBars
+
+    try:
+        with FetchBars() as bars:
+            folder = fetch(command.name, bars.of)
+    except FetchError as error:
+        complain(str(error))
+        return _NOT_REACHED
+    answer(command.json, {"name": command.name, "path": str(folder)}, f"{command.name}: {folder}")
+    return 0
+
+
+_RUN: dict[type, Callable[[Any], int]] = {DataList: _list, DataCheck: _check, DataFetch: _fetch}

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import tyro
 
-__all__ = ["Data", "DataCheck", "DataList"]
+__all__ = ["Data", "DataCheck", "DataFetch", "DataList"]
 
 
 @dataclass
 class DataList:
-    """Say which layouts of image files are understood.
+    """Say which sets of images have a name, whether they are here, and which layouts are read.
 
     Example: jaxattn data list
     """
@@ -39,10 +39,27 @@ class DataCheck:
 
 
 @dataclass
+class DataFetch:
+    """Fetch a published set of images: what is there already and whole is not fetched again.
+
+    It is put where tasks look for it: in JAXATTN_DATA where that is set, or in the user's folder of
+    data.
+
+    Example: jaxattn data fetch fashion-mnist
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """mnist, fashion-mnist, cifar10 or cifar100."""
+    json: bool = False
+    """Print one JSON object (and nothing else) on standard output."""
+
+
+@dataclass
 class Data:
-    """Data sets of images: what can be read, and whether yours can."""
+    """Data sets of images: what can be read, whether yours can, and fetching the published ones."""
 
     do: (
         Annotated[DataList, tyro.conf.subcommand("list")]
         | Annotated[DataCheck, tyro.conf.subcommand("check")]
+        | Annotated[DataFetch, tyro.conf.subcommand("fetch")]
     )

@@ -9,11 +9,14 @@ from jaxattn.core.errors import InputError
 
 __all__ = ["task_of", "with_hypers"]
 
-_TASK_FLAGS = ("segments", "classes", "foreground")
+_TASK_FLAGS = (
+    *("data", "segments", "classes", "foreground"),
+    *("train", "test", "validation", "new_mosaics", "position"),
+)
 
 
 def task_of(command: Compare | CriticalRate) -> Any:
-    """The task with the sizes that were asked for.
+    """The task of the data and the sizes that were asked for.
 
     Raises:
         InputError: no such task, or a size that it does not have.
@@ -22,16 +25,20 @@ def task_of(command: Compare | CriticalRate) -> Any:
     from jaxattn.tasks import TASKS
 
     factory = resolve("task", TASKS, command.task)
-    given = {name: getattr(command, name) for name in _TASK_FLAGS}
+    given = {name: getattr(command, name, None) for name in _TASK_FLAGS}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
     for name in given:
         if name not in known:
             raise InputError(
-                f"--{name}: {command.task} has no such setting, expected one of "
-                f"{', '.join('--' + word for word in known)}; drop it."
+                f"{_flag(name)}: {command.task} has no such setting, expected one of "
+                f"{', '.join(map(_flag, known))}; drop it."
             )
     return factory(**given)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def with_hypers(words: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,8 @@ class Task:
     default_model: str = "mlp"
     picture: tuple[int, ...] | None = None
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
+    content: str = ""
+    """SHA-256 of the data on disk that it is made of, wherever they lie; empty: of none."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:

@@ -54,7 +54,8 @@ class Data(NamedTuple):
 
     With a pool, every leaf of ``examples.segments`` holds int32 row numbers of the matching
     leaf of `pool`; `jaxattn.problems.data.take` replaces them by the rows. The pool is shared by
-    all examples and all seeds, so thousands of mosaics cost their indices only.
+    all examples and all seeds, so thousands of mosaics cost their indices only. Where a leaf holds
+    images as bytes it is `jaxattn.core.pixels.Pixels`, which says on what scale they are read.
     """
 
     examples: Any

@@ -8,6 +8,7 @@ from jaxtyping import PyTree
 
 from jaxattn.core.contracts import Data, Example, InputError, Task
 from jaxattn.core.lookup import refuse_unwritable_name
+from jaxattn.core.pixels import Pixels, is_pixels
 from jaxattn.problems.data import check, check_shapes
 
 __all__ = ["check_splits", "check_template"]
@@ -88,8 +89,10 @@ def _filled(segments: PyTree, pool: PyTree | None) -> PyTree:
     """Shapes and dtypes of the segments once they hold rows of the pool, not their numbers."""
     if pool is None:
         return segments
-    return jax.tree.map(
-        lambda rows, each: jax.ShapeDtypeStruct((*each.shape, *rows.shape[1:]), rows.dtype),
-        pool,
-        segments,
-    )
+
+    def of(rows: Any, each: Any) -> jax.ShapeDtypeStruct:
+        if isinstance(rows, Pixels):  # read as floats, of the problem's precision
+            return jax.ShapeDtypeStruct((*each.shape, *rows.values.shape[1:]), np.dtype(np.float32))
+        return jax.ShapeDtypeStruct((*each.shape, *rows.shape[1:]), rows.dtype)
+
+    return jax.tree.map(of, pool, segments, is_leaf=is_pixels)

@@ -1,5 +1,7 @@
 """The components of a problem, from names, factories or objects; what is none is refused."""
 
+import inspect
+from functools import partial
 from typing import Any
 
 from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
@@ -13,13 +15,25 @@ from jaxattn.tasks import TASKS
 __all__ = ["attention_map_from", "model_from", "paradigm_from", "task_from"]
 
 
-def task_from(given: Any) -> Task:
+def task_from(given: Any, data: Any = None) -> Task:
     """A task from its name, a factory without arguments, or the `Task` itself.
 
+    Args:
+        given: any of these.
+        data: where the factory finds its data on disk; None: where it looks itself.
+
     Raises:
-        InputError: an unknown name, a factory that raises, or no `Task`.
+        InputError: an unknown name, a factory that raises or that reads no data, or no `Task`.
     """
     task = resolve("task", TASKS, given)
+    if data is not None:
+        if isinstance(task, Task) or "data" not in inspect.signature(task).parameters:
+            called = given if isinstance(given, str) else getattr(task, "name", "of your own")
+            raise InputError(
+                f"data: got {str(data)!r} beside the task {called!r}, which reads none, expected "
+                "one that does, such as cifar10; leave data out."
+            )
+        task = partial(task, data=data)
     if callable(task) and not isinstance(task, Task):
         with in_one_line("task", "a Task, or a function that makes one without arguments."):
             task = task()

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from jaxattn.core.arrays import aligned
 from jaxattn.core.contracts import Data, Splits, Task
 from jaxattn.problems.data import head, pad
 from jaxattn.run.device import facts_here
@@ -125,7 +126,7 @@ class Sources:
         for known, cast in self._pools:
             if known is leaf:
                 return cast
-        self._pools = [(leaf, _cast(leaf, precision)), *self._pools][:_POOLS]
+        self._pools = [(leaf, _cast_pool(leaf, precision)), *self._pools][:_POOLS]
         return self._pools[0][1]
 
 
@@ -144,6 +145,17 @@ def _cast(leaf: Any, precision: str) -> np.ndarray:
         return leaf.astype(precision)
     # The first examples of many must not keep the others in memory.
     return leaf if leaf.base is None else leaf.copy()
+
+
+def _cast_pool(leaf: Any, precision: str) -> np.ndarray:
+    """A pool as it is where it can be, and otherwise the one array that a CPU takes as it is."""
+    array = np.asarray(leaf)
+    if array.dtype.kind != "f" or array.dtype == precision:
+        return array
+    cast = aligned(array.shape, precision)
+    cast[...] = array
+    cast.flags.writeable = False
+    return cast
 
 
 def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Data, InputError, Task
+from jaxattn.core.pixels import is_pixels
 from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
 from jaxattn.run.data_source import Sources
@@ -77,8 +78,12 @@ def _pixels(data: Data, task: Task) -> np.ndarray:
     assert task.picture is not None
     leaves = jax.tree.leaves(data.examples.segments)
     if data.pool is not None:
-        rows = zip(jax.tree.leaves(data.pool), leaves, strict=True)
-        leaves = [np.asarray(pool)[indices] for pool, indices in rows]
+        pools = jax.tree.leaves(data.pool, is_leaf=is_pixels)
+        rows = zip(pools, leaves, strict=True)
+        leaves = [
+            pool[indices] if is_pixels(pool) else np.asarray(pool)[indices]
+            for pool, indices in rows
+        ]
     shapes = [leaf.shape[2:] for leaf in leaves]
     if [math.prod(shape) for shape in shapes] != [math.prod(task.picture)]:
         found = " and ".join(map(str, shapes))

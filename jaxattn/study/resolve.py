@@ -23,7 +23,10 @@ from jaxattn.study.components import (
 from jaxattn.study.settings import FIXED, STATIC, Settings
 from jaxattn.study.study import Study, resolve_settings
 
-__all__ = ["Request", "Role"]
+__all__ = ["CONTENT", "Request", "Role"]
+
+CONTENT = "sha256"
+"""Argument of a task that says which data on disk it is to be made of."""
 
 Role: TypeAlias = Literal[
     "paradigm",
@@ -101,6 +104,15 @@ class Request:
     def task_at(self, point: Mapping[str, Value], roles: Mapping[str, Role]) -> Task:
         """The task at a point of the axes."""
         return make_task(_described("task", self.tables["task"], point, roles))
+
+    def task_of_its_content(self) -> dict[str, Any]:
+        """The table of the task, with the SHA-256 of its data on disk where it is one of such."""
+        table = dict(self.tables["task"])
+        if CONTENT in table or "task" in self.columns:
+            return table
+        names, _ = arguments("task", table["name"])
+        content = self.task_at(self.start, self.roles).content if CONTENT in names else ""
+        return {**table, CONTENT: content} if content else table
 
     def problems_at(
         self, point: Mapping[str, Value], roles: Mapping[str, Role]

@@ -100,7 +100,8 @@ class Settings:
     task: Any = setting(
         "digits",
         component("task"),
-        "What is learnt: digits, orthogonal, orthogonal-population, or a Task of your own.",
+        "What is learnt: digits, orthogonal, orthogonal-population; mnist, fashion-mnist, cifar10, "
+        "cifar100, whose data lie on disk; or a Task of your own.",
         varies=True,
     )
     model: Any = setting(
@@ -248,7 +249,7 @@ class Settings:
         None,
         OBJECTS,
         "What problems of one's own learn from: a pytree of arrays, {'train': tree, 'test': tree}, "
-        "a function from a seed to either, or jaxattn.Fresh.",
+        "a function from a seed to either, or jaxattn.Fresh; of a task, where its files lie.",
     )
     measures: Any = setting(
         None,

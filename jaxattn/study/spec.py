@@ -135,6 +135,9 @@ class Spec:
             names = tuple(request.problems_at(request.start, request.roles))
             request = replace(request, axes=(Axis("paradigm", (("paradigm", names),)), *self.axes))
         measures = measures_of(request)
+        if not own:
+            task = request.task_of_its_content()
+            request = replace(request, tables={**request.tables, "task": task})
         _check_output(self.dynamics, self.measures, self.keep_params, measures)
         stop = None if self.stop is None else _checked_stop(self.stop, measures)
         if self.layout.pad_segments and ("segments",) not in [axis.names for axis in self.axes]:

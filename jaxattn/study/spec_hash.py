@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from jaxattn.core.canonical_json import canonical_json, plain
+from jaxattn.study.resolve import CONTENT
 from jaxattn.study.spec import Spec
 
 __all__ = ["difference", "spec_hash", "spec_json", "to_plain"]
@@ -44,13 +45,16 @@ def spec_json(spec: Spec) -> str:
 
 
 def spec_hash(spec: Spec) -> str:
-    """SHA-256 of the canonical JSON: what the chunks of one sweep have in common."""
-    return sha256(spec_json(spec).encode()).hexdigest()
+    """SHA-256 of the canonical JSON: what the chunks of one sweep have in common.
+
+    Data on disk are told by what they hold, not by where they lie.
+    """
+    return sha256(canonical_json(_anywhere(to_plain(spec))).encode()).hexdigest()
 
 
 def difference(a: Spec, b: Spec) -> list[str]:
     """What differs, a line each: ``settings.steps: 200 there, 300 here``; `a` is there."""
-    there, here = (_leaves(to_plain(spec)) for spec in (a, b))
+    there, here = (_leaves(_anywhere(to_plain(spec))) for spec in (a, b))
     names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
     orders = ", ".join(there["axes"]), ", ".join(here["axes"])
     if "axes" in names and set(there["axes"]) != set(here["axes"]):
@@ -59,6 +63,14 @@ def difference(a: Spec, b: Spec) -> list[str]:
     if "axes" in names:
         said.insert(0, f"order of axes: {orders[0]} there, {orders[1]} here")
     return said
+
+
+def _anywhere(tables: dict[str, Any]) -> dict[str, Any]:
+    """Without the folder of data whose SHA-256 is told."""
+    task = tables.get("task", {})
+    if CONTENT not in task:
+        return tables
+    return {**tables, "task": {name: at for name, at in task.items() if name != "data"}}
 
 
 def _leaves(tables: Mapping[str, Any]) -> dict[str, Any]:

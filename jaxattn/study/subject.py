@@ -115,8 +115,9 @@ class AttentionNetwork:
         return {name: whose for name, whose in theories.items() if whose in SOLVED}
 
     def describe(self) -> dict[str, Any]:
-        """Task, model, attention map and paradigms by name."""
-        return {"task": self.task.name, "paradigms": list(self.names), **self.said}
+        """Task, model, attention map and paradigms by name; which data on disk the task is of."""
+        content = {"content": self.task.content} if self.task.content else {}
+        return {"task": self.task.name, **content, "paradigms": list(self.names), **self.said}
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +239,7 @@ def subject_from(settings: Settings) -> Subject:
 
 
 def _is_own(settings: Settings) -> bool:
-    if settings.problems is None and settings.data is None:
+    if settings.problems is None and (settings.data is None or _is_path(settings.data)):
         return False
     for one, other in (("problems", "data"), ("data", "problems")):
         if getattr(settings, one) is None:
@@ -254,6 +255,11 @@ def _is_own(settings: Settings) -> bool:
                 "expected one of the two; leave it out, or leave out problems and data."
             )
     return True
+
+
+def _is_path(data: Any) -> bool:
+    """Whether data are a place on disk, which is the task's to read."""
+    return isinstance(data, str) or hasattr(data, "__fspath__")
 
 
 def _own(settings: Settings, measures: tuple[OwnMeasure, ...]) -> OwnProblems:
@@ -288,7 +294,7 @@ def _pads(settings: Settings, data: OwnData) -> bool:
 
 
 def _network(settings: Settings, measures: tuple[OwnMeasure, ...]) -> AttentionNetwork:
-    task = task_from(settings.task)
+    task = task_from(settings.task, settings.data)
     named = task.default_model if settings.model is None else settings.model
     model = model_from(named, task)
     paradigms = [paradigm_from(given) for given in settings.paradigms]

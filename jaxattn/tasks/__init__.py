@@ -12,8 +12,19 @@ from jaxattn.core.lookup import discover
 from jaxattn.tasks.digits import digits
 from jaxattn.tasks.mosaic import mosaic
 from jaxattn.tasks.orthogonal import orthogonal, orthogonal_population
+from jaxattn.tasks.published import cifar10, cifar100, fashion_mnist, mnist
 
-__all__ = ["TASKS", "digits", "mosaic", "orthogonal", "orthogonal_population"]
+__all__ = [
+    "TASKS",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "mnist",
+    "mosaic",
+    "orthogonal",
+    "orthogonal_population",
+]
 
 TASKS: Mapping[str, Callable[..., Task]] = {
     name: factory for tasks in discover("jaxattn.tasks", "TASKS") for name, factory in tasks.items()

@@ -9,6 +9,7 @@ from PIL import Image
 
 from jaxattn.cli.main import main
 from jaxattn.tasks.readers import LAYOUTS
+from jaxattn.tasks.readers.catalogue import SETS
 
 
 def test_the_layouts_that_are_understood_are_listed(capsys) -> None:
@@ -16,7 +17,17 @@ def test_the_layouts_that_are_understood_are_listed(capsys) -> None:
     told = capsys.readouterr().out
     assert all(layout in told for layout in LAYOUTS)
     assert main(["data", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"layouts": dict(LAYOUTS)}
+    record = json.loads(capsys.readouterr().out)
+    assert record["layouts"] == dict(LAYOUTS)
+    assert list(record["sets"]) == list(SETS)
+
+
+def test_sets_that_are_not_here_are_listed_with_how_to_fetch_them(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("JAXATTN_DATA", str(tmp_path))
+    assert main(["data", "list"]) == 0
+    assert "not here: jaxattn data fetch cifar10" in capsys.readouterr().out
 
 
 def test_a_good_data_set_is_told_in_a_table_and_as_json(tmp_path, capsys) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxattn.core.contracts import Data, Example, InputError
+from jaxattn.core.pixels import Pixels
 from jaxattn.problems.data import check, everything, head, pad, size, take
 
 BAGS, SEGMENTS, FEATURES, ROWS, CLASSES = 6, 3, 4, 5, 3
@@ -142,6 +143,38 @@ def test_head_keeps_the_first_examples_and_the_whole_pool(rng):
     assert size(head(data, 100)) == BAGS
     with pytest.raises(InputError, match="got 0 examples"):
         head(data, 0)
+
+
+def test_bytes_are_read_on_their_scale_as_if_the_pool_held_floats(rng):
+    indices = pooled(rng).examples.segments
+    rows = rng.integers(0, 256, (ROWS, 2, FEATURES), dtype=np.uint8)
+    data = change(pooled(rng), segments={"image": indices, "row": indices})
+    number = rng.normal(size=(ROWS, 1))
+    pixels = Pixels(rows, mean=0.3, std=(0.2, 0.3, 0.4, 0.5))
+    held = data._replace(pool={"image": pixels, "row": number})
+    floats = data._replace(pool={"image": pixels[:], "row": number})
+    check(held, "bytes", CLASSES)
+    read, expected = (everything(each, "float32").segments for each in (held, floats))
+    # Rounded at the difference, of numbers up to 255, and after the division by 255 std.
+    np.testing.assert_allclose(read["image"], expected["image"], atol=2**-23 * 2 / 0.2)
+    np.testing.assert_array_equal(read["row"], expected["row"])
+    assert read["image"].dtype == jnp.float32
+    assert_equal(head(held, 2).pool, held.pool)
+    check(pad(held, SEGMENTS + 1), "padded", CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (Pixels(np.zeros((ROWS, 3))), "got Pixels of float64, expected bytes"),
+        (Pixels(np.zeros((ROWS, 3), np.uint8), std=0.0), "got std 0.0 of Pixels of shape (5, 3)"),
+        (Pixels(np.zeros((ROWS, 3), np.uint8), mean=(0.5, 0.5)), "got mean (0.5, 0.5) of Pixels"),
+        (Pixels(np.zeros((0, 3), np.uint8)), "expected at least one row"),
+    ],
+)
+def test_bytes_on_no_scale_are_refused(rng, pixels, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        check(pooled(rng)._replace(pool=pixels), "digits, train", CLASSES)
 
 
 def test_padding_adds_masked_segments_and_changes_nothing_else(rng):

@@ -1,5 +1,7 @@
 import gc
+import time
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from jaxattn.tasks import mosaic
 COUNT = 80
 Y = np.tile([7, 3, 5, 9], COUNT // 4)
 X = np.arange(COUNT, dtype=float)[:, None] + np.array([0.0, 0.5])  # image i starts with i
+BYTES = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 3), dtype=np.uint8)
 FOREGROUND = (9, 5)
 SIZES = {"segments": 4, "train": 60, "test": 25, "validation": 15}
 
@@ -183,7 +186,82 @@ def test_classes_may_be_strings():
 
 def test_float32_images_stay_float32_and_whole_numbers_become_float64():
     assert mosaic(X.astype(np.float32), Y, FOREGROUND).make(0)["train"].pool.dtype == np.float32
-    assert mosaic(X.astype(np.uint8), Y, FOREGROUND).make(0)["train"].pool.dtype == np.float64
+    assert mosaic(X.astype(np.int16), Y, FOREGROUND).make(0)["train"].pool.dtype == np.float64
+
+
+def test_bytes_stay_bytes_and_are_read_on_the_published_scale():
+    task = mosaic(BYTES, Y, FOREGROUND, **SIZES)
+    made = task.make(0)
+    assert {leaf.dtype for data in made.values() for leaf in jax.tree.leaves(data.pool)} == {
+        np.dtype(np.uint8)
+    }
+    scaled = mosaic((BYTES / 255 - 0.5) / 0.5, Y, FOREGROUND, **SIZES)
+    # Of numbers up to 1 that are sums of numbers up to 2.
+    close = {"rtol": 0, "atol": 4 * np.finfo(float).eps}
+    np.testing.assert_allclose(task.template.segments, scaled.template.segments, **close)
+    for split, data in made.items():
+        check(data, split, task.classes)
+        floats = scaled.make(0)[split]
+        np.testing.assert_array_equal(data.examples.segments, floats.examples.segments)
+        read, expected = (each.pool[each.examples.segments] for each in (data, floats))
+        np.testing.assert_allclose(read, expected, **close)
+
+
+def test_another_scale_is_another_task_with_a_number_for_each_colour_where_asked_for():
+    images = np.repeat(BYTES[..., None], 3, -1)
+    usual = mosaic(images, Y, FOREGROUND, **SIZES)
+    assert mosaic(images, Y, FOREGROUND, **SIZES, scale=(0.5, 0.5)) is usual
+    for mean, std in ((0.0, 1.0), ((0.1, 0.2, 0.3), np.array([0.2, 0.3, 0.4])), (0.3, [1, 2, 3])):
+        task = mosaic(images, Y, FOREGROUND, **SIZES, scale=(mean, std))
+        assert task is not usual
+        pool = task.make(0)["train"].pool
+        expected = (pool.values / 255 - np.asarray(mean)) / np.asarray(std)
+        np.testing.assert_allclose(pool[:], expected, atol=1e-14)
+
+
+def test_official_test_images_are_what_test_mosaics_show_and_no_others():
+    held, kinds = 100 + X[:12], Y[:12]
+    made = small(X_test=held, y_test=kinds).make(0)
+    pool = made["train"].pool[:, 0].astype(int)
+    np.testing.assert_array_equal(pool[-12:], np.arange(100, 112))
+    np.testing.assert_array_equal(np.sort(pool[:-12]), np.arange(COUNT), "none of X is left out")
+    assert (images_of(made["test"]) >= 100).all()
+    for split in ("train", "validation"):
+        assert (images_of(made[split]) < 100).all()
+    shown = kinds[images_of(made["test"]) - 100]
+    np.testing.assert_array_equal(np.isin(shown, FOREGROUND), made["test"].examples.foreground)
+    whole = small(X_test=held, y_test=kinds, validation=0).make(0)["train"]
+    np.testing.assert_array_equal(whole.pool[:COUNT], X, "in its own order: the published pools")
+
+
+def test_new_mosaics_are_those_that_follow_of_the_training_images_and_change_no_other_split():
+    made, without = small(new_mosaics=20).make(0), small().make(0)
+    assert sorted(made) == ["new-mosaics", "test", "train", "validation"]
+    for split, data in without.items():
+        for a, b in zip(data.examples, made[split].examples, strict=True):
+            np.testing.assert_array_equal(a, b)
+    longer = small(train=80).make(0)["train"].examples
+    for a, b in zip(made["new-mosaics"].examples, longer, strict=True):
+        np.testing.assert_array_equal(a, b[60:])
+
+
+def test_a_foreground_that_is_first_leaves_the_other_draws_as_they_are():
+    fixed, free = small(position="first").make(0), small().make(0)
+    for split, data in fixed.items():
+        truth, random = data.examples.foreground, free[split].examples.foreground
+        assert truth[:, 0].all()
+        assert truth.sum() == len(truth)
+        ours, theirs = images_of(data), images_of(free[split])
+        np.testing.assert_array_equal(ours[:, 0], theirs[random])
+        np.testing.assert_array_equal(ours[:, 1:].ravel(), theirs[~random])
+
+
+def test_forty_thousand_mosaics_are_drawn_in_a_second():
+    task = small(train=30000, test=1, validation=0, new_mosaics=10000)
+    begun = time.process_time()
+    made = task.make(0)
+    assert time.process_time() - begun < 1
+    assert len(made["train"].examples.label) + len(made["new-mosaics"].examples.label) == 40000
 
 
 def test_the_callers_arrays_are_neither_changed_nor_shared():
@@ -269,6 +347,27 @@ def test_drawing_leaves_numpys_own_generator_alone():
         ({"test_fraction": float("nan")}, "test_fraction: got nan"),
         ({"validation": -1}, "validation: got -1, expected an integer >= 0"),
         ({"validation_fraction": 1.0}, "validation_fraction: got 1.0, expected"),
+        ({"new_mosaics": -1}, "new_mosaics: got -1, expected an integer >= 0"),
+        ({"position": "last"}, "position: got 'last', expected random or first"),
+        ({"X_test": X}, "y_test: got none beside X_test, expected both"),
+        ({"y_test": Y}, "X_test: got none beside y_test, expected both"),
+        ({"X_test": X[:, :1], "y_test": Y}, "X_test: got float64 of shape \\(1,\\) an image, exp"),
+        (
+            {"X_test": X.astype(np.uint8), "y_test": Y},
+            "X_test: got uint8 of shape \\(2,\\) an image",
+        ),
+        ({"X_test": X, "y_test": Y[1:]}, "X_test and y_test: got 80 images and 79 classes"),
+        ({"X_test": X, "y_test": Y + (Y == 3)}, "y_test: got class 4, expected classes of y: 3, 5"),
+        ({"X_test": X[2:4], "y_test": Y[2:4]}, "X_test: got no background image, expected some"),
+        ({"X_test": X[:2], "y_test": Y[:2]}, "X_test: got no image of class 5, expected some"),
+        (
+            {"scale": (0.5, 0.5)},
+            "scale: got \\(0.5, 0.5\\) beside images of float64, expected none",
+        ),
+        ({"X": BYTES, "scale": 0.5}, "scale: got 0.5, expected \\(mean, std\\) of x / 255"),
+        ({"X": BYTES, "scale": (0.5, 0)}, "scale: got \\(0.5, 0\\), expected \\(mean, std\\)"),
+        ({"X": BYTES, "scale": (0.5, (1, 2))}, "scale: got \\(0.5, \\(1, 2\\)\\), expected"),
+        ({"X": BYTES, "scale": (np.nan, 1)}, "scale: got \\(nan, 1\\), expected \\(mean, std"),
     ],
 )
 def test_what_makes_no_mosaic_is_refused_in_one_line(changes, message):

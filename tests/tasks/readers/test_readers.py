@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import batch, idx, planes, write_cifar, write_idx
 from PIL import Image
 
 from jaxattn.core.contracts import InputError
@@ -20,35 +21,6 @@ from jaxattn.tasks.readers.pickles import read_pickle
 @pytest.fixture
 def images(rng):
     return rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8), np.arange(12) % 10
-
-
-def idx(array: np.ndarray) -> bytes:
-    shape = struct.pack(f">{array.ndim}I", *array.shape)
-    return bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
-
-
-def write_idx(folder: Path, pixels: np.ndarray, kinds: np.ndarray, pack=lambda data: data) -> None:
-    ending = "" if pack(b"") == b"" else ".gz"
-    for part in ("train", "t10k"):
-        (folder / f"{part}-images-idx3-ubyte{ending}").write_bytes(pack(idx(pixels)))
-        labels = kinds.astype(np.uint8)
-        (folder / f"{part}-labels-idx1-ubyte{ending}").write_bytes(pack(idx(labels)))
-
-
-def planes(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)).reshape(len(pixels), -1)
-
-
-def batch(pixels: np.ndarray, kinds: np.ndarray, labels: bytes = b"labels") -> dict:
-    names = [b"a"] * len(kinds)
-    return {b"data": planes(pixels), labels: kinds.tolist(), b"filenames": names}
-
-
-def write_cifar(folder: Path, pixels, kinds, protocol: int) -> None:
-    for number in range(1, 6):
-        written = pickle.dumps(batch(pixels, kinds), protocol=protocol)
-        (folder / f"data_batch_{number}").write_bytes(written)
-    (folder / "test_batch").write_bytes(pickle.dumps(batch(pixels, kinds), protocol=protocol))
 
 
 @pytest.mark.parametrize("pack", [lambda data: data, gzip.compress])
