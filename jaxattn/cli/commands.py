@@ -201,7 +201,8 @@ class Reproduce:
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
-    """theory, fixed-focus, phase, switch, schedule or departures; none: say what each is about."""
+    """theory, fixed-focus, phase, switch, schedule, departures or sdc; none: say what each is
+    about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None
@@ -210,6 +211,8 @@ class Reproduce:
     """Directory for results and figures; by default runs/NAME."""
     overwrite: bool = False
     """Replace an earlier run in --out."""
+    resume: bool = False
+    """Go on with an interrupted run in --out, of an experiment that keeps chunks (sdc)."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

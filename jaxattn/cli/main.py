@@ -285,7 +285,7 @@ def _reproduce(command: Reproduce) -> int:
         return 0
     name, out = command.name, command.out or Path("runs") / file_name(command.name)
     with Reporter() as reporter:
-        how = (out, command.overwrite, reporter.on_progress, command.seeds)
+        how = (out, command.overwrite, reporter.on_progress, command.seeds, command.resume)
         reproduction, late = _all_but_the_last(lambda: reproduce(name, command.scale, *how))
     record = {
         "numbers": reproduction.numbers,

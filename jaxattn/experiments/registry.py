@@ -10,10 +10,12 @@ import xarray as xr
 from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
+from jaxattn.engine.directory import SPEC, clear
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.phase.experiment import PHASE
 from jaxattn.experiments.schedule.experiment import SCHEDULE
+from jaxattn.experiments.sdc.experiment import SDC
 from jaxattn.experiments.switch.experiment import SWITCH
 from jaxattn.experiments.theory.experiment import THEORY
 from jaxattn.reports.compare_into import count_failed, write_run_facts
@@ -23,7 +25,7 @@ from jaxattn.reports.experiment_report import experiment_report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.parts import run_facts
 from jaxattn.reports.run_folder import run_folder
-from jaxattn.results.files import open_run, write_results
+from jaxattn.results.files import named, open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
@@ -31,9 +33,12 @@ __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
+    for experiment in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT, SDC)
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
+
+CHUNKS = "chunks"
+"""The folder, within that of a run, of the sweep that an experiment is."""
 
 
 class Outcome(NamedTuple):
@@ -63,6 +68,7 @@ def reproduce(
     overwrite: bool,
     on_progress: Callable[[Progress], None],
     seeds: int | None = None,
+    resume: bool = False,
 ) -> Outcome:
     """Run an experiment and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
@@ -76,10 +82,12 @@ def reproduce(
         overwrite: replace what an earlier run wrote there.
         on_progress: hears where things stand after every chunk.
         seeds: how many, in place of the scale's own.
+        resume: go on with what an interrupted run left there, of an experiment ``in_chunks``.
 
     Raises:
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
-            at random, or a folder in use; nothing is written.
+            at random, or a folder in use; nothing is written. To resume: an experiment that keeps
+            no chunks, none there, or those of another scale.
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the outcome.
     """
     experiment = _known(name)
@@ -94,13 +102,19 @@ def reproduce(
         config = replace(config, seeds=seeds)
     watch = Stopwatch()
 
-    def named(ds: xr.Dataset) -> xr.Dataset:
+    def labelled(ds: xr.Dataset) -> xr.Dataset:
         # Whose results they are must be known also where a run is interrupted.
         return ds.assign_attrs(experiment=experiment.name)
 
-    with run_folder(folder, overwrite):
-        listeners = Listeners(on_progress, lambda ds: write_results(named(ds), folder), watch)
-        results = named(experiment.run(config, listeners))
+    chunks = folder / CHUNKS
+    _check_chunks(experiment, chunks, overwrite, resume)
+    with run_folder(folder, overwrite or resume):
+        if overwrite and not resume:
+            clear(chunks)
+        listeners = Listeners(
+            on_progress, lambda ds: write_results(labelled(ds), folder), watch, chunks
+        )
+        results = labelled(experiment.run(config, listeners))
         write_results(results, folder)
         with after_results("numbers and findings", folder):
             outcome = Outcome(
@@ -114,6 +128,26 @@ def reproduce(
             write_run_facts(folder, results, watch, **settings, findings=outcome.findings)
             experiment_report_into(folder, experiment)
     return outcome
+
+
+def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume: bool) -> None:
+    there = (chunks / SPEC).is_file()
+    if resume and not experiment.in_chunks:
+        raise InputError(
+            f"--resume: got {experiment.name}, which keeps no chunks, expected "
+            f"{', '.join(sorted(one.name for one in EXPERIMENTS.values() if one.in_chunks))}; "
+            "leave it out."
+        )
+    if resume and not there:
+        raise InputError(
+            f"--resume: got {named(chunks.parent)!r}, which holds no chunks of a run; expected one "
+            "that was interrupted; leave it out to begin."
+        )
+    if there and not (resume or overwrite):
+        raise InputError(
+            f"--out: got {named(chunks.parent)!r}, which holds the chunks of a run; expected an "
+            "empty or new directory; add --resume to go on with it, or --overwrite."
+        )
 
 
 def _known(name: str | Experiment) -> Experiment:

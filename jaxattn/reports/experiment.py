@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ class Listeners(NamedTuple):
     on_progress: Callable[[Progress], None]
     keep: Callable[[xr.Dataset], None]
     watch: Stopwatch
+    chunks: Path | None = None
+    """Where an experiment ``in_chunks`` keeps them; it goes on from what is there."""
 
 
 @dataclass
@@ -66,3 +69,5 @@ class Experiment:
     figures: Callable[[xr.Dataset], Sequence[Drawing]]
     numbers: Callable[[xr.Dataset], list[dict[str, Any]]]
     findings: Callable[[xr.Dataset], list[str]]
+    in_chunks: bool = False
+    """Whether it is a sweep, which goes on where it was interrupted."""
