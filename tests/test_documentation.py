@@ -86,8 +86,10 @@ def parent() -> Iterator[Parent]:
 def test_python_of_a_page_runs_as_pasted(
     page: str, number: int, tmp_path: Path, parent: Parent
 ) -> None:
-    code, _, err = parent.run(blocks("python", page)[number], cwd=tmp_path)
+    block = blocks("python", page)[number]
+    code, out, err = parent.run(block, cwd=tmp_path)
     assert code == 0, err
+    assert out or "print(" not in block
 
 
 @pytest.mark.parametrize("command", commands_of("jaxattn"))
