@@ -22,7 +22,7 @@ import forking
 import processor_time
 from commands import ENVIRONMENT, Answer
 
-__all__ = ["COMMAND", "LIBRARIES", "LIMIT", "Child", "Parent", "parent_of"]
+__all__ = ["COMMAND", "LIBRARIES", "LIMIT", "MODULES", "Child", "Parent", "parent_of"]
 
 LIBRARIES = (
     "diffrax",
@@ -40,6 +40,9 @@ LIBRARIES = (
 )
 """What the package imports of others, which takes most of the time. Not the package: whether a
 module of it is imported is for the child to show."""
+
+MODULES = (*LIBRARIES, "dask.distributed", "jaxattn.cli.main", "jaxattn.engine.run_sweep")
+"""What sweeps import, for what is tested of them is not that."""
 
 LIMIT = 600
 """Seconds after which a child that should have ended is killed."""

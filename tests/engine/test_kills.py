@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import pytest
 import xarray as xr
-from forked import COMMAND, LIBRARIES, Child, Parent, parent_of
+from forked import COMMAND, MODULES, Child, Parent, parent_of
 from small_sweeps import contents, cores, events, fingerprint, left_over, tiny, with_cache
 
 import jaxattn
 
 SWEEPS, CHUNKS, KILLS = 10, 40, 5
-MODULES = (*LIBRARIES, "dask.distributed", "jaxattn.cli.main", "jaxattn.engine.run_sweep")
 SPEC = tiny(seeds=10, layout="tile = 1\nchunk = 1")
 
 
