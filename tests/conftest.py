@@ -45,6 +45,10 @@ hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
 
+LONGEST = ("test_documentation.py",)
+"""Files that keep one worker busy for minutes. They begin first, or the other would wait for it."""
+
+
 def pytest_report_header() -> str:
     bits, flags = 64 if X64 else 32, os.environ.get("XLA_FLAGS", "").strip()
     return f"jax {jax.__version__}, {bits} bits, XLA's {flags or 'own options'}"
@@ -55,6 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "needs_x64": None if X64 else "needs float64, and JAXATTN_TEST_X64=0",
         "default_xla": None if xla_options.DEFAULT else "needs JAXATTN_TEST_XLA=default",
     }
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         for marker, reason in skips.items():
             if reason and item.get_closest_marker(marker):
@@ -83,6 +88,16 @@ def _programs_let_go() -> Iterator[None]:
         jax.clear_caches()
         gc.collect()
         trim_memory()
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly() -> Iterator[None]:
+    """What the package makes here is compiled as `helpers.compiled_quickly` says."""
+    # Not before: what is imported with this file has no types checked.
+    import helpers
+
+    with helpers.compiled_quickly():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
@@ -11,7 +11,8 @@ from types import ModuleType
 import jupytext
 import nbformat
 import pytest
-from commands import ENVIRONMENT, run
+from commands import ENVIRONMENT
+from forked import Parent, parent_of
 from nbclient import NotebookClient
 
 from jaxattn import theory
@@ -72,13 +73,23 @@ def test_the_readme_has_python_to_paste_and_commands_to_type() -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Parent]:
+    with parent_of() as process:
+        yield process
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "number"), [(page, k) for page in SHOWS for k in range(len(blocks("python", page)))]
 )
-def test_python_of_a_page_runs_as_pasted(page: str, number: int, tmp_path: Path) -> None:
-    code, _, err = run([sys.executable, "-c", blocks("python", page)[number]], tmp_path)
+def test_python_of_a_page_runs_as_pasted(
+    page: str, number: int, tmp_path: Path, parent: Parent
+) -> None:
+    block = blocks("python", page)[number]
+    code, out, err = parent.run(block, cwd=tmp_path)
     assert code == 0, err
+    assert out or "print(" not in block
 
 
 @pytest.mark.parametrize("command", commands_of("jaxattn"))

@@ -3,15 +3,15 @@
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import xarray as xr
-from small_sweeps import begin, contents, cores, events, fingerprint, left_over, sweep, tiny
-from small_sweeps import with_cache as environment_with
+from forked import COMMAND, MODULES, Child, Parent, parent_of
+from small_sweeps import contents, cores, events, fingerprint, left_over, tiny, with_cache
 
 import jaxattn
 
@@ -35,7 +35,7 @@ def moments(number: int) -> list[Moment]:
     # What happens before the first chunk takes long but is little: so it gets kills of its own.
     first = draw.choice(
         [
-            Moment("start", 0, draw.uniform(0, 3)),
+            Moment("start", 0, draw.uniform(0, 1.5)),
             Moment(".lock", 0, draw.uniform(0, 0.02)),
             Moment("spec.json", 0, draw.uniform(0, 0.5)),
             Moment("results.nc", 0, draw.uniform(0, 0.5)),
@@ -82,66 +82,74 @@ class Life(NamedTuple):
     parts: int
 
 
-def live(folder: Path, spec: Path, moment: Moment, environment: dict[str, str]) -> Life:
+class Prepared(NamedTuple):
+    """The spec's file, the sweep that nobody disturbed, and what forks every command."""
+
+    spec: Path
+    undisturbed: Path
+    parent: Parent
+
+    def begin(self, folder: Path) -> Child:
+        """The command that begins the sweep of a folder, or goes on with it."""
+        there = (folder / "spec.json").exists()
+        words = ("resume", folder) if there else ("run", self.spec, "--out", folder)
+        return self.parent.begin(COMMAND, "sweep", *words, cwd=self.spec.parent)
+
+
+def live(folder: Path, moment: Moment, prepared: Prepared) -> Life:
     """Begin the sweep, or go on with it, and be killed."""
-    there = (folder / "spec.json").exists()
-    words = ("resume", folder) if there else ("run", spec, "--out", folder)
-    process = begin(*words, cwd=spec.parent, environment=environment)
+    process = prepared.begin(folder)
     seen = _seen(folder, moment, time.monotonic())
     while process.poll() is None and not seen():
         time.sleep(0.0005)
     time.sleep(moment.delay)
     process.send_signal(signal.SIGKILL)
-    said = process.communicate()[1].decode()
-    assert process.returncode in (0, -signal.SIGKILL), said
+    answer = process.answer()
+    assert answer.code in (0, -signal.SIGKILL), answer.err
     parts = [*folder.glob(".*.part"), *folder.glob("chunks/.*.part")]
     done = len(list(folder.glob("chunks/*.nc")))
-    return Life(process.returncode != 0, moment, done, len(parts))
+    return Life(answer.code != 0, moment, done, len(parts))
 
 
-def chain(folder: Path, spec: Path, number: int, environment: dict[str, str]) -> list[Life]:
+def chain(folder: Path, number: int, prepared: Prepared) -> list[Life]:
     """A sweep killed five times, each time what was finished looked at."""
     lives: list[Life] = []
     kept: dict[str, tuple[str, int, int]] = {}
     for moment in moments(number):
-        lives.append(live(folder, spec, moment, environment))
+        lives.append(live(folder, moment, prepared))
         now = fingerprint(folder)
         assert kept.items() <= now.items(), "a finished chunk was touched"
         kept = now
         if not lives[-1].killed:
             break
-    last = ("resume", folder) if (folder / "spec.json").exists() else ("run", spec, "--out", folder)
-    answer = sweep(*last, cwd=spec.parent, environment=environment)
+    answer = prepared.begin(folder).answer()
     assert answer.code == 0, answer.err
     assert kept.items() <= fingerprint(folder).items(), "a finished chunk was touched"
     return lives
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> tuple[Path, Path, dict[str, str]]:
-    """The spec's file, the sweep that nobody disturbed, and the environment of all."""
+def prepared(tmp_path: Path) -> Iterator[Prepared]:
     spec, undisturbed = tmp_path / "spec.toml", tmp_path / "undisturbed"
     spec.write_text(SPEC)
-    environment = environment_with(tmp_path / "compiled")
-    answer = sweep("run", spec, "--out", undisturbed, cwd=tmp_path, environment=environment)
-    assert answer.code == 0, answer.err
-    return spec, undisturbed, environment
+    with parent_of(MODULES, with_cache(tmp_path / "compiled")) as parent:
+        prepared = Prepared(spec, undisturbed, parent)
+        answer = prepared.begin(undisturbed).answer()
+        assert answer.code == 0, answer.err
+        yield prepared
 
 
 @pytest.mark.slow
 def test_ten_sweeps_killed_five_times_each_lose_nothing_and_end_as_if_undisturbed(
-    tmp_path: Path, prepared: tuple[Path, Path, dict[str, str]]
+    tmp_path: Path, prepared: Prepared
 ) -> None:
-    spec, undisturbed, environment = prepared
-    expected = contents(undisturbed)
+    expected = contents(prepared.undisturbed)
     assert len(expected) == CHUNKS + 2
-    whole = jaxattn.open(undisturbed).load()
+    whole = jaxattn.open(prepared.undisturbed).load()
     folders = [tmp_path / f"killed-{number}" for number in range(SWEEPS)]
     with ThreadPoolExecutor(cores()) as pool:
         every = list(
-            pool.map(
-                lambda number: chain(folders[number], spec, number, environment), range(SWEEPS)
-            )
+            pool.map(lambda number: chain(folders[number], number, prepared), range(SWEEPS))
         )
     for folder in folders:
         assert left_over(folder) == []

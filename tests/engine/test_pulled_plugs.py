@@ -6,13 +6,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from commands import SCRIPT, Answer
-from small_sweeps import begin, contents, events, fingerprint, left_over, sweep, tiny, with_cache
+from forked import COMMAND, MODULES, Child, Parent, parent_of
+from small_sweeps import contents, events, fingerprint, left_over, sweep, tiny, with_cache
 
 pytestmark = pytest.mark.slow
 
@@ -21,24 +22,30 @@ SPEC = tiny(paradigms='["soft"]', seeds=12, layout="tile = 1\nchunk = 1")
 
 
 class Prepared(NamedTuple):
-    """The file of a spec, the sweep that nobody disturbed, and the environment of all commands."""
+    """A spec's file, the sweep that nobody disturbed, the environment of commands, their parent."""
 
     spec: Path
     undisturbed: Path
     environment: dict[str, str]
+    parent: Parent
 
-    def sweep(self, *words: object, before: str = "") -> Answer:
-        return sweep(*words, cwd=self.spec.parent, environment=self.environment, before=before)
+    def begin(self, *words: object) -> Child:
+        return self.parent.begin(COMMAND, "sweep", *words, cwd=self.spec.parent)
+
+    def sweep(self, *words: object) -> Answer:
+        return self.begin(*words).answer()
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     folder = tmp_path_factory.mktemp("plugs")
     (folder / "spec.toml").write_text(SPEC)
-    made = Prepared(folder / "spec.toml", folder / "whole", with_cache(folder / "compiled"))
-    answer = made.sweep("run", made.spec, "--out", made.undisturbed)
-    assert answer.code == 0, answer.err
-    return made
+    environment = with_cache(folder / "compiled")
+    with parent_of(MODULES, environment) as parent:
+        made = Prepared(folder / "spec.toml", folder / "whole", environment, parent)
+        answer = made.sweep("run", made.spec, "--out", made.undisturbed)
+        assert answer.code == 0, answer.err
+        yield made
 
 
 @pytest.fixture
@@ -61,10 +68,9 @@ def done(folder: Path) -> int:
     return len(list(folder.glob("chunks/*.nc")))
 
 
-def begun(prepared: Prepared, folder: Path) -> subprocess.Popen[bytes]:
+def begun(prepared: Prepared, folder: Path) -> Child:
     """A process in the middle of its sweep."""
-    words = ("run", prepared.spec, "--out", folder)
-    process = begin(*words, cwd=folder.parent, environment=prepared.environment)
+    process = prepared.begin("run", prepared.spec, "--out", folder)
     until(lambda: done(folder) >= 3 or process.poll() is not None)
     return process
 
@@ -149,7 +155,9 @@ def test_files_that_may_not_grow_so_large_keep_every_finished_chunk(
 ) -> None:
     before = fingerprint(half)
     # Blocks of 512 bytes: enough for the log, and too few for a chunk.
-    answer = prepared.sweep("resume", half, before="ulimit -f 24;")
+    answer = sweep(
+        *("resume", half), cwd=half.parent, environment=prepared.environment, before="ulimit -f 24;"
+    )
     assert answer.code == 1
     assert "File too large" in last(answer.err)
     assert str(half / "chunks") in last(answer.err)
@@ -189,9 +197,9 @@ def test_ctrl_c_keeps_what_is_finished_and_ends_with_130(
     folder = tmp_path / "sweep"
     process = begun(prepared, folder)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    said = process.communicate(timeout=200)[1].decode()
-    assert process.returncode == 130
-    assert last(said) == "jaxattn: interrupted."
+    said = process.answer()
+    assert said.code == 130
+    assert last(said.err) == "jaxattn: interrupted."
     assert left_over(folder) == []
     kept = fingerprint(folder)
     assert 3 <= len(kept) < CHUNKS
@@ -220,8 +228,8 @@ def test_a_second_process_is_refused_and_a_killed_one_is_succeeded(
     assert status.code == 0
     assert f"process {process.pid} on " in status.out
     assert fingerprint(folder) == kept
-    process.kill()
-    process.communicate()
+    process.send_signal(signal.SIGKILL)
+    assert process.answer().code == -signal.SIGKILL
     answer = prepared.sweep("resume", folder)
     assert answer.code == 0, answer.err
     assert f"process {process.pid} on " in answer.err

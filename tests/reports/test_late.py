@@ -36,7 +36,10 @@ FAILURES = {
     "no TeX": RuntimeError("Failed to process string with tex"),
     "no memory": MemoryError(),
 }
-each_failure = pytest.mark.parametrize("failure", slow_but(["a full disk"], FAILURES))
+# What the system, or Python, might have a meaning for on the way: any other ends as these do.
+each_kind = pytest.mark.parametrize(
+    "failure", slow_but(["a full disk"], ["a full disk", "no backend"])
+)
 
 
 def _raising(error: BaseException) -> Any:
@@ -94,7 +97,7 @@ def test_several_that_fail_are_one_line(done, tmp_path, monkeypatch) -> None:
         _compare(tmp_path)
 
 
-@each_failure
+@each_kind
 @pytest.mark.parametrize(
     ("module", "name"),
     [
@@ -133,7 +136,7 @@ def _command(*words: object) -> int:
     return main([*map(str, words), "--json", "--no-cache"])
 
 
-@each_failure
+@each_kind
 def test_a_comparison_says_its_answer_then_what_failed_and_exits_3(
     failure, done, tmp_path, capsys, monkeypatch
 ) -> None:
@@ -199,6 +202,21 @@ def test_paths_of_theory_are_written_and_said_whatever_becomes_of_their_figure(
     assert code == UNFINISHED
     assert json.loads(said.out) == json.loads((tmp_path / "theory.json").read_text())
     assert said.err.startswith("jaxattn: figure theory: got OSError ([Errno 28] No space left")
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_whatever_fails_after_the_results_is_late(failure, tmp_path) -> None:
+    error, done = FAILURES[failure], object()
+    with (
+        pytest.raises(
+            LateError, match=f"^report: got {type(error).__name__} .* are whole;"
+        ) as caught,
+        after_results("report", tmp_path, done),
+    ):
+        raise error
+    assert str(caught.value).isprintable()
+    assert caught.value.__cause__ is error
+    assert caught.value.done is done
 
 
 def test_what_is_no_failure_of_what_is_drawn_is_raised_as_it_is(tmp_path) -> None:

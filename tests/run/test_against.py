@@ -27,7 +27,7 @@ from jaxattn.tasks import orthogonal, orthogonal_population
 from jaxattn.training.schedules import SCHEDULES
 
 # All of it is in float64; that this is refused without is the last test.
-pytestmark = pytest.mark.needs_x64
+pytestmark = [pytest.mark.needs_x64, pytest.mark.usefixtures("compiled_quickly")]
 
 RATES = (1.6, 0.8, 0.4, 0.2)
 STEPS, SAVES = 16, 5

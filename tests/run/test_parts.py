@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import slow_but, study_of
+from helpers import compiled_quickly, slow_but, study_of
 
 from jaxattn.run import group_tile, stage
 from jaxattn.run.compare import run
@@ -51,7 +51,8 @@ def test_rows_in_parts_are_the_bits_of_whole_rows(case, monkeypatch):
 @pytest.mark.slow
 def test_where_a_loss_is_one_of_two_they_are_equal_but_for_rounding(monkeypatch):
     hybrid = {"task": "orthogonal", "paradigms": ("hybrid",), "hypers": {"switch_time": 0.3}}
-    parts, whole = results(hybrid, monkeypatch)
+    with compiled_quickly():
+        parts, whole = results(hybrid, monkeypatch)
     # Twelve steps at a stable rate amplify no rounding, which sums over a batch.
     rounding = SMALL["batch_size"] * np.finfo(np.float32).eps
     for name in ("objective", "loss", "gradient_norm", "attention_foreground"):
@@ -68,7 +69,8 @@ def compiled(monkeypatch):
         return compiling(lowered, *how)
 
     monkeypatch.setattr(stage, "_compile", counted)
-    return programs
+    with compiled_quickly():
+        yield programs
 
 
 # Nothing of it is compiled yet: no other test has bags of this size.

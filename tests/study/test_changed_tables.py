@@ -65,7 +65,7 @@ def _text(tables: dict[str, Any]) -> str:
         return ""
 
 
-@pytest.mark.parametrize("count", slow_but([], [1500]))
+@pytest.mark.parametrize("count", slow_but([], [750]))
 def test_a_changed_table_is_read_as_it_says_or_refused_in_one_line(count) -> None:
     seen = {True: 0, False: 0}
     toml = []

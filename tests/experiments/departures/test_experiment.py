@@ -1,13 +1,10 @@
 """The departures experiment: what is solved, how it is labelled, and what is said of it."""
 
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import run
 from example_departures import AVERAGE, CONFIG, FACTOR, example_departures
 from experiment_runs import assert_labelled_and_kept, smoke
 
@@ -24,8 +21,6 @@ from jaxattn.experiments.departures.rows import (
 )
 from jaxattn.problems.data import check
 from jaxattn.tasks.population import foregrounds
-
-PAGE = Path(__file__).parents[3] / "docs/departures.md"
 
 SIZES = Departures(
     classes=3,
@@ -186,14 +181,3 @@ def test_the_smoke_command_solves_draws_and_finds_the_orders(tmp_path):
         assert low < 1 < high
         equal = lines[name, "equal"]
         assert equal["found"] == pytest.approx(equal["predicted"], rel=1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.needs_x64
-def test_the_code_of_the_page_on_departures_runs_as_pasted(tmp_path):
-    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    for code in blocks:
-        done, out, err = run([sys.executable, "-c", code], tmp_path)
-        assert done == 0, err
-        assert out
