@@ -13,7 +13,17 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Keys, Params, Problem, Splits
+from jaxattn.core.contracts import (
+    Batch,
+    Data,
+    Example,
+    Hyper,
+    InputError,
+    Keys,
+    Params,
+    Problem,
+    Splits,
+)
 from jaxattn.core.part_rates import Part
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, of_slope
@@ -106,54 +116,17 @@ def make_train_loop(
         evaluate = _all_examples(data, problem.precision)
         slope_at = _slope(problem, hyper, keys, clock)
         step_by = _step(clock, jumps, transform_at)
-        drawn_shapes = jax.eval_shape(batch_at, jax.ShapeDtypeStruct((), jnp.int32))
         # Probes find the objective themselves; and a whole set is never copied, as a choice does.
         alone = probes or order.batch_size is None
         measured = None if alone else data.evaluate.get("train")
         look = _look(batch_metrics, hyper, clock, batch_at)
+        advance = _advance(problem, batch_at, slope_at, step_by, look, measured)
         before = _look_before(look, size(data.learn), order, batch_metrics is not None)
 
         def begin(params: Params) -> tuple[State, Constants]:
             fresh = transform_at(jnp.asarray(0, jnp.int32)).init(params)
             kept = fresh if jumps.size else None
             return (params, fresh, problem.state(params)), (kept, before(params))
-
-        def advance(
-            state: State, constants: Constants, start: Array, end: Array
-        ) -> tuple[State, dict[str, Array], dict[str, Array]]:
-            fresh, before = constants
-            steps = end - start
-            judge = judge_of(problem, drawn_shapes, measured, state[2])
-
-            def turn(number: Array, carry: _Carry) -> _Carry:
-                step, trains = start + number, number < steps
-                if judge is None:
-                    drawn = batch_at(step)
-                else:
-                    whose = (lambda: batch_at(step), lambda: judge.batch_at(number - steps))
-                    drawn = jax.lax.cond(trains, *whose)
-                found = slope_at(jnp.minimum(step, end), carry.state, drawn)
-                trained = step_by(step, fresh, carry.state, found)
-                seen = jax.tree.map(jnp.add, carry.seen, look(trained[0], step, True))
-                if carry.judged is None:
-                    return _Carry(trained, seen, None)
-                judged = carry.judged.plus(found[:2], drawn)
-                # Not a branch: what it hands on would be copied at every step.
-                return jax.tree.map(
-                    partial(jnp.where, trains),
-                    _Carry(trained, seen, carry.judged),
-                    _Carry(carry.state, carry.seen, judged),
-                )
-
-            def mean(total: Array, before: Array) -> Array:
-                return jnp.where(steps > 0, total / jnp.maximum(steps, 1), before)
-
-            none = jax.tree.map(jnp.zeros_like, before)
-            first = _Carry(state, none, None if judge is None else Mean.nothing(state[0]))
-            turns = steps if judge is None else steps + judge.turns
-            last = jax.lax.fori_loop(0, turns, turn, first)
-            found = {} if judge is None else of_slope(problem, *last.judged.value())
-            return last.state, jax.tree.map(mean, last.seen, before), found
 
         def scale(state: State) -> Params:
             return optimiser.scale(state[0], hyper, state[1], problem.rated)
@@ -205,6 +178,66 @@ def _transforms(
         return optax.GradientTransformation(transformation.init, update)  # type: ignore[arg-type]
 
     return transform_at
+
+
+def _advance(
+    problem: Problem,
+    batch_at: Callable[[Array], Example | Batch],
+    slope_at: Callable[[Array, State, Example | Batch], Found],
+    step_by: Callable[[Array, PyTree, State, Found], State],
+    look: Callable[[Params, Array, bool], dict[str, Array]],
+    measured: Data | None,
+) -> Callable[..., tuple[State, dict[str, Array], dict[str, Array]]]:
+    """`TrainLoop.advance`, of what one turn of the loop does.
+
+    Args:
+        problem: what is learnt.
+        batch_at: the minibatch of a step.
+        slope_at: see `_slope`.
+        step_by: see `_step`.
+        look: see `_look`.
+        measured: the set whose objective is found on the way; None: none is.
+    """
+    shapes = jax.eval_shape(batch_at, jax.ShapeDtypeStruct((), jnp.int32))
+
+    def advance(
+        state: State, constants: Constants, start: Array, end: Array
+    ) -> tuple[State, dict[str, Array], dict[str, Array]]:
+        fresh, before = constants
+        steps = end - start
+        judge = judge_of(problem, shapes, measured, state[2])
+
+        def turn(number: Array, carry: _Carry) -> _Carry:
+            step, trains = start + number, number < steps
+            if judge is None:
+                drawn = batch_at(step)
+            else:
+                whose = (lambda: batch_at(step), lambda: judge.batch_at(number - steps))
+                drawn = jax.lax.cond(trains, *whose)
+            found = slope_at(jnp.minimum(step, end), carry.state, drawn)
+            trained = step_by(step, fresh, carry.state, found)
+            seen = jax.tree.map(jnp.add, carry.seen, look(trained[0], step, True))
+            if carry.judged is None:
+                return _Carry(trained, seen, None)
+            judged = carry.judged.plus(found[:2], drawn)
+            # Not a branch: what it hands on would be copied at every step.
+            return jax.tree.map(
+                partial(jnp.where, trains),
+                _Carry(trained, seen, carry.judged),
+                _Carry(carry.state, carry.seen, judged),
+            )
+
+        def mean(total: Array, before: Array) -> Array:
+            return jnp.where(steps > 0, total / jnp.maximum(steps, 1), before)
+
+        none = jax.tree.map(jnp.zeros_like, before)
+        first = _Carry(state, none, None if judge is None else Mean.nothing(state[0]))
+        turns = steps if judge is None else steps + judge.turns
+        last = jax.lax.fori_loop(0, turns, turn, first)
+        found = {} if judge is None else of_slope(problem, *last.judged.value())
+        return last.state, jax.tree.map(mean, last.seen, before), found
+
+    return advance
 
 
 def _slope(

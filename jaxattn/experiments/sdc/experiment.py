@@ -96,6 +96,7 @@ SCALES: Mapping[str, Sizes] = {
     "smoke": Sizes(
         task="digits",
         model="linear",
+        paradigms=("soft", "hard"),
         segments=(3, 5),
         learning_rates=(0.1,),
         train=256,
