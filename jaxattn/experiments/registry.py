@@ -13,6 +13,8 @@ from jaxattn.core.lookup import resolve
 from jaxattn.engine.directory import SPEC, clear
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.heatmaps.experiment import HEATMAPS
+from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
@@ -33,7 +35,10 @@ __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT, SDC)
+    for experiment in (
+        *(THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
+        *(SDC, HEATMAPS, HYBRID),
+    )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
 

@@ -8,67 +8,26 @@ and on mosaics of held-out images.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import xarray as xr
 
 from jaxattn import plots
 from jaxattn.experiments.in_chunks import run_in_chunks
+from jaxattn.experiments.mosaics import Mosaics, tables_of
 from jaxattn.experiments.sdc.figures import by_length, cells_of
 from jaxattn.experiments.sdc.findings import findings, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
 
-__all__ = ["SDC", "Sizes", "run", "tables_of"]
+__all__ = ["SDC", "run"]
 
+_ALL = ("soft", "hard", "lvml", "hybrid", "em")
 MEASURES = ("error_cell", "accuracy", "loss", "attention_foreground", "time_to_focus")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """One size of the experiment; seeds vary the initial parameters alone."""
-
-    task: str
-    model: str
-    segments: tuple[int, ...]
-    learning_rates: tuple[float, ...]
-    train: int
-    new_mosaics: int
-    test: int
-    steps: int
-    validation: int = 512
-    batch_size: int = 256
-    evaluate: int = 1024
-    optimiser: str = "momentum"
-    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid", "em")
-    saves: int = 11
-    seeds: int = 8
-
-
-def tables_of(sizes: Sizes) -> dict[str, Any]:
-    """The tables of the sweep that it is."""
-    drawn = {name: getattr(sizes, name) for name in ("train", "test", "validation")}
-    # Digits, of which there are few, have no second set of mosaics.
-    drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
-    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
-    return {
-        "task": {"name": sizes.task, **drawn},
-        "model": {"name": sizes.model},
-        "settings": {name: getattr(sizes, name) for name in asked},
-        "axes": {
-            "paradigm": list(sizes.paradigms),
-            "segments": list(sizes.segments),
-            "learning_rate": list(sizes.learning_rates),
-            "seed": {"count": sizes.seeds},
-        },
-        "output": {"measures": list(MEASURES)},
-    }
-
-
-def run(sizes: Sizes, to: Listeners) -> xr.Dataset:
+def run(sizes: Mosaics, to: Listeners) -> xr.Dataset:
     """Train all of it, in chunks; the result so far is heard of after each."""
-    return run_in_chunks(tables_of(sizes), to)
+    return run_in_chunks(tables_of(sizes, MEASURES), to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
@@ -92,8 +51,8 @@ def _cells(ds: xr.Dataset, length: int) -> plots.Drawing:
     return plots.Drawing(f"error_cells_{length}", f"Mosaics of {length} images", words, draw)
 
 
-SCALES: Mapping[str, Sizes] = {
-    "smoke": Sizes(
+SCALES: Mapping[str, Mosaics] = {
+    "smoke": Mosaics(
         task="digits",
         model="linear",
         paradigms=("soft", "hard"),
@@ -109,8 +68,9 @@ SCALES: Mapping[str, Sizes] = {
         saves=3,
         seeds=3,
     ),
-    "small": Sizes(
+    "small": Mosaics(
         task="fashion-mnist",
+        paradigms=_ALL,
         model="mlp",
         segments=(5, 20),
         learning_rates=(0.02, 0.05),
@@ -120,8 +80,9 @@ SCALES: Mapping[str, Sizes] = {
         steps=300,
         evaluate=512,
     ),
-    "paper": Sizes(
+    "paper": Mosaics(
         task="cifar10",
+        paradigms=_ALL,
         model="cnn",
         segments=(5, 20, 50, 100),
         learning_rates=(0.05, 0.02, 0.005),

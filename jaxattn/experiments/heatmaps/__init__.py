@@ -1,0 +1,1 @@
+"""Heatmaps: attention on the foreground against the chance of the right class."""

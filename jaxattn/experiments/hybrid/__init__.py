@@ -1,0 +1,1 @@
+"""Hybrid: soft attention first, then hard: when the change pays."""

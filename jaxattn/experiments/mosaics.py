@@ -1,0 +1,57 @@
+"""What experiments on mosaics of images share: their sizes, and the sweep that each is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Mosaics", "tables_of"]
+
+
+@dataclass(frozen=True)
+class Mosaics:
+    """One size of an experiment; seeds vary the initial parameters alone."""
+
+    task: str
+    model: str
+    learning_rates: tuple[float, ...]
+    train: int
+    test: int
+    steps: int
+    segments: tuple[int, ...] = (5,)
+    new_mosaics: int = 0
+    validation: int = 512
+    batch_size: int = 256
+    evaluate: int = 1024
+    optimiser: str = "momentum"
+    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
+    saves: int = 11
+    seeds: int = 8
+
+
+def tables_of(
+    sizes: Mosaics, measures: Iterable[str], axes: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The tables of the sweep that it is, as in the file of one.
+
+    Args:
+        sizes: of the experiment.
+        measures: to keep.
+        axes: further ones by name, before that of learning rates.
+    """
+    drawn = {name: getattr(sizes, name) for name in ("train", "test", "validation")}
+    # Digits, of which there are few, have no second set of mosaics.
+    drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
+    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
+    return {
+        "task": {"name": sizes.task, **drawn},
+        "model": {"name": sizes.model},
+        "settings": {name: getattr(sizes, name) for name in asked},
+        "axes": {
+            "paradigm": list(sizes.paradigms),
+            "segments": list(sizes.segments),
+            **(axes or {}),
+            "learning_rate": list(sizes.learning_rates),
+            "seed": {"count": sizes.seeds},
+        },
+        "output": {"measures": list(measures)},
+    }
