@@ -93,7 +93,7 @@ class CriticalRate:
     task: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, orthogonal or orthogonal-population."""
     model: str | None = None
-    """linear or mlp; by default the task's own."""
+    """linear, mlp, cnn-cifar10 or cnn-cifar100 (of images); by default the task's own."""
     paradigm: str = "soft"
     """soft, hard, lvml, hybrid or em."""
     limit: str = "flow"

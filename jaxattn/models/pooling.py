@@ -46,6 +46,7 @@ def _max_pool_jvp(
     first = values.ndim - 1 - len(window)
     inside = tuple(range(first + 1, values.ndim + len(window) - 1, 2))
     is_largest = _by_window(values, window) == jnp.expand_dims(largest, inside)
+    # A quotient is of use beside ties: XLA computes it once, and not once more for every place.
     total = jnp.sum(jnp.where(is_largest, _by_window(tangent, window), 0), inside)
     return largest, total / jnp.sum(is_largest, inside, dtype=total.dtype)
 
