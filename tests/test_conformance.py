@@ -86,7 +86,8 @@ def widest(paradigm, model):
 
 
 def test_every_model_by_name_is_held_to_conformance():
-    assert SMALL.keys() == MODELS.keys()
+    # Those of images are whole networks, and are in tests/models/test_cnn.py.
+    assert SMALL.keys() == {name for name in MODELS if not name.startswith("cnn-")}
 
 
 def test_compiled_is_eager(case):

@@ -108,7 +108,7 @@ class CriticalRate:
     """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
     data lie on disk."""
     model: str | None = None
-    """linear or mlp; by default the task's own."""
+    """linear, mlp, cnn-cifar10 or cnn-cifar100 (of images); by default the task's own."""
     paradigm: str = "soft"
     """soft, hard, lvml, hybrid or em."""
     limit: str = "flow"

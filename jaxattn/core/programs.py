@@ -1,6 +1,6 @@
 """What a function computes, seen by tracing it: whether it is pure, and what it depends on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 
 from jaxattn.core.fingerprint import fingerprint
 
-__all__ = ["Program", "depends_on_first", "program_of"]
+__all__ = ["Program", "depends_on_first", "primitives_of", "program_of"]
 
 
 class Program(NamedTuple):
@@ -61,3 +61,30 @@ def depends_on_first(function: Callable[..., Any], first: PyTree, *rest: Any) ->
             raise
         return True
     return False
+
+
+def primitives_of(function: Callable[..., Any], *arguments: Any) -> frozenset[str]:
+    """Names of JAX's operations that a function is traced to, those inside loops and branches too.
+
+    Args:
+        function: whose arguments and results are pytrees of arrays.
+        arguments: arrays, or their shapes and dtypes.
+    """
+    traced = jax.make_jaxpr(lambda *given: function(*given))(*arguments)
+    return frozenset(_primitives(traced))
+
+
+def _primitives(part: Any) -> Iterator[str]:
+    """Of a program, or of what a parameter of an operation holds of programs."""
+    if hasattr(part, "jaxpr"):
+        yield from _primitives(part.jaxpr)
+    elif hasattr(part, "eqns"):
+        for equation in part.eqns:
+            yield str(equation.primitive)
+            yield from _primitives(equation.params)
+    elif isinstance(part, Mapping):
+        for inner in part.values():
+            yield from _primitives(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            yield from _primitives(inner)

@@ -32,7 +32,7 @@ from jaxattn.problems.check_data import check_template
 from jaxattn.problems.check_many import check_many
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
 from jaxattn.problems.measures import View, measure_examples, task_measures
-from jaxattn.problems.microbatch import piece_of
+from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
 
 __all__ = ["attention_problem"]
@@ -177,7 +177,10 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         return _as_precision(model.init(key, template, hyper), precision)
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
-        return measure_examples(lambda example: see(params, example, hyper, None, None), batch)
+        def seen(example: Example) -> View:
+            return see(params, example, hyper, None, None)
+
+        return measure_examples(seen, batch, measured_at_once(model, task.segments))
 
     return _Network(init, see, measure)
 

@@ -19,7 +19,7 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.lookup import nearest
-from jaxattn.problems.check_model import Sights, check_classes, check_model
+from jaxattn.problems.check_model import Sights, check_classes, check_model, tell_of_speed
 from jaxattn.problems.check_params import refuse_rounding
 from jaxattn.problems.inference import INFERENCE_RULES
 from jaxattn.problems.tracing import described, expect, expect_jumps, same_kind, shapes_of
@@ -78,6 +78,7 @@ def check_components(
     expect(of_map, "log attention", log_attention, (length,), fix)
     refuse_rounding(of_map, log_attention, precision)
     check_classes(task, model, seen, log_attention, precision)
+    tell_of_speed(task, model, hypers, precision)
     _check_loss(of_paradigm, model, paradigm, seen, log_attention, hyper)
     _check_rest(of_paradigm, paradigm, hyper)
 

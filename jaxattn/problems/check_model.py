@@ -1,5 +1,6 @@
 """What a person hands in as a model, checked before it is compiled, by shapes and dtypes alone."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ from jaxattn.core.contracts import Example, HyperSpec, InputError, Model, Task
 from jaxattn.core.kept import kept
 from jaxattn.problems.attention import average
 from jaxattn.problems.check_params import check_params, refuse_rounding
+from jaxattn.problems.slow_convolution import warn_of_slow_convolution
 from jaxattn.problems.tracing import described, expect, shaped, shapes_of
 from jaxattn.problems.undeclared import (
     draws,
@@ -19,7 +21,7 @@ from jaxattn.problems.undeclared import (
     undeclared_key,
 )
 
-__all__ = ["Sights", "check_classes", "check_model"]
+__all__ = ["Sights", "check_classes", "check_model", "tell_of_speed"]
 
 
 class Sights(NamedTuple):
@@ -72,6 +74,13 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
     return sights
 
 
+@kept
+def tell_of_speed(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precision: str) -> None:
+    """Warn, once a model, of what is slow where it runs; of a model that has been checked."""
+    seen = check_model(task, model, hypers, precision)
+    warn_of_slow_convolution("model", partial(_look, model), seen.drawn, seen.example)
+
+
 def _check_speed(model: Model, task: Task, seen: Sights, precision: str) -> None:
     """Refuse what is there for speed alone: a bad `Model.in_cache`, and a bad `Model.many`.
 
@@ -104,13 +113,17 @@ def _refuse_drawing(model: Model, seen: Sights) -> None:
     """Refuse a model that would draw if it had a key: without one it is trained as another."""
 
     def look(key: Any, params: PyTree, example: Example) -> Any:
-        params = model.draw(params, key)
-        values = model.represent(params, example, key)
-        logits = jax.vmap(model.classify, in_axes=(None, 0))(params, values)
-        return values, model.score(params, example, values), logits
+        return _look(model, model.draw(params, key), example, key)
 
     if draws(look, seen.params, seen.example):
         raise InputError(undeclared_key("model"))
+
+
+def _look(model: Model, params: PyTree, example: Example, key: Any = None) -> Any:
+    """All that a model makes of an example."""
+    values = model.represent(params, example, key)
+    logits = jax.vmap(model.classify, in_axes=(None, 0))(params, values)
+    return values, model.score(params, example, values), logits
 
 
 def _check_values(model: Model, params: PyTree, example: Example, length: int) -> PyTree:

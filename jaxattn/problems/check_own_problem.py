@@ -18,6 +18,7 @@ from jaxattn.problems.data import cast, everything, head
 from jaxattn.problems.own_data import OwnData
 from jaxattn.problems.own_measures import labelled, refuse_changing
 from jaxattn.problems.own_problem import OwnLoss
+from jaxattn.problems.slow_convolution import warn_of_slow_convolution
 from jaxattn.problems.tracing import expect, expect_jumps, in_one_line, shaped
 from jaxattn.problems.undeclared import (
     draws,
@@ -121,6 +122,7 @@ def _check_loss(owner: str, problem: Problem, hyper: dict, params: Any, batch: A
         lambda key, hyper, params, batch: loss(hyper, params, batch, key), hyper, params, batch
     ):
         raise InputError(undeclared_key(called))
+    warn_of_slow_convolution(called, loss, hyper, params, batch, key)
 
 
 def _check_mean(problem: Problem, data: OwnData) -> None:

@@ -254,15 +254,23 @@ _OF_FOCUS = (
 
 
 def measure_examples(
-    see: Callable[[Example], View], batch: Example
+    see: Callable[[Example], View], batch: Example, at_once: int | None = None
 ) -> dict[str, Float[Array, "..."]]:
     """The `task_measures` of a batch of examples.
 
     Args:
         see: one example to its `View`.
         batch: examples with a leading axis; weights may be zero but not all of them.
+        at_once: examples seen together, the others after them; None: all.
     """
-    each = jax.vmap(lambda example: _of_one(see(example), example))(batch)
+
+    def measured(example: Example) -> dict[str, Array]:
+        return _of_one(see(example), example)
+
+    if at_once is None or batch.weight.shape[0] <= at_once:
+        each = jax.vmap(measured)(batch)
+    else:
+        each = jax.lax.map(measured, batch, batch_size=at_once)
     shown = _shown(each.pop("attention_shown"), batch.weight)
     known = jnp.any(batch.foreground & batch.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.

@@ -10,7 +10,10 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import Batch, Example, Hyper, Model, Params, Problem
 from jaxattn.core.kept import kept
 
-__all__ = ["Mean", "cut", "gradient_in_pieces", "in_pieces", "piece_of"]
+__all__ = ["Mean", "cut", "gradient_in_pieces", "in_pieces", "measured_at_once", "piece_of"]
+
+MEASURED = 4
+"""Pieces that are measured at once: nothing is left behind for a way back."""
 
 
 def piece_of(model: Model, segments: int) -> int | None:
@@ -18,6 +21,13 @@ def piece_of(model: Model, segments: int) -> int | None:
     if model.in_cache is None:
         return None
     return 1 << (max(1, model.in_cache // segments).bit_length() - 1)
+
+
+def measured_at_once(model: Model, segments: int) -> int | None:
+    """Examples that are measured together: a few pieces on a CPU, or it takes gigabytes."""
+    piece = piece_of(model, segments)
+    on_cpu = jax.local_devices()[0].platform == "cpu"
+    return MEASURED * piece if piece is not None and on_cpu else None
 
 
 class Mean(NamedTuple):

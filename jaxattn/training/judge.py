@@ -18,8 +18,8 @@ from jaxattn.problems.data import size, take
 
 __all__ = ["Judge", "judge_of"]
 
-_MOST_TURNS = 8
-"""What small minibatches would make many turns of is measured at once, by code of its own."""
+_MOST_TURNS, _LARGE = 8, 128
+"""What minibatches of fewer examples would make more turns of is measured at once, by own code."""
 
 
 class Judge(NamedTuple):
@@ -48,7 +48,7 @@ def judge_of(
         return None
     count, batch = size(measured), drawn.weight.shape[0]
     turns = -(-count // batch)
-    if turns > _MOST_TURNS:
+    if turns > _MOST_TURNS and batch < _LARGE:
         return None
 
     def batch_at(turn: Array) -> Example | Batch:

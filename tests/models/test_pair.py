@@ -28,6 +28,7 @@ from helpers import (
 from jaxattn.core.contracts import Context, InputError, Paradigm
 from jaxattn.core.streams import streams
 from jaxattn.models import pair
+from jaxattn.models.convolution import Conv
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import as_optimiser
@@ -229,7 +230,7 @@ class Picture(nn.Module):
 
     @nn.compact
     def __call__(self, segment):
-        return nn.Dense(self.features)(nn.Conv(2, (3, 3))(segment).reshape(-1))
+        return nn.Dense(self.features)(Conv(2, (3, 3))(segment).reshape(-1))
 
 
 def test_images_are_read_as_the_modules_read_them_one_by_one():
@@ -253,6 +254,64 @@ def test_images_are_read_as_the_modules_read_them_one_by_one():
         return jnp.append(scores[:, None], logits, axis=1), jnp.stack(alone)
 
     np.testing.assert_allclose(*both(params), atol=1000 * EPS)
+
+
+class Slow(Picture):
+    @nn.compact
+    def __call__(self, segment):
+        return nn.Dense(self.features)(nn.Conv(2, (3, 3))(segment).reshape(-1))
+
+
+def test_a_convolution_that_a_cpu_is_slow_at_is_told_of_once():
+    segments = np.zeros((6, SEGMENTS, 4, 4, 3), PRECISION)
+    task = task_of(BATCH._replace(segments=segments))
+    model = pair(Picture(1), Slow(CLASSES))
+    with pytest.warns(UserWarning, match=r"slow on a CPU.*take Conv of jaxattn\.models\.conv"):
+        attention_problem(task, model, "soft", precision=PRECISION)
+    # Another paradigm of it says nothing more, and ours nothing at all.
+    attention_problem(task, model, "hard", precision=PRECISION)
+    attention_problem(task, pair(Picture(1), Picture(CLASSES)), "soft", precision=PRECISION)
+
+
+class Below(nn.Module):
+    rate: float = 0.0
+
+    @nn.compact
+    def __call__(self, segment, deterministic=True):
+        kept = nn.Dropout(self.rate)(segment, deterministic=deterministic)
+        return nn.tanh(nn.Dense(3)(kept))
+
+
+def test_what_attention_averages_is_what_represent_makes_of_a_segment():
+    example = one_of(BATCH)
+    below, model = Below(), pair(Plain(1), Plain(CLASSES), represent=Below())
+    params = jit(model.init)(jax.random.key(0), example, {})
+    values = model.represent(params, example, None)
+    expected = below.apply({"params": params["shared"]}, example.segments)
+    np.testing.assert_allclose(values, expected, atol=100 * EPS)
+    assert params["classify"]["Dense_0"]["kernel"].shape == (3, CLASSES)
+    # The focus reads the segments themselves.
+    scores = Plain(1).apply({"params": params["focus"]}, example.segments)[:, 0]
+    np.testing.assert_allclose(model.score(params, example, values), scores, atol=100 * EPS)
+    found, of_mean = (
+        model.classify(params, jnp.mean(values, axis=0)),
+        Plain(CLASSES).apply({"params": params["classify"]}, jnp.mean(expected, axis=0)),
+    )
+    np.testing.assert_allclose(found, of_mean, atol=100 * EPS)
+
+
+def test_represent_draws_in_training_and_shares_no_module():
+    example = one_of(BATCH)
+    model = pair(Plain(1), Plain(CLASSES), represent=Below(0.5), stochastic=True)
+    params = jit(model.init)(jax.random.key(0), example, {})
+    drawn = [model.draw(params, jax.random.key(seed)) for seed in (1, 1, 2)]
+    one, again, other = (model.represent(each, example, None) for each in drawn)
+    assert distance(one, again) == 0 < distance(one, other)
+    assert distance(one, model.represent(params, example, None)) > 0
+    attention_problem(TASK, model, "soft", precision=PRECISION)
+    below = Below()
+    with pytest.raises(InputError, match="got one Below inside both modules"):
+        pair(Plain(1), Plain(CLASSES, below), represent=below)
 
 
 @pytest.mark.needs_x64
@@ -351,7 +410,7 @@ def test_segments_of_one_example_share_a_draw_and_examples_and_modules_do_not(st
     assert all(np.ptp(each) == 0 for each in scores)
     assert {float(each[0]) for each in scores} == {0.0, 2.0}
     drawn = [model.draw({"shared": {}, "focus": 0, "classify": 0}, key) for key in KEYS]
-    keys = [jax.random.key_data(key) for each in drawn for key in each["shared"].values()]
+    keys = [jax.random.key_data(key) for each in drawn for key in each["keys"].values()]
     assert len({tuple(np.asarray(key).tolist()) for key in keys}) == 2 * len(KEYS)
 
 

@@ -91,3 +91,20 @@ def test_a_number_of_segments_that_is_none_is_refused(wrong):
     model = MODEL._replace(in_cache=wrong)
     with pytest.raises(InputError, match=r"in_cache: got .*, expected a number of segments"):
         attention_problem(task_of(BATCH), model, "soft", precision=PRECISION)
+
+
+def test_what_is_measured_in_parts_is_what_is_measured_at_once():
+    model = mlp(CLASSES)
+    task = task_of(BATCH)
+    whole, parts = (
+        attention_problem(task, model._replace(in_cache=most), "soft", precision=PRECISION)
+        for most in (None, 1)
+    )
+    params = whole.init(streams(1).init, hyper())
+    given = params, BATCH, hyper()
+    assert "scan" in str(jax.make_jaxpr(parts.measure)(*given))
+    found, expected = (jit(problem.measure)(*given) for problem in (parts, whole))
+    assert found.keys() == expected.keys()
+    for name, one in found.items():
+        # Percentages at most, each a few hundred operations.
+        np.testing.assert_allclose(one, expected[name], rtol=1e-10, atol=1e3 * EPS, err_msg=name)

@@ -72,7 +72,7 @@ SCALES: Mapping[str, Mosaics] = {
     ),
     "paper": Mosaics(
         task="cifar100",
-        model="cnn",
+        model="cnn-cifar100",
         learning_rates=(0.05,),
         train=50000,
         test=10000,

@@ -84,7 +84,7 @@ SCALES: Mapping[str, Switches] = {
     ),
     "paper": Switches(
         task="cifar10",
-        model="cnn",
+        model="cnn-cifar10",
         learning_rates=(0.05,),
         train=30000,
         test=10000,

@@ -83,7 +83,7 @@ SCALES: Mapping[str, Mosaics] = {
     "paper": Mosaics(
         task="cifar10",
         paradigms=_ALL,
-        model="cnn",
+        model="cnn-cifar10",
         segments=(5, 20, 50, 100),
         learning_rates=(0.05, 0.02, 0.005),
         train=30000,
