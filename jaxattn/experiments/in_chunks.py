@@ -44,6 +44,6 @@ def run_in_chunks(tables: Mapping[str, Any], to: Listeners) -> xr.Dataset:
         if (folder / SPEC).is_file():
             resume_sweep(folder, spec=spec, to=hears)
         else:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             run_sweep(spec, folder, to=hears)
     return open_run(folder).load()

@@ -11,6 +11,7 @@ from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.engine.directory import SPEC, clear
+from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.heatmaps.experiment import HEATMAPS
@@ -37,7 +38,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID),
+        *(SDC, HEATMAPS, HYBRID, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
@@ -115,7 +116,8 @@ def reproduce(
     _check_chunks(experiment, chunks, overwrite, resume)
     with run_folder(folder, overwrite or resume):
         if overwrite and not resume:
-            clear(chunks)
+            for spec in list(chunks.rglob(SPEC)):
+                clear(spec.parent)
         listeners = Listeners(
             on_progress, lambda ds: write_results(labelled(ds), folder), watch, chunks
         )
@@ -136,7 +138,7 @@ def reproduce(
 
 
 def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume: bool) -> None:
-    there = (chunks / SPEC).is_file()
+    there = any(chunks.rglob(SPEC))
     if resume and not experiment.in_chunks:
         raise InputError(
             f"--resume: got {experiment.name}, which keeps no chunks, expected "

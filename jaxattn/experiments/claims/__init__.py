@@ -1,0 +1,1 @@
+"""All claims of the paper, on theory and on every data set, side by side."""

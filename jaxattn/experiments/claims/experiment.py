@@ -1,0 +1,165 @@
+"""The claims of the paper, on theory and on several sets of images, side by side.
+
+Every set is learnt by soft, hard, LVML and hybrid attention from the same starts; how the
+classification model learns while the focus is fixed is trained beside. Of the reduced system the
+same is known exactly. Each claim is then a statement with its verdict, by set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from jaxattn import plots
+from jaxattn.experiments.claims.figures import focus_on, verdicts
+from jaxattn.experiments.claims.findings import findings, numbers
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FixedFocus
+from jaxattn.experiments.fixed_focus.figures import finished_rows
+from jaxattn.experiments.in_chunks import run_in_chunks
+from jaxattn.experiments.labels import labelled
+from jaxattn.experiments.mosaics import Mosaics, tables_of
+from jaxattn.reports.experiment import Experiment, Listeners
+
+__all__ = ["CLAIMS", "Claims", "joined", "run"]
+
+MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss")
+
+ALPHA = 0.6
+"""The attention at which the fixed focus is judged: in the middle of those that are trained."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """One size: the sets, and the fixed focus beside; of both, so many seeds."""
+
+    sets: tuple[Mosaics, ...]
+    fixed: FixedFocus
+    seeds: int = 8
+
+
+def run(config: Claims, to: Listeners) -> xr.Dataset:
+    """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
+    done: dict[str, xr.Dataset] = {}
+    for sizes in config.sets:
+        tables = tables_of(replace(sizes, seeds=config.seeds), MEASURES)
+        chunks = None if to.chunks is None else to.chunks / sizes.task
+        alone = to._replace(chunks=chunks, keep=lambda _: None)
+        done[sizes.task] = run_in_chunks(tables, alone)
+        to.keep(joined(done))
+    fixed = replace(config.fixed, seeds=config.seeds)
+    falls = falls_of(FIXED_FOCUS.run(fixed, to._replace(keep=lambda _: None)))
+    return joined(done).assign(fixed_focus_fall=falls)
+
+
+def joined(done: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The sets that were learnt, along an axis ``data``; NaN where one has not what another has."""
+    return xr.concat(
+        [ds.drop_vars("class", errors="ignore") for ds in done.values()],
+        xr.IndexVariable("data", list(done), {"long_name": "images that are learnt from"}),
+        data_vars="all",
+        coords="different",
+        compat="equals",
+        join="outer",
+        combine_attrs="override",
+    )
+
+
+def falls_of(ds: xr.Dataset) -> xr.DataArray:
+    """How much of its peak the gain by 0.01 more attention has lost at the end, by seed.
+
+    Args:
+        ds: of the experiment on the fixed focus; the attention is `ALPHA`.
+    """
+    rows = []
+    for name in ds["paradigm"].values:
+        gaps = finished_rows(ds.sel(paradigm=name, alpha=ALPHA), "gap", "train")
+        lost = np.full(ds.sizes["seed"], np.nan)
+        lost[: len(gaps)] = 1 - gaps[:, -1] / gaps.max(axis=1)
+        rows.append(lost)
+    words = "share of its peak that the gain by more attention lost, at a fixed focus"
+    variable = xr.Variable(*labelled("paradigm seed", rows, "1", words))
+    return xr.DataArray(variable, {"paradigm": ds["paradigm"].values, "seed": ds["seed"].values})
+
+
+def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
+    """The verdicts as a grid, then how the focus is found on each set."""
+    words = (
+        "Every claim (down) on theory and on every set of images (across). Holds and does not hold "
+        "are verdicts that hold all together for each set; undecided says how many seeds would "
+        "decide. Numbers are what the claim is about, as its line in the table says."
+    )
+    first = plots.Drawing("verdicts", "Which claims hold", words, partial(verdicts, ds))
+    return [first, *(_focus(ds, str(name)) for name in ds["data"].values)]
+
+
+def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
+    words = (
+        "Attention on the foreground of held-out mosaics against training: medians and bands over "
+        f"seeds, {name}."
+    )
+    one = ds.sel(data=name).isel(segments=0)
+
+    draw = partial(focus_on, one)
+    return plots.Drawing(f"focus_{name}", f"Finding the segment: {name}", words, draw)
+
+
+_DIGITS = Mosaics(
+    task="digits",
+    model="mlp",
+    learning_rates=(0.1,),
+    train=2048,
+    test=1024,
+    steps=400,
+    evaluate=512,
+    optimiser="sgd",
+    saves=41,
+)
+_SMOKE = replace(
+    _DIGITS, model="linear", train=256, test=256, validation=128, steps=40, batch_size=64,
+    evaluate=128, saves=11,
+)  # fmt: skip
+
+SCALES: Mapping[str, Claims] = {
+    "smoke": Claims(
+        (_SMOKE,),
+        FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),
+        seeds=3,
+    ),
+    "small": Claims(
+        (_DIGITS, replace(_DIGITS, task="fashion-mnist"), replace(_DIGITS, task="cifar10")),
+        FixedFocus(bags=2000, epochs=60),
+    ),
+    "paper": Claims(
+        tuple(
+            Mosaics(
+                task=task,
+                model=model,
+                learning_rates=(0.05,),
+                train=30000,
+                test=10000,
+                steps=150 * 118,
+                evaluate=10000,
+                saves=151,
+            )
+            for task, model in (
+                ("digits", "mlp"),
+                ("fashion-mnist", "mlp"),
+                ("cifar10", "cnn-cifar10"),
+            )
+        ),
+        FixedFocus(),
+    ),
+}
+
+CLAIMS = Experiment(
+    name="all",
+    summary="every claim of the paper, on theory and on several sets of images, side by side",
+    scales=SCALES,
+    run=run,
+    figures=drawings,
+    numbers=numbers,
+    findings=findings,
+    in_chunks=True,
+)

@@ -1,0 +1,162 @@
+"""Every claim of the paper as a statement with its verdict, by set of images and in theory."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from jaxattn.analysis.contrasts import contrasts
+from jaxattn.analysis.intervals import interval
+from jaxattn.experiments.claims.theory import exact
+from jaxattn.experiments.wording import Line
+
+__all__ = ["CLAIMS", "Claim", "findings", "numbers"]
+
+THEORY = "theory"
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+
+
+class Claim(NamedTuple):
+    """``a`` has more of what a question asks than ``b``, or less of it."""
+
+    name: str
+    words: str
+    question: str
+    a: str
+    b: str
+    sign: int
+    """Of a - b: 1 or -1."""
+
+
+CLAIMS = (
+    Claim("early", "soft finds the segment sooner than hard", "first-to-focus", "soft", "hard", -1),
+    Claim("late", "hard gains more attention late than soft", "late-gain", "hard", "soft", 1),
+    Claim(
+        "hybrid early", "hybrid finds it sooner than hard", "first-to-focus", "hybrid", "hard", -1
+    ),
+    Claim(
+        "hybrid late", "hybrid ends with more attention than soft", "most-attention",
+        "hybrid", "soft", 1,
+    ),
+)  # fmt: skip
+"""Claims 3 and 4 of the abstract, taken apart."""
+
+SIGNATURE = "soft, hard and LVML end as different models"
+FORCE = "at a fixed focus the gain by more attention falls under soft, not under hard"
+_MODELS = ("soft", "hard", "lvml")
+_ENDS = ("most-attention", "accuracy", "right-reason")
+
+
+def numbers(ds: xr.Dataset) -> list[Line]:
+    """One line for each claim and set, and for each claim in theory.
+
+    What the claim is about (a less b), its interval, p, the verdict, how many seeds there are and,
+    of what is undecided, about how many would decide.
+    """
+    lines = list(exact([str(claim.name) for claim in CLAIMS]))
+    for name in map(str, ds["data"].values):
+        table = contrasts(ds.sel(data=name).drop_vars("fixed_focus_fall", errors="ignore"))
+        lines.append({"claim": "signature", "data": name, **_signature(table)})
+        lines += [{"claim": claim.name, "data": name, **_of(claim, table)} for claim in CLAIMS]
+    if "fixed_focus_fall" in ds:
+        lines.append({"claim": "force", "data": "orthogonal", **_force(ds["fixed_focus_fall"])})
+    return lines
+
+
+def _of(claim: Claim, table: pd.DataFrame) -> Line:
+    row = _row(table, claim.question, claim.a, claim.b)
+    if row is None:
+        return {"verdict": UNDECIDED, "seeds": 0}
+    return {
+        "difference": row["estimate"],
+        "low": row["low"],
+        "high": row["high"],
+        "unit": row["unit"],
+        "p": row["p"],
+        "verdict": _verdict(str(row["verdict"]), claim.sign * row["side"]),
+        "seeds": int(row["seeds"]),
+        "needed": row["needed"],
+    }
+
+
+def _row(table: pd.DataFrame, question: str, a: str, b: str) -> Mapping[Any, Any] | None:
+    """The contrast a - b, turned round where the table has b - a; None: it has neither."""
+    for row in table.to_dict("records"):
+        if row["question"] == question and {row["a"], row["b"]} == {a, b}:
+            if row["a"] == a:
+                return row
+            ends = {"low": -row["high"], "high": -row["low"]}
+            return {**row, "estimate": -row["estimate"], "side": -row["side"], **ends}
+    return None
+
+
+def _verdict(word: str, side: float) -> str:
+    """Whether the claim holds: differences that were shown, and equality within delta, decide."""
+    if word == "differs":
+        return HOLDS if side > 0 else FAILS
+    return FAILS if word == "equal" else UNDECIDED
+
+
+def _signature(table: pd.DataFrame) -> Line:
+    """Holds where each two of the paradigms differ in something that is asked of their ends."""
+    found = {pair: _pair(table, *pair) for pair in combinations(_MODELS, 2)}
+    said = set(found.values())
+    verdict = HOLDS if said == {HOLDS} else FAILS if said == {FAILS} else UNDECIDED
+    rows = [row for pair in found for q in _ENDS if (row := _row(table, q, *pair)) is not None]
+    alike = [" and ".join(pair) for pair, word in found.items() if word != HOLDS]
+    seeds = min((int(row["seeds"]) for row in rows), default=0)
+    return {"verdict": verdict, "seeds": seeds, "not_told_apart": ", ".join(alike)}
+
+
+def _pair(table: pd.DataFrame, a: str, b: str) -> str:
+    words = {str(row["verdict"]) for q in _ENDS if (row := _row(table, q, a, b)) is not None}
+    return HOLDS if "differs" in words else FAILS if words == {"equal"} else UNDECIDED
+
+
+def _force(falls: xr.DataArray) -> Line:
+    """How much more of its peak the gain loses under soft than under hard, over the same seeds."""
+    more = (falls.sel(paradigm="soft") - falls.sel(paradigm="hard")).values
+    seeds = int(np.isfinite(more).sum())
+    found = interval(more)
+    verdict = HOLDS if found.low > 0 else FAILS if found.high < 0 else UNDECIDED
+    return {
+        "difference": float(found.mean),
+        "low": float(found.low),
+        "high": float(found.high),
+        "unit": "1",
+        "verdict": verdict,
+        "seeds": seeds,
+    }
+
+
+def findings(ds: xr.Dataset) -> list[str]:
+    """A sentence a claim: on what it holds, on what it does not, and what is undecided."""
+    lines = numbers(ds)
+    words = {"signature": SIGNATURE, "force": FORCE, **{one.name: one.words for one in CLAIMS}}
+    return [f"{said}: {'; '.join(_parts(lines, name))}." for name, said in words.items()]
+
+
+def _parts(lines: list[Line], claim: str) -> Iterator[str]:
+    for verdict in (HOLDS, FAILS, UNDECIDED):
+        same = [x for x in lines if (x["claim"], x["verdict"]) == (claim, verdict)]
+        if same:
+            yield f"{verdict} on {', '.join(map(_told, same))}"
+
+
+def _told(line: Line) -> str:
+    """``digits (-0.5 [-0.7, -0.3] time, 8 seeds)``."""
+    if line["data"] == THEORY:
+        return THEORY
+    parts = []
+    if np.isfinite(line.get("difference", np.nan)):
+        unit = "" if line["unit"] == "1" else f" {line['unit']}"
+        parts.append(f"{line['difference']:.3g} [{line['low']:.3g}, {line['high']:.3g}]{unit}")
+    parts.append(f"{line['seeds']} seeds")
+    if line["verdict"] == UNDECIDED and np.isfinite(line.get("needed", np.nan)):
+        parts.append(f"about {line['needed']:.0f} would decide")
+    if line.get("not_told_apart"):
+        parts.append(f"not told apart: {line['not_told_apart']}")
+    return f"{line['data']} ({', '.join(parts)})"
