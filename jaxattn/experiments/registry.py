@@ -11,7 +11,7 @@ from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_IMAGES
 from jaxattn.experiments.phase.experiment import PHASE
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.switch.experiment import SWITCH
@@ -31,7 +31,15 @@ __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT)
+    for experiment in (
+        THEORY,
+        FIXED_FOCUS,
+        FIXED_FOCUS_IMAGES,
+        PHASE,
+        SWITCH,
+        SCHEDULE,
+        DEPARTURES_EXPERIMENT,
+    )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
 
