@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from jaxattn.core.contracts import Status, Trajectory
-from jaxattn.experiments.fixed_focus.experiment import ALPHAS, FixedFocus, dataset_of
+from jaxattn.experiments.fixed_focus.config import ALPHAS, FixedFocus
+from jaxattn.experiments.fixed_focus.experiment import dataset_of
 
 CONFIG = FixedFocus(classes=5, segments=4, bags=10, points=5, batch_size=4, epochs=10, seeds=5)
 

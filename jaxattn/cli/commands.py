@@ -201,8 +201,8 @@ class Reproduce:
     """
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
-    """theory, fixed-focus, phase, switch, schedule, departures, sdc, heatmaps, hybrid or all (the
-    claims side by side); none: say what each is about."""
+    """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
+    hybrid or all (the claims side by side); none: say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
     seeds: int | None = None

@@ -13,7 +13,7 @@ from jaxattn.core.lookup import resolve
 from jaxattn.engine.directory import SPEC, clear
 from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_IMAGES
 from jaxattn.experiments.heatmaps.experiment import HEATMAPS
 from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
@@ -37,7 +37,7 @@ __all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
-        *(THEORY, FIXED_FOCUS, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
+        *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
         *(SDC, HEATMAPS, HYBRID, CLAIMS),
     )
 }

@@ -15,7 +15,8 @@ import xarray as xr
 from jaxattn import plots
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FixedFocus
+from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.labels import labelled
@@ -32,10 +33,10 @@ ALPHA = 0.6
 
 @dataclass(frozen=True)
 class Claims:
-    """One size: the sets, and the fixed focus beside; of both, so many seeds."""
+    """One size: the sets, and those of the fixed focus; of all, so many seeds."""
 
     sets: tuple[Mosaics, ...]
-    fixed: FixedFocus
+    fixed: tuple[Size, ...]
     seeds: int = 8
 
 
@@ -48,15 +49,22 @@ def run(config: Claims, to: Listeners) -> xr.Dataset:
         alone = to._replace(chunks=chunks, keep=lambda _: None)
         done[sizes.task] = run_in_chunks(tables, alone)
         to.keep(joined(done))
-    fixed = replace(config.fixed, seeds=config.seeds)
-    falls = falls_of(FIXED_FOCUS.run(fixed, to._replace(keep=lambda _: None)))
-    return joined(done).assign(fixed_focus_fall=falls)
+    falls = {}
+    for size in (replace(each, seeds=config.seeds) for each in config.fixed):
+        ds = FIXED_FOCUS.run(size, to._replace(keep=lambda _: None))
+        falls[size.task.name] = falls_of(ds)
+    index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
+    return joined(done).assign(fixed_focus_fall=xr.concat(falls.values(), index))
 
 
 def joined(done: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """The sets that were learnt, along an axis ``data``; NaN where one has not what another has."""
+    """The sets that were learnt, along an axis ``data``; NaN where one has not what another has.
+
+    Without pictures, which differ in size.
+    """
+    pictures = ("class", "picture", "picture_foreground", "picture_seen")
     return xr.concat(
-        [ds.drop_vars("class", errors="ignore") for ds in done.values()],
+        [ds.drop_vars(pictures, errors="ignore") for ds in done.values()],
         xr.IndexVariable("data", list(done), {"long_name": "images that are learnt from"}),
         data_vars="all",
         coords="different",
@@ -124,12 +132,15 @@ _SMOKE = replace(
 SCALES: Mapping[str, Claims] = {
     "smoke": Claims(
         (_SMOKE,),
-        FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),
+        (FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),),
         seeds=3,
     ),
     "small": Claims(
         (_DIGITS, replace(_DIGITS, task="fashion-mnist"), replace(_DIGITS, task="cifar10")),
-        FixedFocus(bags=2000, epochs=60),
+        (
+            FixedFocus(bags=2000, epochs=60),
+            FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist"),
+        ),
     ),
     "paper": Claims(
         tuple(
@@ -149,7 +160,7 @@ SCALES: Mapping[str, Claims] = {
                 ("cifar10", "cnn-cifar10"),
             )
         ),
-        FixedFocus(),
+        (FixedFocus(), FixedFocusImages()),
     ),
 }
 

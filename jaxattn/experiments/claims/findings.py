@@ -58,11 +58,13 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     """
     lines = list(exact([str(claim.name) for claim in CLAIMS]))
     for name in map(str, ds["data"].values):
-        table = contrasts(ds.sel(data=name).drop_vars("fixed_focus_fall", errors="ignore"))
+        table = contrasts(ds.sel(data=name).drop_dims("fixed_data", errors="ignore"))
         lines.append({"claim": "signature", "data": name, **_signature(table)})
         lines += [{"claim": claim.name, "data": name, **_of(claim, table)} for claim in CLAIMS]
     if "fixed_focus_fall" in ds:
-        lines.append({"claim": "force", "data": "orthogonal", **_force(ds["fixed_focus_fall"])})
+        falls = ds["fixed_focus_fall"]
+        for name in map(str, ds["fixed_data"].values):
+            lines.append({"claim": "force", "data": name, **_force(falls.sel(fixed_data=name))})
     return lines
 
 

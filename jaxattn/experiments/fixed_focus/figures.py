@@ -17,7 +17,7 @@ from jaxattn.plots.selection import require
 from jaxattn.plots.style import SMALL, palette
 from jaxattn.results.dataset import spec_of
 
-__all__ = ["finished_rows", "fixed_focus"]
+__all__ = ["finished_rows", "fixed_focus", "reaches_limits"]
 
 _ROWS = {"loss": r"loss $L(\alpha)$", "gap": r"$L(\alpha)-L(\alpha+0.01)$"}
 _DASHES = (0, (3.5, 2))
@@ -25,8 +25,16 @@ _DOTS = (0, (1, 1.6))
 _KINDS: dict[str, dict[str, Any]] = {
     "minibatches after their steps": {"color": "0.3", "lw": 1.7},
     "all bags": {"color": "0.3", "lw": 1.0, "linestyle": _DASHES},
-    "limit, its value at the right": {"color": "0.3", "lw": 0.9, "linestyle": _DOTS},
 }
+_LIMIT: dict[str, Any] = {"color": "0.3", "lw": 0.9, "linestyle": _DOTS}
+
+
+def reaches_limits(ds: xr.Dataset) -> bool:
+    """Whether learning gets to the limits in time, as the linear classifier of 3.1 does.
+
+    Of images they are those of a perfect classifier, which a network need not become.
+    """
+    return spec_of(ds).get("model") == "linear"
 
 
 def finished_rows(ds: xr.Dataset, name: str, split: str) -> Float[np.ndarray, "seed save"]:
@@ -46,7 +54,8 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
     """``L(alpha)`` above ``L(alpha) - L(alpha + 0.01)``, a column for each paradigm.
 
     Solid: the mean over an epoch's minibatches just after their steps, median and band over seeds;
-    dashed: the median on all bags at the epoch's end; dotted: the limits as time goes to infinity.
+    dashed: the median on all bags at the epoch's end; dotted: the limits as time goes to infinity,
+    or those of a perfect classifier.
     Alpha has an ordered palette from light to dark (viridis), not the paradigms' colours.
 
     Args:
@@ -77,7 +86,9 @@ def fixed_focus(ds: xr.Dataset) -> Figure:
         rf"$\alpha$ = {alpha:g}": {"color": colour, "lw": 2.2}
         for alpha, colour in zip(alphas, colours, strict=True)
     }
-    axes[0, 0].legend(handles=legend_handles(by_alpha | _KINDS, has_math=True))
+    whose = "limit" if reaches_limits(ds) else "perfect classifier"
+    kinds = _KINDS | {f"{whose}, its value at the right": _LIMIT}
+    axes[0, 0].legend(handles=legend_handles(by_alpha | kinds, has_math=True))
     one_legend(figure, list(axes.flat), columns=4, caption=_caption(ds))
     return figure
 
@@ -121,7 +132,8 @@ def _caption(ds: xr.Dataset) -> str:
         "over an epoch's minibatches, each just after its step",
         f"{spec.get('task')} task of {spec.get('classes')} classes, {spec.get('segments')} "
         f"segments and {spec.get('bags')} bags",
-        f"linear classifier, momentum 0.9, batches of {spec.get('batch_size')} in fixed order",
+        f"{spec.get('model')} classifier, momentum 0.9, "
+        f"batches of {spec.get('batch_size')} in fixed order",
         f"{lost} runs that failed are left out" if lost else "",
     ]
     return f"{'; '.join(part for part in parts if part)}."

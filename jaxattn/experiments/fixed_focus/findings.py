@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from jaxattn.experiments.fixed_focus.figures import finished_rows
+from jaxattn.experiments.fixed_focus.figures import finished_rows, reaches_limits
 from jaxattn.experiments.wording import Line, band_of, ranking, span
 
 __all__ = ["findings", "numbers"]
@@ -18,8 +18,8 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     """One line for each paradigm, alpha and split at the last epoch.
 
     Median and `BAND` over the seeds that finished (None where none did) of L(alpha) and of
-    L(alpha) - L(alpha + 0.01), in nat, beside their limits as time goes to infinity (``ceiling``);
-    the epoch at which the median gap is highest, and that value; how many seeds finished.
+    L(alpha) - L(alpha + 0.01), in nat, beside their limits (``ceiling``, see `reaches_limits`); the
+    epoch at which the median gap is highest, and that value; how many seeds finished.
     """
     return [
         {"paradigm": paradigm, "alpha": alpha, "split": split}
@@ -51,16 +51,16 @@ def findings(ds: xr.Dataset) -> list[str]:
     """
     lines = [line for line in numbers(ds) if line["split"] == "train" and line["alpha"] < 1]
     lines = [line for line in lines if line["seeds"]]
-    last = int(ds["epoch"][-1])
+    last, reaches = int(ds["epoch"][-1]), reaches_limits(ds)
     said = [
         sentence
         for name in map(str, ds["paradigm"].values)
-        if (sentence := _course(name, [x for x in lines if x["paradigm"] == name], last))
+        if (sentence := _course(name, [x for x in lines if x["paradigm"] == name], last, reaches))
     ]
     return said + _orders(lines, last)
 
 
-def _course(paradigm: str, lines: Sequence[Line], last: int) -> str:
+def _course(paradigm: str, lines: Sequence[Line], last: int, reaches: bool) -> str:
     """The course of the gap under one paradigm."""
     fell = [x for x in lines if x["gap"]["median"] < LEVEL * x["gap"]["peak"]]
     rose = [x for x in lines if x not in fell]
@@ -79,10 +79,12 @@ def _course(paradigm: str, lines: Sequence[Line], last: int) -> str:
     limits = [x["gap"]["ceiling"] for x in lines]
     if min(limits) > 0:
         reached = span([100 * x["gap"]["median"] / x["gap"]["ceiling"] for x in lines], ".0f")
-        parts.append(f"ends at {reached} % of its limit {span(limits, '.4f')}")
+        whose = "its limit" if reaches else "a perfect classifier's"
+        parts.append(f"ends at {reached} % of {whose} {span(limits, '.4f')}")
     else:
         ends = span([x["gap"]["median"] for x in lines], ".4f")
-        parts.append(f"ends at {ends}, on its way to 0")
+        where = "on its way to 0" if reaches else "where a perfect classifier's is 0"
+        parts.append(f"ends at {ends}, {where}")
     return f"{paradigm}: the gain by 0.01 more attention {'; '.join(parts)}."
 
 

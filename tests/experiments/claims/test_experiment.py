@@ -23,7 +23,7 @@ from jaxattn.experiments.claims.findings import (
     numbers,
 )
 from jaxattn.experiments.claims.theory import exact
-from jaxattn.experiments.fixed_focus.experiment import FixedFocus
+from jaxattn.experiments.fixed_focus.config import FixedFocus
 from jaxattn.reports.experiment import Listeners
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.theory import time_to_focus
@@ -32,7 +32,7 @@ SETS = replace(
     CLAIMS.scales["smoke"].sets[0], train=64, test=64, validation=32, evaluate=32, batch_size=32,
     steps=4, saves=3,
 )  # fmt: skip
-TINY = Claims((SETS,), FixedFocus(classes=3, segments=3, bags=24, points=5, epochs=2), seeds=2)
+TINY = Claims((SETS,), (FixedFocus(classes=3, segments=3, bags=24, points=5, epochs=2),), seeds=2)
 
 
 def table(*rows):

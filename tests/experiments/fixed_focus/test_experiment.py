@@ -10,12 +10,11 @@ from helpers import EPS
 from jaxattn.analysis.summary import summary
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.fixed_focus import experiment as fixed_focus
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FixedFocus
+from jaxattn.experiments.fixed_focus.config import ALPHAS, MOMENTUM, FixedFocus
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus.findings import findings, numbers
 from jaxattn.reports.experiment import SCALES, Listeners, Tally
 from jaxattn.run.stopwatch import Stopwatch
-
-ALPHAS = fixed_focus.ALPHAS
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def trained():
 def test_all_alphas_and_seeds_of_a_paradigm_are_calls_of_one_program_traced_once(trained):
     config, rows, told, watch = trained
     # A second trace would have raised; 20 rows do not fit one tile.
-    assert fixed_focus.problem_of(config.task, "lvml").tile < 20
+    assert fixed_focus.problem_of(config.task, config.model, "lvml").tile < 20
     assert rows.status.shape == (5, 4)
     assert np.all(rows.status == Status.DONE)
     assert (told[-1].done, told[-1].total, told[-1].failed) == (7 + 20, 3 * 20, 0)
@@ -96,7 +95,7 @@ def test_the_paper_scale_is_the_published_size_and_all_scales_have_the_same_sett
     sizes = (paper.classes, paper.segments, paper.bags, paper.points, paper.batch_size)
     assert sizes == (20, 20, 5000, 2000, 256)
     assert (paper.epochs, paper.steps_per_epoch, paper.saves[-1]) == (100, 20, 2000)
-    assert (fixed_focus.RATES, fixed_focus.MOMENTUM) == (
+    assert (paper.rates, MOMENTUM) == (
         {"soft": 0.05, "hard": 0.01, "lvml": 0.05},
         0.9,
     )

@@ -10,14 +10,8 @@ from scipy.special import wrightomega
 
 from jaxattn.core.contracts import Splits, Status
 from jaxattn.core.streams import streams
-from jaxattn.experiments.fixed_focus.experiment import (
-    MOMENTUM,
-    RATES,
-    FixedFocus,
-    data_of,
-    losses_of,
-    train,
-)
+from jaxattn.experiments.fixed_focus.config import MOMENTUM, FixedFocus
+from jaxattn.experiments.fixed_focus.experiment import data_of, losses_of, train
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
@@ -269,7 +263,7 @@ def test_theory_lies_inside_the_range_of_64_seeds_of_the_published_protocol(name
     assert np.all(rows.status == Status.DONE)
     loss = rows.measures["loss"][..., 0]
     low, high = loss.min(axis=1), loss.max(axis=1)
-    saves, rate = np.asarray(SMALL.saves), RATES[name]
+    saves, rate = np.asarray(SMALL.saves), SMALL.rates[name]
     times = rate / (1 - MOMENTUM) * saves
     classes = SMALL.classes
     of_flow = np.array([[MU[name](t, alpha, classes) for t in times] for alpha in ALPHAS])
