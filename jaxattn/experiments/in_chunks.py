@@ -1,6 +1,5 @@
 """An experiment that is a sweep: its chunks lie beside its results, and what is there is kept."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -11,30 +10,29 @@ from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import open_run
-from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Spec
 
 __all__ = ["run_in_chunks"]
 
 
-def run_in_chunks(tables: Mapping[str, Any], to: Listeners) -> xr.Dataset:
-    """What a sweep of these tables gives; what of it is in the chunks already is not run again.
+def run_in_chunks(spec: Spec, to: Listeners) -> xr.Dataset:
+    """What a sweep gives; what of it is in the chunks already is not run again.
 
     A kill costs the chunk under way. The results so far are heard of after each chunk.
 
     Args:
-        tables: of a spec, as in the file of a sweep.
+        spec: of the sweep.
         to: hears how it goes; chunks are kept in its folder.
 
     Raises:
-        InputError: it has no folder; what the tables ask for cannot be run, or is not what the
-            chunks are of.
+        InputError: it has no folder; the spec cannot be run, or is not what the chunks are of.
     """
     if to.chunks is None:
         raise InputError(
             "experiment: got no folder for its chunks, expected one; run it by "
             "jaxattn.experiments.reproduce."
         )
-    folder, spec = to.chunks, from_plain(tables)
+    folder = to.chunks
 
     def keep(*_: Any) -> None:
         to.keep(open_run(folder).load())

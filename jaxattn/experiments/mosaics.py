@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Mosaics", "tables_of"]
+from jaxattn.study.parse import from_plain
+from jaxattn.study.spec import Spec
+
+__all__ = ["Mosaics", "sweep_of"]
 
 
 @dataclass(frozen=True)
@@ -28,21 +31,24 @@ class Mosaics:
     seeds: int = 8
 
 
-def tables_of(
+def sweep_of(
     sizes: Mosaics, measures: Iterable[str], axes: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The tables of the sweep that it is, as in the file of one.
+) -> Spec:
+    """The sweep that it is.
 
     Args:
         sizes: of the experiment.
         measures: to keep.
         axes: further ones by name, before that of learning rates.
+
+    Raises:
+        InputError: images that are not there, or anything else that cannot be run.
     """
     drawn = {name: getattr(sizes, name) for name in ("train", "test", "validation")}
     # Digits, of which there are few, have no second set of mosaics.
     drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
     asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
-    return {
+    tables = {
         "task": {"name": sizes.task, **drawn},
         "model": {"name": sizes.model},
         "settings": {name: getattr(sizes, name) for name in asked},
@@ -55,3 +61,4 @@ def tables_of(
         },
         "output": {"measures": list(measures)},
     }
+    return from_plain(tables)

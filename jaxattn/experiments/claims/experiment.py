@@ -20,7 +20,7 @@ from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.labels import labelled
-from jaxattn.experiments.mosaics import Mosaics, tables_of
+from jaxattn.experiments.mosaics import Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["CLAIMS", "Claims", "joined", "run"]
@@ -42,17 +42,20 @@ class Claims:
 
 def run(config: Claims, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
+    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
+    sizes_fixed = [replace(size, seeds=config.seeds) for size in config.fixed]
+    # Images that are not there are refused before anything is learnt from others.
+    specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    tasks = [size.task for size in sizes_fixed]
     done: dict[str, xr.Dataset] = {}
-    for sizes in config.sets:
-        tables = tables_of(replace(sizes, seeds=config.seeds), MEASURES)
-        chunks = None if to.chunks is None else to.chunks / sizes.task
-        alone = to._replace(chunks=chunks, keep=lambda _: None)
-        done[sizes.task] = run_in_chunks(tables, alone)
+    for name, spec in specs.items():
+        chunks = None if to.chunks is None else to.chunks / name
+        done[name] = run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None))
         to.keep(joined(done))
     falls = {}
-    for size in (replace(each, seeds=config.seeds) for each in config.fixed):
+    for size, task in zip(sizes_fixed, tasks, strict=True):
         ds = FIXED_FOCUS.run(size, to._replace(keep=lambda _: None))
-        falls[size.task.name] = falls_of(ds)
+        falls[task.name] = falls_of(ds)
     index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
     return joined(done).assign(fixed_focus_fall=xr.concat(falls.values(), index))
 

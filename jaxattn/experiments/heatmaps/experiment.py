@@ -13,7 +13,7 @@ import xarray as xr
 from jaxattn import plots
 from jaxattn.experiments.heatmaps.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, tables_of
+from jaxattn.experiments.mosaics import Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["HEATMAPS", "run"]
@@ -23,7 +23,7 @@ MEASURES = ("answer_map", "loss", "accuracy", "attention_foreground")
 
 def run(sizes: Mosaics, to: Listeners) -> xr.Dataset:
     """Train every paradigm, in chunks; the result so far is heard of after each."""
-    return run_in_chunks(tables_of(sizes, MEASURES), to)
+    return run_in_chunks(sweep_of(sizes, MEASURES), to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:

@@ -16,7 +16,7 @@ from jaxattn import plots
 from jaxattn.experiments.hybrid.figures import by_switch
 from jaxattn.experiments.hybrid.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, tables_of
+from jaxattn.experiments.mosaics import Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["HYBRID", "Switches", "run"]
@@ -43,7 +43,7 @@ class Switches(Mosaics):
 def run(sizes: Switches, to: Listeners) -> xr.Dataset:
     """Train all of it, in chunks; the result so far is heard of after each."""
     axes: dict[str, Any] = {"switch_time": sizes.times}
-    return run_in_chunks(tables_of(sizes, MEASURES, axes), to)
+    return run_in_chunks(sweep_of(sizes, MEASURES, axes), to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, tables_of
+from jaxattn.experiments.mosaics import Mosaics, sweep_of
 from jaxattn.experiments.sdc.figures import by_length, cells_of
 from jaxattn.experiments.sdc.findings import findings, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
@@ -27,7 +27,7 @@ MEASURES = ("error_cell", "accuracy", "loss", "attention_foreground", "time_to_f
 
 def run(sizes: Mosaics, to: Listeners) -> xr.Dataset:
     """Train all of it, in chunks; the result so far is heard of after each."""
-    return run_in_chunks(tables_of(sizes, MEASURES), to)
+    return run_in_chunks(sweep_of(sizes, MEASURES), to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
