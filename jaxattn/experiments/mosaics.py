@@ -7,7 +7,7 @@ from typing import Any
 from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 
-__all__ = ["Mosaics", "sweep_of"]
+__all__ = ["PUBLISHED", "SMOKE", "Mosaics", "sweep_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,35 @@ class Mosaics:
     paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
     saves: int = 11
     seeds: int = 8
+
+
+SMOKE = Mosaics(
+    task="digits",
+    model="linear",
+    paradigms=("soft", "hard"),
+    learning_rates=(0.1,),
+    train=256,
+    test=256,
+    validation=128,
+    steps=40,
+    batch_size=64,
+    evaluate=128,
+    saves=3,
+    seeds=3,
+)
+"""Seconds on a CPU, of images that need no download."""
+
+PUBLISHED = Mosaics(
+    task="cifar10",
+    model="cnn-cifar10",
+    learning_rates=(0.05,),
+    train=30000,
+    test=10000,
+    steps=150 * 118,
+    evaluate=10000,
+    saves=151,
+)
+"""The published images, nets, sizes, optimiser, batches and epochs (PAPER 3.4)."""
 
 
 def sweep_of(

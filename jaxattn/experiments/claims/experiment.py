@@ -20,7 +20,7 @@ from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.labels import labelled
-from jaxattn.experiments.mosaics import Mosaics, sweep_of
+from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["CLAIMS", "Claims", "joined", "run"]
@@ -127,14 +127,9 @@ _DIGITS = Mosaics(
     optimiser="sgd",
     saves=41,
 )
-_SMOKE = replace(
-    _DIGITS, model="linear", train=256, test=256, validation=128, steps=40, batch_size=64,
-    evaluate=128, saves=11,
-)  # fmt: skip
-
 SCALES: Mapping[str, Claims] = {
     "smoke": Claims(
-        (_SMOKE,),
+        (replace(SMOKE, paradigms=_DIGITS.paradigms, optimiser="sgd", saves=11),),
         (FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),),
         seeds=3,
     ),
@@ -146,22 +141,10 @@ SCALES: Mapping[str, Claims] = {
         ),
     ),
     "paper": Claims(
-        tuple(
-            Mosaics(
-                task=task,
-                model=model,
-                learning_rates=(0.05,),
-                train=30000,
-                test=10000,
-                steps=150 * 118,
-                evaluate=10000,
-                saves=151,
-            )
-            for task, model in (
-                ("digits", "mlp"),
-                ("fashion-mnist", "mlp"),
-                ("cifar10", "cnn-cifar10"),
-            )
+        (
+            replace(PUBLISHED, task="digits", model="mlp"),
+            replace(PUBLISHED, task="fashion-mnist", model="mlp"),
+            PUBLISHED,
         ),
         (FixedFocus(), FixedFocusImages()),
     ),

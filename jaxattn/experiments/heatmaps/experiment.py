@@ -6,6 +6,7 @@ here, that one and each paradigm's own.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import xarray as xr
@@ -13,7 +14,7 @@ import xarray as xr
 from jaxattn import plots
 from jaxattn.experiments.heatmaps.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, sweep_of
+from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["HEATMAPS", "run"]
@@ -47,20 +48,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
 
 
 SCALES: Mapping[str, Mosaics] = {
-    "smoke": Mosaics(
-        task="digits",
-        model="linear",
-        paradigms=("soft", "hard"),
-        learning_rates=(0.1,),
-        train=256,
-        test=256,
-        validation=128,
-        steps=40,
-        batch_size=64,
-        evaluate=128,
-        saves=3,
-        seeds=3,
-    ),
+    "smoke": SMOKE,
     "small": Mosaics(
         task="fashion-mnist",
         model="mlp",
@@ -70,17 +58,10 @@ SCALES: Mapping[str, Mosaics] = {
         steps=600,
         evaluate=1024,
     ),
-    "paper": Mosaics(
-        task="cifar100",
-        model="cnn-cifar100",
-        learning_rates=(0.05,),
-        train=50000,
-        test=10000,
-        steps=150 * 196,
-        evaluate=10000,
+    "paper": replace(
+        PUBLISHED, task="cifar100", model="cnn-cifar100", train=50000, steps=150 * 196, saves=11
     ),
 }
-"""At `paper` the published images, sizes, optimiser, batches and epochs, for all five a bag."""
 
 HEATMAPS = Experiment(
     name="heatmaps",

@@ -6,7 +6,7 @@ alone, from the same starts and in the same order.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from jaxattn import plots
 from jaxattn.experiments.hybrid.figures import by_switch
 from jaxattn.experiments.hybrid.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, sweep_of
+from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["HYBRID", "Switches", "run"]
@@ -57,21 +57,14 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
     return [plots.Drawing("by_switch", "When to switch", words, partial(by_switch, ds))]
 
 
+def _switches(sizes: Mosaics, **more: Any) -> Switches:
+    """The size of another experiment, with this one's optimiser and paradigms."""
+    own = {"optimiser": Switches.optimiser, "paradigms": Switches.paradigms}
+    return Switches(**(asdict(sizes) | own | more))
+
+
 SCALES: Mapping[str, Switches] = {
-    "smoke": Switches(
-        task="digits",
-        model="linear",
-        learning_rates=(0.5,),
-        switches=(0.25, 0.75),
-        train=256,
-        test=256,
-        validation=128,
-        steps=40,
-        batch_size=64,
-        evaluate=128,
-        saves=9,
-        seeds=3,
-    ),
+    "smoke": _switches(SMOKE, learning_rates=(0.5,), switches=(0.25, 0.75), saves=9),
     "small": Switches(
         task="fashion-mnist",
         model="mlp",
@@ -82,16 +75,7 @@ SCALES: Mapping[str, Switches] = {
         evaluate=512,
         saves=41,
     ),
-    "paper": Switches(
-        task="cifar10",
-        model="cnn-cifar10",
-        learning_rates=(0.05,),
-        train=30000,
-        test=10000,
-        steps=150 * 118,
-        evaluate=10000,
-        saves=151,
-    ),
+    "paper": _switches(PUBLISHED),
 }
 
 HYBRID = Experiment(

@@ -8,13 +8,14 @@ and on mosaics of held-out images.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import xarray as xr
 
 from jaxattn import plots
 from jaxattn.experiments.in_chunks import run_in_chunks
-from jaxattn.experiments.mosaics import Mosaics, sweep_of
+from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.experiments.sdc.figures import by_length, cells_of
 from jaxattn.experiments.sdc.findings import findings, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
@@ -52,26 +53,11 @@ def _cells(ds: xr.Dataset, length: int) -> plots.Drawing:
 
 
 SCALES: Mapping[str, Mosaics] = {
-    "smoke": Mosaics(
-        task="digits",
-        model="linear",
-        paradigms=("soft", "hard"),
-        segments=(3, 5),
-        learning_rates=(0.1,),
-        train=256,
-        new_mosaics=0,
-        test=256,
-        validation=128,
-        steps=40,
-        batch_size=64,
-        evaluate=128,
-        saves=3,
-        seeds=3,
-    ),
+    "smoke": replace(SMOKE, segments=(3, 5)),
     "small": Mosaics(
         task="fashion-mnist",
-        paradigms=_ALL,
         model="mlp",
+        paradigms=_ALL,
         segments=(5, 20),
         learning_rates=(0.02, 0.05),
         train=2048,
@@ -80,21 +66,14 @@ SCALES: Mapping[str, Mosaics] = {
         steps=300,
         evaluate=512,
     ),
-    "paper": Mosaics(
-        task="cifar10",
+    "paper": replace(
+        PUBLISHED,
         paradigms=_ALL,
-        model="cnn-cifar10",
         segments=(5, 20, 50, 100),
         learning_rates=(0.05, 0.02, 0.005),
-        train=30000,
         new_mosaics=10000,
-        test=10000,
-        steps=150 * 118,
-        evaluate=10000,
-        saves=151,
     ),
 }
-"""At `paper` the published nets, sizes, optimiser, batches and epochs."""
 
 SDC = Experiment(
     name="sdc",
