@@ -31,7 +31,10 @@ def measured_at_once(model: Model, segments: int) -> int | None:
 
 
 class Mean(NamedTuple):
-    """A loss and its gradient over examples by weight, of those that came so far."""
+    """A loss and its gradient over examples by weight, of those that came so far.
+
+    Each in the type of the parameters, whatever a loss of one's own is rounded to.
+    """
 
     total: tuple[Float[Array, ""], Params]
     weight: Float[Array, ""]
@@ -46,8 +49,13 @@ class Mean(NamedTuple):
     def plus(self, found: tuple[Float[Array, ""], Params], of: Example | Batch) -> "Mean":
         """And of these examples, whose loss and gradient were found."""
         weight = jnp.sum(of.weight)
-        total = jax.tree.map(lambda so_far, leaf: so_far + weight * leaf, self.total, found)
-        return Mean(total, self.weight + weight)
+
+        def add(so_far: Array, leaf: Array) -> Array:
+            return so_far + (weight * leaf).astype(so_far.dtype)
+
+        return Mean(
+            jax.tree.map(add, self.total, found), self.weight + weight.astype(self.weight.dtype)
+        )
 
     def value(self) -> tuple[Float[Array, ""], Params]:
         """0 where nothing counts."""

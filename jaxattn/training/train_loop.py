@@ -116,8 +116,9 @@ def make_train_loop(
         evaluate = _all_examples(data, problem.precision)
         slope_at = _slope(problem, hyper, keys, clock)
         step_by = _step(clock, jumps, transform_at)
-        # Probes find the objective themselves; and a whole set is never copied, as a choice does.
-        alone = probes or order.batch_size is None
+        # Probes find the objective themselves; a whole set is not copied, as a choice would; and
+        # batch metrics are of steps alone.
+        alone = probes or order.batch_size is None or batch_metrics is not None
         measured = None if alone else data.evaluate.get("train")
         look = _look(batch_metrics, hyper, clock, batch_at)
         advance = _advance(problem, batch_at, slope_at, step_by, look, measured)

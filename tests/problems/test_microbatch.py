@@ -8,7 +8,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.streams import streams
 from jaxattn.models import linear, mlp
 from jaxattn.problems.attention_problem import attention_problem
-from jaxattn.problems.microbatch import gradient_in_pieces, in_pieces, piece_of
+from jaxattn.problems.microbatch import Mean, gradient_in_pieces, in_pieces, piece_of
 
 COUNT = 10
 BATCH = bags(np.random.default_rng(4), COUNT)._replace(
@@ -63,6 +63,17 @@ def test_where_nothing_counts_the_gradient_by_pieces_is_0_too():
         params, nothing, hyper(), jnp.zeros(()), None, ()
     )
     assert all(np.all(leaf == 0) for leaf in jax.tree.leaves(found))
+
+
+@pytest.mark.needs_x64
+def test_a_mean_keeps_the_type_of_the_parameters_whatever_a_loss_is_of():
+    params = {"w": jnp.zeros(2, jnp.float32)}
+    found = jnp.asarray(3.0, jnp.float64), {"w": jnp.ones(2, jnp.float32)}
+    batch = BATCH._replace(weight=np.ones(COUNT))
+    mean = Mean.nothing(params).plus(found, batch)
+    assert {leaf.dtype for leaf in jax.tree.leaves(mean)} == {jnp.dtype("float32")}
+    loss, slope = mean.plus(found, batch).value()
+    assert (float(loss), slope["w"].tolist()) == (3.0, [1.0, 1.0])
 
 
 @pytest.mark.parametrize(
