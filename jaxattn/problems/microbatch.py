@@ -25,9 +25,9 @@ def piece_of(model: Model, segments: int) -> int | None:
 
 def measured_at_once(model: Model, segments: int) -> int | None:
     """Examples that are measured together: a few pieces on a CPU, or it takes gigabytes."""
-    piece = piece_of(model, segments)
-    on_cpu = jax.local_devices()[0].platform == "cpu"
-    return MEASURED * piece if piece is not None and on_cpu else None
+    if (piece := piece_of(model, segments)) is None:
+        return None
+    return MEASURED * piece if jax.local_devices()[0].platform == "cpu" else None
 
 
 class Mean(NamedTuple):

@@ -22,9 +22,10 @@ def warn_of_slow_convolution(owner: str, function: Callable[..., Any], *argument
         function: whose arguments and results are pytrees of arrays.
         arguments: shapes and dtypes of what it is given.
     """
-    if jax.local_devices()[0].platform != "cpu":
+    if "conv_general_dilated" not in primitives_of(function, *arguments):
         return
-    if "conv_general_dilated" in primitives_of(function, *arguments):
+    # Not before: several hosts join after a sweep is read, and devices are looked up then.
+    if jax.local_devices()[0].platform == "cpu":
         warnings.warn(
             f"{owner}: got a convolution by lax.conv_general_dilated, as of flax.linen.Conv, whose "
             "gradient is slow on a CPU, expected one by patches; take Conv of "

@@ -170,6 +170,18 @@ def test_under_imposed_attention_only_the_classifier_learns(task, batch):
         np.testing.assert_allclose(found["attention_foreground"], alpha, atol=20 * EPS)
 
 
+@pytest.mark.parametrize("model", ["linear", "mlp"])
+def test_a_problem_is_checked_without_a_device(batch, model, monkeypatch):
+    # Several hosts join after a sweep is read: whoever looks a device up before shuts them out.
+    def devices(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "local_devices", devices)
+    monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setattr(jax, "default_backend", devices)
+    assert attention_problem(task_of(batch), model, "soft", precision=PRECISION).name == "soft"
+
+
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
 def test_what_was_checked_in_32_bits_is_checked_again_in_64(batch):
     single = {"segments": np.float32(batch.segments), "weight": np.float32(batch.weight)}
