@@ -88,7 +88,7 @@ def test_splits_of_different_sizes_are_each_measured_alone(rng):
     params = problem.init(jax.random.key(0), hyper())
     probe = jit(make_probe(problem, False))
     found, kept = probe(
-        params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), (), params
+        params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), (), params, {}
     )
     assert kept is None
     measure = jit(problem.measure)
