@@ -52,7 +52,7 @@ def ours(network, paradigm, batch, steps):
     def row(params, images):
         given = (rest._replace(segments=images), hyper, jnp.zeros(()), None, ())
         step = lambda _, p: jax.tree.map(  # noqa: E731
-            lambda leaf, change: leaf - RATE * change, p, slope(p, *given)[0]
+            lambda leaf, change: leaf - RATE * change, p, slope(p, *given)[1]
         )
         return jax.lax.fori_loop(0, steps, step, params)
 
