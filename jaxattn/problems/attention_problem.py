@@ -156,7 +156,8 @@ class _Network(NamedTuple):
 @kept
 def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
-    template = _as_precision(task.template, precision)
+    # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
+    template, segments = _as_precision(task.template, precision), task.segments
 
     def see(
         params: Params, example: Example, hyper: Hyper, key: Array | None, ahead: Ahead | None
@@ -180,7 +181,7 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         def seen(example: Example) -> View:
             return see(params, example, hyper, None, None)
 
-        return measure_examples(seen, batch, measured_at_once(model, task.segments))
+        return measure_examples(seen, batch, measured_at_once(model, segments))
 
     return _Network(init, see, measure)
 
