@@ -76,12 +76,13 @@ def primitives_of(function: Callable[..., Any], *arguments: Any) -> frozenset[st
 
 def _primitives(part: Any) -> Iterator[str]:
     """Of a program, or of what a parameter of an operation holds of programs."""
-    if hasattr(part, "jaxpr"):
-        yield from _primitives(part.jaxpr)
-    elif hasattr(part, "eqns"):
+    # Asked for equations first: in newer releases of JAX a program has itself as its ``jaxpr``.
+    if hasattr(part, "eqns"):
         for equation in part.eqns:
             yield str(equation.primitive)
             yield from _primitives(equation.params)
+    elif hasattr(part, "jaxpr"):
+        yield from _primitives(part.jaxpr)
     elif isinstance(part, Mapping):
         for inner in part.values():
             yield from _primitives(inner)
