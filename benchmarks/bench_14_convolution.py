@@ -51,9 +51,11 @@ def ours(network, paradigm, batch, steps):
 
     def row(params, images):
         given = (rest._replace(segments=images), hyper, jnp.zeros(()), None, ())
-        step = lambda _, p: jax.tree.map(  # noqa: E731
-            lambda leaf, change: leaf - RATE * change, p, slope(p, *given)[1]
-        )
+
+        def step(_, params):
+            _, gradient, _ = slope(params, *given)
+            return jax.tree.map(lambda leaf, change: leaf - RATE * change, params, gradient)
+
         return jax.lax.fori_loop(0, steps, step, params)
 
     rows = jax.jit(jax.vmap(row, in_axes=(0, None)))

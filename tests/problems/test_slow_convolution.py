@@ -20,7 +20,10 @@ def loss_of(kind, **given):
 
     def loss(image):
         params = module.init(jax.random.key(0), image)
-        step = lambda _, total: total + jnp.sum(module.apply(params, image))  # noqa: E731
+
+        def step(_, total):
+            return total + jnp.sum(module.apply(params, image))
+
         return jax.lax.fori_loop(0, 3, step, jnp.zeros(()))
 
     return loss
