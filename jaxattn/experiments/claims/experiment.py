@@ -98,7 +98,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
     """The verdicts as a grid, then how the focus is found on each set."""
     words = (
         "Every claim (down) on theory and on every set of images (across). Holds and does not hold "
-        "are verdicts that hold all together for each set, but for the force, whose interval is its "
+        "are verdicts that hold all together for each set, but the force has an interval of its "
         "own; undecided says how many seeds would decide. Numbers are what the claim is about, as "
         "its line in the table says."
     )
