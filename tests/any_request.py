@@ -295,5 +295,6 @@ def otherwise(value: Any, exact: bool) -> Any:
     if isinstance(value, Model | Paradigm | Task | AttentionMap | bool):
         return value
     if isinstance(value, int):
-        return np.int64(value)
+        # What 64 bits do not hold has no other notation.
+        return np.int64(value) if abs(value) < 2**63 else value
     return np.float64(value) if isinstance(value, float) else value
