@@ -1,7 +1,7 @@
 """Fingerprints: whether two programs compute the same, and from the same arrays."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -32,64 +32,80 @@ def fingerprint(program: Any, *arrays: PyTree) -> str:
         arrays: what else it depends on, such as data.
     """
     digest = sha256()
+    say = _Said(digest.update)
     # Not its text, which JAX writes for who reads it: in colours, and what comes again only once.
     for part in program if isinstance(program, Sequence) else (program,):
-        for said in _program(part):
-            digest.update(said)
+        say.program(part)
     leaves, structure = jax.tree.flatten(arrays)
     digest.update(str(structure).encode())
     for leaf in leaves:
-        for said in _array(leaf):
-            digest.update(said)
+        say.array(leaf)
     return digest.hexdigest()[:_LENGTH]
 
 
-def _program(program: Any) -> Iterator[bytes | memoryview]:
-    """Everything that tells a program from another, its variables numbered as they come."""
-    for constant in getattr(program, "consts", ()):
-        yield from _array(constant)
-    jaxpr = getattr(program, "jaxpr", program)
-    numbers: dict[Any, int] = {}
+class _Said:
+    """Everything that tells a program from another, put down in the order of its equations."""
 
-    def called(variable: Any) -> str:
-        if hasattr(variable, "val"):
-            return f"{variable.val!r}:{variable.aval}"
-        return f"{numbers.setdefault(variable, len(numbers))}:{variable.aval}"
+    def __init__(self, put: Callable[[Any], None]) -> None:
+        self._put = put
+        self._kinds: dict[Any, str] = {}
 
-    yield " ".join(map(called, (*jaxpr.constvars, *jaxpr.invars))).encode()
-    for equation in jaxpr.eqns:
-        words = [*map(called, equation.invars), "->", *map(called, equation.outvars)]
-        yield f"\n{equation.primitive} {' '.join(words)}".encode()
-        yield from _parameter(
-            {name: at for name, at in equation.params.items() if name not in _SAYS_NOTHING}
-        )
-    yield f"\nreturn {' '.join(map(called, jaxpr.outvars))}\n".encode()
+    def program(self, program: Any) -> None:
+        """Operations and constants, the variables numbered as they come."""
+        for constant in getattr(program, "consts", ()):
+            self.array(constant)
+        jaxpr = getattr(program, "jaxpr", program)
+        numbers: dict[Any, int] = {}
 
+        def called(variable: Any) -> str:
+            kind = self._kind(variable.aval)
+            if hasattr(variable, "val"):
+                return f"{variable.val!r}:{kind}"
+            return f"{numbers.setdefault(variable, len(numbers))}:{kind}"
 
-def _parameter(value: Any) -> Iterator[bytes | memoryview]:
-    if hasattr(value, "eqns") or hasattr(value, "jaxpr"):
-        yield from _program(value)
-    elif isinstance(value, Mapping):
-        for name in sorted(value, key=str):
-            yield f"{name}=".encode()
-            yield from _parameter(value[name])
-    elif isinstance(value, set | frozenset):
-        yield " ".join(sorted(map(str, value))).encode()
-    elif isinstance(value, list | tuple):
-        yield b"("
-        for item in value:
-            yield from _parameter(item)
-        yield b")"
-    elif isinstance(value, np.ndarray | jax.Array):
-        yield from _array(value)
-    else:
-        yield f"{_ADDRESS.sub('', str(value))},".encode()
+        self._put(" ".join(map(called, (*jaxpr.constvars, *jaxpr.invars))).encode())
+        for equation in jaxpr.eqns:
+            words = [*map(called, equation.invars), "->", *map(called, equation.outvars)]
+            self._put(f"\n{equation.primitive} {' '.join(words)}".encode())
+            self._parameter(
+                {name: at for name, at in equation.params.items() if name not in _SAYS_NOTHING}
+            )
+        self._put(f"\nreturn {' '.join(map(called, jaxpr.outvars))}\n".encode())
 
+    def array(self, leaf: Any) -> None:
+        """Type, shape and entries."""
+        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            self._put(str(leaf.dtype).encode())
+            leaf = jax.random.key_data(leaf)
+        array = np.ascontiguousarray(np.asarray(leaf))
+        self._put(f"{array.dtype}{array.shape}".encode())
+        self._put(array.data if array.size else b"")
 
-def _array(leaf: Any) -> Iterator[bytes | memoryview]:
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        yield str(leaf.dtype).encode()
-        leaf = jax.random.key_data(leaf)
-    array = np.ascontiguousarray(np.asarray(leaf))
-    yield f"{array.dtype}{array.shape}".encode()
-    yield array.data if array.size else b""
+    def _kind(self, aval: Any) -> str:
+        """What JAX says of a shape and type, which is slow; of thousands few are new."""
+        said = self._kinds.get(aval)
+        if said is None:
+            said = self._kinds[aval] = str(aval)
+        return said
+
+    def _parameter(self, value: Any) -> None:
+        # What is seen at once first, as most of all parameters is nothing, a number or a word.
+        if value is None or isinstance(value, bool | int | str):
+            self._put(f"{_ADDRESS.sub('', str(value))},".encode())
+        elif hasattr(value, "eqns") or hasattr(value, "jaxpr"):
+            self.program(value)
+        elif isinstance(value, Mapping):
+            for name in sorted(value, key=str):
+                self._put(f"{name}=".encode())
+                self._parameter(value[name])
+        elif isinstance(value, set | frozenset):
+            self._put(" ".join(sorted(map(str, value))).encode())
+        elif isinstance(value, list | tuple):
+            self._put(b"(")
+            for item in value:
+                self._parameter(item)
+            self._put(b")")
+        elif isinstance(value, np.ndarray | jax.Array):
+            self.array(value)
+        else:
+            self._put(f"{_ADDRESS.sub('', str(value))},".encode())

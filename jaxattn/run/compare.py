@@ -91,7 +91,8 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
     groups = groups_of(study)
     exact = _exact(study, groups)
     made_with = _MadeWith()
-    coords = coordinates_of_study(study)
+    # Of data that are made for the first job in any case.
+    coords = coordinates_of_study(study, lambda _: sources.examples(jobs[0]))
     axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
     errors: dict[Job, np.ndarray] = {}
@@ -122,9 +123,9 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
         if to.on_progress and "step" in coords:
             steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
             started = _foretold(started, jobs, sources, tally, steps)
-        others = _compiled(jobs[1:], sources, watch)
+        others = chain(_compiled(jobs[1:], sources, watch), _look_for_arrays())
         for job, chunk, future in _while_others_run(started, jobs[0].plan.tiles_per_chunk):
-            # While the devices work, what comes later is traced.
+            # While the devices work, what comes later is traced, and what labels it is loaded.
             while not future.done() and next(others, None):
                 pass
             out, began, ended = future.result()
@@ -177,6 +178,12 @@ def _compiled(jobs: Sequence[Job], sources: Sources, watch: Stopwatch) -> Iterat
         compiling = partial(watch.compiling, job.group.dynamics)
         job.compiled(*_given(job, sources, job.plan.chunk(0).rows), compiling=compiling)
         yield job
+
+
+def _look_for_arrays() -> Iterator[bool]:
+    """Have xarray see its first array, when it looks for all kinds there are, dask's too."""
+    xr.Variable("first", np.zeros(1))
+    yield True
 
 
 def _foretold(

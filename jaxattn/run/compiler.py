@@ -1,10 +1,11 @@
-"""What the compiler is told: nothing on a CPU, to give the same bits again on a GPU.
+"""What the compiler is told: on a CPU nothing on which a row depends, on a GPU to keep its bits.
 
 XLA takes longer to compile a small study than the study runs. Told to leave out its fusion emitters
 and most of LLVM's passes it needs half of that time, and what it makes runs 1.02 to 1.21 times as
 long (benchmarks/README.md). But the last digits of a row then depend on its place
 in a tile, and so on which rows there are: adding a seed changes others. So it is never chosen for
-anyone.
+anyone, but for what is found once a run, entry by entry: initial parameters that are drawn, and the
+order of minibatches. There nothing is added up, and an entry is the same wherever it is.
 
 On a GPU XLA adds in whatever order threads come, and times kernels to choose among them, unless it
 is told not to: a program would give other bits the next time that it is run or compiled.
@@ -17,7 +18,7 @@ import jax
 
 from jaxattn.core.contracts import InputError
 
-__all__ = ["Options", "name_of", "options_for"]
+__all__ = ["Options", "for_once", "name_of", "options_for"]
 
 Options = tuple[tuple[str, Any], ...]
 """Of the compiler, by name; none: its own."""
@@ -33,6 +34,21 @@ DETERMINISTIC: Options = (
     ("xla_gpu_exclude_nondeterministic_ops", True),
 )
 """For a GPU that is to give the same bits again. The first one has autotuning off, too."""
+
+
+_ONE_BY_ONE = frozenset(
+    {
+        *("add", "subtract", "multiply", "divide", "maximum", "minimum", "negate", "abs", "sqrt"),
+        *("exponential", "log", "log_plus_one", "erf", "erf_inv", "next_after", "is_finite"),
+        *("and", "or", "xor", "not", "shift_left", "shift_right_logical", "compare", "select"),
+        *("constant", "iota", "convert", "bitcast_convert", "broadcast_in_dim", "reshape"),
+        *("slice", "pad", "concatenate", "transpose", "reverse", "gather", "sort"),
+        *("dynamic_slice", "dynamic_update_slice", "while", "case", "if"),
+        *("return", "call", "func", "module", "mesh"),
+    }
+)
+"""Operations that find each entry by itself, in one order. A sum has several; what is not named has
+not been tried."""
 
 
 def options_for(asked: str = "auto") -> Options:
@@ -58,6 +74,36 @@ def options_for(asked: str = "auto") -> Options:
             f"dropped some of {', '.join(name for name, _ in options)}; {fix}."
         )
     return options
+
+
+def for_once(options: Options, lowered: jax.stages.Lowered, platform: str) -> Options:
+    """What XLA is told for a program that runs once: `QUICK` on a CPU, where nothing is added up.
+
+    Every entry is then the same whatever else is found beside it. Integers and draws of the usual
+    laws are those of XLA's own options to the bit, others to the last digit.
+
+    Args:
+        options: that are asked for; they stay.
+        lowered: the program.
+        platform: that it is for.
+    """
+    if options or platform != "cpu" or not _operations(lowered) <= _ONE_BY_ONE:
+        return options
+    return QUICK if _is_known(QUICK) else options
+
+
+def _operations(lowered: jax.stages.Lowered) -> frozenset[str]:
+    """Names of a program's operations, without what is not needed for its results."""
+    found: set[str] = set()
+    module: Any = lowered.compiler_ir("stablehlo")
+    waiting = [module.operation]
+    while waiting:
+        operation = waiting.pop()
+        found.add(operation.name.rpartition(".")[-1])
+        waiting += [
+            each.operation for part in operation.regions for block in part for each in block
+        ]
+    return frozenset(found)
 
 
 def name_of(options: Options) -> str:

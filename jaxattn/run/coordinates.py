@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from jaxattn.core.kept import kept
 from jaxattn.core.text import printable
 from jaxattn.problems.data import size
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.study import Study
+from jaxattn.study.subject import Subject
 from jaxattn.training.saves import OwnTimes
 
-__all__ = ["coordinates_of", "coordinates_of_study", "drop_constant_axes", "learning_examples"]
+__all__ = ["coordinates_of", "coordinates_of_study", "drop_constant_axes"]
 
 _WORDS = {
     "step": {"units": "step", "long_name": "training step"},
@@ -27,8 +29,17 @@ _WORDS = {
 }
 
 
+@kept
+def examples_of(subject: Subject) -> int:
+    """Training examples of a subject, whose data are made to count them."""
+    return size(subject.splits(0)["train"])
+
+
 def coordinates_of(
-    axes: Sequence[Axis], groups: Sequence[Group], all_dynamics: Sequence[str]
+    axes: Sequence[Axis],
+    groups: Sequence[Group],
+    all_dynamics: Sequence[str],
+    count: Callable[[Subject], int] = examples_of,
 ) -> dict[str, Any]:
     """Coordinates that follow from what is asked for alone, before anything is run.
 
@@ -36,6 +47,7 @@ def coordinates_of(
         axes: of the result, ``paradigm`` first, the seed's apart.
         groups: all of them.
         all_dynamics: of the result, training first.
+        count: training examples of a subject, for who has made its data already.
 
     Returns:
         ``step``, ``time`` and ``gradients`` of each save (of limits alone: ``time``),
@@ -58,7 +70,7 @@ def coordinates_of(
     clock = spread(
         trained, lambda group: group.study.clock(hypers[group.number]).astype(float), *saves
     )
-    learnt = {group.number: learning_examples(group.study) for group in groups}
+    learnt = {group.number: _learnt_from(group.study, count) for group in groups}
     batch = spread(
         trained,
         lambda group: np.full(
@@ -94,12 +106,14 @@ def coordinates_of(
     return coords
 
 
-def coordinates_of_study(study: Study) -> dict[str, Any]:
+def coordinates_of_study(
+    study: Study, count: Callable[[Subject], int] = examples_of
+) -> dict[str, Any]:
     """`coordinates_of` one comparison."""
     groups = groups_of(study)
     paradigm = Axis("paradigm", (("paradigm", study.names),))
     all_dynamics = tuple(dict.fromkeys(group.dynamics for group in groups))
-    return coordinates_of((paradigm, *study.traced), groups, all_dynamics)
+    return coordinates_of((paradigm, *study.traced), groups, all_dynamics, count)
 
 
 def _hypers(group: Group) -> dict[str, np.ndarray]:
@@ -122,9 +136,9 @@ def _spread(axes: Sequence[Axis], given: Mapping[Group, Any], own: tuple[int, ..
     return whole
 
 
-def learning_examples(study: Study) -> dict[str, int]:
+def _learnt_from(study: Study, count: Callable[[Subject], int]) -> dict[str, int]:
     """Examples that each kind of dynamics learns from."""
-    whole, most = size(study.subject.splits(0)["train"]), study.settings.flow_examples
+    whole, most = count(study.subject), study.settings.flow_examples
     few = whole if most == "all" else min(whole, most)
     train = few if study.settings.against else whole
     exact = dict.fromkeys(("theory", *study.theories), whole)

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from jaxattn.core.arrays import aligned
 from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.problems.data import head, pad
+from jaxattn.problems.data import head, pad, size
 from jaxattn.run.device import facts_here
 from jaxattn.run.job import Job
 from jaxattn.run.placement import each_part
@@ -46,6 +46,7 @@ class Sources:
         self._pools: list[tuple[Any, np.ndarray]] = []
         self._keeps = facts_here().platform != "cpu"
         self._there: dict[tuple[int, jax.Device], tuple[Any, Array]] = {}
+        self._examples = 0
 
     @property
     def vary(self) -> bool:
@@ -91,9 +92,18 @@ class Sources:
 
     def names(self, job: Job) -> tuple[str, ...]:
         """The splits that are measured, the same of every seed, in the order of their axis."""
+        return self._any(job).names
+
+    def examples(self, job: Job) -> int:
+        """Training examples, whether the job learns from all of them or from the first few."""
+        self._any(job)
+        return self._examples
+
+    def _any(self, job: Job) -> Splits:
+        """Data of some seed."""
         if not self._made:
             self.splits(0, job)
-        return next(iter(self._made.values())).names
+        return next(iter(self._made.values()))
 
     def _make(self, seed: int, job: Job, length: int) -> Splits:
         study, subject = self._study, self._study.subject
@@ -105,6 +115,7 @@ class Sources:
             splits = subject.of_task(self._tasks[length]).splits(seed)
             splits = {name: pad(data, longest) for name, data in splits.items()}
         learn = splits["train"]
+        self._examples = size(learn)
         if self._few(job):
             learn = _first(learn, study.settings.flow_examples)
         most = study.settings.evaluate

@@ -163,7 +163,7 @@ def _start_stage(init: StartParams) -> Stage:
     def start(seed: Integer[Array, ""], hyper: Hyper) -> Params:
         return init(streams(seed).init, hyper)
 
-    return Stage(jax.vmap(start))
+    return Stage(jax.vmap(start), once=True)
 
 
 # Of nobody's own: an order that samples draws at every step.
@@ -172,7 +172,7 @@ def _order_stage(order: Order, count: int, steps: int) -> Stage:
     def rows(seed: Integer[Array, ""]) -> Any:
         return epoch_rows(order, count, steps, streams(seed).order)
 
-    return Stage(rows if order.shared else jax.vmap(rows))
+    return Stage(rows if order.shared else jax.vmap(rows), once=True)
 
 
 @kept

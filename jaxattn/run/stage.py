@@ -16,7 +16,7 @@ from weakref import WeakSet
 import jax
 from jaxtyping import PyTree
 
-from jaxattn.run.compiler import Options
+from jaxattn.run.compiler import Options, for_once
 from jaxattn.run.conditions import cores, flags, under
 from jaxattn.run.heap import share_mapped
 
@@ -68,12 +68,14 @@ class _Made(NamedTuple):
 class Stage:
     """A function of arrays, traced once for each kind of arguments and compiled once a place."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], once: bool = False) -> None:
         """Nothing is traced before it is called.
 
         Args:
             function: pure.
+            once: that it runs once a tile at most, and takes less long than to be compiled.
         """
+        self._once = once
         self._jit: Any = jax.jit(function)
         self._made: dict[Hashable, _Made] = {}
         self.used = time.monotonic()
@@ -96,8 +98,11 @@ class Stage:
                 placed = jax.tree.map(lambda leaf: _on(leaf, where.device), arguments)
                 with precise():
                     lowered = self._jit.lower(*placed)
+                options = where.options
+                if self._once:
+                    options = for_once(options, lowered, where.device.platform)
                 made.programs[where] = _compilers().submit(
-                    _compile, lowered, where.options, flags(), compiling
+                    _compile, lowered, options, flags(), compiling
                 )
         return made.programs[where]
 
