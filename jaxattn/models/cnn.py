@@ -38,7 +38,7 @@ FOCUS: Mapping[str, Layers] = MappingProxyType(
     {
         "cifar10": (*_SEEING, 512, 64, 10, 1),
         "cifar100": (*_SEEING, 512, 64, 1),
-        "small": (Convolved(16, 3), Convolved(32, 3), 32, 1),
+        "small": (Convolved(24, 5), Convolved(48, 3), 128, 1),
     }
 )
 """Focus_cnn, Focus_cnn1 and a small one: no biases."""
@@ -46,7 +46,7 @@ CLASSIFY: Mapping[str, Layers] = MappingProxyType(
     {
         "cifar10": (Convolved(6, 5), Convolved(16, 5), 120, 84, 10),
         "cifar100": (Convolved(16, 5), Convolved(32, 5), 120),
-        "small": (Convolved(8, 3), Convolved(16, 3), 64),
+        "small": (Convolved(8, 5), Convolved(16, 3), 64),
     }
 )
 """Classification_cnn, Classification_cnn1 and a small one, without their logits: biases, from 0."""

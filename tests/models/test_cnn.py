@@ -14,13 +14,13 @@ from jaxattn.models import MODELS, cnn_cifar10, cnn_cifar100, cnn_small
 from jaxattn.problems.attention_problem import attention_problem
 
 # PAPER 2: Focus_cnn, Classification_cnn(3), Focus_cnn1, Classification_cnn1(50), of 32 x 32; then
-# images of 16 x 16, which two convolutions and the maxima after them make 2 x 2.
+# images of 16 x 16, of which 5 x 5, maxima, 3 x 3 and maxima leave 2 x 2.
 COUNTS = {
     "cnn-cifar10": (32, 3, 613_866, 62_039),
     "cnn-cifar100": (32, 50, 613_280, 116_218),
     "cnn-small": (
-        *(16, 3, 9 * (3 * 16 + 16 * 32) + 4 * 32 * 32 + 32),
-        9 * (3 * 8 + 8 * 16) + 8 + 16 + (4 * 16 + 1) * 64 + (64 + 1) * 3,
+        *(16, 3, 25 * 3 * 24 + 9 * 24 * 48 + 4 * 48 * 128 + 128),
+        (25 * 3 + 1) * 8 + (9 * 8 + 1) * 16 + (4 * 16 + 1) * 64 + (64 + 1) * 3,
     ),
 }
 LAYERS = {cnn_cifar10: 6, cnn_cifar100: 4, cnn_small: 4}
