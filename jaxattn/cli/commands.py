@@ -76,6 +76,8 @@ class Compare:
     """Other mosaics of the training images, as in the paper; by default none."""
     position: str | None = None
     """Of the foreground: random or first; of a task whose data lie on disk."""
+    downsample: int | None = None
+    """Average images over blocks of so many points a side; of a task whose data lie on disk."""
     out: Path | None = None
     """Directory for results and figures; by default runs/TASK."""
     overwrite: bool = False
@@ -108,7 +110,8 @@ class CriticalRate:
     """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
     data lie on disk."""
     model: str | None = None
-    """linear, mlp, cnn-cifar10 or cnn-cifar100 (of images); by default the task's own."""
+    """linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images); by default the task's
+    own."""
     paradigm: str = "soft"
     """soft, hard, lvml, hybrid or em."""
     limit: str = "flow"

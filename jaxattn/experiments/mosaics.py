@@ -22,6 +22,7 @@ class Mosaics:
     steps: int
     segments: tuple[int, ...] = (5,)
     new_mosaics: int = 0
+    downsample: int = 1
     validation: int = 512
     batch_size: int = 256
     evaluate: int = 1024
@@ -74,8 +75,9 @@ def sweep_of(
         InputError: images that are not there, or anything else that cannot be run.
     """
     drawn = {name: getattr(sizes, name) for name in ("train", "test", "validation")}
-    # Digits, of which there are few, have no second set of mosaics.
+    # Digits, which are few and small, have no second set of mosaics and are made no smaller.
     drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
+    drawn |= {"downsample": sizes.downsample} if sizes.downsample > 1 else {}
     asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
     tables = {
         "task": {"name": sizes.task, **drawn},

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 
 from jaxattn.core.contracts import Model
 from jaxattn.core.lookup import discover
-from jaxattn.models.cnn import cnn_cifar10, cnn_cifar100
+from jaxattn.models.cnn import cnn_cifar10, cnn_cifar100, cnn_small
 from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair
 
-__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "linear", "mlp", "pair"]
+__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "cnn_small", "linear", "mlp", "pair"]
 
 MODELS: Mapping[str, Callable[[int], Model]] = {
     name: factory

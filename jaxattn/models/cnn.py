@@ -1,4 +1,4 @@
-"""The convolutional pairs of the published experiments on CIFAR-10 and CIFAR-100 (PAPER 2)."""
+"""Convolutional pairs: those published for CIFAR-10 and CIFAR-100 (PAPER 2), and a small one."""
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -13,7 +13,7 @@ from jaxattn.models.convolution import Conv
 from jaxattn.models.pair import pair
 from jaxattn.models.pooling import max_pool
 
-__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100"]
+__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "cnn_small"]
 
 IN_CACHE = 40
 """Images whose gradient stays in the cache of a core: bags of 5, 8 of them."""
@@ -35,16 +35,21 @@ Layers = tuple[Convolved | int, ...]
 
 _SEEING = (Convolved(32, 3), Convolved(64, 3), Convolved(64, 3, pool=1))
 FOCUS: Mapping[str, Layers] = MappingProxyType(
-    {"cifar10": (*_SEEING, 512, 64, 10, 1), "cifar100": (*_SEEING, 512, 64, 1)}
+    {
+        "cifar10": (*_SEEING, 512, 64, 10, 1),
+        "cifar100": (*_SEEING, 512, 64, 1),
+        "small": (Convolved(24, 5), Convolved(48, 3), 128, 1),
+    }
 )
-"""Focus_cnn and Focus_cnn1: no biases."""
+"""Focus_cnn, Focus_cnn1 and a small one: no biases."""
 CLASSIFY: Mapping[str, Layers] = MappingProxyType(
     {
         "cifar10": (Convolved(6, 5), Convolved(16, 5), 120, 84, 10),
         "cifar100": (Convolved(16, 5), Convolved(32, 5), 120),
+        "small": (Convolved(8, 5), Convolved(16, 3), 64),
     }
 )
-"""Classification_cnn and Classification_cnn1, without their logits: biases, which start from 0."""
+"""Classification_cnn, Classification_cnn1 and a small one, without their logits: biases, from 0."""
 
 
 class _Layered(nn.Module):
@@ -87,7 +92,7 @@ def _check_image(value: Array, layer: Convolved) -> None:
     if value.ndim != 3 or min(value.shape[:2]) < least:
         raise InputError(
             f"cnn: got {value.shape} for a convolution, expected an image [height, width, channel] "
-            f"of {least} points an axis or more; give segments of 32 x 32, or take mlp."
+            f"of {least} points an axis or more; give larger images, or take mlp."
         )
 
 
@@ -119,6 +124,18 @@ def cnn_cifar100(classes: int, average: int = 0) -> Model:
     return _cnn(classes, "cifar100", average)
 
 
+def cnn_small(classes: int, average: int = 0) -> Model:
+    """Two convolutions and dense layers in either network, for images of about 16 x 16.
+
+    Of the same kinds of layers as `cnn_cifar10`, and not the paper's; attention averages after 0 to
+    3 layers.
+
+    Raises:
+        InputError: no such layer.
+    """
+    return _cnn(classes, "small", average)
+
+
 @lru_cache(maxsize=64)
 def _cnn(classes: int, network: str, average: int) -> Model:
     layers = (*CLASSIFY[network], classes)
@@ -142,4 +159,4 @@ def _cnn(classes: int, network: str, average: int) -> Model:
     return make(after, represent=before)._replace(init=init, in_cache=IN_CACHE)
 
 
-MODELS = {"cnn-cifar10": cnn_cifar10, "cnn-cifar100": cnn_cifar100}
+MODELS = {"cnn-cifar10": cnn_cifar10, "cnn-cifar100": cnn_cifar100, "cnn-small": cnn_small}

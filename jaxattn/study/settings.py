@@ -107,8 +107,8 @@ class Settings:
     model: Any = setting(
         None,
         component("model", optional=True),
-        "linear, mlp, cnn-cifar10 or cnn-cifar100 (of images), a factory taking the number of "
-        "classes, or a Model; by default the task's own.",
+        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), a factory taking the "
+        "number of classes, or a Model; by default the task's own.",
         varies=True,
     )
     paradigms: Sequence[Any] = setting(

@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex
 
 from jaxattn.core.contracts import InputError, Task
 from jaxattn.tasks.arguments import as_int, as_list, bag_length
+from jaxattn.tasks.downsample import downsampled
 from jaxattn.tasks.mosaic import mosaic
 from jaxattn.tasks.readers.catalogue import (
     ANIMALS_AND_PEOPLE,
@@ -42,6 +43,7 @@ def _of_set(name: str, usual: tuple[Any, ...], words: str) -> Callable[..., Task
         validation: SupportsIndex = 512,
         new_mosaics: SupportsIndex = 0,
         position: str = "random",
+        downsample: SupportsIndex = 1,
         sha256: str | None = None,
     ) -> Task:
         sizes = {"train": (train, 1), "test": (test, 1), "validation": (validation, 0)}
@@ -55,6 +57,7 @@ def _of_set(name: str, usual: tuple[Any, ...], words: str) -> Callable[..., Task
             bag_length(segments),
             tuple((what, as_int(what, size, low=low)) for what, (size, low) in sizes.items()),
             position,
+            as_int("downsample", downsample, low=1),
             sha256,
         )
 
@@ -73,10 +76,13 @@ def _of_set(name: str, usual: tuple[Any, ...], words: str) -> Callable[..., Task
         validation: validation mosaics; 0 for none, which leaves their images to training.
         new_mosaics: other mosaics of the training images (PAPER 3.4); 0 for none.
         position: of the foreground image: "random", or "first" (PAPER 3.2, 3.3).
-        sha256: of the images and classes that are expected, which a sweep writes down; None: any.
+        downsample: images are made smaller so many times along each side, by means over blocks.
+        sha256: of the images as published and their classes that are expected, which a sweep
+            writes down; None: any.
 
     Raises:
-        InputError: no files there, other images than expected, or what `mosaic` refuses.
+        InputError: no files there, other images than expected, or what `downsampled` and `mosaic`
+            refuse.
     """
     return factory
 
@@ -136,6 +142,7 @@ def _task(
     segments: int,
     sizes: tuple[tuple[str, int], ...],
     position: str,
+    block: int,
     sha256: str | None,
 ) -> Task:
     del files  # others are another task
@@ -148,11 +155,12 @@ def _task(
         )
     assert whole.test is not None
     task = mosaic(
-        *whole.train,
+        downsampled(whole.train.pixels, block),
+        whole.train.kinds,
         foreground,
         segments,
         name=name,
-        X_test=whole.test.pixels,
+        X_test=downsampled(whole.test.pixels, block),
         y_test=whole.test.kinds,
         position=position,
         **dict(sizes),

@@ -78,7 +78,11 @@ def test_the_command_exits_0_and_tells_versions_devices_precision_and_cache(
 @pytest.mark.parametrize(
     ("facts", "rows", "float64"),
     [
-        (Facts("cpu", "cpu", None), {"linear": 16, "mlp": 4, "cnn-cifar10": 1, "flow": 2}, "yes"),
+        (
+            Facts("cpu", "cpu", None),
+            {"linear": 16, "mlp": 4, "cnn-cifar10": 1, "cnn-small": 1, "flow": 2},
+            "yes",
+        ),
         (Facts("gpu", "NVIDIA A", 80 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "yes; at"),
         (Facts("tpu", "TPU v9", 16 << 30), {"linear": 512, "mlp": 128, "flow": 64}, "emulated"),
     ],

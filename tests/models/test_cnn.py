@@ -1,4 +1,4 @@
-"""The published convolutional pairs: their sizes, their start, attention at any of their layers."""
+"""The convolutional pairs by name: their sizes, their start, attention at any of their layers."""
 
 from math import prod
 
@@ -10,24 +10,32 @@ import pytest
 from helpers import PRECISION, bags, distance, jit, one_of, task_of
 
 from jaxattn.core.contracts import InputError
-from jaxattn.models import MODELS, cnn_cifar10, cnn_cifar100
+from jaxattn.models import MODELS, cnn_cifar10, cnn_cifar100, cnn_small
 from jaxattn.problems.attention_problem import attention_problem
 
-# PAPER 2: Focus_cnn, Classification_cnn(3), Focus_cnn1, Classification_cnn1(50).
-COUNTS = {"cnn-cifar10": (3, 613_866, 62_039), "cnn-cifar100": (50, 613_280, 116_218)}
-LAYERS = {cnn_cifar10: 6, cnn_cifar100: 4}
+# PAPER 2: Focus_cnn, Classification_cnn(3), Focus_cnn1, Classification_cnn1(50), of 32 x 32; then
+# images of 16 x 16, of which 5 x 5, maxima, 3 x 3 and maxima leave 2 x 2.
+COUNTS = {
+    "cnn-cifar10": (32, 3, 613_866, 62_039),
+    "cnn-cifar100": (32, 50, 613_280, 116_218),
+    "cnn-small": (
+        *(16, 3, 25 * 3 * 24 + 9 * 24 * 48 + 4 * 48 * 128 + 128),
+        (25 * 3 + 1) * 8 + (9 * 8 + 1) * 16 + (4 * 16 + 1) * 64 + (64 + 1) * 3,
+    ),
+}
+LAYERS = {cnn_cifar10: 6, cnn_cifar100: 4, cnn_small: 4}
 
 
-def images(count=2):
+def images(count=2, side=32):
     """Bags of pictures as of CIFAR."""
     batch = bags(np.random.default_rng(0), count)
-    shape = (*batch.segments.shape[:2], 32, 32, 3)
+    shape = (*batch.segments.shape[:2], side, side, 3)
     values = np.random.default_rng(1).normal(size=shape).astype(PRECISION)
     return batch._replace(segments=values)
 
 
-def shapes(model):
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), one_of(images()), {}))
+def shapes(model, side):
+    return jax.eval_shape(lambda: model.init(jax.random.key(0), one_of(images(side=side)), {}))
 
 
 def sizes(tree):
@@ -35,9 +43,9 @@ def sizes(tree):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_networks_have_as_many_parameters_as_the_published_ones(name):
-    classes, focus, classifier = COUNTS[name]
-    params = shapes(MODELS[name](classes))
+def test_networks_have_as_many_parameters_as_their_layers_say(name):
+    side, classes, focus, classifier = COUNTS[name]
+    params = shapes(MODELS[name](classes), side)
     assert (sizes(params["shared"]), sizes(params["focus"]), sizes(params["classify"])) == (
         *(0, focus),
         classifier,

@@ -17,6 +17,7 @@ from jaxattn.study.settings import Settings
 from jaxattn.study.spec_hash import difference, spec_hash, to_plain
 from jaxattn.study.study import resolve_settings
 from jaxattn.tasks import TASKS, cifar10, cifar100, fashion_mnist, mnist
+from jaxattn.tasks.downsample import downsampled
 from jaxattn.tasks.readers import read_images
 from jaxattn.tasks.readers.catalogue import ANIMALS_AND_PEOPLE, SETS, content_of, find
 
@@ -122,7 +123,9 @@ def test_what_is_nowhere_is_refused_with_what_to_put_where(tmp_path, name) -> No
         TASKS[name]()
     line = str(refused.value)
     assert f"jaxattn data fetch {name}" in line
-    assert "--data PATH" in line
+    # Commands that read images have no word in common for where they lie.
+    assert "--data" not in line
+    assert f"set JAXATTN_DATA to the folder that holds them in its folder {name}" in line
     assert str(tmp_path / "fetched" / name) in line
     assert SETS[name].expected in line
 
@@ -145,6 +148,83 @@ def test_the_folder_of_an_archive_is_found_in_the_folder_it_was_unpacked_to(tmp_
     inner = write("cifar10", tmp_path / "cifar-10-batches-py")
     assert find("cifar10", tmp_path) == inner
     assert find("cifar10", inner) == inner
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_found_in_the_folder_of_their_set_as_where_data_are_said_to_lie(
+    tmp_path, name
+) -> None:
+    own = write(name, tmp_path / "fetched" / name)
+    assert find(name) == find(name, own) == own
+    made = TASKS[name](**SIZES)
+    assert made is TASKS[name](own, **SIZES)
+    for file in own.iterdir():
+        left = file.read_bytes()
+        file.unlink()
+        with pytest.raises(InputError, match="got no data in"):
+            find(name)
+        file.write_bytes(left)
+    if inner := SETS[name].unpacked:
+        # The folder of an archive goes before files beside it, in either place.
+        unpacked = write(name, own / inner)
+        assert find(name) == find(name, own) == unpacked
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bin"])
+def test_files_are_found_by_all_names_that_readers_know(tmp_path, ending) -> None:
+    name = {".gz": "mnist", ".bin": "cifar10"}[ending]
+    own = tmp_path / "fetched" / name
+    own.mkdir(parents=True)
+    for part in SETS[name].parts:
+        with pytest.raises(InputError, match="got no data in"):
+            find(name)
+        (own / f"{part.replace('-idx', '.idx')}{ending}").touch()
+    assert find(name) == own
+
+
+@pytest.mark.needs_x64
+def test_the_missing_data_of_an_experiment_are_told_in_words_that_it_knows(
+    capsys, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EQX_ON_ERROR", "nan")  # set by the command, and put back by this
+    words = "reproduce all --scale small --no-cache --out run"
+    assert main(words.split()) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "set JAXATTN_DATA to" in err
+    assert "--data" not in err
+
+
+def test_images_are_made_smaller_and_are_told_by_what_was_published(tmp_path) -> None:
+    folder = write("cifar10", tmp_path)
+    whole, half = (cifar10(folder, **SIZES, downsample=block) for block in (1, 2))
+    assert whole is cifar10(folder, **SIZES) is not half
+    assert half is cifar10(folder, **SIZES, downsample=np.int64(2))
+    assert half.template.segments.shape == (5, 16, 16, 3)
+    assert half.content == whole.content == content_of(read_images(folder))
+    large, small = (task.make(0) for task in (whole, half))
+    for split in ("train", "test"):
+        # The same mosaics, of the same images made smaller.
+        for each in ("segments", "label", "foreground"):
+            drawn = (getattr(made[split].examples, each) for made in (large, small))
+            np.testing.assert_array_equal(*drawn)
+        expected = downsampled(large[split].pool.values, 2)
+        np.testing.assert_array_equal(small[split].pool.values, expected)
+    with pytest.raises(InputError, match="downsample: got blocks of 3 x 3") as refused:
+        cifar10(folder, downsample=3)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(InputError, match="downsample: got 0, expected an integer >= 1"):
+        cifar10(folder, downsample=0)
+
+
+def test_a_sweep_of_smaller_images_is_another(tmp_path) -> None:
+    folder = write("mnist", tmp_path)
+    spec, small = sweep_of(folder), sweep_of(folder, downsample=2)
+    assert small.task["downsample"] == 2
+    assert small.task["sha256"] == spec.task["sha256"]
+    assert spec_hash(small) != spec_hash(spec)
+    assert from_plain(to_plain(small)) == small
 
 
 def test_another_set_is_refused(tmp_path) -> None:
@@ -220,7 +300,8 @@ def test_data_on_disk_are_compared_by_both_doors(tmp_path, capsys) -> None:
     folder, out = write("cifar10", tmp_path / "here"), tmp_path / "run"
     words = ["--seeds", "1", "--steps", "2", "--saves", "2", "--evaluate", "4", "--model", "linear"]
     sizes = ["--train", "12", "--test", "6", "--validation", "4", "--new-mosaics", "5"]
-    asked = ["compare", "cifar10", "--data", str(folder), *sizes, "--position", "first"]
+    more = ["--position", "first", "--downsample", "2"]
+    asked = ["compare", "cifar10", "--data", str(folder), *sizes, *more]
     given = [
         *asked,
         *words,
@@ -235,6 +316,7 @@ def test_data_on_disk_are_compared_by_both_doors(tmp_path, capsys) -> None:
     assert main(given) == 0, capsys.readouterr().err
     ds = jaxattn.open(out)
     assert list(ds["split"].values) == ["train", "new-mosaics", "validation", "test"]
+    assert ds["picture"].shape[-3:] == (16, 16, 3)
     assert cifar10(folder).content in ds.attrs["spec"]
     assert ds["picture_foreground"].values[..., 0].all()
     python = resolve_settings(Settings(task="cifar10", data=folder))

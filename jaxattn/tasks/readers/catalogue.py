@@ -10,7 +10,8 @@ import numpy as np
 import platformdirs
 
 from jaxattn.core.contracts import InputError
-from jaxattn.tasks.readers.cifar import NAMES_10
+from jaxattn.tasks.readers.cifar import BATCHES, NAMES_10
+from jaxattn.tasks.readers.idx import NAMES as IDX_NAMES
 from jaxattn.tasks.readers.images import ImageSet
 from jaxattn.tasks.readers.read import read_images
 
@@ -47,8 +48,10 @@ class PublishedSet(NamedTuple):
     classes: tuple[str, ...]
     """What the classes are called, by number."""
     files: tuple[RemoteFile, ...]
+    parts: tuple[str, ...]
+    """Files that are read, by their names without the ending of a packing."""
     expected: str
-    """Which files make it up, in words."""
+    """The same in words."""
     unpacked: str = ""
     """Folder within an archive; empty where the files are read as they are."""
     installed: str = ""
@@ -57,14 +60,13 @@ class PublishedSet(NamedTuple):
     """Of Debian and Ubuntu."""
 
 
-_IDX = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+_IDX = tuple(name for names in IDX_NAMES.values() for name in names)
 _IDX_WORDS = "train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k-..., .gz or not"
 
 
 def _idx_files(address: str, *sums: str) -> tuple[RemoteFile, ...]:
     return tuple(
-        RemoteFile(f"{address}/{name}-ubyte.gz", known)
-        for name, known in zip(_IDX, sums, strict=True)
+        RemoteFile(f"{address}/{name}.gz", known) for name, known in zip(_IDX, sums, strict=True)
     )
 
 
@@ -109,6 +111,7 @@ SETS: Mapping[str, PublishedSet] = {
             "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         ),
+        _IDX,
         _IDX_WORDS,
     ),
     "fashion-mnist": PublishedSet(
@@ -124,6 +127,7 @@ SETS: Mapping[str, PublishedSet] = {
             "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         ),
+        _IDX,
         _IDX_WORDS,
         installed="/usr/share/datasets/fashion-mnist",
         package="dataset-fashion-mnist",
@@ -137,6 +141,7 @@ SETS: Mapping[str, PublishedSet] = {
                 "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
             ),
         ),
+        (*BATCHES, "test_batch"),
         "data_batch_1 to data_batch_5 and test_batch, or the same ending in .bin",
         unpacked="cifar-10-batches-py",
     ),
@@ -149,6 +154,7 @@ SETS: Mapping[str, PublishedSet] = {
                 "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
             ),
         ),
+        ("train", "test"),
         "train and test, or the same ending in .bin",
         unpacked="cifar-100-python",
     ),
@@ -175,31 +181,42 @@ def home(name: str) -> Path:
 def find(name: str, data: Location | None = None) -> Path:
     """Where a set lies, from the root: at `data`, or where it was fetched to or a package put it.
 
+    Its files lie in that folder, or in the one within it that its archive unpacks to.
+
     Args:
         name: of the set.
-        data: a folder, or a file that ends in .npz, as `read_images` reads; the folder that its
-            archive is unpacked to may lie in it.
+        data: a folder, or a file that ends in .npz, as `read_images` reads.
 
     Raises:
         InputError: nowhere, with what to put where.
     """
     published = SETS[name]
     if data is not None:
-        given = Path(data).absolute()
-        inner = given / published.unpacked
-        return inner if published.unpacked and inner.is_dir() else given
-    fetched = home(name)
+        return _innermost(Path(data).absolute(), published)
+    fetched = home(name).absolute()
+    place = _innermost(fetched, published)
     # Files are put there one by one, an archive's folder at once.
-    names = [published.unpacked or Path(file.url).name for file in published.files]
-    if all((fetched / each).exists() for each in names):
-        return (fetched / published.unpacked).absolute()
+    if place != fetched or all(_has(fetched, part) for part in published.parts):
+        return place
     if published.installed and Path(published.installed).is_dir():
         return Path(published.installed)
-    package = f", or install Debian's {published.package}" if published.package else ""
+    package = f", install Debian's {published.package}" if published.package else ""
     raise InputError(
         f"{name}: got no data in {fetched}, expected {published.expected}; run jaxattn data fetch "
-        f"{name}{package}, or say where they are: --data PATH (in Python data=PATH)"
+        f"{name}{package}, or set JAXATTN_DATA to the folder that holds them in its folder {name}"
     )
+
+
+def _innermost(folder: Path, published: PublishedSet) -> Path:
+    """The folder that an archive unpacks to, where it lies in this one; else this one."""
+    inner = folder / published.unpacked
+    return inner if inner.is_dir() else folder
+
+
+def _has(folder: Path, part: str) -> bool:
+    """Whether a file lies there under one of the names that readers know."""
+    names = (part, part.replace("-idx", ".idx"))
+    return any((folder / f"{name}{end}").exists() for name in names for end in ("", ".gz", ".bin"))
 
 
 def read_set(name: str, data: Location | None = None) -> ImageSet:

@@ -13,7 +13,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.tasks.readers.images import Images, ImageSet, checked, inside
 from jaxattn.tasks.readers.pickles import read_pickle
 
-__all__ = ["NAMES_10", "read_cifar"]
+__all__ = ["BATCHES", "NAMES_10", "read_cifar"]
 
 NAMES_10: tuple[str, ...] = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -24,7 +24,8 @@ NAMES_10: tuple[str, ...] = (
 _SIDE, _CHANNELS = 32, 3
 _PIXELS = _SIDE * _SIDE * _CHANNELS
 
-_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+BATCHES: tuple[str, ...] = tuple(f"data_batch_{number}" for number in range(1, 6))
+"""Files of CIFAR-10 to learn from, without their ending."""
 
 
 def read_cifar(folder: Path) -> ImageSet | None:
@@ -42,7 +43,7 @@ def read_cifar(folder: Path) -> ImageSet | None:
 
 
 def _ten_of_python(folder: Path) -> ImageSet | None:
-    paths = _paths(folder, _BATCHES, "test_batch")
+    paths = _paths(folder, BATCHES, "test_batch")
     if paths is None:
         return None
     *train, test = (_of_python(path, "labels") for path in paths)
@@ -66,7 +67,7 @@ def _hundred_of_python(folder: Path) -> ImageSet | None:
 
 
 def _ten_of_bytes(folder: Path) -> ImageSet | None:
-    paths = _paths(folder, _BATCHES, "test_batch", ending=".bin")
+    paths = _paths(folder, BATCHES, "test_batch", ending=".bin")
     if paths is None:
         return None
     *train, test = (_of_bytes(path, labels=1) for path in paths)

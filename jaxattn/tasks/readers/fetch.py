@@ -106,8 +106,8 @@ def _fetched(
         why = "no connection" if isinstance(error, Unconnected) else in_a_line(error)[:200]
         raise FetchError(
             f"{name}: got no {called} from {file.url} ({why}), expected SHA-256 "
-            f"{file.sha256[:12]}...; go on with the same command, or get it elsewhere, put "
-            f"{published.expected} into one folder, and say --data FOLDER."
+            f"{file.sha256[:12]}...; go on with the same command, or get it elsewhere and put "
+            f"{published.expected} into {folder}."
         ) from error
     return folder / called
 

@@ -10,6 +10,7 @@ from experiment_runs import assert_labelled_and_kept
 from helpers import compiled_quickly
 
 from jaxattn.core.contracts import Status
+from jaxattn.experiments import mosaics
 from jaxattn.experiments.claims.experiment import CLAIMS, Claims, falls_of, run
 from jaxattn.experiments.claims.findings import CLAIMS as COMPARED
 from jaxattn.experiments.claims.findings import (
@@ -96,6 +97,18 @@ def test_theory_says_when_by_the_closed_form():
     # To the spacing of the times that are looked at, at both ends.
     assert lines["early"]["difference"] == pytest.approx(first[0] - first[1], abs=2 * 100 / 2000)
     assert lines["force"]["difference"] == pytest.approx(0.01 * np.log(3))
+
+
+def test_small_is_the_published_images_made_smaller(monkeypatch):
+    # Which tables a sweep is made of, without reading images.
+    asked, spec = [], mosaics.sweep_of(SETS, ("loss",))
+    monkeypatch.setattr(mosaics, "from_plain", lambda tables: asked.append(tables) or spec)
+    for sizes in (*CLAIMS.scales["small"].sets, *CLAIMS.scales["paper"].sets):
+        mosaics.sweep_of(sizes, ("loss",))
+    downsamples = [table["task"].get("downsample") for table in asked]
+    models = [table["model"]["name"] for table in asked]
+    assert downsamples == [None, None, 2, None, None, None]
+    assert models == ["mlp", "mlp", "cnn-small", "mlp", "mlp", "cnn-cifar10"]
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def test_without_a_network_it_says_what_to_put_where(digits, monkeypatch, capsys
     assert err.count("\n") == 1
     assert "(no connection)" in err
     assert SETS["mnist"].expected in err
-    assert "--data FOLDER" in err
+    assert err.endswith(f"into {home('mnist')}.\n")
 
 
 def test_no_such_set_is_refused_with_2_and_the_nearest(capsys) -> None:
