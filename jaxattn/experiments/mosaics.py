@@ -21,6 +21,8 @@ class Mosaics:
     test: int
     steps: int
     segments: tuple[int, ...] = (5,)
+    foreground: tuple[int, ...] = ()
+    """Classes to tell apart; by default those of the task."""
     new_mosaics: int = 0
     validation: int = 512
     batch_size: int = 256
@@ -76,6 +78,7 @@ def sweep_of(
     drawn = {name: getattr(sizes, name) for name in ("train", "test", "validation")}
     # Digits, of which there are few, have no second set of mosaics.
     drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
+    drawn |= {"foreground": list(sizes.foreground)} if sizes.foreground else {}
     asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
     tables = {
         "task": {"name": sizes.task, **drawn},
