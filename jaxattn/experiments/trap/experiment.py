@@ -16,7 +16,7 @@ from jaxattn import plots
 from jaxattn.experiments.in_chunks import run_each
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.experiments.trap.figures import by_class, depth, share_of_seeds
-from jaxattn.experiments.trap.findings import findings, most_trapped, numbers
+from jaxattn.experiments.trap.findings import findings, most_apart, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
 
 __all__ = ["TRAP", "Traps", "run"]
@@ -56,12 +56,12 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "is a seed, a bar the mean. Above the dashed line a run is trapped: no uniform guess is."
     )
     share = f"The share of seeds that are trapped, with its exact 95 % interval; {where}."
-    classes, segments, rate = most_trapped(ds)
+    classes, segments, rate = most_apart(ds)
     one = (
-        f"Where runs are trapped furthest, at {classes} foreground classes, mosaics of {segments} "
-        f"images and learning rate {rate:g}: focus and prediction, true or false, of the held-out "
-        "mosaics of each class, each paradigm by its own rule of inference. Means over seeds, with "
-        "95 % intervals of the edges."
+        f"Where a paradigm is trapped furthest beyond soft attention, at {classes} foreground "
+        f"classes, mosaics of {segments} images and learning rate {rate:g}: focus and prediction, "
+        "true or false, of the held-out mosaics of each class, each paradigm by its own rule of "
+        "inference. Means over seeds, with 95 % intervals of the edges."
     )
     return [
         plots.Drawing("depth", "How far runs are trapped", far, partial(depth, ds)),
@@ -77,7 +77,7 @@ SCALES: Mapping[str, Traps] = {
     "small": Traps(
         task="digits",
         model="mlp",
-        segments=(5, 20),
+        segments=(5, 10, 20),
         learning_rates=(0.05, 0.2),
         train=2048,
         test=1024,

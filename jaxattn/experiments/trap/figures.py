@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from jaxattn import plots
 from jaxattn.analysis.intervals import share_interval
-from jaxattn.experiments.trap.findings import most_trapped
+from jaxattn.experiments.trap.findings import most_apart
 from jaxattn.experiments.trap.statistic import MOST_BY_CHANCE, trap_of
 from jaxattn.plots.canvas import new_grid
 from jaxattn.plots.frame import format_axes, set_title
@@ -40,7 +40,7 @@ def depth(ds: xr.Dataset) -> Figure:
         ax.plot(np.full(trap.size, at), trap, ".", color=style.colour, ms=5, alpha=0.55, mew=0)
         ax.hlines(trap.mean(), at - 0.42 * _APART, at + 0.42 * _APART, color=style.colour, lw=2.0)
 
-    figure, axes = _panels(ds, "trapped by", seeds)
+    figure, axes = _panels(ds, "how far trapped", seeds)
     for ax in axes.flat:
         ax.axhline(MOST_BY_CHANCE, color="0.4", lw=0.9, ls="--", zorder=0.5)
         ax.set(ylim=(-0.04, 1.04), yticks=(0, 0.5, 1))
@@ -72,7 +72,7 @@ def share_of_seeds(ds: xr.Dataset) -> Figure:
 
 
 def by_class(ds: xr.Dataset) -> Figure:
-    """The cells of each class where some paradigm is trapped furthest.
+    """The cells of each class where a paradigm is trapped furthest beyond soft attention.
 
     Args:
         ds: a result of the experiment, also half finished.
@@ -81,7 +81,7 @@ def by_class(ds: xr.Dataset) -> Figure:
         InputError: another kind of result.
     """
     require(ds, "by_class", "trap", "classes", "error_cell_by_class")
-    classes, segments, rate = most_trapped(ds)
+    classes, segments, rate = most_apart(ds)
     # Of fewer classes than another number has, the others are NaN.
     one = ds.sel({"classes": classes, "segments": segments, "class": np.arange(classes)})
     return plots.error_cells_by_class(one, learning_rate=rate)

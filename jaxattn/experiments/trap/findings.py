@@ -15,7 +15,7 @@ from jaxattn.analysis.wording import interval_words, listed, number_words
 from jaxattn.experiments.trap.statistic import MOST_BY_CHANCE, trap_of
 from jaxattn.experiments.wording import Line, band_of
 
-__all__ = ["findings", "most_trapped", "numbers"]
+__all__ = ["findings", "most_apart", "numbers"]
 
 _SETTING = ("classes", "segments", "learning_rate")
 _RIVAL = "soft"
@@ -82,12 +82,16 @@ def _against_soft(of_all: xr.Dataset, rounding: float) -> dict[tuple[Any, ...], 
     return found
 
 
-def most_trapped(ds: xr.Dataset) -> tuple[int, int, float]:
-    """Classes, length and learning rate where some paradigm is trapped furthest, by the mean."""
-    mean = trap_of(ds)["trap"].mean("seed").max("paradigm").transpose(*_SETTING)
-    places = np.unravel_index(int(mean.fillna(-1.0).values.argmax()), mean.shape)
+def most_apart(ds: xr.Dataset) -> tuple[int, int, float]:
+    """Classes, length and learning rate where a paradigm is trapped furthest beyond soft attention.
+
+    By the means over seeds.
+    """
+    mean = trap_of(ds)["trap"].mean("seed")
+    more = (mean - mean.sel(paradigm=_RIVAL)).max("paradigm").transpose(*_SETTING)
+    places = np.unravel_index(int(more.fillna(-np.inf).values.argmax()), more.shape)
     classes, segments, rate = (
-        mean[name].values[at] for name, at in zip(_SETTING, places, strict=True)
+        more[name].values[at] for name, at in zip(_SETTING, places, strict=True)
     )
     return int(classes), int(segments), float(rate)
 
@@ -103,8 +107,7 @@ def findings(ds: xr.Dataset) -> list[str]:
 
 def _setting(line: Mapping[str, Any]) -> str:
     return (
-        f"{line['classes']} classes, mosaics of {line['segments']}, "
-        f"learning rate {line['learning_rate']:g}"
+        f"{line['classes']} classes, mosaics of {line['segments']}, rate {line['learning_rate']:g}"
     )
 
 
@@ -115,21 +118,26 @@ def _how_often(lines: list[Line]) -> Iterator[str]:
             found = line["trapped"]
             span = f"{100 * found['low']:.0f} to {100 * found['high']:.0f} %"
             parts.append(f"{line['paradigm']} {found['seeds']} of {line['seeds']} ({span})")
-        yield f"{where}: trapped are {', '.join(parts)} seeds."
+        yield f"{where}: seeds that are trapped: {', '.join(parts)}."
 
 
 def _verdicts(name: str, lines: list[Line]) -> str:
+    """Where it is trapped further than soft attention, where less far, and where neither is shown.
+
+    The numbers of what is shown are said; those of the rest are in the table.
+    """
     groups: dict[str, list[str]] = {}
     for line in lines:
-        found = line["against_soft"]
+        found, where = line["against_soft"], _setting(line)
         word = found["verdict"]
         if word == "differs":
             word = "further" if found["difference"] > 0 else "less far"
-        size, reach = number_words(found["difference"]), interval_words(found["low"], found["high"])
-        groups.setdefault(word, []).append(f"at {_setting(line)} ({size} {reach})")
+            reach = interval_words(found["low"], found["high"])
+            where += f" ({number_words(found['difference'])} {reach})"
+        groups.setdefault(word, []).append(where)
     seeds = min(line["seeds"] for line in lines)
-    parts = "; ".join(f"{word} {listed(at)}" for word, at in groups.items())
-    return f"how far {name} is trapped against soft: {parts} ({seeds} seeds)."
+    parts = [f"{word} at {'; at '.join(at)}" for word, at in groups.items()]
+    return f"how far {name} is trapped against soft, {seeds} seeds: {'. '.join(parts)}."
 
 
 def _what_is_left(of_all: xr.Dataset) -> Iterator[str]:
