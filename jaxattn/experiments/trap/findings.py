@@ -11,7 +11,7 @@ from jaxattn.analysis.intervals import interval, share_interval
 from jaxattn.analysis.pairs import paired, pairs_of
 from jaxattn.analysis.quantities import rounding_of
 from jaxattn.analysis.verdicts import verdicts
-from jaxattn.analysis.wording import interval_words, listed, number_words
+from jaxattn.analysis.wording import capital, interval_words, listed, number_words
 from jaxattn.experiments.trap.statistic import MOST_BY_CHANCE, trap_of
 from jaxattn.experiments.wording import Line, band_of
 
@@ -136,8 +136,8 @@ def _verdicts(name: str, lines: list[Line]) -> str:
             where += f" ({number_words(found['difference'])} {reach})"
         groups.setdefault(word, []).append(where)
     seeds = min(line["seeds"] for line in lines)
-    parts = [f"{word} at {'; at '.join(at)}" for word, at in groups.items()]
-    return f"how far {name} is trapped against soft, {seeds} seeds: {'. '.join(parts)}."
+    parts = [capital(f"{word} at {'; at '.join(at)}") for word, at in groups.items()]
+    return f"How far {name} is trapped against soft, {seeds} seeds. {'. '.join(parts)}."
 
 
 def _what_is_left(of_all: xr.Dataset) -> Iterator[str]:

@@ -16,6 +16,7 @@ from jaxattn.experiments.trap.findings import (
     _against_soft,
     _counted,
     _how_often,
+    _verdicts,
     _what_is_left,
     findings,
     most_apart,
@@ -154,6 +155,13 @@ def test_a_difference_to_soft_is_told_where_all_seeds_show_it():
     assert verdicts == {"hard": "differs", "hybrid": "equal", "lvml": "undecided"}
     assert by_name["hard"]["difference"] == pytest.approx(0.5)
     assert by_name["lvml"]["low"] < 0 < by_name["lvml"]["high"]
+    at = {"classes": 2, "segments": 5, "learning_rate": 0.1, "seeds": 8}
+    lines = [at | {"against_soft": by_name[name]} for name in ("hard", "lvml")]
+    said = _verdicts("it", lines)
+    assert said.startswith("How far it is trapped against soft, 8 seeds. Further at 2 classes, ")
+    assert "rate 0.1 (0.5 [0.5, 0.5]). Undecided at 2 classes, mosaics of 5, rate 0.1." in said
+    away = {**by_name["hard"], "difference": -0.5, "low": -0.6, "high": -0.4}
+    assert "Less far at 2 classes" in _verdicts("it", [at | {"against_soft": away}])
 
 
 def test_what_is_said_names_shares_classes_and_what_a_whole_class_would_leave():
