@@ -16,6 +16,7 @@ __all__ = [
     "median_between",
     "median_limits",
     "paired_intervals",
+    "share_interval",
     "sign_limits",
 ]
 
@@ -56,6 +57,24 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     shown_by = paired_intervals(pairs, confidence)
     shown = (shown_by[name] for name in ("mean_difference", "low", "high", "method"))
     return Interval(*(column.reshape(values.shape[:-1])[()] for column in shown))
+
+
+def share_interval(count: int, total: int, confidence: float = 0.95) -> Interval:
+    """Confidence interval of a share, such as that of the seeds to which something happened.
+
+    Clopper and Pearson's, Biometrika 26, 1934, which has its coverage or more at every share.
+
+    Args:
+        count: so many of `total`.
+        total: of none, all is NaN.
+        confidence: of each interval on its own.
+    """
+    if total == 0:
+        return Interval(np.nan, np.nan, np.nan, "too few seeds")
+    from scipy import stats
+
+    found = stats.binomtest(count, total).proportion_ci(confidence, method="exact")
+    return Interval(count / total, float(found.low), float(found.high), "Clopper-Pearson")
 
 
 def paired_intervals(pairs: Paired, confidence: float) -> _Columns:

@@ -1,5 +1,6 @@
 """An experiment that is a sweep: its chunks lie beside its results, and what is there is kept."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -12,7 +13,7 @@ from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import open_run
 from jaxattn.study.spec import Spec
 
-__all__ = ["run_in_chunks"]
+__all__ = ["joined", "run_each", "run_in_chunks"]
 
 
 def run_in_chunks(spec: Spec, to: Listeners) -> xr.Dataset:
@@ -45,3 +46,41 @@ def run_in_chunks(spec: Spec, to: Listeners) -> xr.Dataset:
             folder.mkdir(parents=True, exist_ok=True)
             run_sweep(spec, folder, to=hears)
     return open_run(folder).load()
+
+
+def run_each(specs: Mapping[Any, Spec], index: xr.IndexVariable, to: Listeners) -> xr.Dataset:
+    """Several sweeps along a new axis, each in chunks in a folder of its own.
+
+    The results so far are heard of after each sweep.
+
+    Args:
+        specs: by the name of its folder, in the order of `index`.
+        index: of the new axis, a label a sweep.
+        to: hears how it goes; chunks are kept in folders of its folder.
+
+    Raises:
+        InputError: as `run_in_chunks`.
+    """
+    done: list[xr.Dataset] = []
+    for name, spec in specs.items():
+        chunks = None if to.chunks is None else to.chunks / str(name)
+        done.append(run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None)))
+        to.keep(joined(done, index[: len(done)]))
+    return joined(done, index)
+
+
+def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
+    """Results of sweeps along a new axis; NaN where one has not what another has.
+
+    Without pictures, which differ in size.
+    """
+    pictures = ("picture", "picture_foreground", "picture_seen")
+    return xr.concat(
+        [ds.drop_vars(pictures, errors="ignore") for ds in done],
+        index,
+        data_vars="all",
+        coords="different",
+        compat="equals",
+        join="outer",
+        combine_attrs="override",
+    )

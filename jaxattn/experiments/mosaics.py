@@ -21,6 +21,8 @@ class Mosaics:
     test: int
     steps: int
     segments: tuple[int, ...] = (5,)
+    foreground: tuple[int, ...] = ()
+    """Classes to tell apart; by default those of the task."""
     new_mosaics: int = 0
     downsample: int = 1
     validation: int = 512
@@ -78,6 +80,7 @@ def sweep_of(
     # Digits, which are few and small, have no second set of mosaics and are made no smaller.
     drawn |= {"new_mosaics": sizes.new_mosaics} if sizes.new_mosaics else {}
     drawn |= {"downsample": sizes.downsample} if sizes.downsample > 1 else {}
+    drawn |= {"foreground": list(sizes.foreground)} if sizes.foreground else {}
     asked = ("steps", "saves", "batch_size", "evaluate", "optimiser")
     tables = {
         "task": {"name": sizes.task, **drawn},

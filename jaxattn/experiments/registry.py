@@ -21,6 +21,7 @@ from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
 from jaxattn.experiments.switch.experiment import SWITCH
 from jaxattn.experiments.theory.experiment import THEORY
+from jaxattn.experiments.trap.experiment import TRAP
 from jaxattn.reports.compare_into import count_failed, write_run_facts
 from jaxattn.reports.comparison import report_into
 from jaxattn.reports.experiment import Experiment, Listeners
@@ -38,7 +39,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxattn.analysis.intervals import interval, kaplan_meier
+from jaxattn.analysis.intervals import interval, kaplan_meier, share_interval
 
 EXPERIMENTS = 2_000
 
@@ -84,3 +84,17 @@ def test_a_median_time_is_known_where_each_seed_was_watched_until_an_end_of_its_
     # All watched to the end: half are left from time 3 on, for good.
     assert np.isnan(kaplan_meier(times, 9.0))
     assert np.isnan(kaplan_meier(times, np.full(4, 9.0)))
+
+
+@pytest.mark.parametrize("seeds", [1, 8, 20])
+def test_the_interval_of_a_share_holds_it_in_95_percent_of_experiments_or_more(seeds):
+    found = [share_interval(count, seeds) for count in range(seeds + 1)]
+    for share in np.linspace(0, 1, 101):
+        held = [one.low <= share <= one.high for one in found]
+        assert stats.binom.pmf(np.arange(seeds + 1), seeds, share) @ held >= 0.95 - 1e-12
+    # (a / 2)^(1 / n) of none that did not.
+    assert found[-1][:3] == (1, pytest.approx(0.025 ** (1 / seeds)), 1)
+
+
+def test_of_no_seeds_no_share_is_known():
+    assert np.isnan(share_interval(0, 0)[:3]).all()

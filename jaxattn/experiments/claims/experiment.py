@@ -18,12 +18,12 @@ from jaxattn.experiments.claims.findings import findings, numbers
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
 from jaxattn.experiments.fixed_focus.figures import finished_rows
-from jaxattn.experiments.in_chunks import run_in_chunks
+from jaxattn.experiments.in_chunks import run_each
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 
-__all__ = ["CLAIMS", "Claims", "joined", "run"]
+__all__ = ["CLAIMS", "Claims", "run"]
 
 MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss")
 
@@ -47,34 +47,14 @@ def run(config: Claims, to: Listeners) -> xr.Dataset:
     # Images that are not there are refused before anything is learnt from others.
     specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
     tasks = [size.task for size in sizes_fixed]
-    done: dict[str, xr.Dataset] = {}
-    for name, spec in specs.items():
-        chunks = None if to.chunks is None else to.chunks / name
-        done[name] = run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None))
-        to.keep(joined(done))
+    sets_index = xr.IndexVariable("data", list(specs), {"long_name": "images that are learnt from"})
+    learnt = run_each(specs, sets_index, to)
     falls = {}
     for size, task in zip(sizes_fixed, tasks, strict=True):
         ds = FIXED_FOCUS.run(size, to._replace(keep=lambda _: None))
         falls[task.name] = falls_of(ds)
     index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
-    return joined(done).assign(fixed_focus_fall=xr.concat(falls.values(), index))
-
-
-def joined(done: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """The sets that were learnt, along an axis ``data``; NaN where one has not what another has.
-
-    Without pictures, which differ in size.
-    """
-    pictures = ("class", "picture", "picture_foreground", "picture_seen")
-    return xr.concat(
-        [ds.drop_vars(pictures, errors="ignore") for ds in done.values()],
-        xr.IndexVariable("data", list(done), {"long_name": "images that are learnt from"}),
-        data_vars="all",
-        coords="different",
-        compat="equals",
-        join="outer",
-        combine_attrs="override",
-    )
+    return learnt.assign(fixed_focus_fall=xr.concat(falls.values(), index))
 
 
 def falls_of(ds: xr.Dataset) -> xr.DataArray:
