@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import Any
 
@@ -35,6 +35,7 @@ from jaxattn.study.dependence import start_shapes
 from jaxattn.study.groups import THEORY, Group, groups_of
 from jaxattn.study.plan import Chunk
 from jaxattn.study.study import Study
+from jaxattn.training.saves import OwnTimes
 
 __all__ = ["Listener", "OnChunk", "Progress", "run"]
 
@@ -91,8 +92,12 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
     groups = groups_of(study)
     exact = _exact(study, groups)
     made_with = _MadeWith()
-    # Of data that are made for the first job in any case.
-    coords = coordinates_of_study(study, lambda _: sources.examples(jobs[0]))
+
+    @cache
+    def coords() -> dict[str, Any]:
+        # Of data that are made for the first job in any case.
+        return coordinates_of_study(study, lambda _: sources.examples(jobs[0]))
+
     axes = {**study.axes, "seed": study.seeds}
     results: dict[Job, Trajectory] = {}
     errors: dict[Job, np.ndarray] = {}
@@ -110,7 +115,7 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
         for group in [job.group for job in jobs if job not in results]:
             at = {"paradigm": group.paradigm, "dynamics": group.dynamics, "seed": list(group.seeds)}
             ds["status"].loc[at] = int(pending)
-        ds = ds.assign_coords(coords)
+        ds = ds.assign_coords(coords())
         # What has run has checked its data.
         pictures = pictures_of(study, sources, jobs[0])
         return _derive(ds, study).assign(pictures.data_vars)
@@ -120,10 +125,9 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
 
     try:
         started = _started(jobs, sources, watch, waiter, made_with)
-        if to.on_progress and "step" in coords:
-            steps = float(np.mean(np.asarray(coords["step"][1])[..., -1]))
-            started = _foretold(started, jobs, sources, tally, steps)
-        others = chain(_compiled(jobs[1:], sources, watch), _look_for_arrays())
+        if to.on_progress and not isinstance(study.saves, OwnTimes):
+            started = _foretold(started, jobs, sources, tally, coords)
+        others = chain(_compiled(jobs[1:], sources, watch), _labels_ready(coords))
         for job, chunk, future in _while_others_run(started, jobs[0].plan.tiles_per_chunk):
             # While the devices work, what comes later is traced, and what labels it is loaded.
             while not future.done() and next(others, None):
@@ -180,10 +184,10 @@ def _compiled(jobs: Sequence[Job], sources: Sources, watch: Stopwatch) -> Iterat
         yield job
 
 
-def _look_for_arrays() -> Iterator[bool]:
-    """Have xarray see its first array, when it looks for all kinds there are, dask's too."""
+def _labels_ready(coords: Callable[[], Mapping[str, Any]]) -> Iterator[bool]:
+    """What labels results, found; xarray, which looks for all kinds of arrays at its first one."""
     xr.Variable("first", np.zeros(1))
-    yield True
+    yield bool(coords())
 
 
 def _foretold(
@@ -191,7 +195,7 @@ def _foretold(
     jobs: Sequence[Job],
     sources: Sources,
     tally: Tally,
-    steps: float,
+    coords: Callable[[], Mapping[str, Any]],
 ) -> Iterator[_Begun]:
     """What was started; once the first program runs, how long training takes is foretold."""
     tally.begin(compiling=True)
@@ -202,6 +206,7 @@ def _foretold(
     programs = [_programs(job, sources) for job in (jobs[0], *training)]
     for program in programs[0]:
         program.result()
+    steps = float(np.mean(np.asarray(coords()["step"][1])[..., -1]))
     left = sum(not program.done() for program in set(chain(*programs)))
     compiling = (time.perf_counter() - began) * left / len(programs[0])
     seconds = expected_seconds(training, data, steps, compiling)

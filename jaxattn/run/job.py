@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -21,19 +20,19 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.fingerprint import fingerprint
 from jaxattn.core.precision import needs_x64
-from jaxattn.core.streams import PRNG
 from jaxattn.flow.run_context import refuse_state
 from jaxattn.probes.curvature import sharpness
 from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.probes.position import position
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, part_names
+from jaxattn.problems.undeclared import key_shape
 from jaxattn.run.compiler import Options, options_for
 from jaxattn.run.device import facts_here, rows_together
 from jaxattn.run.group_tile import bytes_of, tile_of
 from jaxattn.run.own_error import SHARE, is_known
 from jaxattn.run.placement import Put
-from jaxattn.run.stage import Compiling, Where, untimed
+from jaxattn.run.stage import Compiling, Where, shape_of, untimed
 from jaxattn.run.tiles import Run, Started, Tile, compile_on, make_runner, traces_of
 from jaxattn.study.dependence import start_shapes
 from jaxattn.study.fields import AUTO
@@ -228,7 +227,7 @@ def make_job(
     """
     study, problem = group.study, group.problem
     asked = study.settings
-    shapes = jax.eval_shape(problem.init, jax.random.key(0, impl=PRNG), _example_hyper(plan))
+    shapes = jax.eval_shape(problem.init, key_shape(), _example_hyper(plan))
     devices, probes = tuple(jax.local_devices()), probes_of(study, group.dynamics, shapes)
     _refuse_eigenvalues(asked.curvature, shapes)
     if group.dynamics != "train":
@@ -281,4 +280,4 @@ def tiles_at_once(devices: Sequence[jax.Device]) -> int:
 
 def _example_hyper(plan: Plan) -> dict[str, Any]:
     first = plan.hypers_of(np.zeros((1, 1), dtype=int))
-    return {name: jnp.asarray(values[0, 0]) for name, values in first.items()}
+    return {name: shape_of(values[0, 0]) for name, values in first.items()}
