@@ -16,9 +16,9 @@ from jaxattn import plots
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, described
 from jaxattn.experiments.fixed_focus.figures import finished_rows
-from jaxattn.experiments.in_chunks import run_each
+from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
@@ -51,7 +51,7 @@ def run(config: Claims, to: Listeners) -> xr.Dataset:
     learnt = run_each(specs, sets_index, to)
     falls = {}
     for size, task in zip(sizes_fixed, tasks, strict=True):
-        ds = FIXED_FOCUS.run(size, to._replace(keep=lambda _: None))
+        ds = run_once(f"fixed-{task.name}", described(size), partial(FIXED_FOCUS.run, size), to)
         falls[task.name] = falls_of(ds)
     index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
     return learnt.assign(fixed_focus_fall=xr.concat(falls.values(), index))
