@@ -207,7 +207,8 @@ class Reproduce:
     """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
     hybrid, trap or all (the claims side by side); none: say what each is about."""
     scale: str = "small"
-    """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
+    """smoke (under a minute), small (minutes on a CPU) or paper (the published size);
+    fixed-focus-images has paper-cifar100 too."""
     seeds: int | None = None
     """How many seeds; by default the scale's own."""
     out: Path | None = None

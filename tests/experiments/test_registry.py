@@ -30,7 +30,7 @@ def go(folder, name="made-up", scale="smoke", overwrite=False, seeds=None):
 def test_every_experiment_is_listed_under_its_name_with_all_scales():
     for name, one in EXPERIMENTS.items():
         assert name == one.name
-        assert tuple(one.scales) == SCALES
+        assert tuple(one.scales)[: len(SCALES)] == SCALES
         assert one.summary
         assert all(getattr(config, "seeds", 1) > 0 for config in one.scales.values())
 

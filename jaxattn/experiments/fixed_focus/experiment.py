@@ -289,10 +289,11 @@ FIXED_FOCUS = Experiment(
 FIXED_FOCUS_IMAGES = replace(
     FIXED_FOCUS,
     name=FixedFocusImages.name,
-    summary="fixed-focus for a perceptron on mosaics of Fashion-MNIST; at scale paper of CIFAR-10",
+    summary="fixed-focus for a perceptron on mosaics of Fashion-MNIST; at scale paper of CIFAR",
     scales={
         "smoke": FixedFocusImages(bags=512, epochs=20, seeds=2, images="fashion-mnist", width=16),
         "small": FixedFocusImages(bags=2560, epochs=40, seeds=4, images="fashion-mnist"),
         "paper": FixedFocusImages(),
+        "paper-cifar100": FixedFocusImages(images="cifar100"),
     },
 )
