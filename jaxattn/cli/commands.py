@@ -217,6 +217,9 @@ class Reproduce:
     """Replace an earlier run in --out."""
     resume: bool = False
     """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap or all."""
+    plan: bool = False
+    """Only say what the sweeps of sdc, heatmaps, hybrid, trap or all would cost here: runs, memory,
+    disk and, by short runs, time."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

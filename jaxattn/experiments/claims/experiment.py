@@ -22,6 +22,7 @@ from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["CLAIMS", "Claims", "run"]
 
@@ -40,12 +41,17 @@ class Claims:
     seeds: int = 8
 
 
+def sweeps(config: Claims) -> dict[str, Spec]:
+    """A sweep for each set of images, by its name."""
+    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
+    return {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+
+
 def run(config: Claims, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
-    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
     sizes_fixed = [replace(size, seeds=config.seeds) for size in config.fixed]
     # Images that are not there are refused before anything is learnt from others.
-    specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    specs = sweeps(config)
     tasks = [size.task for size in sizes_fixed]
     sets_index = xr.IndexVariable("data", list(specs), {"long_name": "images that are learnt from"})
     learnt = run_each(specs, sets_index, to)
@@ -150,5 +156,5 @@ CLAIMS = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )
