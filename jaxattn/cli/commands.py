@@ -207,7 +207,8 @@ class Reproduce:
     """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
     hybrid, trap or all (the claims side by side); none: say what each is about."""
     scale: str = "small"
-    """smoke (under a minute), small (minutes on a CPU) or paper (the published size)."""
+    """smoke (under a minute), small (minutes on a CPU) or paper (the published size);
+    fixed-focus-images has paper-cifar100 too."""
     seeds: int | None = None
     """How many seeds; by default the scale's own."""
     out: Path | None = None
@@ -216,6 +217,9 @@ class Reproduce:
     """Replace an earlier run in --out."""
     resume: bool = False
     """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap or all."""
+    plan: bool = False
+    """Only say what the sweeps of sdc, heatmaps, hybrid, trap or all would cost here: runs, memory,
+    disk and, by short runs, time."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

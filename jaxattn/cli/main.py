@@ -283,6 +283,8 @@ def _reproduce(command: Reproduce) -> int:
         summaries = {experiment.name: experiment.summary for experiment in EXPERIMENTS.values()}
         answer(command.json, {"experiments": summaries}, experiments_table(EXPERIMENTS))
         return 0
+    if command.plan:
+        return _planned(command, command.name)
     name, out = command.name, command.out or Path("runs") / file_name(command.name)
     with Reporter() as reporter:
         how = (out, command.overwrite, reporter.on_progress, command.seeds, command.resume)
@@ -295,6 +297,18 @@ def _reproduce(command: Reproduce) -> int:
     table = numbers_table(reproduction.numbers, reproduction.results)
     answer(command.json, record, table, *reproduction.findings, *ending(reproduction.failed, out))
     return _ended(reproduction.failed > 0, late)
+
+
+def _planned(command: Reproduce, name: str) -> int:
+    from jaxattn.experiments import plan
+    from jaxattn.terminal.sweep_tables import cost_lines, cost_table
+
+    costs = plan(name, command.scale, command.seeds)
+    lines: list[Any] = []
+    for part, cost in costs.items():
+        lines += [f"{part}:", cost_table(cost), *cost_lines(cost)]
+    answer(command.json, {part: cost.plain() for part, cost in costs.items()}, *lines)
+    return 0
 
 
 def _doctor(command: Doctor) -> int:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxattn.experiments.registry import EXPERIMENTS, report, reproduce
+    from jaxattn.experiments.registry import EXPERIMENTS, plan, report, reproduce
     from jaxattn.reports.compare_into import companion, compare_into
 
 # Loaded when first used: one experiment does not wait for the others. No name is a module's.
@@ -12,11 +12,12 @@ _WHERE = {
     "EXPERIMENTS": "jaxattn.experiments.registry",
     "companion": "jaxattn.reports.compare_into",
     "compare_into": "jaxattn.reports.compare_into",
+    "plan": "jaxattn.experiments.registry",
     "report": "jaxattn.experiments.registry",
     "reproduce": "jaxattn.experiments.registry",
 }
 
-__all__ = ["EXPERIMENTS", "companion", "compare_into", "report", "reproduce"]
+__all__ = ["EXPERIMENTS", "companion", "compare_into", "plan", "report", "reproduce"]
 
 
 def __getattr__(name: str) -> Any:

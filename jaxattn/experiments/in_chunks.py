@@ -1,6 +1,6 @@
 """An experiment that is a sweep: its chunks lie beside its results, and what is there is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -10,10 +10,10 @@ from jaxattn.engine.directory import SPEC
 from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
-from jaxattn.results.files import open_run
+from jaxattn.results.files import RESULTS, open_run, write_results
 from jaxattn.study.spec import Spec
 
-__all__ = ["joined", "run_each", "run_in_chunks"]
+__all__ = ["joined", "run_each", "run_in_chunks", "run_once"]
 
 
 def run_in_chunks(spec: Spec, to: Listeners) -> xr.Dataset:
@@ -67,6 +67,32 @@ def run_each(specs: Mapping[Any, Spec], index: xr.IndexVariable, to: Listeners) 
         done.append(run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None)))
         to.keep(joined(done, index[: len(done)]))
     return joined(done, index)
+
+
+def run_once(
+    name: str, spec: str, make: Callable[[Listeners], xr.Dataset], to: Listeners
+) -> xr.Dataset:
+    """A part of an experiment that is no sweep; what is finished is kept beside the chunks.
+
+    Args:
+        name: of its folder.
+        spec: what its result says it is of, as its attribute ``spec``; another one is made anew.
+        make: gives its result; it is heard of how it goes.
+        to: hears how it goes; the result is kept in a folder of its folder.
+
+    Raises:
+        InputError: a damaged result, or what `make` refuses.
+    """
+    folder = None if to.chunks is None else to.chunks / name
+    if folder is not None and (folder / RESULTS).is_file():
+        there = open_run(folder)
+        if there.attrs["spec"] == spec:
+            return there
+    ds = make(to._replace(keep=lambda _: None))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_results(ds, folder)
+    return ds
 
 
 def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxattn.analysis.findings import Finding
 from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
+from jaxattn.engine.cost.estimate import SweepCost, cost_of
 from jaxattn.engine.directory import SPEC, clear
 from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
@@ -33,7 +34,7 @@ from jaxattn.results.files import named, open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
-__all__ = ["EXPERIMENTS", "Outcome", "Reported", "report", "reproduce"]
+__all__ = ["EXPERIMENTS", "Outcome", "Reported", "plan", "report", "reproduce"]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
@@ -89,7 +90,7 @@ def reproduce(
         overwrite: replace what an earlier run wrote there.
         on_progress: hears where things stand after every chunk.
         seeds: how many, in place of the scale's own.
-        resume: go on with what an interrupted run left there, of an experiment ``in_chunks``.
+        resume: go on with what an interrupted run left there, of an experiment made of sweeps.
 
     Raises:
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
@@ -98,15 +99,7 @@ def reproduce(
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the outcome.
     """
     experiment = _known(name)
-    config = resolve("scale", experiment.scales, scale)
-    if seeds is not None:
-        if seeds < 1:
-            raise InputError(f"seeds: got {seeds}, expected at least 1.")
-        if not hasattr(config, "seeds"):
-            raise InputError(
-                f"seeds: got {seeds}, but {experiment.name} draws nothing at random; leave it out."
-            )
-        config = replace(config, seeds=seeds)
+    config = _size(experiment, scale, seeds)
     watch = Stopwatch()
 
     def labelled(ds: xr.Dataset) -> xr.Dataset:
@@ -138,13 +131,37 @@ def reproduce(
     return outcome
 
 
+def plan(
+    name: str | Experiment, scale: str, seeds: int | None = None, probe: bool = True
+) -> dict[str, SweepCost]:
+    """What the sweeps of an experiment would cost here, by name; nothing is written.
+
+    Args:
+        name: of an experiment that is made of sweeps.
+        scale: smoke, small or paper.
+        seeds: how many, in place of the scale's own.
+        probe: make short runs; see `jaxattn.engine.cost.estimate.cost_of`.
+
+    Raises:
+        InputError: an unknown name or scale, an experiment that is made of no sweeps, images that
+            are not there, or what does not fit into memory.
+    """
+    experiment = _known(name)
+    config = _size(experiment, scale, seeds)
+    if experiment.sweeps is None:
+        raise InputError(
+            f"--plan: got {experiment.name}, which is made of no sweeps, expected "
+            f"{_made_of_sweeps()}; run it at scale smoke to see how long it takes."
+        )
+    return {name: cost_of(spec, probe) for name, spec in experiment.sweeps(config).items()}
+
+
 def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume: bool) -> None:
     there = any(chunks.rglob(SPEC))
-    if resume and not experiment.in_chunks:
+    if resume and experiment.sweeps is None:
         raise InputError(
             f"--resume: got {experiment.name}, which keeps no chunks, expected "
-            f"{', '.join(sorted(one.name for one in EXPERIMENTS.values() if one.in_chunks))}; "
-            "leave it out."
+            f"{_made_of_sweeps()}; leave it out."
         )
     if resume and not there:
         raise InputError(
@@ -156,6 +173,24 @@ def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume:
             f"--out: got {named(chunks.parent)!r}, which holds the chunks of a run; expected an "
             "empty or new directory; add --resume to go on with it, or --overwrite."
         )
+
+
+def _size(experiment: Experiment, scale: str, seeds: int | None) -> Any:
+    """The size of an experiment at a scale, with so many seeds where they are given."""
+    config = resolve("scale", experiment.scales, scale)
+    if seeds is None:
+        return config
+    if seeds < 1:
+        raise InputError(f"seeds: got {seeds}, expected at least 1.")
+    if not hasattr(config, "seeds"):
+        raise InputError(
+            f"seeds: got {seeds}, but {experiment.name} draws nothing at random; leave it out."
+        )
+    return replace(config, seeds=seeds)
+
+
+def _made_of_sweeps() -> str:
+    return ", ".join(sorted(one.name for one in EXPERIMENTS.values() if one.sweeps))
 
 
 def _known(name: str | Experiment) -> Experiment:

@@ -13,6 +13,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.plots import Drawing
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.study.spec import Spec
 
 __all__ = ["SCALES", "Experiment", "Listeners", "Tally"]
 
@@ -28,7 +29,7 @@ class Listeners(NamedTuple):
     keep: Callable[[xr.Dataset], None]
     watch: Stopwatch
     chunks: Path | None = None
-    """Where an experiment ``in_chunks`` keeps them; it goes on from what is there."""
+    """Where an experiment that is made of sweeps keeps theirs; it goes on from what is there."""
 
 
 @dataclass
@@ -69,5 +70,6 @@ class Experiment:
     figures: Callable[[xr.Dataset], Sequence[Drawing]]
     numbers: Callable[[xr.Dataset], list[dict[str, Any]]]
     findings: Callable[[xr.Dataset], list[str]]
-    in_chunks: bool = False
-    """Whether it is a sweep, which goes on where it was interrupted."""
+    sweeps: Callable[[Any], Mapping[str, Spec]] | None = None
+    """``sweeps(config) -> {name: spec}`` of one that is made of sweeps, which go on where they were
+    interrupted."""

@@ -11,7 +11,8 @@ from example_experiment import MADE_UP
 
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.experiments import EXPERIMENTS, registry, reproduce
+from jaxattn.engine.cost.estimate import cost_of
+from jaxattn.experiments import EXPERIMENTS, plan, registry, reproduce
 from jaxattn.reports.experiment import SCALES
 from jaxattn.reports.page import cell
 from jaxattn.results.files import content_hash, open_run
@@ -27,10 +28,40 @@ def go(folder, name="made-up", scale="smoke", overwrite=False, seeds=None):
     return reproduce(name, scale, folder, overwrite, told.append, seeds), told
 
 
+def test_a_plan_says_what_the_sweeps_would_cost_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sizes = EXPERIMENTS["trap"].scales["smoke"]
+    each = 3 * len(sizes.paradigms) * len(sizes.segments) * len(sizes.learning_rates)
+    expected = {str(count): each for count in sizes.classes}
+    costs = plan("trap", "smoke", seeds=3, probe=False)
+    assert {name: cost.runs for name, cost in costs.items()} == expected
+    monkeypatch.setattr(registry, "cost_of", lambda spec, probe: cost_of(spec, probe=False))
+    words = ["reproduce", "trap", "--scale", "smoke", "--seeds", "3", "--plan", "--no-cache"]
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {name: cost["runs"] for name, cost in said.items()} == expected
+    assert main(words) == 0
+    assert capsys.readouterr().out.count(f"{each} runs in") == len(sizes.classes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "words"),
+    [
+        ("theory", "smoke", "--plan: got theory, which is made of no sweeps, expected all, "),
+        ("sdc", "huge", "scale: got 'huge'"),
+        ("sdd", "smoke", "experiment: got 'sdd'"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(name, scale, words):
+    with pytest.raises(InputError, match=words):
+        plan(name, scale)
+
+
 def test_every_experiment_is_listed_under_its_name_with_all_scales():
     for name, one in EXPERIMENTS.items():
         assert name == one.name
-        assert tuple(one.scales) == SCALES
+        assert tuple(one.scales)[: len(SCALES)] == SCALES
         assert one.summary
         assert all(getattr(config, "seeds", 1) > 0 for config in one.scales.values())
 

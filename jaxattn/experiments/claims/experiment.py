@@ -16,12 +16,13 @@ from jaxattn import plots
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, described
 from jaxattn.experiments.fixed_focus.figures import finished_rows
-from jaxattn.experiments.in_chunks import run_each
+from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["CLAIMS", "Claims", "run"]
 
@@ -40,18 +41,23 @@ class Claims:
     seeds: int = 8
 
 
+def sweeps(config: Claims) -> dict[str, Spec]:
+    """A sweep for each set of images, by its name."""
+    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
+    return {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+
+
 def run(config: Claims, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
-    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
     sizes_fixed = [replace(size, seeds=config.seeds) for size in config.fixed]
     # Images that are not there are refused before anything is learnt from others.
-    specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    specs = sweeps(config)
     tasks = [size.task for size in sizes_fixed]
     sets_index = xr.IndexVariable("data", list(specs), {"long_name": "images that are learnt from"})
     learnt = run_each(specs, sets_index, to)
     falls = {}
     for size, task in zip(sizes_fixed, tasks, strict=True):
-        ds = FIXED_FOCUS.run(size, to._replace(keep=lambda _: None))
+        ds = run_once(f"fixed-{task.name}", described(size), partial(FIXED_FOCUS.run, size), to)
         falls[task.name] = falls_of(ds)
     index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
     return learnt.assign(fixed_focus_fall=xr.concat(falls.values(), index))
@@ -150,5 +156,5 @@ CLAIMS = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )

@@ -97,9 +97,10 @@ class FixedFocus(Size):
 
 @dataclass(frozen=True)
 class FixedFocusImages(Size):
-    """A perceptron on mosaics whose first image is foreground (PAPER 3.2), with 64 seeds.
+    """A perceptron on mosaics whose first image is foreground (PAPER 3.2, 3.3), with 64 seeds.
 
-    The published model is a convolutional network. All else is as published, for CIFAR-10.
+    The published model is a convolutional network. All else is as published, for CIFAR-10; for
+    CIFAR-100 LVML has the learning rate of CIFAR-10, as the published script has two and runs not.
     """
 
     segments: int = 5

@@ -5,7 +5,7 @@ gap ``L(alpha) - L(alpha + 0.01)`` moves meanwhile is the force on a focus that 
 and the published explanation of how the paradigms differ (PAPER 3.1 to 3.3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -59,6 +59,7 @@ __all__ = [
     "FIXED_FOCUS_IMAGES",
     "data_of",
     "dataset_of",
+    "described",
     "losses_of",
     "problem_of",
     "run",
@@ -198,7 +199,7 @@ def dataset_of(config: Size, trained: Mapping[str, Trajectory]) -> xr.Dataset:
         (name, "train"): block(_with_minibatches(rows), axes, labels, parts)
         for name, rows in trained.items()
     }
-    ds = assemble(blocks, axes, {"spec": _spec(config, list(trained))})
+    ds = assemble(blocks, axes, {"spec": described(config, list(trained))})
     ds["gap"] = (ds["loss"] - ds["loss_ahead"]).assign_attrs(
         units="nat", long_name="L(alpha) - L(alpha + 0.01)"
     )
@@ -229,7 +230,13 @@ def _with_minibatches(rows: Trajectory) -> Trajectory:
     return rows._replace(measures=rows.measures | both)
 
 
-def _spec(config: Size, paradigms: list[str]) -> str:
+def described(config: Size, paradigms: Sequence[str] = ()) -> str:
+    """What a result says it is of.
+
+    Args:
+        config: the size.
+        paradigms: trained so far; by default all of them.
+    """
     return spec_json(
         config.name,
         config,
@@ -237,7 +244,7 @@ def _spec(config: Size, paradigms: list[str]) -> str:
         classes=config.task.classes,
         model=config.network,
         attention="imposed",
-        paradigms=paradigms,
+        paradigms=list(paradigms or config.rates),
         hypers={"alpha": ALPHAS, "learning_rate": config.rates, "momentum": MOMENTUM},
         optimiser="momentum",
         order="fixed",
@@ -282,10 +289,11 @@ FIXED_FOCUS = Experiment(
 FIXED_FOCUS_IMAGES = replace(
     FIXED_FOCUS,
     name=FixedFocusImages.name,
-    summary="fixed-focus for a perceptron on mosaics of Fashion-MNIST; at scale paper of CIFAR-10",
+    summary="fixed-focus for a perceptron on mosaics of Fashion-MNIST; at scale paper of CIFAR",
     scales={
         "smoke": FixedFocusImages(bags=512, epochs=20, seeds=2, images="fashion-mnist", width=16),
         "small": FixedFocusImages(bags=2560, epochs=40, seeds=4, images="fashion-mnist"),
         "paper": FixedFocusImages(),
+        "paper-cifar100": FixedFocusImages(images="cifar100"),
     },
 )

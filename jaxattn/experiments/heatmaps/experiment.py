@@ -16,15 +16,22 @@ from jaxattn.experiments.heatmaps.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["HEATMAPS", "run"]
 
 MEASURES = ("answer_map", "loss", "accuracy", "attention_foreground")
 
 
+def sweeps(sizes: Mosaics) -> dict[str, Spec]:
+    """The sweep that one size is."""
+    return {sizes.task: sweep_of(sizes, MEASURES)}
+
+
 def run(sizes: Mosaics, to: Listeners) -> xr.Dataset:
     """Train every paradigm, in chunks; the result so far is heard of after each."""
-    return run_in_chunks(sweep_of(sizes, MEASURES), to)
+    (spec,) = sweeps(sizes).values()
+    return run_in_chunks(spec, to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
@@ -71,5 +78,5 @@ HEATMAPS = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )

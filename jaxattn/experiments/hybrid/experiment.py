@@ -18,6 +18,7 @@ from jaxattn.experiments.hybrid.findings import findings, numbers
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["HYBRID", "Switches", "run"]
 
@@ -40,10 +41,16 @@ class Switches(Mosaics):
         return [share * rate * self.steps for share in self.switches]
 
 
+def sweeps(sizes: Switches) -> dict[str, Spec]:
+    """The sweep that one size is."""
+    axes: dict[str, Any] = {"switch_time": sizes.times}
+    return {sizes.task: sweep_of(sizes, MEASURES, axes)}
+
+
 def run(sizes: Switches, to: Listeners) -> xr.Dataset:
     """Train all of it, in chunks; the result so far is heard of after each."""
-    axes: dict[str, Any] = {"switch_time": sizes.times}
-    return run_in_chunks(sweep_of(sizes, MEASURES, axes), to)
+    (spec,) = sweeps(sizes).values()
+    return run_in_chunks(spec, to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
@@ -86,5 +93,5 @@ HYBRID = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )

@@ -19,6 +19,7 @@ from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.experiments.sdc.figures import by_length, cells_of
 from jaxattn.experiments.sdc.findings import findings, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["SDC", "run"]
 
@@ -26,9 +27,15 @@ _ALL = ("soft", "hard", "lvml", "hybrid", "em")
 MEASURES = ("error_cell", "accuracy", "loss", "attention_foreground", "time_to_focus")
 
 
+def sweeps(sizes: Mosaics) -> dict[str, Spec]:
+    """The sweep that one size is."""
+    return {sizes.task: sweep_of(sizes, MEASURES)}
+
+
 def run(sizes: Mosaics, to: Listeners) -> xr.Dataset:
     """Train all of it, in chunks; the result so far is heard of after each."""
-    return run_in_chunks(sweep_of(sizes, MEASURES), to)
+    (spec,) = sweeps(sizes).values()
+    return run_in_chunks(spec, to)
 
 
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
@@ -83,5 +90,5 @@ SDC = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )

@@ -18,6 +18,7 @@ from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.experiments.trap.figures import by_class, depth, share_of_seeds
 from jaxattn.experiments.trap.findings import findings, most_apart, numbers
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.study.spec import Spec
 
 __all__ = ["TRAP", "Traps", "run"]
 
@@ -37,13 +38,20 @@ class Traps(Mosaics):
         return {count: tuple(range(count)) for count in self.classes}
 
 
-def run(sizes: Traps, to: Listeners) -> xr.Dataset:
-    """Train a sweep for each number of classes, in chunks; heard of after each."""
-    specs = {
-        count: sweep_of(replace(sizes, foreground=chosen), MEASURES)
+def sweeps(sizes: Traps) -> dict[str, Spec]:
+    """A sweep for each number of classes, by that number."""
+    return {
+        str(count): sweep_of(replace(sizes, foreground=chosen), MEASURES)
         for count, chosen in sizes.foregrounds.items()
     }
-    index = xr.IndexVariable("classes", list(specs), {"long_name": "foreground classes"})
+
+
+def run(sizes: Traps, to: Listeners) -> xr.Dataset:
+    """Train all sweeps, in chunks; the result so far is heard of after each."""
+    specs = sweeps(sizes)
+    index = xr.IndexVariable(
+        "classes", list(sizes.foregrounds), {"long_name": "foreground classes"}
+    )
     return run_each(specs, index, to)
 
 
@@ -101,5 +109,5 @@ TRAP = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
-    in_chunks=True,
+    sweeps=sweeps,
 )

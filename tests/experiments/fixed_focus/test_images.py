@@ -1,6 +1,7 @@
 """Fixed focus on images: what is read, what the ceilings mean, and what is said of it."""
 
 import gzip
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -173,6 +174,7 @@ def test_the_paper_scale_is_the_published_size_of_cifar10():
     paper = FIXED_FOCUS_IMAGES.scales["paper"]
     sizes = (paper.images, paper.segments, paper.bags, paper.batch_size, paper.epochs)
     assert sizes == ("cifar10", 5, 10_000, 256, 100)
+    assert FIXED_FOCUS_IMAGES.scales["paper-cifar100"] == replace(paper, images="cifar100")
     assert (paper.rates, MOMENTUM) == ({"soft": 0.004, "hard": 0.01, "lvml": 0.05}, 0.9)
 
 

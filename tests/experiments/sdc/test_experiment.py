@@ -111,7 +111,7 @@ def test_what_was_published_is_said_to_be_of_another_protocol():
 
 
 def test_to_resume_there_must_be_chunks_and_they_are_not_overwritten_unasked(tmp_path):
-    names = [name for name, one in EXPERIMENTS.items() if not one.in_chunks]
+    names = [name for name, one in EXPERIMENTS.items() if one.sweeps is None]
     with pytest.raises(InputError, match=r"keeps no chunks, expected .*sdc"):
         reproduce(names[0], "smoke", tmp_path / "run", False, nobody, resume=True)
     with pytest.raises(InputError, match="holds no chunks of a run"):
