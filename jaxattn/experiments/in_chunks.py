@@ -11,6 +11,7 @@ from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import RESULTS, open_run, write_results
+from jaxattn.results.joined import absent_rows
 from jaxattn.study.spec import Spec
 
 __all__ = ["joined", "run_each", "run_in_chunks", "run_once"]
@@ -96,7 +97,7 @@ def run_once(
 
 
 def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
-    """Results of sweeps along a new axis; NaN where one has not what another has.
+    """Results of sweeps along a new axis; NaN, or absent, where one has not what another has.
 
     Without pictures, which differ in size.
     """
@@ -108,5 +109,6 @@ def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
         coords="different",
         compat="equals",
         join="outer",
+        fill_value={name: at for ds in done for name, at in absent_rows(ds).items()},
         combine_attrs="override",
     )

@@ -31,6 +31,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything
+from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
 from jaxattn.training.saves import (
@@ -105,7 +106,9 @@ def make_flow(
         problem, optimiser, saves, how, limit=limit, order=order, is_scaled=True
     )
     problem = checked(problem)
-    probe = make_probe(problem, False, tuple(map(checked_probe, probes)))
+    probe = make_probe(
+        problem, gradient_in_pieces(problem), False, tuple(map(checked_probe, probes))
+    )
     end = make_flow_end(optimiser, saves, keep_params)
 
     def flow(

@@ -29,6 +29,9 @@ __all__ = [
 Keep: TypeAlias = bool | Literal["last"]
 """Which parameters a trajectory holds: none, those at every save, or the last ones alone."""
 
+Slope: TypeAlias = Callable[..., tuple[Float[Array, ""], Params, PyTree]]
+"""``slope(params, batch, hyper, time, key, state) -> (loss, gradient, state)``."""
+
 DIVERGENCE = 100.0
 """A row has diverged when its loss exceeds this multiple of its start, or of 1 where it starts
 below a hundredth, at two saves in a row."""
@@ -89,7 +92,7 @@ def _of_splits(
 
 
 def make_probe(
-    problem: Problem, keep_params: Keep, probes: tuple[Probe, ...] = ()
+    problem: Problem, slope: Slope, keep_params: Keep, probes: tuple[Probe, ...] = ()
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
     """``probe(params, hyper, evaluate, time, key, state, scale, found)``: measures, and parameters.
 
@@ -100,7 +103,7 @@ def make_probe(
     Raises:
         InputError: when traced, two measures of one name.
     """
-    of_loss = make_loss_probe(problem, probes)
+    of_loss = make_loss_probe(problem, slope, probes)
     of_splits = make_measure(problem.measure, problem.measure_split)
 
     def probe(
@@ -121,12 +124,17 @@ def make_probe(
 
 
 def make_loss_probe(
-    problem: Problem, probes: tuple[Probe, ...] = ()
+    problem: Problem, slope: Slope, probes: tuple[Probe, ...] = ()
 ) -> Callable[..., dict[str, Array]]:
     """``of_loss(params, hyper, batch, time, key, state, scale) -> measures``: of the loss in force.
 
     They are the objective (the training loss at that time), the gradient norms, and those of
     `probes`, which see `scale`; `batch` is the learning set that is measured.
+
+    Args:
+        problem: whose loss it is.
+        slope: gives that loss and its gradient, in pieces where the whole of a set would not fit.
+        probes: what else is measured of the loss.
 
     Raises:
         InputError: when traced, two measures of one name.
@@ -144,7 +152,7 @@ def make_loss_probe(
         def in_force(params: Params) -> Float[Array, ""]:
             return problem.loss(params, batch, hyper, time, key, state)[0]
 
-        objective, gradient = jax.value_and_grad(in_force)(params)
+        objective, gradient, _ = slope(params, batch, hyper, time, key, state)
         measures = of_slope(problem, objective, gradient)
         for extra in probes:
             more = extra.measure(in_force, params, hyper, scale)

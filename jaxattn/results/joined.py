@@ -16,7 +16,7 @@ from jaxattn.results.dataset import (
     status_attributes,
 )
 
-__all__ = ["joined"]
+__all__ = ["absent_rows", "joined"]
 
 
 def joined(
@@ -30,7 +30,7 @@ def joined(
     """
     results = [part for _, part in parts]
     whole = _along(list(axes), [(dict(labels), part) for labels, part in parts])
-    filler = _filler(whole)
+    filler = absent_rows(whole)
     own = [dim for dim in whole.indexes if dim not in axes]
     order = {dim: np.asarray(labels_as_they_came(results, dim)) for dim in own}
     whole = whole.reindex(
@@ -56,7 +56,7 @@ def _along(names: list[str], parts: list[tuple[dict[str, Any], xr.Dataset]]) -> 
         each,
         dim=xr.Variable(name, np.asarray(list(by_label))),
         join="outer",
-        fill_value={key: at for one in each for key, at in _filler(one).items()},
+        fill_value={key: at for one in each for key, at in absent_rows(one).items()},
         data_vars="all",
         coords="different",
         compat="equals",
@@ -64,7 +64,8 @@ def _along(names: list[str], parts: list[tuple[dict[str, Any], xr.Dataset]]) -> 
     )
 
 
-def _filler(ds: xr.Dataset) -> dict[Any, Any]:
+def absent_rows(ds: xr.Dataset) -> dict[Any, Any]:
+    """What rows hold that others have and this one has not, by variable."""
     codes = {"status": np.int8(ABSENT), "reason": np.int8(Reason.NONE)}
     return {name: codes.get(str(name), np.nan) for name in ds.data_vars}
 

@@ -32,6 +32,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import joined, make_loss_probe, make_measure
 from jaxattn.problems.check_problem import checked, checked_measure, checked_probe
 from jaxattn.problems.data import everything
+from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order, epoch_rows
 from jaxattn.run.own_error import SHARE
 from jaxattn.run.stage import Call, Stage
@@ -196,7 +197,8 @@ def _path_stage(problem: Problem, dynamics: Dynamics, shared_order: bool, vary_d
 
 @kept
 def _judge_stage(problem: Problem, probes: tuple[Probe, ...], vary_data: bool) -> Stage:
-    of_loss = make_loss_probe(checked(problem), tuple(map(checked_probe, probes)))
+    sound = checked(problem)
+    of_loss = make_loss_probe(sound, gradient_in_pieces(sound), tuple(map(checked_probe, probes)))
 
     def judge(
         seed: Integer[Array, ""], hyper: Hyper, along: tuple, train: Data

@@ -97,7 +97,9 @@ def make_train_loop(
     minibatches, where they are known (`epoch_rows`). See `make_train`, and `jaxattn.training.legs`.
     """
     problem = checked(problem)
-    probe = make_probe(problem, keep_params, tuple(map(checked_probe, probes)))
+    probe = make_probe(
+        problem, gradient_in_pieces(problem), keep_params, tuple(map(checked_probe, probes))
+    )
 
     def loop(
         hyper: Hyper,

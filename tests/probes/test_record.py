@@ -8,6 +8,7 @@ from jaxattn.core.contracts import Status
 from jaxattn.models import linear
 from jaxattn.probes.record import Health, make_probe, part_names, row_status
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.microbatch import gradient_in_pieces
 
 TIME = np.arange(5, dtype=PRECISION)
 NAN, INF = float("nan"), float("inf")
@@ -86,7 +87,7 @@ def test_splits_of_different_sizes_are_each_measured_alone(rng):
     model = linear(CLASSES, start="normal")
     problem = attention_problem(task_of(splits["train"]), model, "soft", precision=PRECISION)
     params = problem.init(jax.random.key(0), hyper())
-    probe = jit(make_probe(problem, False))
+    probe = jit(make_probe(problem, gradient_in_pieces(problem), False))
     found, kept = probe(
         params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), (), params, {}
     )

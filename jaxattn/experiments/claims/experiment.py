@@ -8,13 +8,15 @@ same is known exactly. Each claim is then a statement with its verdict, by set.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from jaxattn import plots
+from jaxattn.core.canonical_json import canonical_json
 from jaxattn.experiments.claims.figures import focus_on, verdicts
-from jaxattn.experiments.claims.findings import findings, numbers
+from jaxattn.experiments.claims.findings import findings, numbers, of_set
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, described
 from jaxattn.experiments.fixed_focus.figures import finished_rows
@@ -22,6 +24,7 @@ from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
+from jaxattn.results.dataset import spec_of
 from jaxattn.study.spec import Spec
 
 __all__ = ["CLAIMS", "Claims", "run"]
@@ -31,25 +34,32 @@ MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "
 ALPHA = 0.6
 """The attention at which the fixed focus is judged: in the middle of those that are trained."""
 
+AnySize = TypeVar("AnySize", Mosaics, Size)
+
 
 @dataclass(frozen=True)
 class Claims:
-    """One size: the sets, and those of the fixed focus; of all, so many seeds."""
+    """One size: the sets, and those of the fixed focus; each has as many seeds as it takes."""
 
     sets: tuple[Mosaics, ...]
     fixed: tuple[Size, ...]
-    seeds: int = 8
+    seeds: int | None = None
+    """Of all, in place of their own."""
+
+    def of_seeds(self, size: AnySize) -> AnySize:
+        """One of the sizes, with as many seeds as are asked for."""
+        return size if self.seeds is None else replace(size, seeds=self.seeds)
 
 
 def sweeps(config: Claims) -> dict[str, Spec]:
     """A sweep for each set of images, by its name."""
-    sets = [replace(sizes, seeds=config.seeds) for sizes in config.sets]
+    sets = map(config.of_seeds, config.sets)
     return {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
 
 
 def run(config: Claims, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
-    sizes_fixed = [replace(size, seeds=config.seeds) for size in config.fixed]
+    sizes_fixed = [config.of_seeds(size) for size in config.fixed]
     # Images that are not there are refused before anything is learnt from others.
     specs = sweeps(config)
     tasks = [size.task for size in sizes_fixed]
@@ -86,7 +96,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "Every claim (down) on theory and on every set of images (across). Holds and does not hold "
         "are verdicts that hold all together for each set, but the force has an interval of its "
         "own; undecided says how many seeds would decide. Numbers are what the claim is about, as "
-        "its line in the table says."
+        "its line in the table says. Empty: not asked of these."
     )
     first = plots.Drawing("verdicts", "Which claims hold", words, partial(verdicts, ds))
     return [first, *(_focus(ds, str(name)) for name in ds["data"].values)]
@@ -97,7 +107,9 @@ def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
         "Attention on the foreground of held-out mosaics against training: medians and bands over "
         f"seeds, {name}."
     )
-    one = ds.sel(data=name).isel(segments=0)
+    one = of_set(ds, name).isel(segments=0)
+    # What is joined says what the first set is of.
+    one = one.assign_attrs(spec=canonical_json({**spec_of(ds), "task": name}))
 
     draw = partial(focus_on, one)
     return plots.Drawing(f"focus_{name}", f"Finding the segment: {name}", words, draw)
@@ -113,10 +125,13 @@ _DIGITS = Mosaics(
     evaluate=512,
     optimiser="sgd",
     saves=41,
+    seeds=40,
 )
+_FASHION = replace(_DIGITS, task="fashion-mnist", seeds=24)
 _CIFAR = replace(
     _DIGITS,
     task="cifar10",
+    seeds=8,
     downsample=2,
     model="cnn-small",
     learning_rates=(0.15,),
@@ -132,10 +147,10 @@ SCALES: Mapping[str, Claims] = {
         seeds=3,
     ),
     "small": Claims(
-        (_DIGITS, replace(_DIGITS, task="fashion-mnist"), _CIFAR),
+        (_DIGITS, _FASHION, _CIFAR),
         (
-            FixedFocus(bags=2000, epochs=60),
-            FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist"),
+            FixedFocus(bags=2000, epochs=60, seeds=8),
+            FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist", seeds=8),
         ),
     ),
     "paper": Claims(

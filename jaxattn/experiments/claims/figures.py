@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jaxattn.analysis.wording import number_words, unit_words
 from jaxattn.experiments.claims.findings import FAILS, HOLDS, UNDECIDED, numbers
 from jaxattn.experiments.wording import Line
 from jaxattn.plots.canvas import new_grid
@@ -56,5 +57,4 @@ def focus_on(one: xr.Dataset) -> Figure:
 def _measured(line: Line) -> str:
     if not np.isfinite(line.get("difference", np.nan)):
         return ""
-    unit = "" if line["unit"] == "1" else f" {line['unit']}"
-    return f"{line['difference']:.2g}{unit}"
+    return f"{number_words(line['difference'])}{unit_words(line['unit'])}"

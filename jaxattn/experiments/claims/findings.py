@@ -10,10 +10,12 @@ import xarray as xr
 
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.intervals import interval
+from jaxattn.analysis.wording import interval_words, number_words, unit_words
 from jaxattn.experiments.claims.theory import exact
 from jaxattn.experiments.wording import Line
+from jaxattn.results.dataset import ABSENT
 
-__all__ = ["CLAIMS", "Claim", "findings", "numbers"]
+__all__ = ["CLAIMS", "Claim", "findings", "numbers", "of_set"]
 
 THEORY = "theory"
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -58,7 +60,7 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     """
     lines = list(exact([str(claim.name) for claim in CLAIMS]))
     for name in map(str, ds["data"].values):
-        table = contrasts(ds.sel(data=name).drop_dims("fixed_data", errors="ignore"))
+        table = contrasts(of_set(ds, name).drop_dims("fixed_data", errors="ignore"))
         lines.append({"claim": "signature", "data": name, **_signature(table)})
         lines += [{"claim": claim.name, "data": name, **_of(claim, table)} for claim in CLAIMS]
     if "fixed_focus_fall" in ds:
@@ -66,6 +68,13 @@ def numbers(ds: xr.Dataset) -> list[Line]:
         for name in map(str, ds["fixed_data"].values):
             lines.append({"claim": "force", "data": name, **_force(falls.sel(fixed_data=name))})
     return lines
+
+
+def of_set(ds: xr.Dataset, name: str) -> xr.Dataset:
+    """What was learnt from one set, of the seeds that it had."""
+    one = ds.sel(data=name)
+    there = (one["status"] != ABSENT).any([dim for dim in one["status"].dims if dim != "seed"])
+    return one.isel(seed=there.values)
 
 
 def _of(claim: Claim, table: pd.DataFrame) -> Line:
@@ -154,8 +163,8 @@ def _told(line: Line) -> str:
         return THEORY
     parts = []
     if np.isfinite(line.get("difference", np.nan)):
-        unit = "" if line["unit"] == "1" else f" {line['unit']}"
-        parts.append(f"{line['difference']:.3g} [{line['low']:.3g}, {line['high']:.3g}]{unit}")
+        ends = interval_words(line["low"], line["high"])
+        parts.append(f"{number_words(line['difference'])} {ends}{unit_words(line['unit'])}")
     parts.append(f"{line['seeds']} seeds")
     if line["verdict"] == UNDECIDED and np.isfinite(line.get("needed", np.nan)):
         parts.append(f"about {line['needed']:.0f} would decide")

@@ -22,10 +22,13 @@ from jaxattn.experiments.claims.findings import (
     _signature,
     findings,
     numbers,
+    of_set,
 )
 from jaxattn.experiments.claims.theory import exact
 from jaxattn.experiments.fixed_focus.config import FixedFocus
+from jaxattn.experiments.in_chunks import joined
 from jaxattn.reports.experiment import Listeners
+from jaxattn.results.joined import absent_rows
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.theory import time_to_focus
 
@@ -34,6 +37,7 @@ SETS = replace(
     steps=4, saves=3,
 )  # fmt: skip
 TINY = Claims((SETS,), (FixedFocus(classes=3, segments=3, bags=24, points=5, epochs=2),), seeds=2)
+SETS_INDEX = xr.IndexVariable("data", ["digits", "clothes"])
 
 
 def table(*rows):
@@ -131,6 +135,16 @@ def test_all_are_said_of_every_set_and_drawn(tmp_path):
     assert all("theory" in sentence for sentence in said)
     for drawing in CLAIMS.figures(ds):
         assert drawing.draw().axes
+    # Beside another set of more seeds.
+    both = joined([ds.drop_dims("fixed_data").isel(data=0, drop=True)] * 2, SETS_INDEX)
+    both = both.reindex(seed=[0, 1, 2], fill_value=absent_rows(both))
+    assert both["status"].dtype == np.int8
+    assert of_set(both, "clothes").sizes["seed"] == 2
+    told = {(line["claim"], line["data"]): line for line in numbers(both)}
+    expected = {**lines["early", "digits"], "data": "clothes"}
+    np.testing.assert_equal(told["early", "clothes"], expected)
+    titles = [drawing.draw().axes[0].get_title(loc="left") for drawing in CLAIMS.figures(both)]
+    assert [title.split(",")[0] for title in titles[1:]] == ["digits", "clothes"]
 
 
 def test_what_the_gain_lost_is_told_by_seed():
