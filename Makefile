@@ -26,16 +26,17 @@ demo: $(STAMP)
 PYTEST = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # What guards every room, in minutes. What tests bits, speed or memory needs XLA's own options, which
-# hold for a whole process: see tests/xla_options.py.
+# hold for a whole process: see tests/xla_options.py. Only the files that have such tests are read.
+OWN_XLA = JAXATTN_TEST_XLA=default $(PYTEST) $$(grep -rl default_xla tests --include='test_*.py')
 test: lint
 	$(PYTEST) -m "not slow and not default_xla"
-	JAXATTN_TEST_XLA=default $(PYTEST) -m "not slow and default_xla"
+	$(OWN_XLA) -m "not slow and default_xla"
 
 # Everything. With JAXATTN_TEST_X64=0, either runs with JAX's own default of 32 bits, and skips what
 # needs 64.
 test-all: lint
 	$(PYTEST) -m "not default_xla"
-	JAXATTN_TEST_XLA=default $(PYTEST) -m default_xla
+	$(OWN_XLA) -m default_xla
 
 # PyTorch is installed for this target alone. A page per run: the last one is kept. Settings that
 # guard old releases of OpenBLAS slow today's, so the benchmarks (and nothing else) drop them.
