@@ -18,6 +18,7 @@ from jaxattn.core.contracts import (
     Reader,
     Task,
 )
+from jaxattn.core.kept import kept
 from jaxattn.core.lookup import nearest
 from jaxattn.problems.check_model import Sights, check_classes, check_model, tell_of_speed
 from jaxattn.problems.check_params import refuse_rounding
@@ -63,14 +64,30 @@ def check_components(
             unknown rule of inference.
     """
     of_map, of_paradigm = names
-    seen = check_model(task, model, hypers, precision)
-    hyper = hyper_shapes(hypers, precision)
-    length = task.segments
+    seen, hyper = check_model(task, model, hypers, precision), hyper_shapes(hypers, precision)
+    log_attention = _check_reading(task, model, attention, of_map, hypers, precision)
+    tell_of_speed(task, model, hypers, precision)
+    _check_loss(of_paradigm, model, paradigm, seen, log_attention, hyper)
+    _check_rest(of_paradigm, paradigm, hyper)
+
+
+# Of all paradigms the same.
+@kept
+def _check_reading(
+    task: Task,
+    model: Model,
+    attention: AttentionMap,
+    of_map: str,
+    hypers: tuple[HyperSpec, ...],
+    precision: str,
+) -> Any:
+    """What log attention looks like, and whether the model reads segments by it."""
+    seen, length = check_model(task, model, hypers, precision), task.segments
     log_attention = shapes_with_hyper(
         of_map,
         f"log attention {(length,)}; compute it from scores, example and hyper.",
         lambda hyper, scores, example: attention.apply(scores, example, hyper),
-        hyper,
+        hyper_shapes(hypers, precision),
         seen.scores,
         seen.example,
     )
@@ -78,9 +95,7 @@ def check_components(
     expect(of_map, "log attention", log_attention, (length,), fix)
     refuse_rounding(of_map, log_attention, precision)
     check_classes(task, model, seen, log_attention, precision)
-    tell_of_speed(task, model, hypers, precision)
-    _check_loss(of_paradigm, model, paradigm, seen, log_attention, hyper)
-    _check_rest(of_paradigm, paradigm, hyper)
+    return log_attention
 
 
 def _check_loss(

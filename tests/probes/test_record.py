@@ -6,7 +6,13 @@ from helpers import CLASSES, EPS, PRECISION, bags, hyper, jit, task_of
 
 from jaxattn.core.contracts import Status
 from jaxattn.models import linear
-from jaxattn.probes.record import Health, make_probe, part_names, row_status
+from jaxattn.probes.record import (
+    Health,
+    make_loss_probe,
+    make_probe,
+    part_names,
+    row_status,
+)
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.microbatch import gradient_in_pieces
 
@@ -99,3 +105,26 @@ def test_splits_of_different_sizes_are_each_measured_alone(rng):
             np.testing.assert_allclose(
                 found[name][place], value, rtol=0, atol=1e4 * EPS, err_msg=name
             )
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 20])
+def test_a_gradient_taken_in_pieces_is_recorded_as_that_of_the_whole(piece, rng):
+    batch = bags(rng, 7)
+    model = linear(CLASSES, start="normal")
+    whole = attention_problem(task_of(batch), model, "hard", precision=PRECISION)
+    params, loads = whole.init(jax.random.key(0), hyper()), []
+
+    def told(params, batch, *given):
+        loads.append(batch.weight.shape[0])
+        return whole.loss(params, batch, *given)
+
+    def recorded(problem):
+        of_loss = make_loss_probe(problem, gradient_in_pieces(problem))
+        return of_loss(params, hyper(), batch, jnp.zeros(()), jax.random.key(0), (), None)
+
+    pieces = recorded(whole._replace(loss=told, piece=piece))
+    # No larger than asked for, so memory does not grow with the set that is measured.
+    assert max(loads) <= piece
+    for name, value in recorded(whole).items():
+        # Sums over seven examples, in another order.
+        np.testing.assert_allclose(pieces[name], value, rtol=7 * EPS * 10, err_msg=name)
