@@ -35,7 +35,8 @@ def verdicts(ds: xr.Dataset) -> Figure:
     for line in lines:
         x, y = columns.index(line["data"]), claims.index(line["claim"])
         ax.fill_between([x + 0.02, x + 0.98], y + 0.04, y + 0.96, color=_GREYS[line["verdict"]])
-        words = f"{line['verdict']}\n{_measured(line)}".strip()
+        why = f"{line['why_not']}\n" if line.get("why_not") else ""
+        words = f"{line['verdict']}\n{why}{_measured(line)}".strip()
         ax.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=SMALL)
     ax.set(xlim=(0, len(columns)), ylim=(len(claims), 0))
     ax.set_xticks(np.arange(len(columns)) + 0.5, columns)

@@ -19,6 +19,7 @@ __all__ = ["CLAIMS", "Claim", "findings", "numbers", "of_set"]
 
 THEORY = "theory"
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+EQUAL, REVERSED = "equal within delta", "the other way round"
 
 
 class Claim(NamedTuple):
@@ -87,7 +88,8 @@ def _of(claim: Claim, table: pd.DataFrame) -> Line:
         "high": row["high"],
         "unit": row["unit"],
         "p": row["p"],
-        "verdict": _verdict(str(row["verdict"]), claim.sign * row["side"]),
+        "verdict": (verdict := _verdict(str(row["verdict"]), claim.sign * row["side"])),
+        **_why(verdict, str(row["verdict"]) == "equal"),
         "seeds": int(row["seeds"]),
         "needed": row["needed"],
     }
@@ -111,6 +113,11 @@ def _verdict(word: str, side: float) -> str:
     return FAILS if word == "equal" else UNDECIDED
 
 
+def _why(verdict: str, alike: bool) -> Line:
+    """Of what does not hold: whether the two are equal within delta, or it is the other way."""
+    return {"why_not": EQUAL if alike else REVERSED} if verdict == FAILS else {}
+
+
 def _signature(table: pd.DataFrame) -> Line:
     """Holds where each two of the paradigms differ in something that is asked of their ends."""
     found = {pair: _pair(table, *pair) for pair in combinations(_MODELS, 2)}
@@ -119,7 +126,8 @@ def _signature(table: pd.DataFrame) -> Line:
     rows = [row for pair in found for q in _ENDS if (row := _row(table, q, *pair)) is not None]
     alike = [" and ".join(pair) for pair, word in found.items() if word != HOLDS]
     seeds = min((int(row["seeds"]) for row in rows), default=0)
-    return {"verdict": verdict, "seeds": seeds, "not_told_apart": ", ".join(alike)}
+    words = {"verdict": verdict, "seeds": seeds, "not_told_apart": ", ".join(alike)}
+    return words | _why(verdict, True)
 
 
 def _pair(table: pd.DataFrame, a: str, b: str) -> str:
@@ -139,6 +147,7 @@ def _force(falls: xr.DataArray) -> Line:
         "high": float(found.high),
         "unit": "1",
         "verdict": verdict,
+        **_why(verdict, False),
         "seeds": seeds,
     }
 
@@ -168,6 +177,8 @@ def _told(line: Line) -> str:
     parts.append(f"{line['seeds']} seeds")
     if line["verdict"] == UNDECIDED and np.isfinite(line.get("needed", np.nan)):
         parts.append(f"about {line['needed']:.0f} would decide")
+    if line.get("why_not"):
+        parts.append(line["why_not"])
     if line.get("not_told_apart"):
         parts.append(f"not told apart: {line['not_told_apart']}")
     return f"{line['data']} ({', '.join(parts)})"
