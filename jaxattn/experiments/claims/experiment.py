@@ -97,7 +97,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
         "are verdicts that hold all together for each set, but the force has an interval of its "
         "own; undecided says how many seeds would decide. Numbers are what the claim is about, as "
         "its line in the table says. What does not hold is equal within what counts as no "
-        "difference, or the other way round. Empty: not asked of these."
+        "difference, or reversed. Empty: not asked of these."
     )
     first = plots.Drawing("verdicts", "Which claims hold", words, partial(verdicts, ds))
     return [first, *(_focus(ds, str(name)) for name in ds["data"].values)]

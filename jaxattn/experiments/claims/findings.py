@@ -19,7 +19,7 @@ __all__ = ["CLAIMS", "Claim", "findings", "numbers", "of_set"]
 
 THEORY = "theory"
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-EQUAL, REVERSED = "equal within delta", "the other way round"
+EQUAL, REVERSED = "equal within delta", "reversed"
 
 
 class Claim(NamedTuple):

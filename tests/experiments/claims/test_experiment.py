@@ -63,7 +63,7 @@ def test_a_claim_holds_where_a_difference_of_its_sign_was_shown(estimate, word, 
     assert (early.a, early.b, early.sign) == ("soft", "hard", -1)
     line = _of(early, table(("first-to-focus", "soft", "hard", estimate, word)))
     assert line["verdict"] == verdict
-    why = {"differs": "the other way round", "equal": "equal within delta"}
+    why = {"differs": "reversed", "equal": "equal within delta"}
     assert line.get("why_not") == (why[word] if verdict == FAILS else None)
     # Whichever way round the table has it.
     turned = _of(early, table(("first-to-focus", "hard", "soft", -estimate, word)))
