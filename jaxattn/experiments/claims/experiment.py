@@ -5,50 +5,31 @@ classification model learns while the focus is fixed is trained beside. Of the r
 same is known exactly. Each claim is then a statement with its verdict, by set.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.canonical_json import canonical_json
+from jaxattn.experiments.claims.config import SCALES, Claims
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers, of_set
-from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, described
 from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
-from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics, sweep_of
+from jaxattn.experiments.mosaics import sweep_of
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.dataset import spec_of
 from jaxattn.study.spec import Spec
 
-__all__ = ["CLAIMS", "Claims", "run"]
+__all__ = ["CLAIMS", "run"]
 
 MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss")
 
 ALPHA = 0.6
 """The attention at which the fixed focus is judged: in the middle of those that are trained."""
-
-AnySize = TypeVar("AnySize", Mosaics, Size)
-
-
-@dataclass(frozen=True)
-class Claims:
-    """One size: the sets, and those of the fixed focus; each has as many seeds as it takes."""
-
-    sets: tuple[Mosaics, ...]
-    fixed: tuple[Size, ...]
-    seeds: int | None = None
-    """Of all, in place of their own."""
-
-    def of_seeds(self, size: AnySize) -> AnySize:
-        """One of the sizes, with as many seeds as are asked for."""
-        return size if self.seeds is None else replace(size, seeds=self.seeds)
 
 
 def sweeps(config: Claims) -> dict[str, Spec]:
@@ -115,54 +96,6 @@ def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
     draw = partial(focus_on, one)
     return plots.Drawing(f"focus_{name}", f"Finding the segment: {name}", words, draw)
 
-
-_DIGITS = Mosaics(
-    task="digits",
-    model="mlp",
-    learning_rates=(0.1,),
-    train=2048,
-    test=1024,
-    steps=400,
-    evaluate=512,
-    optimiser="sgd",
-    saves=41,
-    seeds=40,
-)
-_FASHION = replace(_DIGITS, task="fashion-mnist", seeds=24)
-_CIFAR = replace(
-    _DIGITS,
-    task="cifar10",
-    seeds=8,
-    downsample=2,
-    model="cnn-small",
-    learning_rates=(0.15,),
-    train=30000,
-    batch_size=32,
-    steps=4800,
-)
-"""What two cores learn in minutes, for as long as soft attention takes to pass 0.5."""
-SCALES: Mapping[str, Claims] = {
-    "smoke": Claims(
-        (replace(SMOKE, paradigms=_DIGITS.paradigms, optimiser="sgd", saves=11),),
-        (FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),),
-        seeds=3,
-    ),
-    "small": Claims(
-        (_DIGITS, _FASHION, _CIFAR),
-        (
-            FixedFocus(bags=2000, epochs=60, seeds=8),
-            FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist", seeds=8),
-        ),
-    ),
-    "paper": Claims(
-        (
-            replace(PUBLISHED, task="digits", model="mlp"),
-            replace(PUBLISHED, task="fashion-mnist", model="mlp"),
-            PUBLISHED,
-        ),
-        (FixedFocus(), FixedFocusImages()),
-    ),
-}
 
 CLAIMS = Experiment(
     name="all",

@@ -11,7 +11,9 @@ import xarray as xr
 from jaxattn.analysis.contrasts import contrasts
 from jaxattn.analysis.intervals import interval
 from jaxattn.analysis.wording import interval_words, number_words, unit_words
+from jaxattn.experiments.claims.config import SCALES
 from jaxattn.experiments.claims.theory import exact
+from jaxattn.experiments.mosaics import Mosaics
 from jaxattn.experiments.wording import Line
 from jaxattn.results.dataset import ABSENT
 
@@ -153,10 +155,27 @@ def _force(falls: xr.DataArray) -> Line:
 
 
 def findings(ds: xr.Dataset) -> list[str]:
-    """A sentence a claim: on what it holds, on what it does not, and what is undecided."""
+    """A sentence a claim: on what it holds, on what it does not, and what is undecided.
+
+    Then, of each set that was learnt for less long than is published, what that would take.
+    """
     lines = numbers(ds)
     words = {"signature": SIGNATURE, "force": FORCE, **{one.name: one.words for one in CLAIMS}}
-    return [f"{said}: {'; '.join(_parts(lines, name))}." for name, said in words.items()]
+    said = [f"{claim}: {'; '.join(_parts(lines, name))}." for name, claim in words.items()]
+    return said + [sentence for sizes in SCALES["paper"].sets for sentence in _short(ds, sizes)]
+
+
+def _short(ds: xr.Dataset, published: Mosaics) -> Iterator[str]:
+    """Of one set, if it was learnt from, and in fewer steps than are published."""
+    name = published.task
+    if name not in ds["data"].values:
+        return
+    steps = int(ds["step"].sel(data=name).max() if "data" in ds["step"].dims else ds["step"].max())
+    if steps < published.steps:
+        yield (
+            f"{name} was learnt from for {steps} steps; scale paper takes {published.steps}, of "
+            f"{published.batch_size} mosaics by {published.model}, for {published.seeds} seeds."
+        )
 
 
 def _parts(lines: list[Line], claim: str) -> Iterator[str]:

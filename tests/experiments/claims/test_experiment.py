@@ -11,7 +11,8 @@ from helpers import compiled_quickly
 
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import mosaics
-from jaxattn.experiments.claims.experiment import CLAIMS, Claims, falls_of, run
+from jaxattn.experiments.claims.config import Claims
+from jaxattn.experiments.claims.experiment import CLAIMS, falls_of, run
 from jaxattn.experiments.claims.findings import CLAIMS as COMPARED
 from jaxattn.experiments.claims.findings import (
     FAILS,
@@ -133,8 +134,10 @@ def test_all_are_said_of_every_set_and_drawn(tmp_path):
     # Two seeds decide nothing.
     assert {lines[name, "digits"]["verdict"] for name in names} <= {UNDECIDED, FAILS}
     said = findings(ds)
-    assert len(said) == 2 + len(names)
-    assert all("theory" in sentence for sentence in said)
+    assert len(said) == 3 + len(names)
+    assert all("theory" in sentence for sentence in said[:-1])
+    steps = CLAIMS.scales["paper"].sets[0].steps
+    assert said[-1].startswith(f"digits was learnt from for 4 steps; scale paper takes {steps}, ")
     for drawing in CLAIMS.figures(ds):
         assert drawing.draw().axes
     # Beside another set of more seeds.
