@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
@@ -29,11 +29,10 @@ NAMES_WHAT_IS = [*(page for page in PAGES if page != "CHANGELOG.md"), "benchmark
 FOLDERS = "jaxattn|tests|benchmarks|docs|examples|notebooks"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
-NOTEBOOK_CPU_SECONDS = 90
-"""45 s of two cores, in processor time: a clock on the wall measures the neighbours too."""
-
-# How long a notebook takes is told of programs that are compiled as a person's are.
-AS_A_PERSON = {**ENVIRONMENT, "XLA_FLAGS": ""}
+NOTEBOOK_CPU_SECONDS = 45
+"""A person waits for 45 s of two cores, which is twice that in processor time: a clock on the wall
+measures the neighbours too. Here programs are compiled quickly, in half of the time that a person's
+take; what they run for is no shorter, so half of it all is the most that is sure."""
 
 # Whatever the leg, an example switches 64 bits on where it needs them, as it must.
 pytestmark = pytest.mark.needs_x64
@@ -171,7 +170,7 @@ def test_there_is_a_notebook() -> None:
     assert NOTEBOOKS
 
 
-def processor_seconds(path: Path, folder: Path, environment: Mapping[str, str]) -> float:
+def processor_seconds(path: Path, folder: Path) -> float:
     """What a notebook's kernel spent on all its cells, from the first to the last."""
     notebook = jupytext.read(path)
     spent = nbformat.v4.new_code_cell(
@@ -182,17 +181,16 @@ def processor_seconds(path: Path, folder: Path, environment: Mapping[str, str]) 
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}
     )
-    client.execute(env=environment)
+    client.execute(env=ENVIRONMENT)
     interpreter, seconds = spent.outputs[0]["text"].split()
     assert interpreter == sys.executable
     return float(seconds)
 
 
-@pytest.mark.default_xla
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_to_its_last_cell_in_its_time_and_leaves_nothing_behind(
     path: Path, tmp_path: Path
 ) -> None:
-    assert processor_seconds(path, tmp_path, AS_A_PERSON) <= NOTEBOOK_CPU_SECONDS
+    assert processor_seconds(path, tmp_path) <= NOTEBOOK_CPU_SECONDS
     assert list(tmp_path.iterdir()) == []
