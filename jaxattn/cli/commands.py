@@ -218,8 +218,8 @@ class Reproduce:
     resume: bool = False
     """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap or all."""
     plan: bool = False
-    """Only say what the sweeps of sdc, heatmaps, hybrid, trap or all would cost here: runs, memory,
-    disk and, by short runs, time."""
+    """Only say what the sweeps of sdc, heatmaps, hybrid, trap or all would cost here: runs, chunks,
+    memory and disk; nothing is compiled."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

@@ -132,7 +132,7 @@ def reproduce(
 
 
 def plan(
-    name: str | Experiment, scale: str, seeds: int | None = None, probe: bool = True
+    name: str | Experiment, scale: str, seeds: int | None = None, probe: bool = False
 ) -> dict[str, SweepCost]:
     """What the sweeps of an experiment would cost here, by name; nothing is written.
 

@@ -11,7 +11,6 @@ from example_experiment import MADE_UP
 
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
-from jaxattn.engine.cost.estimate import cost_of
 from jaxattn.experiments import EXPERIMENTS, plan, registry, reproduce
 from jaxattn.reports.experiment import SCALES
 from jaxattn.reports.page import cell
@@ -35,7 +34,6 @@ def test_a_plan_says_what_the_sweeps_would_cost_and_writes_nothing(tmp_path, mon
     expected = {str(count): each for count in sizes.classes}
     costs = plan("trap", "smoke", seeds=3, probe=False)
     assert {name: cost.runs for name, cost in costs.items()} == expected
-    monkeypatch.setattr(registry, "cost_of", lambda spec, probe: cost_of(spec, probe=False))
     words = ["reproduce", "trap", "--scale", "smoke", "--seeds", "3", "--plan", "--no-cache"]
     assert main([*words, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -21,6 +21,11 @@ CLIENT = SimpleNamespace(platform_version="1")
 SMALL = {"task": "orthogonal-population", "paradigms": ("soft",), "saves": 2, "steps": 5}
 
 
+known = pytest.mark.skipif(
+    not compiler._is_known(compiler.QUICK), reason="this XLA has dropped an option"
+)
+
+
 def test_what_is_no_compiler_is_refused():
     with pytest.raises(InputError, match="compiler: got 'fast', expected one of auto, quick"):
         study_of(**SMALL, compiler="fast")
@@ -81,7 +86,7 @@ def test_the_thread_pool_asks_for_no_cpu_where_none_is_loaded(monkeypatch):
     assert thread_pool() == 1
 
 
-@pytest.mark.skipif(not compiler._is_known(compiler.QUICK), reason="this XLA has dropped an option")
+@known
 def test_programs_are_compiled_as_asked_and_a_result_says_so(monkeypatch):
     told = []
     compile_one = jax.stages.Lowered.compile
@@ -118,9 +123,10 @@ ONE_BY_ONE = {
 }
 
 
+@known
 @pytest.mark.default_xla
 @pytest.mark.parametrize("name", ONE_BY_ONE)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.needs_x64)])
 def test_what_is_found_entry_by_entry_is_the_same_beside_any_others(name, dtype):
     found = {}
     for rows, columns in ((8, 67), (1, 67), (3, 67), (8, 1), (5, 16)):
@@ -132,6 +138,7 @@ def test_what_is_found_entry_by_entry_is_the_same_beside_any_others(name, dtype)
         np.testing.assert_array_equal(some, found[8, 67][:rows, :columns])
 
 
+@known
 @pytest.mark.default_xla
 def test_drawn_starts_have_the_same_bits_quickly():
     problem = study_of("digits", paradigms="soft").problem("soft")
@@ -161,6 +168,11 @@ def test_drawn_starts_have_the_same_bits_quickly():
 def test_what_adds_up_is_compiled_as_xla_does(adds_up):
     lowered = jax.jit(adds_up).lower(jnp.ones((4, 4)))
     assert for_once((), lowered, "cpu") == ()
+
+
+def test_where_an_option_was_dropped_nothing_is_compiled_quickly(monkeypatch):
+    monkeypatch.setattr(compiler, "QUICK", (("xla_no_such_option", 1),))
+    assert for_once((), jax.jit(jnp.negative).lower(jnp.ones(3)), "cpu") == ()
 
 
 def test_what_is_asked_for_is_not_replaced_nor_an_accelerator_told():
