@@ -33,6 +33,8 @@ AXES = ("step", "time", "gradients")
 """What training can be drawn against."""
 
 _ROW = ("paradigm", "dynamics", "seed")
+_FEW = 4
+"""Paradigms whose names and rules fit side by side below an axis."""
 
 
 class Setting(NamedTuple):
@@ -267,7 +269,9 @@ def _listed(*parts: str) -> str:
 def name_paradigms(ax: Axes, setting: Setting, measure: str) -> None:
     """The paradigms at 0, 1, 2, ... of the x axis, and nothing else there."""
     whole = setting.names(measure, "\n").values()
-    names = ["\n".join(map(as_written, name.split("\n"))) for name in whole]
+    # Of many, a rule's name is broken too, or it runs into the next.
+    broken = (name.replace("-", "-\n") if len(whole) > _FEW else name for name in whole)
+    names = ["\n".join(map(as_written, name.split("\n"))) for name in broken]
     ax.set_xticks(range(len(names)), names, fontsize=TEXT)
     ax.tick_params(axis="x", length=0, labelcolor="black")
     ax.grid(False, axis="x")

@@ -52,8 +52,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
 def _cells(ds: xr.Dataset, length: int) -> plots.Drawing:
     words = (
         f"Focus and prediction, true or false, as shares of held-out mosaics of {length} images; "
-        "each paradigm by its own rule of inference. Means over seeds, with 95 % intervals of the "
-        "edges."
+        "each paradigm by its own rule of inference, at the learning rate that is best for most. "
+        "Means over seeds, with 95 % intervals of the edges."
     )
     draw = partial(cells_of, ds, length)
     return plots.Drawing(f"error_cells_{length}", f"Mosaics of {length} images", words, draw)

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jaxattn.analysis.best_rates import best_of_rates
 from jaxattn.analysis.intervals import interval
 from jaxattn.experiments.sdc.findings import at_best_rate
 from jaxattn.plots.canvas import new_grid
@@ -31,7 +32,7 @@ def by_length(ds: xr.Dataset) -> Figure:
     lengths = ds["segments"].values
     figure, axes = new_grid(1, len(splits), 3.6)
     ends = at_best_rate(ds)
-    looks = {}
+    looks, lowest = {}, 100.0
     for column, (ax, split) in enumerate(zip(axes[0], splits, strict=True)):
         for place, name in enumerate(names):
             own = ends.sel(paradigm=name, split=split, cell="FTPT")
@@ -42,20 +43,30 @@ def by_length(ds: xr.Dataset) -> Figure:
             at = np.arange(len(lengths)) + 0.03 * (place - (len(names) - 1) / 2)
             reach = [found.mean - found.low, found.high - found.mean]
             ax.errorbar(at, found.mean, reach, color=style.colour, lw=1.6, capsize=2)
+            lowest = min(lowest, *found.low[np.isfinite(found.low)])
             looks[name] = {"color": style.colour, "lw": 2.0}
         format_axes(ax, "images of a mosaic", "" if column else "FTPT [%]")
         ax.set_xticks(np.arange(len(lengths)), [f"{length}" for length in lengths])
-        ax.set_ylim(top=100.5)
-        if column:
-            ax.sharey(axes[0, 0])
         set_title(ax, split)
+    for ax in axes[0]:
+        ax.set_ylim(lowest - 2, 100.5)
     axes[0, 0].legend(handles=legend_handles(looks))
     one_legend(figure, list(axes[0]))
     return figure
 
 
+def _best_for_most(ds: xr.Dataset) -> float:
+    """The learning rate that is best for more paradigms than any other; of several the smallest."""
+    best = best_of_rates(ds)
+    assert best is not None
+    found, counts = np.unique(best["index"].values, return_counts=True)
+    return float(ds["learning_rate"].values[found[counts.argmax()]])
+
+
 def cells_of(ds: xr.Dataset, length: int) -> Figure:
-    """FTPT, FFPT, FTPF and FFPF of held-out mosaics of one length.
+    """FTPT, FFPT, FTPF and FFPF of held-out mosaics of one length, at one learning rate for all.
+
+    That which is best for most paradigms; the table has each at its own.
 
     Args:
         ds: a result of the experiment, also half finished.
@@ -65,6 +76,7 @@ def cells_of(ds: xr.Dataset, length: int) -> Figure:
         InputError: another kind of result.
     """
     require(ds, "cells_of", "sdc", "error_cell", "segments")
-    figure = error_cells(ds.sel(segments=length)).figure
+    one = ds.sel(segments=length)
+    figure = error_cells(one, learning_rate=_best_for_most(one)).figure
     assert isinstance(figure, Figure)
     return figure
