@@ -43,7 +43,7 @@ def by_length(ds: xr.Dataset) -> Figure:
             at = np.arange(len(lengths)) + 0.03 * (place - (len(names) - 1) / 2)
             reach = [found.mean - found.low, found.high - found.mean]
             ax.errorbar(at, found.mean, reach, color=style.colour, lw=1.6, capsize=2)
-            lowest = min(lowest, *found.low[np.isfinite(found.low)])
+            lowest = min([lowest, *found.low[np.isfinite(found.low)]])
             looks[name] = {"color": style.colour, "lw": 2.0}
         format_axes(ax, "images of a mosaic", "" if column else "FTPT [%]")
         ax.set_xticks(np.arange(len(lengths)), [f"{length}" for length in lengths])
