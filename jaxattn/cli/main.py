@@ -303,7 +303,7 @@ def _planned(command: Reproduce, name: str) -> int:
     from jaxattn.experiments import plan
     from jaxattn.terminal.sweep_tables import cost_lines, cost_table
 
-    costs = plan(name, command.scale, command.seeds, probe=False)
+    costs = plan(name, command.scale, command.seeds)
     lines: list[Any] = []
     for part, cost in costs.items():
         lines += [f"{part}:", cost_table(cost), *cost_lines(cost)]

@@ -131,16 +131,15 @@ def reproduce(
     return outcome
 
 
-def plan(
-    name: str | Experiment, scale: str, seeds: int | None = None, probe: bool = False
-) -> dict[str, SweepCost]:
-    """What the sweeps of an experiment would cost here, by name; nothing is written.
+def plan(name: str | Experiment, scale: str, seeds: int | None = None) -> dict[str, SweepCost]:
+    """What the sweeps of an experiment would cost here, by name; nothing is compiled or written.
+
+    Short runs, which would tell seconds, take minutes and gigabytes at the published size.
 
     Args:
         name: of an experiment that is made of sweeps.
         scale: smoke, small or paper.
         seeds: how many, in place of the scale's own.
-        probe: make short runs; see `jaxattn.engine.cost.estimate.cost_of`.
 
     Raises:
         InputError: an unknown name or scale, an experiment that is made of no sweeps, images that
@@ -153,7 +152,7 @@ def plan(
             f"--plan: got {experiment.name}, which is made of no sweeps, expected "
             f"{_made_of_sweeps()}; run it at scale smoke to see how long it takes."
         )
-    return {name: cost_of(spec, probe) for name, spec in experiment.sweeps(config).items()}
+    return {name: cost_of(spec, probe=False) for name, spec in experiment.sweeps(config).items()}
 
 
 def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume: bool) -> None:

@@ -206,9 +206,10 @@ class Settings:
     compiler: str = setting(
         AUTO,
         choice((AUTO, "quick")),
-        "auto takes XLA's own options, and on a GPU those that give the same bits again; quick, on "
-        "a CPU, compiles in half of the time and runs up to a quarter longer, and the last digits "
-        "of a row then depend on which rows there are.",
+        "auto takes XLA's own options, quick ones for starts and orders that are drawn, and on a "
+        "GPU those that give the same bits again; quick, on a CPU, compiles in half of the time "
+        "and runs up to a quarter longer, and the last digits of a row then depend on which rows "
+        "there are.",
     )
     against: Any = setting(
         (),

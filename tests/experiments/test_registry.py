@@ -32,7 +32,7 @@ def test_a_plan_says_what_the_sweeps_would_cost_and_writes_nothing(tmp_path, mon
     sizes = EXPERIMENTS["trap"].scales["smoke"]
     each = 3 * len(sizes.paradigms) * len(sizes.segments) * len(sizes.learning_rates)
     expected = {str(count): each for count in sizes.classes}
-    costs = plan("trap", "smoke", seeds=3, probe=False)
+    costs = plan("trap", "smoke", seeds=3)
     assert {name: cost.runs for name, cost in costs.items()} == expected
     words = ["reproduce", "trap", "--scale", "smoke", "--seeds", "3", "--plan", "--no-cache"]
     assert main([*words, "--json"]) == 0
