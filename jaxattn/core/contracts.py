@@ -173,7 +173,7 @@ def _nothing() -> None:
     pass
 
 
-def _nothing_more(params: Params, batch: Example | Batch, hyper: Hyper) -> dict[str, Array]:
+def _nothing_more(params: Params, batch: Example | Batch | Data, hyper: Hyper) -> dict[str, Array]:
     del params, batch, hyper
     return {}
 
@@ -205,7 +205,8 @@ class Problem(NamedTuple):
     - ``loss(params, batch, hyper, time, key, state) -> (scalar, state)``; `batch` is an
       `Example` or a `Batch` with a leading axis
     - ``measure(params, batch, hyper) -> dict[str, Array]``, labelled by `measures`; examples of
-      weight 0 have no part in it
+      weight 0 have no part in it; a set with a pool that is too large to be filled in whole
+      (`jaxattn.problems.large_sets`) comes as `Data`
     - ``measure_split(params, batch, hyper) -> dict[str, Array]``, likewise, of whole splits, which
       nothing fills up
     - ``discontinuities(hyper) -> [jump]``

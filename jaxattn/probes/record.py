@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxattn.core.contracts import Batch, Example, Hyper, InputError, Params, Problem, Status
+from jaxattn.core.contracts import Batch, Data, Example, Hyper, InputError, Params, Problem, Status
 from jaxattn.core.inputs import split_names
 from jaxattn.core.part_rates import Part, leaves_of_part
 from jaxattn.core.protocols import Measure
@@ -83,10 +83,11 @@ def _stack(splits: Sequence[Any]) -> Any:
 
 
 def _of_splits(
-    measure: Callable[[Example | Batch], dict[str, Array]], splits: Sequence[Any]
+    measure: Callable[[Any], dict[str, Array]], splits: Sequence[Any]
 ) -> dict[str, Array]:
-    """What is measured of each split whole, together where they are equally long."""
-    if len({batch.weight.shape[0] for batch in splits}) == 1:
+    """What is measured of each split whole, together where they are equally long and filled in."""
+    filled = not any(isinstance(batch, Data) for batch in splits)
+    if filled and len({batch.weight.shape[0] for batch in splits}) == 1:
         return jax.vmap(measure)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *splits))
     return jax.tree.map(lambda *values: jnp.stack(values), *map(measure, splits))
 
@@ -109,7 +110,7 @@ def make_probe(
     def probe(
         params: Params,
         hyper: Hyper,
-        evaluate: dict[str, Example | Batch],
+        evaluate: dict[str, Example | Batch | Data],
         time: Float[Array, ""],
         key: Array,
         state: PyTree,
@@ -143,7 +144,7 @@ def make_loss_probe(
     def of_loss(
         params: Params,
         hyper: Hyper,
-        batch: Example | Batch,
+        batch: Example | Batch | Data,
         time: Float[Array, ""],
         key: Array,
         state: PyTree,
@@ -173,7 +174,7 @@ def make_measure(
 ) -> Callable[[Params, Hyper, dict[str, Any]], dict[str, Array]]:
     """``of_splits(params, hyper, evaluate) -> {name: [split, ...]}``, a problem's own measures.
 
-    Splits are in the order of `split_names`.
+    Splits are in the order of `split_names`. One that is too large to be filled in is `Data`.
 
     Raises:
         InputError: when traced, two measures of one name.
@@ -183,7 +184,12 @@ def make_measure(
         # One measurement of all splits together: the compiler sees the network once, not twice.
         # Compile time, not run time, is what a small comparison costs.
         splits = [evaluate[name] for name in split_names(evaluate)]
-        own = jax.vmap(lambda batch: measure(params, batch, hyper))(_stack(splits))
+
+        def own_of(batch: Any) -> dict[str, Array]:
+            return measure(params, batch, hyper)
+
+        large = any(isinstance(split, Data) for split in splits)
+        own = _of_splits(own_of, splits) if large else jax.vmap(own_of)(_stack(splits))
         whole = _of_splits(lambda batch: measure_split(params, batch, hyper), splits)
         return _joined(own, "measures of whole splits", whole)
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import (
     AttentionMap,
     Context,
+    Data,
     Example,
     Hyper,
     InputError,
@@ -177,11 +178,11 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
-    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+    def measure(params: Params, batch: Example | Data, hyper: Hyper) -> dict[str, Array]:
         def seen(example: Example) -> View:
             return see(params, example, hyper, None, None)
 
-        return measure_examples(seen, batch, measured_at_once(model, segments))
+        return measure_examples(seen, batch, measured_at_once(model, segments), precision)
 
     return _Network(init, see, measure)
 

@@ -10,11 +10,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Example, MeasureColumn, MeasureSpec, MeasureWording, Reader
+from jaxattn.core.contracts import (
+    Data,
+    Example,
+    MeasureColumn,
+    MeasureSpec,
+    MeasureWording,
+    Reader,
+)
 from jaxattn.problems.attention import entropy
+from jaxattn.problems.data import cast
 from jaxattn.problems.inference import INFERENCE_RULES, infer
+from jaxattn.problems.large_sets import each_example, piece_rows
 
 __all__ = [
     "BINS",
@@ -254,37 +264,46 @@ _OF_FOCUS = (
 
 
 def measure_examples(
-    see: Callable[[Example], View], batch: Example, at_once: int | None = None
+    see: Callable[[Example], View],
+    batch: Example | Data,
+    at_once: int | None = None,
+    dtype: DTypeLike = "float32",
 ) -> dict[str, Float[Array, "..."]]:
     """The `task_measures` of a batch of examples.
 
     Args:
         see: one example to its `View`.
-        batch: examples with a leading axis; weights may be zero but not all of them.
+        batch: examples with a leading axis, or a set of them too large to be filled in whole;
+            weights may be zero but not all of them.
         at_once: examples seen together, the others after them; None: all.
+        dtype: of what is filled in.
     """
 
     def measured(example: Example) -> dict[str, Array]:
         return _of_one(see(example), example)
 
-    if at_once is None or batch.weight.shape[0] <= at_once:
-        each = jax.vmap(measured)(batch)
+    examples: Example = batch.examples if isinstance(batch, Data) else batch
+    if isinstance(batch, Data):
+        each = each_example(measured, batch, dtype, piece_rows(batch, dtype, at_once))
+        examples = jax.tree.map(lambda leaf: cast(jnp.asarray(leaf), dtype), examples)
+    elif at_once is None or examples.weight.shape[0] <= at_once:
+        each = jax.vmap(measured)(examples)
     else:
-        each = jax.lax.map(measured, batch, batch_size=at_once)
-    shown = _shown(each.pop("attention_shown"), batch.weight)
-    known = jnp.any(batch.foreground & batch.mask, axis=-1)
+        each = jax.lax.map(measured, examples, batch_size=at_once)
+    shown = _shown(each.pop("attention_shown"), examples.weight)
+    known = jnp.any(examples.foreground & examples.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.
-    gap = known & jnp.any(~batch.foreground & batch.mask, axis=-1)
+    gap = known & jnp.any(~examples.foreground & examples.mask, axis=-1)
     counts = dict.fromkeys(_OF_FOCUS, known) | {"nu": gap}
 
     def mean(name: str, values: Array) -> Array:
-        weight = batch.weight * counts[name] if name in counts else batch.weight
+        weight = examples.weight * counts[name] if name in counts else examples.weight
         # What does not count may be 0 / 0: keep it out of the sum.
         column = weight.reshape(weight.shape + (1,) * (values.ndim - 1))
         return jnp.sum(jnp.where(column > 0, column * values, 0.0), axis=0) / jnp.sum(weight)
 
     means = {name: mean(name, values) for name, values in each.items()}
-    counted = jnp.where(known & (batch.weight > 0), each["attention_foreground"], jnp.nan)
+    counted = jnp.where(known & (examples.weight > 0), each["attention_foreground"], jnp.nan)
     levels = jnp.asarray(DECILES, dtype=counted.dtype)
     deciles = jnp.nanquantile(counted, levels)
     return means | {"attention_foreground_decile": deciles, "attention_shown": shown}

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from jaxattn.core.contracts import Batch, Example, Hyper, Model, Params, Problem
+from jaxattn.core.contracts import Batch, Data, Example, Hyper, Model, Params, Problem
 from jaxattn.core.kept import kept
+from jaxattn.problems.data import everything
+from jaxattn.problems.large_sets import piece_rows, pieces_of, take_counted
 
 __all__ = ["Mean", "cut", "gradient_in_pieces", "in_pieces", "measured_at_once", "piece_of"]
 
@@ -69,7 +71,8 @@ def gradient_in_pieces(
     """``(params, batch, hyper, time, key, state) -> (loss, gradient, state)`` of a batch.
 
     On a CPU that of `Problem.piece` examples at a time, added up by their weights: that of the
-    whole but for rounding, and each example's is computed once. Where nothing counts it is 0.
+    whole but for rounding, and each example's is computed once. Where nothing counts it is 0. Of a
+    set that is not filled in, it is that of one piece after another on any device.
 
     Args:
         problem: where it has a piece, its loss is a mean over examples by weight; a loss with a
@@ -80,27 +83,46 @@ def gradient_in_pieces(
 
     def gradient(
         params: Params,
-        batch: Example | Batch,
+        batch: Example | Batch | Data,
         hyper: Hyper,
         time: Array,
         key: Array | None,
         state: PyTree,
     ) -> tuple[Float[Array, ""], Params, PyTree]:
-        count = batch.weight.shape[0]
-        if piece is None or count <= piece or jax.tree.leaves(state):
-            (loss, own), found = slope(params, batch, hyper, time, key, state)
-            return loss, found, own
-
         def add(total: Mean, part: Example | Batch) -> tuple[Mean, None]:
             (loss, _), found = slope(params, part, hyper, time, key, state)
             return total.plus((loss, found), part), None
 
+        adds_up = problem.separable and not problem.stochastic and not jax.tree.leaves(state)
+        if isinstance(batch, Data) and adds_up:
+            return *_of_set(problem, add, params, batch), state
+        part = everything(batch, problem.precision) if isinstance(batch, Data) else batch
+        count = part.weight.shape[0]
+        if piece is None or count <= piece or jax.tree.leaves(state):
+            (loss, own), found = slope(params, part, hyper, time, key, state)
+            return loss, found, own
         # Pieces of like size, so that few examples are filled up.
         size = -(-count // -(-count // piece))
-        total, _ = jax.lax.scan(add, Mean.nothing(params), cut(batch, size))
+        total, _ = jax.lax.scan(add, Mean.nothing(params), cut(part, size))
         return *total.value(), state
 
     return gradient
+
+
+def _of_set(
+    problem: Problem,
+    add: Callable[[Mean, Example | Batch], tuple[Mean, None]],
+    params: Params,
+    data: Data,
+) -> tuple[Float[Array, ""], Params]:
+    """The loss and its gradient of a set that is filled in a piece at a time."""
+
+    def of_rows(total: Mean, rows: Array) -> tuple[Mean, None]:
+        return add(total, take_counted(data, rows, problem.precision))
+
+    rows = pieces_of(data, piece_rows(data, problem.precision, problem.piece))
+    total, _ = jax.lax.scan(of_rows, Mean.nothing(params), rows)
+    return total.value()
 
 
 @kept

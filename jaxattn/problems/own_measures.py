@@ -8,10 +8,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from jaxattn.core.contracts import Batch, Hyper, InputError, MeasureSpec, Params, Problem, Task
+from jaxattn.core.contracts import (
+    Batch,
+    Data,
+    Hyper,
+    InputError,
+    MeasureSpec,
+    Params,
+    Problem,
+    Task,
+)
 from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.protocols import Measure
+from jaxattn.problems.data import everything
 from jaxattn.problems.tracing import described, in_one_line, shaped
 from jaxattn.problems.undeclared import hyper_shapes, key_shape, shapes_with_hyper
 
@@ -132,6 +142,8 @@ def _measure_too(measure: Measure, measures: tuple[OwnMeasure, ...], precision: 
 
     def measure_split(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
         measured = measure(params, batch, hyper)
+        # A function of one's own is of all examples, whatever it makes of them.
+        batch = everything(batch, precision) if isinstance(batch, Data) else batch
         for one in measures:
             name, values = one.spec.name, values_of(batch)
             with in_one_line(f"measure {name!r}", "a number, or an array of them; try it."):

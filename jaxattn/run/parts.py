@@ -32,6 +32,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import joined, make_loss_probe, make_measure
 from jaxattn.problems.check_problem import checked, checked_measure, checked_probe
 from jaxattn.problems.data import everything
+from jaxattn.problems.large_sets import filled
 from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order, epoch_rows
 from jaxattn.run.own_error import SHARE
@@ -203,7 +204,9 @@ def _judge_stage(problem: Problem, probes: tuple[Probe, ...], vary_data: bool) -
     def judge(
         seed: Integer[Array, ""], hyper: Hyper, along: tuple, train: Data
     ) -> dict[str, Array]:
-        batch, key = everything(train, problem.precision), streams(seed).sample
+        # Probes see the whole set.
+        read = everything if probes else filled
+        batch, key = read(train, problem.precision), streams(seed).sample
 
         def at_save(save: tuple) -> dict[str, Array]:
             time, params, state, scale = save
@@ -228,7 +231,7 @@ def _measure_stage(
     of_splits = make_measure(each, whole)
 
     def measured(hyper: Hyper, params: Params, evaluate: dict[str, Data]) -> dict[str, Array]:
-        splits = {name: everything(split, precision) for name, split in evaluate.items()}
+        splits = {name: filled(split, precision) for name, split in evaluate.items()}
 
         def at_save(params: Params) -> dict[str, Array]:
             found = of_splits(params, hyper, splits)

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
 from jaxattn.core.contracts import Batch, Data, Example, Problem
-from jaxattn.problems.data import size, take
+from jaxattn.problems.data import size
+from jaxattn.problems.large_sets import take_counted
 
 __all__ = ["Judge", "judge_of"]
 
@@ -53,8 +54,7 @@ def judge_of(
 
     def batch_at(turn: Array) -> Example | Batch:
         rows = turn * batch + jnp.arange(batch, dtype=jnp.int32)
-        drawn = take(measured, jnp.minimum(rows, count - 1), problem.precision)
-        return drawn._replace(weight=jnp.where(rows < count, drawn.weight, 0))
+        return take_counted(measured, rows, problem.precision)
 
     # Minibatches that are made anew may hold what no set does.
     alike = jax.eval_shape(batch_at, jax.ShapeDtypeStruct((), jnp.int32)) == drawn

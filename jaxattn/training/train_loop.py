@@ -29,6 +29,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, of_slope
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything, size
+from jaxattn.problems.large_sets import filled
 from jaxattn.problems.microbatch import Mean, gradient_in_pieces
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.judge import judge_of
@@ -115,7 +116,7 @@ def make_train_loop(
         batch_at = make_batches(
             order, data.learn, piece, keys.order, problem.precision, first, rows
         )
-        evaluate = _all_examples(data, problem.precision)
+        evaluate = _all_examples(data, problem.precision, bool(probes))
         slope_at = _slope(problem, hyper, keys, clock)
         step_by = _step(clock, jumps, transform_at)
         # Probes find the objective themselves; a whole set is not copied, as a choice would; and
@@ -313,6 +314,9 @@ def _look_before(
     return look_before
 
 
-def _all_examples(data: Splits, precision: str) -> dict[str, Example | Batch]:
-    """What is measured, by name of the split."""
-    return {name: everything(split, precision) for name, split in data.evaluate.items()}
+def _all_examples(data: Splits, precision: str, probed: bool) -> dict[str, Example | Batch | Data]:
+    """What is measured, by name of the split; probes see the whole learning set."""
+    return {
+        name: (everything if probed and name == "train" else filled)(split, precision)
+        for name, split in data.evaluate.items()
+    }
