@@ -158,7 +158,8 @@ class Settings:
     attention: Any = setting(
         "softmax",
         component("attention map"),
-        "softmax, or imposed (fixed focus: alpha on the foreground).",
+        "softmax, entmax, sparsemax or spherical, each also as softmax+entropy and so on, which "
+        "learns to have little entropy; or imposed (fixed focus: alpha on the foreground).",
         varies=True,
     )
     vary: Any = setting(
