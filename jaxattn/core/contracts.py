@@ -263,6 +263,9 @@ class Problem(NamedTuple):
     reads: tuple[str, ...] | None = None
     """Hyperparameters that `init` and the measures may read; None: any. Problems whose `init` and
     measures are the same functions, and read the same, share what is compiled for these."""
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]] | None = None
+    """``mean_of(look) -> measure``: the mean over examples, by weight, of ``look(view, example)``,
+    of what one example looks like; None: an example has no attention to look at."""
 
     @property
     def rated(self) -> tuple[Part, ...]:

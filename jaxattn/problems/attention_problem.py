@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ from jaxattn.problems.check_data import check_template
 from jaxattn.problems.check_many import check_many
 from jaxattn.problems.check_start import check_start
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
-from jaxattn.problems.measures import View, measure_examples, task_measures
+from jaxattn.problems.measures import View, mean_of_views, measure_examples, task_measures
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
 
@@ -151,6 +151,7 @@ def _attention_problem(
         stochastic=random,
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
+        mean_of=network.mean_of,
     )
 
 
@@ -168,6 +169,7 @@ class _Network(NamedTuple):
     init: StartParams
     see: Callable[[Params, Example, Hyper, _Keys, Ahead | None], View]
     measure: Measure
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]]
 
 
 @kept
@@ -195,13 +197,21 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
+    at_once = measured_at_once(model, segments)
+
+    def measured(params: Params, hyper: Hyper) -> Callable[[Example], View]:
+        return lambda example: see(params, example, hyper, _Keys(), None)
+
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
-        def seen(example: Example) -> View:
-            return see(params, example, hyper, _Keys(), None)
+        return measure_examples(measured(params, hyper), batch, at_once)
 
-        return measure_examples(seen, batch, measured_at_once(model, segments))
+    def mean_of(look: Callable[..., Any]) -> Callable[..., Array]:
+        def mean(params: Params, batch: Example, hyper: Hyper) -> Array:
+            return mean_of_views(look, measured(params, hyper), batch, at_once)
 
-    return _Network(init, see, measure)
+        return mean
+
+    return _Network(init, see, measure, mean_of)
 
 
 def _keys_of(model: Model, paradigm: Paradigm, attention: AttentionMap, key: Array | None) -> _Keys:

@@ -25,6 +25,7 @@ __all__ = [
     "MOST_CLASSES",
     "SHOWN",
     "View",
+    "mean_of_views",
     "measure_examples",
     "task_measures",
 ]
@@ -253,6 +254,26 @@ _OF_FOCUS = (
 )
 
 
+def _of_each(look: Callable[[Example], PyTree], batch: Example, at_once: int | None) -> PyTree:
+    """What `look` gives of every example, so many of them together."""
+    if at_once is None or batch.weight.shape[0] <= at_once:
+        return jax.vmap(look)(batch)
+    return jax.lax.map(look, batch, batch_size=at_once)
+
+
+def mean_of_views(
+    look: Callable[[View, Example], Array],
+    see: Callable[[Example], View],
+    batch: Example,
+    at_once: int | None,
+) -> Array:
+    """The mean by weight of what `look` gives of each example; see `measure_examples`."""
+    each = jnp.asarray(_of_each(lambda example: look(see(example), example), batch, at_once))
+    weight = batch.weight.reshape(batch.weight.shape + (1,) * (each.ndim - 1))
+    # What does not count may be 0 / 0: keep it out of the sum.
+    return jnp.sum(jnp.where(weight > 0, weight * each, 0), axis=0) / jnp.sum(batch.weight)
+
+
 def measure_examples(
     see: Callable[[Example], View], batch: Example, at_once: int | None = None
 ) -> dict[str, Float[Array, "..."]]:
@@ -263,14 +284,7 @@ def measure_examples(
         batch: examples with a leading axis; weights may be zero but not all of them.
         at_once: examples seen together, the others after them; None: all.
     """
-
-    def measured(example: Example) -> dict[str, Array]:
-        return _of_one(see(example), example)
-
-    if at_once is None or batch.weight.shape[0] <= at_once:
-        each = jax.vmap(measured)(batch)
-    else:
-        each = jax.lax.map(measured, batch, batch_size=at_once)
+    each = _of_each(lambda example: _of_one(see(example), example), batch, at_once)
     shown = _shown(each.pop("attention_shown"), batch.weight)
     known = jnp.any(batch.foreground & batch.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.

@@ -256,7 +256,8 @@ class Settings:
     measures: Any = setting(
         None,
         OBJECTS,
-        "Measures of one's own by name, f(params, batch, hyper), beside those of the problems.",
+        "Measures of one's own by name, f(params, batch, hyper), or f(view, example) of what one "
+        "example looks like to attention, beside those of the problems.",
     )
     theory: Any = setting(
         None,
