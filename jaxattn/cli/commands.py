@@ -205,7 +205,7 @@ class Reproduce:
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
-    hybrid, trap or all (the claims side by side); none: say what each is about."""
+    hybrid, trap, sparsity or all (the claims side by side); none: say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size);
     fixed-focus-images has paper-cifar100 too."""
@@ -216,10 +216,11 @@ class Reproduce:
     overwrite: bool = False
     """Replace an earlier run in --out."""
     resume: bool = False
-    """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap or all."""
+    """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap, sparsity
+    or all."""
     plan: bool = False
-    """Only say what the sweeps of sdc, heatmaps, hybrid, trap or all would cost here: runs, chunks,
-    memory and disk; nothing is compiled."""
+    """Only say what the sweeps of sdc, heatmaps, hybrid, trap, sparsity or all would cost here:
+    runs, chunks, memory and disk; nothing is compiled."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""
     cache: bool = True

@@ -31,12 +31,14 @@ from jaxattn.core.protocols import (
     BatchLoss,
     Classify,
     Discontinuities,
+    DrawAttention,
     DrawParams,
     ExampleLoss,
     InitParams,
     InitState,
     MakeData,
     Measure,
+    Penalise,
     ReadMany,
     Represent,
     Score,
@@ -44,6 +46,7 @@ from jaxattn.core.protocols import (
     UpdateState,
 )
 from jaxattn.core.reader import Reader
+from jaxattn.core.signature import positional
 
 __all__ = [
     "AttentionMap",
@@ -153,10 +156,29 @@ class Model(NamedTuple):
 
 
 class AttentionMap(NamedTuple):
-    """``apply(scores, example, hyper) -> log attention``, -inf at masked-out positions."""
+    """``apply(scores, example, hyper) -> log attention``, -inf at masked-out positions.
 
-    apply: Attend
+    Where attention can be exactly zero elsewhere, its log comes of
+    `jaxattn.problems.log_attention.log_of`. A function with a fourth argument, ``key``, draws.
+    """
+
+    apply: Attend | DrawAttention
     hypers: tuple[HyperSpec, ...] = ()
+    penalise: Penalise | None = None
+    """``penalise(loss, log_attention, hyper)``: what is learnt in place of the loss of an example;
+    measures are the same."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws: its function has a fourth argument, without a default or named key."""
+        fourth = positional(self.apply)[3:4]
+        return any(one.default is one.empty or one.name == "key" for one in fourth)
+
+    # What it returns is a person's own, and may be anything: `check_components` looks at it.
+    def attend(self, scores: Array, example: Example, hyper: Hyper, key: Array | None) -> Any:
+        """Log attention; the key, None where it is measured, is for one that draws."""
+        given = (scores, example, hyper, key) if self.stochastic else (scores, example, hyper)
+        return self.apply(*given)
 
 
 def _no_state(params: Params) -> PyTree:
@@ -242,6 +264,9 @@ class Problem(NamedTuple):
     reads: tuple[str, ...] | None = None
     """Hyperparameters that `init` and the measures may read; None: any. Problems whose `init` and
     measures are the same functions, and read the same, share what is compiled for these."""
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]] | None = None
+    """``mean_of(look) -> measure``: the mean over examples, by weight, of ``look(view, example)``,
+    of what one example looks like; None: an example has no attention to look at."""
 
     @property
     def rated(self) -> tuple[Part, ...]:

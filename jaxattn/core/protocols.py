@@ -17,12 +17,14 @@ __all__ = [
     "BatchLoss",
     "Classify",
     "Discontinuities",
+    "DrawAttention",
     "DrawParams",
     "ExampleLoss",
     "InitParams",
     "InitState",
     "MakeData",
     "Measure",
+    "Penalise",
     "PlainLoss",
     "ReadMany",
     "Represent",
@@ -120,6 +122,32 @@ class Attend(Protocol):
         self, scores: Float[Array, " segment"], example: Example, hyper: Hyper, /
     ) -> Float[Array, " segment"]:
         """Log attention of all segments."""
+
+
+@runtime_checkable
+class DrawAttention(Protocol):
+    """``apply(scores, example, hyper, key) -> [segment]``: log attention that training draws.
+
+    As of `Attend`. `key` is None whenever it is measured, where it gives what draws stand for.
+    """
+
+    def __call__(
+        self, scores: Float[Array, " segment"], example: Example, hyper: Hyper, key: Array | None, /
+    ) -> Float[Array, " segment"]:
+        """Log attention of all segments."""
+
+
+@runtime_checkable
+class Penalise(Protocol):
+    """``penalise(loss, log_attention, hyper) -> scalar``: what is learnt, given an example's loss.
+
+    Whichever paradigm the loss is of.
+    """
+
+    def __call__(
+        self, loss: Float[Array, ""], log_attention: Float[Array, " segment"], hyper: Hyper, /
+    ) -> Float[Array, ""]:
+        """The loss with the penalty."""
 
 
 @runtime_checkable

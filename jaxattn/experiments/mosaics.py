@@ -64,7 +64,10 @@ PUBLISHED = Mosaics(
 
 
 def sweep_of(
-    sizes: Mosaics, measures: Iterable[str], axes: Mapping[str, Any] | None = None
+    sizes: Mosaics,
+    measures: Iterable[str],
+    axes: Mapping[str, Any] | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Spec:
     """The sweep that it is.
 
@@ -72,6 +75,7 @@ def sweep_of(
         sizes: of the experiment.
         measures: to keep.
         axes: further ones by name, before that of learning rates.
+        own: measures of the experiment itself by name, each an import path.
 
     Raises:
         InputError: images that are not there, or anything else that cannot be run.
@@ -94,5 +98,6 @@ def sweep_of(
             "seed": {"count": sizes.seeds},
         },
         "output": {"measures": list(measures)},
+        **({"measures": dict(own)} if own else {}),
     }
     return from_plain(tables)

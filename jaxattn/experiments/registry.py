@@ -20,6 +20,7 @@ from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
+from jaxattn.experiments.sparsity.experiment import SPARSITY
 from jaxattn.experiments.switch.experiment import SWITCH
 from jaxattn.experiments.theory.experiment import THEORY
 from jaxattn.experiments.trap.experiment import TRAP
@@ -40,7 +41,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, TRAP, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""

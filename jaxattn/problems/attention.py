@@ -1,4 +1,4 @@
-"""Attention maps: from scores of segments to log attention, in log space, for one example."""
+"""Attention maps: from scores of segments to log attention, for one example."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec
-from jaxattn.core.protocols import Attend
+from jaxattn.core.protocols import Attend, DrawAttention
+from jaxattn.problems.sparse_maps import entmax, sparsemax, spherical
 
 __all__ = [
     "ATTENTION_MAPS",
@@ -17,6 +18,7 @@ __all__ = [
     "imposed",
     "name_of",
     "softmax",
+    "with_entropy_penalty",
 ]
 
 
@@ -54,12 +56,52 @@ imposed = AttentionMap(
 Scores are ignored, so only the classification model learns. Needs a known foreground.
 """
 
-ATTENTION_MAPS: Mapping[str, AttentionMap] = {"softmax": softmax, "imposed": imposed}
 
+def as_attention_map(function: AttentionMap | Attend | DrawAttention) -> AttentionMap:
+    """An `AttentionMap` from a plain ``(scores, example, hyper) -> log attention``.
 
-def as_attention_map(function: AttentionMap | Attend) -> AttentionMap:
-    """An `AttentionMap` from a plain ``(scores, example, hyper) -> log attention``."""
+    One with a fourth argument, ``key``, draws.
+    """
     return function if isinstance(function, AttentionMap) else AttentionMap(function)
+
+
+def _with_entropy(
+    loss: Float[Array, ""], log_attention: Float[Array, " segment"], hyper: Hyper
+) -> Float[Array, ""]:
+    weight = hyper["entropy_weight"]
+    return (1 - weight) * loss + weight * entropy(log_attention)
+
+
+def with_entropy_penalty(attention: AttentionMap | Attend | DrawAttention) -> AttentionMap:
+    """The same map, whose entropy is learnt to be small, as part of every paradigm's loss.
+
+    The loss of an example is ``(1 - entropy_weight) loss + entropy_weight H``, of its entropy H in
+    nats (PAPER 6.5).
+    """
+    bare = as_attention_map(attention)
+    weight = HyperSpec(
+        "entropy_weight",
+        0.01,
+        low=0.0,
+        high=1.0,
+        doc="of the entropy of attention in the loss; the loss itself has the rest",
+    )
+    return bare._replace(hypers=(*bare.hypers, weight), penalise=_with_entropy)
+
+
+_LEARNT: Mapping[str, AttentionMap] = {
+    "softmax": softmax,
+    "entmax": entmax,
+    "sparsemax": sparsemax,
+    "spherical": spherical,
+}
+
+ATTENTION_MAPS: Mapping[str, AttentionMap] = {
+    **_LEARNT,
+    "imposed": imposed,
+    **{f"{name}+entropy": with_entropy_penalty(one) for name, one in _LEARNT.items()},
+}
+"""By name; what ends in ``+entropy`` has the `with_entropy_penalty`."""
 
 
 def name_of(attention: AttentionMap) -> str:

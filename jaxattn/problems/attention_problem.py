@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,22 +24,25 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.hypers import merged_hypers
 from jaxattn.core.kept import kept
-from jaxattn.core.protocols import Attend, Measure, PlainLoss, StartParams
+from jaxattn.core.protocols import Attend, DrawAttention, Measure, PlainLoss, StartParams
 from jaxattn.problems.ahead import Ahead, read_ahead
 from jaxattn.problems.attention import name_of
 from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
 from jaxattn.problems.check_data import check_template
 from jaxattn.problems.check_many import check_many
+from jaxattn.problems.check_start import check_start
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
-from jaxattn.problems.measures import View, measure_examples, task_measures
+from jaxattn.problems.measures import View, mean_of_views, measure_examples, task_measures
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
 
 __all__ = ["attention_problem"]
 
 # crc32 is fixed by its standard. Who draws beside another has a key of its own.
-_MODEL, _PARAMS = (zlib.crc32(name) for name in (b"model beside paradigm", b"parameters drawn"))
+_MODEL, _PARAMS, _ATTENTION = (
+    zlib.crc32(name) for name in (b"model beside paradigm", b"parameters drawn", b"attention drawn")
+)
 
 
 def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
@@ -51,7 +54,7 @@ def attention_problem(
     task: Task,
     model: "str | Model | Callable[[int], Model]",
     paradigm: str | Paradigm | PlainLoss,
-    attention: str | AttentionMap | Attend = "softmax",
+    attention: str | AttentionMap | Attend | DrawAttention = "softmax",
     precision: str = "float32",
 ) -> Problem:
     """The learning problem of an attention network.
@@ -63,7 +66,8 @@ def attention_problem(
         task: gives shapes and the number of classes.
         model: a name, a factory taking the number of classes, or a `Model`.
         paradigm: a name, a `Paradigm`, or the plain loss of one example.
-        attention: a name, an `AttentionMap`, or a plain ``(scores, example, hyper)`` function.
+        attention: a name, an `AttentionMap`, or a plain ``(scores, example, hyper)`` function; one
+            with a fourth argument, ``key``, draws.
         precision: dtype of parameters, data and hyperparameters.
 
     Raises:
@@ -97,7 +101,7 @@ def _attention_problem(
     hypers = merged_hypers(zip(("model", *names), declared, strict=True))
     check_template(task)
     check_components(task, model, attention, paradigm, names, hypers, precision)
-    random = model.stochastic or paradigm.stochastic
+    random = model.stochastic or paradigm.stochastic or attention.stochastic
 
     network = _network(task, model, attention, precision)
 
@@ -110,10 +114,14 @@ def _attention_problem(
         def of_one(
             example: Example, key: Array | None, ahead: Ahead | None
         ) -> tuple[Array, PyTree]:
-            of_model, of_paradigm = _keys_of(model, paradigm, key)
-            view = network.see(params, example, hyper, of_model, ahead)
-            context = Context(hyper, time, of_paradigm, state)
-            return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
+            keys = _keys_of(model, paradigm, attention, key)
+            view = network.see(params, example, hyper, keys, ahead)
+            context = Context(hyper, time, keys.paradigm, state)
+            given = (view.log_attention, view.values, view.read, example.label, context)
+            found, aux = paradigm.loss(*given)
+            if attention.penalise is not None:
+                found = attention.penalise(found, view.log_attention, hyper)
+            return found, aux
 
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
         ahead = read_ahead(model, params, jax.vmap(_blanked)(batch)) if reads_ahead else None
@@ -125,6 +133,7 @@ def _attention_problem(
 
     def verify() -> None:
         check_attention_map(attention, task, names[0], hypers, precision)
+        check_start(attention, model, task, names[0], hypers, precision)
         check_many(model, task, hypers, precision)
 
     return Problem(
@@ -143,15 +152,25 @@ def _attention_problem(
         stochastic=random,
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
+        mean_of=network.mean_of,
     )
+
+
+class _Keys(NamedTuple):
+    """Who draws has one of its own; None: it draws nothing, as where it is measured."""
+
+    model: Array | None = None
+    attention: Array | None = None
+    paradigm: Array | None = None
 
 
 class _Network(NamedTuple):
     """What does not depend on the paradigm."""
 
     init: StartParams
-    see: Callable[[Params, Example, Hyper, Array | None, Ahead | None], View]
+    see: Callable[[Params, Example, Hyper, _Keys, Ahead | None], View]
     measure: Measure
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]]
 
 
 @kept
@@ -161,39 +180,50 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
     template, segments = _as_precision(task.template, precision), task.segments
 
     def see(
-        params: Params, example: Example, hyper: Hyper, key: Array | None, ahead: Ahead | None
+        params: Params, example: Example, hyper: Hyper, keys: _Keys, ahead: Ahead | None
     ) -> View:
         example = _blanked(example)
-        if key is not None:
-            params = model.draw(params, jax.random.fold_in(key, _PARAMS))
-        values = model.represent(params, example, key)
+        if keys.model is not None:
+            params = model.draw(params, jax.random.fold_in(keys.model, _PARAMS))
+        values = model.represent(params, example, keys.model)
         scores = model.score(params, example, values) if ahead is None else ahead.scores
 
         of_segments = None if ahead is None else ahead.of_segments
         read = Reader(lambda value: model.classify(params, value), of_segments)
-        return View(scores, attention.apply(scores, example, hyper), values, read)
+        log_attention = attention.attend(scores, example, hyper, keys.attention)
+        return View(scores, log_attention, values, read)
 
     def init(key: Array, hyper: Hyper) -> Params:
         # Of whatever type its own are: a flow of float32 would fail at its tolerance, after a
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
+    at_once = measured_at_once(model, segments)
+
+    def measured(params: Params, hyper: Hyper) -> Callable[[Example], View]:
+        return lambda example: see(params, example, hyper, _Keys(), None)
+
     def measure(params: Params, batch: Example | Data, hyper: Hyper) -> dict[str, Array]:
-        def seen(example: Example) -> View:
-            return see(params, example, hyper, None, None)
+        return measure_examples(measured(params, hyper), batch, at_once, precision)
 
-        return measure_examples(seen, batch, measured_at_once(model, segments), precision)
+    def mean_of(look: Callable[..., Any]) -> Callable[..., Array]:
+        def mean(params: Params, batch: Example | Data, hyper: Hyper) -> Array:
+            return mean_of_views(look, measured(params, hyper), batch, at_once, precision)
 
-    return _Network(init, see, measure)
+        return mean
+
+    return _Network(init, see, measure, mean_of)
 
 
-def _keys_of(
-    model: Model, paradigm: Paradigm, key: Array | None
-) -> tuple[Array | None, Array | None]:
-    """The model's and the paradigm's key: two that share one would draw the same."""
-    if key is None or not model.stochastic:
-        return None, key
-    return (jax.random.fold_in(key, _MODEL), key) if paradigm.stochastic else (key, None)
+def _keys_of(model: Model, paradigm: Paradigm, attention: AttentionMap, key: Array | None) -> _Keys:
+    """The key of each that draws: two that share one would draw the same."""
+    if key is None:
+        return _Keys()
+    of_attention = jax.random.fold_in(key, _ATTENTION) if attention.stochastic else None
+    if not paradigm.stochastic:
+        return _Keys(key if model.stochastic else None, of_attention, None)
+    of_model = jax.random.fold_in(key, _MODEL) if model.stochastic else None
+    return _Keys(of_model, of_attention, key)
 
 
 def _blanked(example: Example) -> Example:

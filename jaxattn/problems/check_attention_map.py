@@ -1,20 +1,25 @@
 """Whether an attention map gives the logarithm of attention: seen by evaluating it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float
 
-from jaxattn.core.contracts import AttentionMap, Example, HyperSpec, InputError, Task
+from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec, InputError, Task
 from jaxattn.core.kept import kept
+from jaxattn.core.streams import PRNG
 from jaxattn.problems.attention import softmax
 from jaxattn.problems.tracing import in_one_line, shaped
 
-__all__ = ["check_attention_map"]
+__all__ = ["alone_or_together", "check_attention_map", "values_of"]
 
-DRAWS = 3
+Result = TypeVar("Result")
+
+SIZES = (1, 1, 8)
+"""Of the scores that are drawn: large ones show what a map does where attention is zero."""
 ROUNDING = 100
 """How far the attention of a bag may sum to other than 1, in units of its precision."""
 
@@ -26,7 +31,9 @@ def check_attention_map(
     hypers: tuple[HyperSpec, ...],
     precision: str,
 ) -> None:
-    """Refuse a map that is not log attention on a few drawn scores; computes once.
+    """Refuse a map that is not log attention on a few drawn scores, or not to be learnt by.
+
+    It computes once. A map that draws is seen by its mean, and with a key.
 
     Every draw is tried with the segments of the task's template that are real, and, where there are
     three or more, with one of them masked out.
@@ -39,18 +46,32 @@ def check_attention_map(
         precision: dtype of the scores.
 
     Raises:
-        InputError: attention that is NaN, does not sum to 1, or falls on masked-out segments.
+        InputError: attention that is NaN, does not sum to 1, or falls on masked-out segments; a
+            gradient that is NaN or infinite.
     """
-    # A softmax asks nothing of a task; the other map that ships needs a foreground.
+    # A softmax asks nothing of a task; what else ships is looked at like one of a person's own.
     if attention is softmax:
         return
+    alone_or_together(
+        lambda known: _evaluate(task, attention, name, known, precision), attention.hypers, hypers
+    )
+
+
+def alone_or_together(
+    look: Callable[[tuple[HyperSpec, ...]], Result],
+    own: tuple[HyperSpec, ...],
+    hypers: tuple[HyperSpec, ...],
+) -> Result:
+    """Look at a map with what it declares; where that is not enough, with what all do.
+
+    It may read what only another component declares; else all problems share one program.
+    """
     try:
-        _evaluate(task, attention, name, attention.hypers, precision)
+        return look(own)
     except InputError as error:
-        # It may read what only another component declares; else all problems share one program.
         if not isinstance(error.__cause__, KeyError):
             raise
-        _evaluate(task, attention, name, hypers, precision)
+        return look(hypers)
 
 
 @kept
@@ -60,21 +81,46 @@ def _evaluate(
     template = _prepared(
         jax.tree.map(lambda leaf: np.asarray(leaf, shaped(leaf, precision).dtype), task.template)
     )
-    dtype = template.weight.dtype
-    rate = HyperSpec("learning_rate", 1.0)
-    hyper = {
-        spec.name: np.asarray(spec.default, dtype)
-        for spec in (rate, *hypers)
-        if spec.default is not None
-    }
+    dtype, shape = template.weight.dtype, (len(SIZES), task.segments)
+    draw = np.random.default_rng(0)
+    drawn = draw.normal(size=shape) * np.asarray(SIZES)[:, None]
+    towards = draw.normal(size=task.segments).astype(dtype)
+    hyper = values_of(hypers, dtype)
     hint = "log attention of every segment; try it on one score vector."
-    apply = jax.jit(attention.apply)
-    drawn = np.random.default_rng(0).normal(size=(DRAWS, task.segments)).astype(dtype)
-    for example in _masked(template):
-        for scores in drawn:
-            with jax.ensure_compile_time_eval(), in_one_line(name, hint):
-                log_attention = np.asarray(apply(scores, example, hyper))
-            _refuse(name, log_attention, np.asarray(example.mask))
+
+    @jax.jit
+    def seen(scores: Array, example: Example, key: Array | None) -> tuple[Array, Array]:
+        def mean(scores: Array) -> tuple[Array, Array]:
+            log_attention = attention.attend(scores, example, hyper, key)
+            return jnp.sum(jnp.exp(log_attention) * towards), log_attention
+
+        gradient, log_attention = jax.grad(mean, has_aux=True)(scores)
+        return log_attention, gradient
+
+    for key in (None, jax.random.key(0, impl=PRNG)) if attention.stochastic else (None,):
+        for example in _masked(template):
+            for scores in drawn.astype(dtype):
+                with jax.ensure_compile_time_eval(), in_one_line(name, hint):
+                    log_attention, gradient = map(np.asarray, seen(scores, example, key))
+                _refuse(name, log_attention, np.asarray(example.mask))
+                _refuse_gradient(name, gradient)
+
+
+def values_of(hypers: tuple[HyperSpec, ...], dtype: Any) -> Hyper:
+    """Hyperparameters at their defaults, and a learning rate."""
+    specs = (HyperSpec("learning_rate", 1.0), *hypers)
+    on = [spec for spec in specs if spec.default is not None]
+    return {spec.name: jnp.asarray(spec.default, dtype) for spec in on}
+
+
+def _refuse_gradient(name: str, gradient: np.ndarray) -> None:
+    """Of the mean of some values by attention, as soft attention learns by it."""
+    if not np.isfinite(gradient).all():
+        raise InputError(
+            f"{name}: got a gradient that is {'NaN' if np.isnan(gradient).any() else 'infinite'}, "
+            "expected a finite one; where attention is zero the log has none: end it by "
+            "jaxattn.problems.log_attention.log_of(attention) in place of jnp.log."
+        )
 
 
 def _refuse(name: str, log_attention: np.ndarray, mask: Bool[np.ndarray, " segment"]) -> None:
@@ -94,7 +140,8 @@ def _refuse(name: str, log_attention: np.ndarray, mask: Bool[np.ndarray, " segme
     with np.errstate(divide="ignore"):
         gap = abs(np.log(total))
     if not gap <= ROUNDING * float(jnp.finfo(log_attention.dtype).eps):
-        looks = "; it looks like attention itself: take its log" if _sums_to_one(wide) else ""
+        looks = "; it looks like attention itself: take its log by log_of of log_attention"
+        looks = looks if _sums_to_one(wide) else ""
         raise InputError(
             f"{name}: got log attention whose exponentials sum to {total:.6g}, expected 1"
             f"{looks or '; end it by jax.nn.log_softmax over the segments'}."

@@ -20,6 +20,7 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.kept import kept
 from jaxattn.core.lookup import nearest
+from jaxattn.core.protocols import Penalise
 from jaxattn.problems.check_model import Sights, check_classes, check_model, tell_of_speed
 from jaxattn.problems.check_params import refuse_rounding
 from jaxattn.problems.inference import INFERENCE_RULES
@@ -83,19 +84,39 @@ def _check_reading(
 ) -> Any:
     """What log attention looks like, and whether the model reads segments by it."""
     seen, length = check_model(task, model, hypers, precision), task.segments
-    log_attention = shapes_with_hyper(
-        of_map,
-        f"log attention {(length,)}; compute it from scores, example and hyper.",
-        lambda hyper, scores, example: attention.apply(scores, example, hyper),
-        hyper_shapes(hypers, precision),
-        seen.scores,
-        seen.example,
-    )
-    fix = "return one float a segment, the log of its share."
-    expect(of_map, "log attention", log_attention, (length,), fix)
-    refuse_rounding(of_map, log_attention, precision)
+    log_attention: Any = None
+    for key in (key_shape(), None) if attention.stochastic else (None,):
+        measured = "; without a key too, as when it is measured" if attention.stochastic else ""
+        log_attention = shapes_with_hyper(
+            of_map,
+            f"log attention {(length,)}; compute it from scores, example and hyper{measured}.",
+            lambda hyper, *given: attention.attend(given[0], given[1], hyper, given[2]),
+            hyper_shapes(hypers, precision),
+            seen.scores,
+            seen.example,
+            key,
+        )
+        fix = "return one float a segment, the log of its share."
+        expect(of_map, "log attention", log_attention, (length,), fix)
+        refuse_rounding(of_map, log_attention, precision)
+    if attention.penalise is not None:
+        _check_penalty(of_map, attention.penalise, log_attention, hyper_shapes(hypers, precision))
     check_classes(task, model, seen, log_attention, precision)
     return log_attention
+
+
+def _check_penalty(
+    owner: str, penalise: Penalise, log_attention: Any, hyper: dict[str, Any]
+) -> None:
+    penalised = shapes_with_hyper(
+        owner,
+        "its penalise to give the loss of one example; try it on one.",
+        lambda hyper, loss, log_attention: penalise(loss, log_attention, hyper),
+        hyper,
+        hyper["learning_rate"],
+        log_attention,
+    )
+    expect(owner, "the penalised loss of one example", penalised, (), _LOSS_FIX)
 
 
 def _check_loss(

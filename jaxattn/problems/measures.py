@@ -35,6 +35,7 @@ __all__ = [
     "MOST_CLASSES",
     "SHOWN",
     "View",
+    "mean_of_views",
     "measure_examples",
     "task_measures",
 ]
@@ -263,6 +264,39 @@ _OF_FOCUS = (
 )
 
 
+def _of_each(
+    look: Callable[[Example], PyTree], batch: Example | Data, at_once: int | None, dtype: DTypeLike
+) -> PyTree:
+    """What `look` gives of every example, so many of them together."""
+    if isinstance(batch, Data):
+        return each_example(look, batch, dtype, piece_rows(batch, dtype, at_once))
+    if at_once is None or batch.weight.shape[0] <= at_once:
+        return jax.vmap(look)(batch)
+    return jax.lax.map(look, batch, batch_size=at_once)
+
+
+def _unfilled(batch: Example | Data, dtype: DTypeLike) -> Example:
+    """The examples, whose segments need not be filled in."""
+    if not isinstance(batch, Data):
+        return batch
+    return jax.tree.map(lambda leaf: cast(jnp.asarray(leaf), dtype), batch.examples)
+
+
+def mean_of_views(
+    look: Callable[[View, Example], Array],
+    see: Callable[[Example], View],
+    batch: Example | Data,
+    at_once: int | None,
+    dtype: DTypeLike,
+) -> Array:
+    """The mean by weight of what `look` gives of each example; see `measure_examples`."""
+    each = jnp.asarray(_of_each(lambda one: look(see(one), one), batch, at_once, dtype))
+    weight = _unfilled(batch, dtype).weight
+    column = weight.reshape(weight.shape + (1,) * (each.ndim - 1))
+    # What does not count may be 0 / 0: keep it out of the sum.
+    return jnp.sum(jnp.where(column > 0, column * each, 0), axis=0) / jnp.sum(weight)
+
+
 def measure_examples(
     see: Callable[[Example], View],
     batch: Example | Data,
@@ -278,18 +312,8 @@ def measure_examples(
         at_once: examples seen together, the others after them; None: all.
         dtype: of what is filled in.
     """
-
-    def measured(example: Example) -> dict[str, Array]:
-        return _of_one(see(example), example)
-
-    examples: Example = batch.examples if isinstance(batch, Data) else batch
-    if isinstance(batch, Data):
-        each = each_example(measured, batch, dtype, piece_rows(batch, dtype, at_once))
-        examples = jax.tree.map(lambda leaf: cast(jnp.asarray(leaf), dtype), examples)
-    elif at_once is None or examples.weight.shape[0] <= at_once:
-        each = jax.vmap(measured)(examples)
-    else:
-        each = jax.lax.map(measured, examples, batch_size=at_once)
+    each = _of_each(lambda example: _of_one(see(example), example), batch, at_once, dtype)
+    examples = _unfilled(batch, dtype)
     shown = _shown(each.pop("attention_shown"), examples.weight)
     known = jnp.any(examples.foreground & examples.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.

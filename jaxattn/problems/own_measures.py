@@ -1,6 +1,6 @@
 """Measures of a person's own, at either door: functions of parameters and examples, labelled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ from jaxattn.core.contracts import (
 from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.protocols import Measure
+from jaxattn.core.signature import positional
 from jaxattn.problems.data import everything
 from jaxattn.problems.tracing import described, in_one_line, shaped
 from jaxattn.problems.undeclared import hyper_shapes, key_shape, shapes_with_hyper
@@ -37,6 +38,17 @@ __all__ = [
 
 
 @runtime_checkable
+class MeasureOfView(Protocol):
+    """``f(view, example) -> array``, pure: of one example of an attention network.
+
+    `view` has its scores, log attention and values (`jaxattn.problems.measures.View`).
+    """
+
+    def __call__(self, view: Any, example: Any, /) -> Array:
+        """What is then a mean over the examples, by weight."""
+
+
+@runtime_checkable
 class MeasureOfBatch(Protocol):
     """``f(params, batch, hyper) -> array``, pure: a number, or several along axes of its own."""
 
@@ -48,7 +60,7 @@ class MeasureOfBatch(Protocol):
 class OwnMeasure:
     """A measure of a person's own. It is itself alone: a function need not be hashable."""
 
-    function: MeasureOfBatch
+    function: MeasureOfBatch | MeasureOfView
     spec: MeasureSpec
     """Its labels; one without dims may still have axes, which are numbered."""
 
@@ -62,7 +74,8 @@ def read_measures(given: Any) -> tuple[OwnMeasure, ...]:
     """Measures as they are asked for: `MeasureSpec`, labels by dim, or nothing beside a function.
 
     Args:
-        given: ``{name: f | (f, {dim: coords}) | (f, MeasureSpec)}``; None: none.
+        given: ``{name: f | (f, {dim: coords}) | (f, MeasureSpec)}``; None: none. A function of two
+            arguments is of one example of an attention network, `MeasureOfView`.
 
     Raises:
         InputError: what is none of these.
@@ -87,7 +100,7 @@ def _read(name: Any, given: Any) -> OwnMeasure:
     if not callable(function) or not isinstance(labels, MeasureSpec):
         raise InputError(
             f"measure {name!r}: got {_shown(given)}, expected f(params, batch, hyper), "
-            "(f, {dim: coords}) or (f, MeasureSpec); give its function first."
+            "f(view, example), (f, {dim: coords}) or (f, MeasureSpec); give its function first."
         )
     for dim in labels.dims:
         _refuse_name(f"measure {name!r}: axis", dim)
@@ -119,7 +132,8 @@ def with_measures(problem: Problem, measures: tuple[OwnMeasure, ...]) -> Problem
     """The same problem, which measures these of every split as well.
 
     Raises:
-        InputError: when traced, a function that raises, or gives no number and no array of numbers.
+        InputError: a name that is taken; a function of views for a problem that has none; when
+            traced, one that raises, or gives no number and no array of numbers.
     """
     if not measures:
         return problem
@@ -131,23 +145,42 @@ def with_measures(problem: Problem, measures: tuple[OwnMeasure, ...]) -> Problem
                 f"measure {one.spec.name!r}: got a name that another measure of problem "
                 f"{problem.name!r} has, expected one of its own; rename it."
             )
+        if _is_of_view(one) and problem.mean_of is None:
+            raise InputError(
+                f"measure {one.spec.name!r}: got a function (view, example) for problem "
+                f"{problem.name!r}, which has no attention to see, expected "
+                "f(params, batch, hyper); write it so."
+            )
     specs = (*problem.measures, *(one.spec for one in measures))
-    more = _measure_too(problem.measure_split, measures, problem.precision)
+    more = _measure_too(problem.measure_split, measures, problem.precision, problem.mean_of)
     return problem._replace(measure_split=more, measures=specs, reads=None)
 
 
+def _is_of_view(one: OwnMeasure) -> bool:
+    return len(positional(one.function)) == 2
+
+
 @kept
-def _measure_too(measure: Measure, measures: tuple[OwnMeasure, ...], precision: str) -> Measure:
+def _measure_too(
+    measure: Measure,
+    measures: tuple[OwnMeasure, ...],
+    precision: str,
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]] | None,
+) -> Measure:
     """`measure` and these: the same function for all problems that measure alike."""
+    functions: dict[str, Callable[..., Any]] = {
+        one.spec.name: mean_of(one.function) if mean_of and _is_of_view(one) else one.function
+        for one in measures
+    }
 
     def measure_split(params: Params, batch: Any, hyper: Hyper) -> dict[str, Array]:
         measured = measure(params, batch, hyper)
         # A function of one's own is of all examples, whatever it makes of them.
-        batch = everything(batch, precision) if isinstance(batch, Data) else batch
+        whole = everything(batch, precision) if isinstance(batch, Data) else batch
         for one in measures:
-            name, values = one.spec.name, values_of(batch)
+            name, values = one.spec.name, batch if _is_of_view(one) else values_of(whole)
             with in_one_line(f"measure {name!r}", "a number, or an array of them; try it."):
-                measured = {**measured, name: jnp.asarray(one.function(params, values, hyper))}
+                measured = {**measured, name: jnp.asarray(functions[name](params, values, hyper))}
             measured[name] = _as_floats(name, measured[name], precision)
         return measured
 

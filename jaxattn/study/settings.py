@@ -158,7 +158,8 @@ class Settings:
     attention: Any = setting(
         "softmax",
         component("attention map"),
-        "softmax, or imposed (fixed focus: alpha on the foreground).",
+        "softmax, entmax, sparsemax or spherical, each also as softmax+entropy and so on, which "
+        "learns to have little entropy; or imposed (fixed focus: alpha on the foreground).",
         varies=True,
     )
     vary: Any = setting(
@@ -255,7 +256,8 @@ class Settings:
     measures: Any = setting(
         None,
         OBJECTS,
-        "Measures of one's own by name, f(params, batch, hyper), beside those of the problems.",
+        "Measures of one's own by name, f(params, batch, hyper), or f(view, example) of what one "
+        "example looks like to attention, beside those of the problems.",
     )
     theory: Any = setting(
         None,

@@ -22,7 +22,6 @@ import jaxattn
 from jaxattn.core.contracts import HyperSpec, InputError, Model, Status
 from jaxattn.models import linear, mlp
 from jaxattn.models.pair import pair
-from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.tasks import orthogonal
@@ -317,7 +316,6 @@ def test_state_is_updated_by_the_aux_of_the_whole_batch(task, batch):
 def test_parameters_start_from_shapes_alone(task):
     """What the template holds does not matter, only its shapes."""
     problem = attention_problem(task, linear(CLASSES, start="normal"), "soft", precision=PRECISION)
-    assert set(ATTENTION_MAPS) == {"softmax", "imposed"}
     a, b = (problem.init(jax.random.key(seed), hyper()) for seed in (0, 1))
     assert distance(a, b) > 0
     assert a["focus"]["Dense_0"]["kernel"].shape == (FEATURES, 1)
