@@ -18,6 +18,7 @@ from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_
 from jaxattn.experiments.heatmaps.experiment import HEATMAPS
 from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
+from jaxattn.experiments.sampled.experiment import SAMPLED
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
 from jaxattn.experiments.switch.experiment import SWITCH
@@ -30,7 +31,7 @@ from jaxattn.reports.experiment_report import experiment_report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.parts import run_facts
 from jaxattn.reports.run_folder import run_folder
-from jaxattn.results.files import named, open_run, write_results
+from jaxattn.results.files import RESULTS, named, open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
@@ -40,7 +41,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, TRAP, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, SAMPLED, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
@@ -112,6 +113,9 @@ def reproduce(
         if overwrite and not resume:
             for spec in list(chunks.rglob(SPEC)):
                 clear(spec.parent)
+            # Parts that are no sweep, see `run_once`.
+            for part in list(chunks.rglob(RESULTS)):
+                part.unlink()
         listeners = Listeners(
             on_progress, lambda ds: write_results(labelled(ds), folder), watch, chunks
         )
