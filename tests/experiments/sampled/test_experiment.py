@@ -102,6 +102,8 @@ def test_the_exact_expectation_has_neither_bias_nor_variance(rng):
 def test_all_is_kept_and_goes_on_where_it_was(ran, tmp_path):
     ds, kept, folder = ran
     assert ds["estimator"].values.tolist() == LABELS
+    # A sweep that is to be overwritten must be alone in its folder.
+    assert {path.name for path in folder.iterdir()} == {"digits", "gradients"}
     # An interrupted run has whole runs alone.
     assert "along" not in kept[-1]
     assert [drawing.name for drawing in SAMPLED.figures(kept[-1])] == ["training"]
