@@ -12,6 +12,7 @@ import pytest
 import xla_options
 
 from jaxattn.core.contracts import Data, Example, Hyper, Params, Splits, Task
+from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.study.settings import Settings
 from jaxattn.study.study import Study, resolve_settings
 
@@ -26,6 +27,9 @@ PRECISIONS = [
     ),
 ]
 """To parametrise a test with: the one that is not the process's own is slow, as it repeats."""
+
+EXACT = [name for name, paradigm in PARADIGMS.items() if not paradigm.stochastic]
+"""Paradigms whose loss parameters and data determine; the others draw on a key."""
 
 SEGMENTS, FEATURES, CLASSES = 4, 5, 3
 
@@ -93,7 +97,9 @@ def splits(batch: Example) -> Splits:
 
 def hyper(precision: str = PRECISION, **values: float) -> Hyper:
     """These traced scalars, beside defaults that every attention map and paradigm can read."""
-    given = {"learning_rate": 0.1, "temperature": 1.0, "alpha": 0.5, "switch_time": 1.0, **values}
+    known = {"learning_rate": 0.1, "temperature": 1.0, "alpha": 0.5, "switch_time": 1.0}
+    sampled = {"baseline_decay": 0.9, "gumbel_temperature": 1.0}
+    given = {**known, **sampled, **values}
     return {name: _scalar(value, precision) for name, value in given.items()}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import (
     CLASSES,
+    EXACT,
     PRECISION,
     PRECISIONS,
     all_finite,
@@ -59,7 +60,7 @@ class Case:
 
 
 # All tests of a case share one compilation and its count of traces.
-@pytest.fixture(scope="module", params=PARADIGMS)
+@pytest.fixture(scope="module", params=EXACT)
 def paradigm(request):
     return request.param
 

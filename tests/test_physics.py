@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import distance, hyper, jit
+from helpers import EXACT, distance, hyper, jit
 from jax.flatten_util import ravel_pytree
 
 from jaxattn import theory
@@ -18,7 +18,6 @@ from jaxattn.core.streams import streams
 from jaxattn.flow import make_flow
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
-from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.reduced import solve_reduced
 from jaxattn.tasks import orthogonal_population
 from jaxattn.training.optimisers import as_optimiser
@@ -57,7 +56,7 @@ class Setting:
 
 
 # EM moves as LVML does (tests/test_conformance.py).
-@pytest.fixture(scope="module", params=[name for name in PARADIGMS if name != "em"])
+@pytest.fixture(scope="module", params=[name for name in EXACT if name != "em"])
 def setting(request):
     return Setting(request.param)
 

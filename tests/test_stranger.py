@@ -89,7 +89,7 @@ def test_a_task_a_model_and_a_paradigm_touch_one_file_each(tmp_path: Path) -> No
     (copy / "models" / "bilinear.py").write_text(MODEL, encoding="utf-8")
     paradigms = copy / "problems" / "paradigms.py"
     before = paradigms.read_text(encoding="utf-8")
-    after = before.replace("PARADIGMS: ", PARADIGM, 1).replace(", em)}", ", em, best)}", 1)
+    after = before.replace("PARADIGMS: ", PARADIGM, 1).replace(", em, ", ", em, best, ", 1)
     assert len(after) == len(before) + len(PARADIGM) - len("PARADIGMS: ") + len(", best")
     paradigms.write_text(after, encoding="utf-8")
 

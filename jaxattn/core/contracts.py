@@ -186,8 +186,8 @@ def _no_state(params: Params) -> PyTree:
     return ()
 
 
-def _keep_state(state: PyTree, aux: PyTree) -> PyTree:
-    del aux
+def _keep_state(state: PyTree, aux: PyTree, weight: Float[Array, " example"]) -> PyTree:
+    del aux, weight
     return state
 
 
@@ -205,7 +205,8 @@ class Paradigm(NamedTuple):
 
     ``loss(log_attention, values, read, label, context) -> (scalar, aux)`` where
     ``read(value) -> log probabilities [class]`` is a `Reader`. `init` and `update` carry state
-    between steps (a baseline, responsibilities); `update` sees the aux of the whole batch.
+    between steps (a baseline, responsibilities): ``update(state, aux, weight) -> state`` sees the
+    aux and the weights of the whole batch, and where the loss jumps the state starts anew.
     ``discontinuities(hyper) -> [jump]`` lists the times at which the loss jumps.
     """
 

@@ -197,12 +197,13 @@ class InitState(Protocol):
 
 @runtime_checkable
 class UpdateState(Protocol):
-    """``update(state, aux) -> state``: after a step, from the aux of the whole batch.
+    """``update(state, aux, weight) -> state``: after a step, from the aux of the whole batch.
 
-    Leaves of `aux` have a leading axis of examples. Shapes and dtypes of the state stay the same.
+    Leaves of `aux` have a leading axis of examples, as `weight` has; examples of weight 0 fill up a
+    batch and are to have no part. Shapes and dtypes of the state stay the same.
     """
 
-    def __call__(self, state: PyTree, aux: PyTree, /) -> PyTree:
+    def __call__(self, state: PyTree, aux: PyTree, weight: Float[Array, " example"], /) -> PyTree:
         """The state after a step."""
 
 

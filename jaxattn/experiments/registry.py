@@ -18,6 +18,7 @@ from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_
 from jaxattn.experiments.heatmaps.experiment import HEATMAPS
 from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
+from jaxattn.experiments.sampled.experiment import SAMPLED
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
 from jaxattn.experiments.sparsity.experiment import SPARSITY
@@ -31,7 +32,7 @@ from jaxattn.reports.experiment_report import experiment_report_into
 from jaxattn.reports.late import after_results
 from jaxattn.reports.parts import run_facts
 from jaxattn.reports.run_folder import run_folder
-from jaxattn.results.files import named, open_run, write_results
+from jaxattn.results.files import RESULTS, named, open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
 
@@ -41,7 +42,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, SAMPLED, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
@@ -113,6 +114,9 @@ def reproduce(
         if overwrite and not resume:
             for spec in list(chunks.rglob(SPEC)):
                 clear(spec.parent)
+            # Parts that are no sweep, see `run_once`.
+            for part in list(chunks.rglob(RESULTS)):
+                part.unlink()
         listeners = Listeners(
             on_progress, lambda ds: write_results(labelled(ds), folder), watch, chunks
         )

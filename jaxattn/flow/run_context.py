@@ -79,7 +79,8 @@ def refuse_state(problem: Problem, state: PyTree) -> None:
     if jax.tree.leaves(state):
         raise InputError(
             f"a flow: got {problem.name!r}, whose loss has a state that every step of training "
-            "updates, expected a loss that parameters and data determine; flows know no steps."
+            "updates, expected a loss that parameters and data determine, as flows know no steps; "
+            "train it alone."
         )
 
 

@@ -129,7 +129,7 @@ def _attention_problem(
         total = jnp.sum(batch.weight)
         # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
         mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
-        return mean, paradigm.update(state, aux)
+        return mean, paradigm.update(state, aux, jnp.asarray(batch.weight))
 
     def verify() -> None:
         check_attention_map(attention, task, names[0], hypers, precision)

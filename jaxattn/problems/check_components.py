@@ -159,9 +159,15 @@ def _check_loss(
         )
     expect(owner, "the loss of one example", returned[0], (), _LOSS_FIX)
     # Of a whole batch, whatever its size.
-    aux = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype), returned[1])
-    hint = "its update to give the next state, of the same structure, shapes and dtypes."
-    after = shapes_of(owner, hint, paradigm.update, state, aux)
+    aux, weight = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype),
+        (returned[1], seen.example.weight),
+    )
+    hint = (
+        "its update(state, aux, weight) to give the next state, of the same structure, shapes and "
+        "dtypes."
+    )
+    after = shapes_of(owner, hint, paradigm.update, state, aux, weight)
     if not same_kind(state, after):
         raise InputError(f"{owner}: got another kind of state than its init gave, expected {hint}")
 

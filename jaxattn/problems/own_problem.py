@@ -1,6 +1,5 @@
 """A problem of a person's own: where it starts and a loss, and nothing of attention."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +11,6 @@ from jaxtyping import Array, Float, PyTree
 from jaxattn.core.contracts import (
     Batch,
     Hyper,
-    HyperSpec,
     InputError,
     Params,
     Part,
@@ -20,6 +18,7 @@ from jaxattn.core.contracts import (
 )
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.protocols import Discontinuities, StartParams
+from jaxattn.problems.declared import declared_hypers, takes
 from jaxattn.problems.own_measures import read_measures, with_measures
 
 __all__ = ["OwnLoss", "problem"]
@@ -88,8 +87,8 @@ def problem(
             )
     name = name or _name_of(loss)
     refuse_unwritable_name("problem", name)
-    declared, own_parts = _hypers(hypers), _parts(parts)
-    given = _arguments(loss)
+    declared, own_parts = declared_hypers("problem", hypers), _parts(parts)
+    given = takes(loss, *_DRAWN)
     own = Problem(
         init=init,
         loss=OwnLoss(loss, given, separable),
@@ -164,38 +163,6 @@ def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
 def _name_of(loss: Any) -> str:
     name = getattr(loss, "__name__", "")
     return name if name.isidentifier() and name != "loss" else "problem"
-
-
-def _arguments(loss: Any) -> frozenset[str]:
-    """Which of `_DRAWN` a loss takes."""
-    try:
-        parameters = inspect.signature(loss).parameters
-    except ValueError:  # some of what is written in C has none
-        return frozenset()
-    return frozenset(name for name in _DRAWN if name in parameters)
-
-
-def _hypers(given: Any) -> tuple[HyperSpec, ...]:
-    if isinstance(given, Mapping):
-        for name, default in given.items():
-            if not isinstance(name, str) or not (
-                default is None or isinstance(default, int | float)
-            ):
-                raise InputError(
-                    f"problem, hyperparameter {name!r}: got the default {type(default).__name__}, "
-                    "expected a number; several belong in compare's hypers."
-                )
-        given = [
-            HyperSpec(name, None if default is None else float(default))
-            for name, default in given.items()
-        ]
-    declared = tuple(given) if isinstance(given, list | tuple | set) else given
-    if not isinstance(declared, tuple) or not all(isinstance(one, HyperSpec) for one in declared):
-        raise InputError(
-            f"problem, hypers: got {type(given).__name__}, expected numbers by name or HyperSpecs; "
-            "write hypers={'noise': 0.1}."
-        )
-    return declared
 
 
 def _parts(given: Any) -> tuple[Part, ...]:

@@ -1,5 +1,7 @@
 """Paradigms: the loss of one example under soft, hard, LVML, hybrid attention and EM.
 
+Those that sample a segment are in `sampled_paradigms`.
+
 A paradigm sees the log attention of the segments, the values it weighs and `read`, which turns
 one value into log probabilities over classes. Sources: Vashisht & Ramaswamy (ECAI 2023).
 """
@@ -16,6 +18,8 @@ from jaxattn.core.kept import kept
 from jaxattn.core.lookup import refuse_borrowed_name
 from jaxattn.core.protocols import PlainLoss
 from jaxattn.problems.attention import average
+from jaxattn.problems.declared import declared_hypers, takes
+from jaxattn.problems.sampled_paradigms import SAMPLED
 
 __all__ = [
     "PARADIGMS",
@@ -151,7 +155,7 @@ The value is LVML's plus the entropy of r, at most the logarithm of the number o
 and need not fall along a path on which LVML's does.
 """
 
-PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em)}
+PARADIGMS: Mapping[str, Paradigm] = {p.name: p for p in (soft, hard, lvml, hybrid, em, *SAMPLED)}
 
 
 def known_as(paradigm: Paradigm) -> str | None:
@@ -175,20 +179,26 @@ def as_paradigm(function: Paradigm | PlainLoss, name: str = "") -> Paradigm:
     """A `Paradigm` from a plain loss of one example.
 
     ``function(log_attention, values, read, label, context)`` returns a scalar, or a pair
-    ``(scalar, aux)``. The name defaults to the function's own.
+    ``(scalar, aux)``. One that draws says so by a parameter more, called ``key``: it is given a
+    key of its own for every example of every step. What it reads of ``context.hyper`` it declares
+    as an attribute, ``function.hypers = {name: default}``. The name defaults to the function's own.
 
     Raises:
-        InputError: a paradigm or function of one's own under the name of a built-in.
+        InputError: a paradigm or function of one's own under the name of a built-in; hypers that
+            are none.
     """
     if isinstance(function, Paradigm):
         refuse_borrowed_name("paradigm", PARADIGMS, function.name, function)
         return function
     name = name or getattr(function, "__name__", "custom")
     refuse_borrowed_name("paradigm", PARADIGMS, name, function)
+    draws = "key" in takes(function, "key")
+    hypers = declared_hypers(f"paradigm {name!r}", getattr(function, "hypers", ()))
 
     # What it returns is a person's own, and may be anything: `check_components` looks at it.
     def loss(*arguments: Any) -> Any:
-        result = function(*arguments)
+        key = {"key": arguments[-1].key} if draws else {}
+        result = function(*arguments, **key)
         return result if isinstance(result, tuple) else (result, ())
 
-    return Paradigm(name, loss)
+    return Paradigm(name, loss, hypers=hypers, stochastic=draws)

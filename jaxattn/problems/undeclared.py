@@ -75,7 +75,7 @@ def undeclared_key(owner: str) -> str:
     """What is said of a component that draws and has not declared it."""
     return (
         f"{owner}: got a function that draws on its key, expected one that does without; declare "
-        "it: stochastic=True."
+        "it: stochastic=True, or of a plain loss a parameter named key."
     )
 
 

@@ -114,7 +114,8 @@ class Settings:
     paradigms: Sequence[Any] = setting(
         ("soft", "hard", "lvml", "hybrid"),
         choices(some=True, hint=" of soft, hard, lvml, hybrid, em"),
-        "Which of soft, hard, lvml, hybrid, em; or Paradigm objects, or losses of one example.",
+        "Which of soft, hard, lvml, hybrid, em, reinforce, straight-through, gumbel-softmax; or "
+        "Paradigm objects, or losses of one example.",
     )
     hypers: Any = setting(
         None,

@@ -53,8 +53,8 @@ def make_train(
             before training.
         probes: what else to measure at every save, of the training loss itself.
 
-    The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch); a
-    schedule goes on, as the clock does.
+    The optimiser's state starts afresh at every discontinuity of the loss (a hybrid's switch), and
+    so does the loss's own; a schedule goes on, as the clock does.
 
     Raises:
         InputError: times of a limit alone, or a schedule that these saves do not allow.

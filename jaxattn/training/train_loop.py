@@ -25,6 +25,7 @@ from jaxattn.core.contracts import (
     Splits,
 )
 from jaxattn.core.part_rates import Part
+from jaxattn.core.protocols import InitState
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, of_slope
 from jaxattn.problems.check_problem import checked, checked_probe
@@ -118,7 +119,7 @@ def make_train_loop(
         )
         evaluate = _all_examples(data, problem.precision, bool(probes))
         slope_at = _slope(problem, hyper, keys, clock)
-        step_by = _step(clock, jumps, transform_at)
+        step_by = _step(clock, jumps, transform_at, problem.state)
         # Probes find the objective themselves; a whole set is not copied, as a choice would; and
         # batch metrics are of steps alone.
         alone = probes or order.batch_size is None or batch_metrics is not None
@@ -261,23 +262,31 @@ def _step(
     clock: Float[Array, " steps_plus_1"],
     jumps: Float[Array, " jump"],
     transform_at: Callable[[Array], optax.GradientTransformation],
+    own_state: InitState,
 ) -> Callable[[Array, PyTree, State, Found], State]:
     """``step(number, fresh, state, found)``, from a fresh optimiser where the loss jumps.
 
-    What was `found` of a batch is the gradient it goes along.
+    What was `found` of a batch is the gradient it goes along. The loss's own state that a step
+    hands on is for the time after it, and starts anew where the loss jumps between the two.
     """
+
+    def passed(number: Array) -> Array:
+        before, time = clock[jnp.maximum(number - 1, 0)], clock[number]
+        return jnp.any((before < jumps) & (jumps <= time) & (number > 0))
+
+    def anew(where: Array, fresh: PyTree, state: PyTree) -> PyTree:
+        return jax.tree.map(lambda new, old: jnp.where(where, new, old), fresh, state)
 
     def step(number: Array, fresh: PyTree, state: State, found: Found) -> State:
         params, optimiser_state, _ = state
         _, gradient, own = found
         if jumps.size:
-            time = clock[number]
-            passed = (clock[jnp.maximum(number - 1, 0)] < jumps) & (jumps <= time) & (number > 0)
-            optimiser_state = jax.tree.map(
-                lambda new, old: jnp.where(jnp.any(passed), new, old), fresh, optimiser_state
-            )
+            optimiser_state = anew(passed(number), fresh, optimiser_state)
         updates, optimiser_state = transform_at(number).update(gradient, optimiser_state, params)
-        return optax.apply_updates(params, updates), optimiser_state, own
+        params = optax.apply_updates(params, updates)
+        if jumps.size and jax.tree.leaves(own):
+            own = anew(passed(number + 1), own_state(params), own)
+        return params, optimiser_state, own
 
     return step
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from commands import SCRIPT, run
 from example_experiment import MADE_UP
 
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments import EXPERIMENTS, plan, registry, reproduce
+from jaxattn.experiments.in_chunks import run_once
 from jaxattn.reports.experiment import SCALES
 from jaxattn.reports.page import cell
 from jaxattn.results.files import content_hash, open_run
@@ -128,6 +130,23 @@ def test_a_folder_in_use_is_kept_unless_it_may_be_overwritten(made_up, tmp_path)
     assert (tmp_path / "run.json").read_bytes() == before
     go(tmp_path, seeds=2, overwrite=True)
     assert open_run(tmp_path).sizes["seed"] == 2
+
+
+def test_an_overwritten_run_makes_its_parts_anew(monkeypatch, tmp_path):
+    made = []
+
+    def part(to):
+        made.append(to)
+        return xr.Dataset(attrs={"spec": "same", "schema_version": 1})
+
+    def run_with_a_part(config, to):
+        run_once("part", "same", part, to)
+        return MADE_UP.run(config, to)
+
+    monkeypatch.setitem(registry.EXPERIMENTS, "made-up", replace(MADE_UP, run=run_with_a_part))
+    for overwrite in (False, True):
+        go(tmp_path / "run", overwrite=overwrite)
+    assert len(made) == 2
 
 
 @pytest.mark.needs_x64

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.core.contracts import Context, InputError, Paradigm, Reader
+from jaxattn.core.contracts import Context, HyperSpec, InputError, Paradigm, Reader
 from jaxattn.problems.paradigms import (
     PARADIGMS,
     as_paradigm,
@@ -203,7 +203,8 @@ def test_the_losses_are_what_their_formulas_say(rng):
 
 @pytest.mark.parametrize("paradigm", PARADIGMS.values(), ids=lambda p: p.name)
 def test_extreme_scores_and_logits_give_finite_losses_and_gradients(paradigm):
-    settings = Context(hyper("float32"), jnp.asarray(0, "float32"), None, ())
+    zero = jnp.asarray(0, "float32")
+    settings = Context(hyper("float32"), zero, jax.random.key(0), zero)
     x = jnp.asarray(np.linspace(-1, 1, SEGMENTS * FEATURES).reshape(SEGMENTS, -1), "float32")
 
     @jax.jit
@@ -278,6 +279,22 @@ def test_a_plain_loss_is_a_paradigm_named_after_itself():
 def test_a_plain_loss_may_hand_on_what_update_reads():
     made = as_paradigm(lambda *arguments: (jnp.zeros(()), "aux"), "with_aux")
     assert made.loss(None, None, None, None, None)[1] == "aux"
+
+
+def test_a_plain_loss_says_by_a_parameter_that_it_draws_and_by_an_attribute_what_it_reads():
+    def noisy(log_attention, values, read, label, context, key):
+        return context.hyper["noise"] * jax.random.uniform(key)
+
+    noisy.hypers = {"noise": 2.0}
+    made = as_paradigm(noisy)
+    assert made.stochastic
+    assert made.hypers == (HyperSpec("noise", 2.0),)
+    key = jax.random.key(3)
+    given = context(noise=2.0)._replace(key=key)
+    assert made.loss(None, None, None, None, given)[0] == 2 * jax.random.uniform(key)
+    noisy.hypers = 2.0
+    with pytest.raises(InputError, match="paradigm 'other', hypers: got float, expected numbers"):
+        as_paradigm(noisy, "other")
 
 
 # ---- known by what they are

@@ -329,16 +329,20 @@ def test_what_cannot_be_held_against_training_is_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_loss_that_draws_samples_has_no_limit() -> None:
-    noisy = Paradigm("noisy", soft.loss, stochastic=True)
-    with pytest.raises(InputError, match="'noisy', whose loss draws samples, expected") as caught:
-        plan_jobs(settings(paradigms=(noisy,)))
+def noisy(log_attention, values, read, label, context, key):
+    return jax.random.uniform(key, dtype=log_attention.dtype)
+
+
+@pytest.mark.parametrize("paradigm", [noisy, "straight-through"])
+def test_a_loss_that_draws_samples_has_no_limit(paradigm) -> None:
+    with pytest.raises(InputError, match="whose loss draws samples, expected a loss") as caught:
+        plan_jobs(settings(paradigms=(paradigm,)))
     assert "\n" not in str(caught.value)
 
 
 def test_a_loss_whose_state_steps_update_has_no_limit() -> None:
     counted = Paradigm(
-        "counted", soft.loss, init=lambda params: jnp.ones(()), update=lambda state, aux: state + 1
+        "counted", soft.loss, init=lambda params: jnp.ones(()), update=lambda state, *_: state + 1
     )
     with pytest.raises(InputError, match="a flow: got 'counted', whose loss has a state"):
         plan_jobs(settings(paradigms=(counted,)))

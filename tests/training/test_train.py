@@ -23,9 +23,10 @@ from jaxattn.core.streams import streams
 from jaxattn.models import linear
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.minibatches import Order
+from jaxattn.problems.paradigms import hybrid
 from jaxattn.run.tiles import make_row
 from jaxattn.training.optimisers import OPTIMISERS, Optimiser, as_optimiser
-from jaxattn.training.train import make_train
+from jaxattn.training.train import make_train, make_train_path
 
 BAGS, BATCH, STEPS, RATE = 10, 4, 20, 0.1
 SAVES = (0, 1, 7, 8, STEPS)
@@ -317,6 +318,22 @@ def test_the_switch_of_a_hybrid_resets_the_optimiser_state(problems, slopes, sta
         updates, state = update(slope(params, batches[step % len(batches)]), state)
         params = optax.apply_updates(params, updates)
     assert distance(params, after[-1]) > 0.01
+
+
+def test_the_switch_starts_the_state_of_a_loss_anew(task, start, batch):
+    counting = hybrid._replace(
+        name="counting",
+        init=lambda params: jnp.zeros((), PRECISION),
+        update=lambda state, aux, weight: state + jnp.sum(weight > 0),
+    )
+    problem = attention_problem(task, LINEAR_MODEL, counting, precision=PRECISION)
+    path = jit(make_train_path(problem, as_optimiser("sgd"), tuple(range(STEPS + 1)), FIXED))
+    learn = splits(batch).learn
+    found = path(start, hyper(switch_time=SWITCH_TIME), learn, learn, streams(0), None)
+    seen = np.cumsum([0, *([BATCH, BATCH, BAGS % BATCH] * STEPS)])
+    # Of the examples since the switch, without those that fill up the last batch of an epoch.
+    since = np.where(np.arange(STEPS + 1) < SWITCH_STEP, 0, seen[SWITCH_STEP])
+    np.testing.assert_array_equal(found.state, seen[: STEPS + 1] - since)
 
 
 def test_a_schedule_goes_on_across_the_switch_as_the_clock_says(problems, slopes, start, batch):
