@@ -44,6 +44,7 @@ from jaxattn.core.protocols import (
     UpdateState,
 )
 from jaxattn.core.reader import Reader
+from jaxattn.core.vocabulary import Vocabulary
 
 __all__ = [
     "AttentionMap",
@@ -68,6 +69,7 @@ __all__ = [
     "Status",
     "Task",
     "Trajectory",
+    "Vocabulary",
 ]
 
 
@@ -111,6 +113,8 @@ class Task:
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
     content: str = ""
     """SHA-256 of the data on disk that it is made of, wherever they lie; empty: of none."""
+    vocabulary: Vocabulary | None = None
+    """Words by number, where segments are numbers of words."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:
