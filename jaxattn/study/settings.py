@@ -145,7 +145,8 @@ class Settings:
     order: str = setting(
         "shuffled",
         one_name("minibatch order"),
-        "fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement.",
+        "fixed, shuffled, shuffled-per-seed, by-length (minibatches of posts of like lengths), "
+        "with-replacement or without-replacement.",
         varies=True,
     )
     batch_size: Any = setting(
