@@ -14,6 +14,7 @@ from jaxattn.core.contracts import (
     Example,
     Hyper,
     InputError,
+    MeasureSpec,
     Model,
     Paradigm,
     Params,
@@ -34,6 +35,7 @@ from jaxattn.problems.components import attention_map_from, model_from, paradigm
 from jaxattn.problems.measures import View, measure_examples, task_measures
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
+from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, of_posts
 
 __all__ = ["attention_problem"]
 
@@ -133,7 +135,7 @@ def _attention_problem(
         discontinuities=paradigm.discontinuities or _no_jumps,
         state=paradigm.init,
         hypers=hypers,
-        measures=task_measures(task.template.mask.shape[-1], task.classes),
+        measures=_measures(task),
         name=paradigm.name,
         natural_inference=paradigm.natural_inference,
         precision=precision,
@@ -143,6 +145,11 @@ def _attention_problem(
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
     )
+
+
+def _measures(task: Task) -> tuple[MeasureSpec, ...]:
+    usual = task_measures(task.template.mask.shape[-1], task.classes)
+    return usual if task.vocabulary is None else (*usual, *RATIONALE_MEASURES)
 
 
 class _Network(NamedTuple):
@@ -157,7 +164,8 @@ class _Network(NamedTuple):
 def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
-    template, segments = _as_precision(task.template, precision), task.segments
+    template = _as_precision(task.template, precision)
+    segments, of_words = task.segments, task.vocabulary is not None
 
     def see(
         params: Params, example: Example, hyper: Hyper, key: Array | None, ahead: Ahead | None
@@ -177,11 +185,14 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
-    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
-        def seen(example: Example) -> View:
-            return see(params, example, hyper, None, None)
+    def seen(params: Params, hyper: Hyper) -> Callable[[Example], View]:
+        return lambda example: see(params, example, hyper, None, None)
 
-        return measure_examples(seen, batch, measured_at_once(model, segments))
+    def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
+        # Asked when it is traced: a problem is checked without a device.
+        at_once = measured_at_once(model, segments)
+        found = measure_examples(seen(params, hyper), batch, at_once)
+        return found | of_posts(seen(params, hyper), batch, at_once) if of_words else found
 
     return _Network(init, see, measure)
 
