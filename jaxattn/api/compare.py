@@ -88,7 +88,7 @@ def compare(
         optimiser: sgd, momentum, adam, adamw, rmsprop, normalised, an `Optimiser`, or a function
             ``Hyper -> optax transformation``; auto: sgd, or that of the limits beside.
         schedule: of the learning rate: constant, cosine, linear, exponential, or a function.
-        order: of minibatches: fixed, shuffled, shuffled-per-seed, with-replacement or
+        order: of minibatches: fixed, shuffled, shuffled-per-seed, by-length, with-replacement or
             without-replacement.
         batch_size: examples a step; all (or None) takes the whole learning set; auto: 256, or all
             beside limits.

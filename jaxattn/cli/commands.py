@@ -49,8 +49,8 @@ class Compare:
 
     settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
-    data lie on disk."""
+    """digits, orthogonal, orthogonal-population, rationales; or mnist, fashion-mnist, cifar10,
+    cifar100, whose data lie on disk."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
     switch_time: float | None = None
@@ -59,7 +59,14 @@ class Compare:
     """Other hyperparameters, NAME=VALUE or NAME=VALUE,VALUE to sweep: temperature=0.5,1."""
     data: Path | None = None
     """Where the data of mnist, fashion-mnist, cifar10 or cifar100 lie; by default where jaxattn
-    data fetch puts them."""
+    data fetch puts them. Of rationales, a folder as HateXplain has it; by default invented
+    posts."""
+    label: str | None = None
+    """Of a post: first (annotator, as published) or majority."""
+    rationale: str | None = None
+    """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
+    least_count: int | None = None
+    """Words that are rarer in the training posts are unknown ones; by default 1."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None
@@ -130,7 +137,14 @@ class CriticalRate:
     """Other hyperparameters, NAME=VALUE."""
     data: Path | None = None
     """Where the data of mnist, fashion-mnist, cifar10 or cifar100 lie; by default where jaxattn
-    data fetch puts them."""
+    data fetch puts them. Of rationales, a folder as HateXplain has it; by default invented
+    posts."""
+    label: str | None = None
+    """Of a post: first (annotator, as published) or majority."""
+    rationale: str | None = None
+    """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
+    least_count: int | None = None
+    """Words that are rarer in the training posts are unknown ones; by default 1."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None

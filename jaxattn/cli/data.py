@@ -19,7 +19,7 @@ def data(command: Data) -> int:
 
 
 def _list(command: DataList) -> int:
-    from jaxattn.tasks.readers import LAYOUTS
+    from jaxattn.tasks.readers import LAYOUTS, POST_LAYOUTS
     from jaxattn.tasks.readers.catalogue import SETS, find
     from jaxattn.terminal.tables import pairs_table
 
@@ -30,15 +30,18 @@ def _list(command: DataList) -> int:
         except InputError:  # it is not here, which is no fault
             places[name] = None
     told = {name: at or f"not here: jaxattn data fetch {name}" for name, at in places.items()}
-    record = {"layouts": dict(LAYOUTS), "sets": places}
-    answer(command.json, record, pairs_table(told), pairs_table(LAYOUTS))
+    layouts = {**LAYOUTS, **POST_LAYOUTS}
+    record = {"layouts": layouts, "sets": places}
+    answer(command.json, record, pairs_table(told), pairs_table(layouts))
     return 0
 
 
 def _check(command: DataCheck) -> int:
-    from jaxattn.tasks.readers import read_images
+    from jaxattn.tasks.readers import holds_posts, read_images
     from jaxattn.terminal.tables import pairs_table
 
+    if holds_posts(command.path):
+        return _check_posts(command)
     found = read_images(command.path)
     parts = {"train": found.train, "test": found.test}
     counts = {name: len(part.kinds) for name, part in parts.items() if part is not None}
@@ -56,6 +59,17 @@ def _check(command: DataCheck) -> int:
         f"{len(found.classes)} classes": ", ".join(found.classes),
     }
     answer(command.json, record, pairs_table(rows))
+    return 0
+
+
+def _check_posts(command: DataCheck) -> int:
+    from jaxattn.tasks.annotation import annotated, data_card
+    from jaxattn.tasks.readers import POST_LAYOUTS, read_posts
+    from jaxattn.terminal.tables import pairs_table
+
+    card = {"layout": next(iter(POST_LAYOUTS)), **data_card(annotated(read_posts(command.path)))}
+    rows = {name: str(value) for name, value in card.items()}
+    answer(command.json, card, pairs_table(rows))
     return 0
 
 

@@ -25,7 +25,7 @@ class DataList:
 
 @dataclass
 class DataCheck:
-    """Read a data set of images and say what is in it, or what is wrong with it.
+    """Read a data set of images, or of posts with rationales, and say what is in it or wrong.
 
     Nothing that a file holds is run, and its sizes are looked at before memory is taken for them.
 

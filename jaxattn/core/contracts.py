@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Int, PyTree
 
+from jaxattn.core.buckets import Buckets
 from jaxattn.core.errors import InputError
 from jaxattn.core.hyper_spec import HyperSpec
 from jaxattn.core.inputs import (
@@ -47,6 +48,7 @@ from jaxattn.core.protocols import (
 )
 from jaxattn.core.reader import Reader
 from jaxattn.core.signature import positional
+from jaxattn.core.vocabulary import Vocabulary
 
 __all__ = [
     "AttentionMap",
@@ -71,6 +73,7 @@ __all__ = [
     "Status",
     "Task",
     "Trajectory",
+    "Vocabulary",
 ]
 
 
@@ -114,6 +117,10 @@ class Task:
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
     content: str = ""
     """SHA-256 of the data on disk that it is made of, wherever they lie; empty: of none."""
+    buckets: Buckets | None = None
+    """Of training bags of unlike lengths, which are the same for every seed."""
+    vocabulary: Vocabulary | None = None
+    """Words by number, where segments are numbers of words."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:

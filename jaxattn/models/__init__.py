@@ -12,8 +12,9 @@ from jaxattn.models.cnn import cnn_cifar10, cnn_cifar100, cnn_small
 from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair
+from jaxattn.models.text import text
 
-__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "cnn_small", "linear", "mlp", "pair"]
+__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "cnn_small", "linear", "mlp", "pair", "text"]
 
 MODELS: Mapping[str, Callable[[int], Model]] = {
     name: factory

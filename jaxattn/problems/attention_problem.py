@@ -15,6 +15,7 @@ from jaxattn.core.contracts import (
     Example,
     Hyper,
     InputError,
+    MeasureSpec,
     Model,
     Paradigm,
     Params,
@@ -36,6 +37,7 @@ from jaxattn.problems.components import attention_map_from, model_from, paradigm
 from jaxattn.problems.measures import View, mean_of_views, measure_examples, task_measures
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
+from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, of_posts
 
 __all__ = ["attention_problem"]
 
@@ -143,7 +145,7 @@ def _attention_problem(
         discontinuities=paradigm.discontinuities or _no_jumps,
         state=paradigm.init,
         hypers=hypers,
-        measures=task_measures(task.template.mask.shape[-1], task.classes),
+        measures=_measures(task),
         name=paradigm.name,
         natural_inference=paradigm.natural_inference,
         precision=precision,
@@ -154,6 +156,11 @@ def _attention_problem(
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
         mean_of=network.mean_of,
     )
+
+
+def _measures(task: Task) -> tuple[MeasureSpec, ...]:
+    usual = task_measures(task.template.mask.shape[-1], task.classes)
+    return usual if task.vocabulary is None else (*usual, *RATIONALE_MEASURES)
 
 
 class _Keys(NamedTuple):
@@ -177,7 +184,8 @@ class _Network(NamedTuple):
 def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
-    template, segments = _as_precision(task.template, precision), task.segments
+    template = _as_precision(task.template, precision)
+    segments, of_words = task.segments, task.vocabulary is not None
 
     def see(
         params: Params, example: Example, hyper: Hyper, keys: _Keys, ahead: Ahead | None
@@ -198,17 +206,21 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
         # minute, and training in float64 would not be what a result in float32 says.
         return _as_precision(model.init(key, template, hyper), precision)
 
-    at_once = measured_at_once(model, segments)
-
-    def measured(params: Params, hyper: Hyper) -> Callable[[Example], View]:
+    def seen(params: Params, hyper: Hyper) -> Callable[[Example], View]:
         return lambda example: see(params, example, hyper, _Keys(), None)
 
     def measure(params: Params, batch: Example | Data, hyper: Hyper) -> dict[str, Array]:
-        return measure_examples(measured(params, hyper), batch, at_once, precision)
+        # Asked when it is traced: a problem is checked without a device.
+        at_once = measured_at_once(model, segments)
+        found = measure_examples(seen(params, hyper), batch, at_once, precision)
+        return (
+            found | of_posts(seen(params, hyper), batch, at_once, precision) if of_words else found
+        )
 
     def mean_of(look: Callable[..., Any]) -> Callable[..., Array]:
         def mean(params: Params, batch: Example | Data, hyper: Hyper) -> Array:
-            return mean_of_views(look, measured(params, hyper), batch, at_once, precision)
+            at_once = measured_at_once(model, segments)
+            return mean_of_views(look, seen(params, hyper), batch, at_once, precision)
 
         return mean
 

@@ -1,6 +1,7 @@
 """The components of a problem, from names, factories or objects; what is none is refused."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,11 @@ from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problems.tracing import in_one_line
 from jaxattn.tasks import TASKS
 
-__all__ = ["attention_map_from", "model_from", "paradigm_from", "task_from"]
+__all__ = ["WORDS", "attention_map_from", "model_from", "of_task", "paradigm_from", "task_from"]
+
+
+WORDS = "vocabulary"
+"""Argument of a model that the task gives where its segments are words."""
 
 
 def task_from(given: Any, data: Any = None) -> Task:
@@ -50,9 +55,19 @@ def model_from(given: Any, task: Task) -> Model:
     model = resolve("model", MODELS, given)
     if callable(model) and not isinstance(model, Model):
         with in_one_line("model", "a Model, or a function from the number of classes to one."):
-            model = model(task.classes)
+            model = of_task(model, task)()
     _check_kind("model", model, Model)
     return model
+
+
+def of_task(factory: Callable[..., Any], task: Task) -> Callable[..., Any]:
+    """The factory of a model, given what is the task's to give: classes, and words where asked."""
+    words = {WORDS: task.vocabulary} if task.vocabulary is not None else {}
+    try:
+        asked = WORDS in inspect.signature(factory).parameters
+    except ValueError:  # some of what is written in C has no signature
+        asked = False
+    return partial(factory, task.classes, **(words if asked else {}))
 
 
 def paradigm_from(given: Any) -> Paradigm:

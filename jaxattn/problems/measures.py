@@ -37,7 +37,9 @@ __all__ = [
     "View",
     "mean_of_views",
     "measure_examples",
+    "of_each",
     "task_measures",
+    "unfilled",
 ]
 
 CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
@@ -264,7 +266,7 @@ _OF_FOCUS = (
 )
 
 
-def _of_each(
+def of_each(
     look: Callable[[Example], PyTree], batch: Example | Data, at_once: int | None, dtype: DTypeLike
 ) -> PyTree:
     """What `look` gives of every example, so many of them together."""
@@ -275,7 +277,7 @@ def _of_each(
     return jax.lax.map(look, batch, batch_size=at_once)
 
 
-def _unfilled(batch: Example | Data, dtype: DTypeLike) -> Example:
+def unfilled(batch: Example | Data, dtype: DTypeLike) -> Example:
     """The examples, whose segments need not be filled in."""
     if not isinstance(batch, Data):
         return batch
@@ -290,8 +292,8 @@ def mean_of_views(
     dtype: DTypeLike,
 ) -> Array:
     """The mean by weight of what `look` gives of each example; see `measure_examples`."""
-    each = jnp.asarray(_of_each(lambda one: look(see(one), one), batch, at_once, dtype))
-    weight = _unfilled(batch, dtype).weight
+    each = jnp.asarray(of_each(lambda one: look(see(one), one), batch, at_once, dtype))
+    weight = unfilled(batch, dtype).weight
     column = weight.reshape(weight.shape + (1,) * (each.ndim - 1))
     # What does not count may be 0 / 0: keep it out of the sum.
     return jnp.sum(jnp.where(column > 0, column * each, 0), axis=0) / jnp.sum(weight)
@@ -312,8 +314,8 @@ def measure_examples(
         at_once: examples seen together, the others after them; None: all.
         dtype: of what is filled in.
     """
-    each = _of_each(lambda example: _of_one(see(example), example), batch, at_once, dtype)
-    examples = _unfilled(batch, dtype)
+    each = of_each(lambda example: _of_one(see(example), example), batch, at_once, dtype)
+    examples = unfilled(batch, dtype)
     shown = _shown(each.pop("attention_shown"), examples.weight)
     known = jnp.any(examples.foreground & examples.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.

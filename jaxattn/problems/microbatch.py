@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from jaxattn.core.buckets import Buckets
 from jaxattn.core.contracts import Batch, Data, Example, Hyper, Model, Params, Problem
 from jaxattn.core.kept import kept
+from jaxattn.problems.by_length import as_short
 from jaxattn.problems.data import everything
 from jaxattn.problems.large_sets import piece_rows, pieces_of, take_counted
 
@@ -67,6 +69,7 @@ class Mean(NamedTuple):
 
 def gradient_in_pieces(
     problem: Problem,
+    buckets: Buckets | None = None,
 ) -> Callable[..., tuple[Float[Array, ""], Params, PyTree]]:
     """``(params, batch, hyper, time, key, state) -> (loss, gradient, state)`` of a batch.
 
@@ -77,8 +80,9 @@ def gradient_in_pieces(
     Args:
         problem: where it has a piece, its loss is a mean over examples by weight; a loss with a
             state is taken whole all the same.
+        buckets: of bags that come by length, which are computed no longer than they are.
     """
-    slope = jax.value_and_grad(problem.loss, has_aux=True)
+    slope = as_short(jax.value_and_grad(problem.loss, has_aux=True), buckets)
     piece = problem.piece if jax.local_devices()[0].platform == "cpu" else None
 
     def gradient(

@@ -5,20 +5,30 @@ first layer is one matrix product. Seeds then vary the initial parameters, or, f
 start from zeros, the data. A comparison may choose otherwise, and its figures say which.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from jaxattn.core.buckets import Buckets
 from jaxattn.core.contracts import Batch, Data, Example, InputError
+from jaxattn.problems.by_length import alike
 from jaxattn.problems.data import cast, everything, size, take
 
 __all__ = ["ORDERS", "Order", "epoch_rows", "make_batches"]
 
-ORDERS = ("fixed", "shuffled", "shuffled-per-seed", "with-replacement", "without-replacement")
+ORDERS = (
+    *("fixed", "shuffled", "shuffled-per-seed", "by-length"),
+    *("with-replacement", "without-replacement"),
+)
+
+# crc32 is fixed by its standard; beside the key that examples are drawn by.
+_BATCHES = zlib.crc32(b"batches by length")
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,8 @@ class Order:
     - ``fixed``: examples in their own order, epoch after epoch;
     - ``shuffled``: a new permutation every epoch, the same for all seeds, so that a minibatch is
       shared by the rows of a sweep; ``shuffled-per-seed``: one of its own for every seed;
+    - ``by-length``: as ``shuffled``, but each minibatch of bags of like lengths, `buckets`, which
+      are computed no longer than that;
     - ``with-replacement``: independent draws, per seed; ``without-replacement``: every batch a
       fresh draw of distinct examples, per seed;
     - ``fresh``: every batch is made anew, per seed, by `sample`: no set is drawn from.
@@ -39,6 +51,8 @@ class Order:
     batch_size: int | None = 256
     sample: Callable[[Array], Any] | None = None
     """``sample(key)``: the values of `batch_size` examples, where batches are ``fresh``."""
+    buckets: Buckets | None = None
+    """Of the training examples, where they are drawn ``by-length``."""
 
     def __post_init__(self) -> None:
         """Refuse an unknown kind or an empty batch."""
@@ -50,7 +64,7 @@ class Order:
     @property
     def shared(self) -> bool:
         """Whether all seeds see the same minibatches."""
-        return self.batch_size is None or self.kind in ("fixed", "shuffled")
+        return self.batch_size is None or self.kind in ("fixed", "shuffled", "by-length")
 
     def examples(self, count: int) -> int:
         """Examples behind one gradient when the set has `count`."""
@@ -65,7 +79,7 @@ class Order:
     @property
     def in_epochs(self) -> bool:
         """Whether minibatches go through the set epoch by epoch: drawn before the first step."""
-        in_turn = self.kind in ("fixed", "shuffled", "shuffled-per-seed")
+        in_turn = self.kind in ("fixed", "shuffled", "shuffled-per-seed", "by-length")
         return in_turn and self.batch_size is not None and self.sample is None
 
 
@@ -98,6 +112,10 @@ def epoch_rows(
         numbers = jnp.arange(epochs, dtype=jnp.uint32) + before.astype(jnp.uint32)
         keys = jax.vmap(lambda epoch: jax.random.fold_in(key, epoch))(numbers)
         table = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
+        if (buckets := order.buckets) is not None:
+            of_batches = jax.vmap(lambda k: jax.random.fold_in(k, _BATCHES))(keys)
+            epoch = partial(alike, buckets, batch)
+            return jax.vmap(epoch)(table, of_batches).reshape(epochs * per_epoch, batch)
     padding = ((0, 0), (0, per_epoch * batch - count))
     return jnp.pad(table, padding, constant_values=-1).reshape(epochs * per_epoch, batch)
 

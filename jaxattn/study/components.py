@@ -10,6 +10,7 @@ from jaxattn.core.errors import in_a_line
 from jaxattn.core.lookup import resolve
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
+from jaxattn.problems.components import WORDS, of_task
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
@@ -68,7 +69,7 @@ def component(kind: str, name: Any) -> Any:
 def arguments(kind: str, name: Any) -> tuple[tuple[str, ...], bool]:
     """What a task or model can be given by name, and whether it takes any name.
 
-    A model's first argument, the number of classes, is the task's to give.
+    A model's first argument, the number of classes, is the task's to give; so are its words.
     """
     factory = component(kind, name)
     if not callable(factory):
@@ -82,7 +83,8 @@ def arguments(kind: str, name: Any) -> tuple[tuple[str, ...], bool]:
     any_name = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
     if kind == "data":
         names = [name for name in names if name != "seed"]
-    return tuple(names[kind == "model" :]), any_name
+    own = names[1:] if kind == "model" else names
+    return tuple(name for name in own if (kind, name) != ("model", WORDS)), any_name
 
 
 def make_task(described: Mapping[str, Any]) -> Task:
@@ -105,7 +107,7 @@ def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
     factory = component("model", described["name"])
     if isinstance(factory, Model):
         return factory
-    return _made("model", partial(factory, task.classes), described)
+    return _made("model", of_task(factory, task), described)
 
 
 def make_problems(described: Mapping[str, Any]) -> dict[str, Problem]:

@@ -100,15 +100,15 @@ class Settings:
     task: Any = setting(
         "digits",
         component("task"),
-        "What is learnt: digits, orthogonal, orthogonal-population; mnist, fashion-mnist, cifar10, "
-        "cifar100, whose data lie on disk; or a Task of your own.",
+        "What is learnt: digits, orthogonal, orthogonal-population, rationales; mnist, "
+        "fashion-mnist, cifar10, cifar100, whose data lie on disk; or a Task of your own.",
         varies=True,
     )
     model: Any = setting(
         None,
         component("model", optional=True),
-        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), a factory taking the "
-        "number of classes, or a Model; by default the task's own.",
+        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), text (of words), a "
+        "factory taking the number of classes, or a Model; by default the task's own.",
         varies=True,
     )
     paradigms: Sequence[Any] = setting(
@@ -146,7 +146,8 @@ class Settings:
     order: str = setting(
         "shuffled",
         one_name("minibatch order"),
-        "fixed, shuffled, shuffled-per-seed, with-replacement or without-replacement.",
+        "fixed, shuffled, shuffled-per-seed, by-length (minibatches of posts of like lengths), "
+        "with-replacement or without-replacement.",
         varies=True,
     )
     batch_size: Any = setting(

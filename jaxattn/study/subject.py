@@ -97,8 +97,20 @@ class AttentionNetwork:
         return replace(self, task=task)
 
     def order(self, settings: Settings) -> Order:
-        """As asked for."""
-        return _order(settings)
+        """As asked for.
+
+        Raises:
+            InputError: by length, where a task says nothing of how long its bags are.
+        """
+        order = _order(settings)
+        if order.kind != _BY_LENGTH:
+            return order
+        if self.task.buckets is None:
+            raise InputError(
+                f"order: got {_BY_LENGTH} and the task {self.task.name!r}, whose bags are in no "
+                "buckets, expected one of unlike lengths, such as rationales; take shuffled."
+            )
+        return replace(order, buckets=self.task.buckets)
 
     def varied(self, settings: Settings, starts: bool) -> tuple[str, ...]:
         """As asked for; by default starts, or data where those are not random."""
@@ -184,6 +196,11 @@ class OwnProblems:
                 )
             return Order("fresh", fresh.size, fresh.sample)
         order, count = _order(settings), size(self.data.make(0)["train"])
+        if order.kind == _BY_LENGTH:
+            raise InputError(
+                f"order: got {_BY_LENGTH} beside problems of one's own, expected a task whose bags "
+                "are of unlike lengths; take shuffled."
+            )
         whole = [name for name, problem in self.problems.items() if not problem.separable]
         if whole and _pads(settings, self.data):
             raise InputError(
@@ -221,6 +238,9 @@ class OwnProblems:
 
 Subject: TypeAlias = AttentionNetwork | OwnProblems
 """All that is asked of one is asked of both, by the same names."""
+
+
+_BY_LENGTH = "by-length"
 
 
 def _order(settings: Settings) -> Order:

@@ -13,6 +13,7 @@ from jaxattn.tasks.digits import digits
 from jaxattn.tasks.mosaic import mosaic
 from jaxattn.tasks.orthogonal import orthogonal, orthogonal_population
 from jaxattn.tasks.published import cifar10, cifar100, fashion_mnist, mnist
+from jaxattn.tasks.rationales import rationales
 
 __all__ = [
     "TASKS",
@@ -24,6 +25,7 @@ __all__ = [
     "mosaic",
     "orthogonal",
     "orthogonal_population",
+    "rationales",
 ]
 
 TASKS: Mapping[str, Callable[..., Task]] = {

@@ -118,7 +118,7 @@ def make_train_loop(
             order, data.learn, piece, keys.order, problem.precision, first, rows
         )
         evaluate = _all_examples(data, problem.precision, bool(probes))
-        slope_at = _slope(problem, hyper, keys, clock)
+        slope_at = _slope(problem, order, hyper, keys, clock)
         step_by = _step(clock, jumps, transform_at, problem.state)
         # Probes find the objective themselves; a whole set is not copied, as a choice would; and
         # batch metrics are of steps alone.
@@ -246,10 +246,10 @@ def _advance(
 
 
 def _slope(
-    problem: Problem, hyper: Hyper, keys: Keys, clock: Float[Array, " steps_plus_1"]
+    problem: Problem, order: Order, hyper: Hyper, keys: Keys, clock: Float[Array, " steps_plus_1"]
 ) -> Callable[[Array, State, Example | Batch], Found]:
     """``slope(step, state, batch)``: loss, gradient, and the loss's own state after it."""
-    gradient_of = gradient_in_pieces(problem)
+    gradient_of = gradient_in_pieces(problem, order.buckets)
 
     def slope(step: Array, state: State, batch: Example | Batch) -> Found:
         key = jax.random.fold_in(keys.sample, step)

@@ -6,19 +6,21 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from post_files import post, posts_in, six_posts
 
 from jaxattn.cli.main import main
-from jaxattn.tasks.readers import LAYOUTS
+from jaxattn.tasks.readers import LAYOUTS, POST_LAYOUTS
 from jaxattn.tasks.readers.catalogue import SETS
 
 
 def test_the_layouts_that_are_understood_are_listed(capsys) -> None:
     assert main(["data", "list"]) == 0
     told = capsys.readouterr().out
-    assert all(layout in told for layout in LAYOUTS)
+    layouts = {**LAYOUTS, **POST_LAYOUTS}
+    assert all(layout in told for layout in layouts)
     assert main(["data", "list", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["layouts"] == dict(LAYOUTS)
+    assert record["layouts"] == layouts
     assert list(record["sets"]) == list(SETS)
 
 
@@ -69,3 +71,34 @@ def test_a_pickle_that_would_run_something_is_refused_with_2_and_not_run(
 def test_a_data_set_that_is_not_there_is_refused_with_2(tmp_path, capsys) -> None:
     assert main(["data", "check", str(tmp_path / "nowhere")]) == 2
     assert "got nothing there" in capsys.readouterr().err
+
+
+def test_posts_are_told_with_all_that_had_to_be_decided_and_none_of_their_words(
+    tmp_path, capsys
+) -> None:
+    records, divisions = six_posts()
+    records["a"] = post("unsayable q r", "x", ("0 1",))
+    posts_in(tmp_path, {**records, "more": post("p")}, divisions)
+    assert main(["data", "check", str(tmp_path), "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["layout"] == "HateXplain"
+    assert card["train posts"] == "2: x 1, y 1"
+    assert card["unknown words of test"] == "2 of 5"
+    assert card["rationales of another length than their post, cut or filled up with 0"] == 1
+    assert card["posts in no split, left out"] == 1
+    assert main(["data", "check", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "2: x 1, y 1" in told
+    assert "unsayable" not in told
+
+
+def test_posts_cut_off_in_the_middle_are_refused_with_2_and_nothing_is_written(
+    tmp_path, capsys
+) -> None:
+    path = posts_in(tmp_path, *six_posts()) / "dataset.json"
+    path.write_bytes(path.read_bytes()[:100])
+    out = tmp_path / "bad"
+    words = ["compare", "rationales", "--data", str(tmp_path), "--out", str(out), "--no-cache"]
+    assert main(words) == 2
+    assert "dataset.json: got JSON that breaks off" in capsys.readouterr().err
+    assert not out.exists()

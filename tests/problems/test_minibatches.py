@@ -116,7 +116,7 @@ def test_equal_keys_draw_equal_batches_and_other_keys_others(kind):
 
 def test_an_order_says_whether_all_seeds_share_it():
     shared = {kind for kind in ORDERS if Order(kind, BATCH).shared}
-    assert shared == {"fixed", "shuffled"}
+    assert shared == {"fixed", "shuffled", "by-length"}
     assert all(Order(kind, None).shared for kind in ORDERS)
 
 

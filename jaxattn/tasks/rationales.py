@@ -1,0 +1,143 @@
+"""Text with rationales: posts whose label is to be told, and the words that people decide it by."""
+
+import functools
+from collections import Counter
+from hashlib import sha256 as digest_of
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from jaxattn.core.buckets import Buckets
+from jaxattn.core.contracts import Data, InputError, Task
+from jaxattn.core.inputs import Example
+from jaxattn.core.vocabulary import PAD, UNKNOWN, Vocabulary
+from jaxattn.tasks.annotation import Labelled, Posts, annotated
+from jaxattn.tasks.arguments import as_int
+from jaxattn.tasks.bags import template
+from jaxattn.tasks.made_posts import made_posts
+from jaxattn.tasks.readers.catalogue import Location, stamp
+from jaxattn.tasks.readers.posts import folder_of, parse_posts, read_posts
+
+__all__ = ["TASKS", "rationales"]
+
+
+def rationales(
+    data: Location | None = None,
+    label: str = "first",
+    rationale: str = "annotator",
+    least_count: SupportsIndex = 1,
+    sha256: str | None = None,
+) -> Task:
+    """Tell the label of a post; the foreground is its rationale (PAPER 3.6).
+
+    A segment is a word, by its number in the vocabulary of the training posts; posts are filled up
+    to the longest one, and masked there. Splits are as published. A post without a rationale has no
+    foreground, and no part in what is measured of the focus. All seeds learn from the same posts.
+
+    Args:
+        data: folder of ``dataset.json`` and ``post_id_divisions.json``, as HateXplain has them;
+            None: posts of invented words, see `made_posts`.
+        label: of the ``first`` annotator, as published, or of the ``majority``.
+        rationale: of one ``annotator``, their ``union``, or words that half mark (``mean``).
+        least_count: words that training posts have less often are unknown ones.
+        sha256: of the posts that are expected, which a sweep writes down; None: any.
+
+    Raises:
+        InputError: what the readers refuse, other posts than expected, or another way to decide.
+    """
+    path = None if data is None else folder_of(data)
+    return _task(
+        None if path is None else str(path),
+        () if path is None else stamp(path),
+        label,
+        rationale,
+        as_int("least_count", least_count, low=1),
+        sha256,
+    )
+
+
+TASKS = {"rationales": rationales}
+
+
+@functools.lru_cache(maxsize=4)
+def _task(
+    path: str | None,
+    files: tuple[tuple[str, int, int], ...],
+    label: str,
+    rationale: str,
+    least: int,
+    sha256: str | None,
+) -> Task:
+    del files  # others are another task
+    read = parse_posts(*made_posts()) if path is None else read_posts(path)
+    posts = annotated(read, label, rationale)
+    words = _vocabulary(posts, least)
+    longest = max(len(post.tokens) for of in posts.splits.values() for post in of)
+    numbers = {word: number for number, word in enumerate(words)}
+    made = {name: _bags(of, numbers, posts.classes, longest) for name, of in posts.splits.items()}
+    content = "" if path is None else _content(made, words)
+    if sha256 not in (None, content):
+        raise InputError(
+            f"{path}: got posts of SHA-256 {content}, expected {sha256}, those that were asked "
+            "for; give the folder of those."
+        )
+    return Task(
+        "rationales",
+        segments=longest,
+        classes=len(posts.classes),
+        make=lambda seed: dict(made),
+        template=template(made["train"]),
+        summary=_summary(posts),
+        default_model="text",
+        content=content,
+        buckets=_buckets(made["train"]),
+        vocabulary=Vocabulary(words),
+    )
+
+
+def _vocabulary(posts: Posts, least: int) -> tuple[str, ...]:
+    """The words of the training posts in the order in which they come, after `PAD`, `UNKNOWN`."""
+    counts = Counter(token for post in posts.splits["train"] for token in post.tokens)
+    return ("", "?", *(word for word, count in counts.items() if count >= least))
+
+
+def _bags(
+    posts: list[Labelled], numbers: dict[str, int], classes: tuple[str, ...], longest: int
+) -> Data:
+    shape = (len(posts), longest)
+    segments = np.full(shape, PAD, np.int32)
+    mask, foreground = np.zeros(shape, bool), np.zeros(shape, bool)
+    for row, post in enumerate(posts):
+        count = len(post.tokens)
+        segments[row, :count] = [numbers.get(token, UNKNOWN) for token in post.tokens]
+        mask[row, :count] = True
+        foreground[row, :count] = post.rationale
+    label = np.array([classes.index(post.label) for post in posts], np.int32)
+    given: Any = (segments, mask, label, foreground, np.ones(len(posts)))
+    return Data(Example(*given))
+
+
+def _buckets(train: Data) -> Buckets:
+    """Quarters of the posts by length, the last one in two; lengths are multiples of 8."""
+    lengths = train.examples.mask.sum(axis=1)
+    longest = train.examples.mask.shape[1]
+    parts = 8 * np.ceil(np.quantile(lengths, (0.25, 0.5, 0.75, 0.9)) / 8).astype(int)
+    edges = tuple(sorted({int(edge) for edge in parts if edge < longest} | {longest}))
+    return Buckets(edges, np.searchsorted(edges, lengths))
+
+
+def _content(made: dict[str, Data], words: tuple[str, ...]) -> str:
+    """SHA-256 of what is learnt from, wherever it lies."""
+    digest = digest_of("\n".join(words).encode())
+    for data in made.values():
+        for leaf in data.examples:
+            plain = np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("<"))
+            digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+            digest.update(plain.data)
+    return digest.hexdigest()
+
+
+def _summary(posts: Posts) -> str:
+    sizes = ", ".join(f"{len(of)} {name}" for name, of in posts.splits.items())
+    met = "; ".join(f"{count} {words}" for words, count in posts.counts.items() if count)
+    return f"posts by label ({', '.join(posts.classes)}) with rationales: {sizes}. {met}"
