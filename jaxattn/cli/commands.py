@@ -49,8 +49,8 @@ class Compare:
 
     settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
-    data lie on disk."""
+    """digits, captions, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10,
+    cifar100, whose data lie on disk."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
     switch_time: float | None = None
@@ -60,6 +60,8 @@ class Compare:
     data: Path | None = None
     """Where the data of mnist, fashion-mnist, cifar10 or cifar100 lie; by default where jaxattn
     data fetch puts them."""
+    images: str | None = None
+    """Of captions: digits, or the name of a set whose data lie on disk."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None
@@ -107,8 +109,8 @@ class CriticalRate:
     high: float
     """A learning rate at which training of every seed leaves."""
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
-    data lie on disk."""
+    """digits, captions, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10,
+    cifar100, whose data lie on disk."""
     model: str | None = None
     """linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images); by default the task's
     own."""

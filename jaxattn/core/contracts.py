@@ -44,6 +44,7 @@ from jaxattn.core.protocols import (
     UpdateState,
 )
 from jaxattn.core.reader import Reader
+from jaxattn.core.sequence_model import SequenceModel
 
 __all__ = [
     "AttentionMap",
@@ -64,6 +65,7 @@ __all__ = [
     "Part",
     "Problem",
     "Reader",
+    "SequenceModel",
     "Splits",
     "Status",
     "Task",
@@ -111,6 +113,8 @@ class Task:
     """Shape of a segment as a picture: (height, width) or (height, width, 3); None: it is none."""
     content: str = ""
     """SHA-256 of the data on disk that it is made of, wherever they lie; empty: of none."""
+    vocabulary: tuple[str, ...] = ()
+    """Words by number where labels are captions ``[word]``, as `jaxattn.core.words` has them."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:

@@ -35,13 +35,14 @@ from jaxattn.problems.measures import View, measure_examples, task_measures
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
 
-__all__ = ["attention_problem"]
+__all__ = ["as_precision", "attention_problem", "blanked", "no_jumps"]
 
 # crc32 is fixed by its standard. Who draws beside another has a key of its own.
 _MODEL, _PARAMS = (zlib.crc32(name) for name in (b"model beside paradigm", b"parameters drawn"))
 
 
-def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
+def no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
+    """The times at which a loss jumps that does not."""
     del hyper
     return jnp.zeros((0,))
 
@@ -115,7 +116,7 @@ def _attention_problem(
             return paradigm.loss(view.log_attention, view.values, view.read, example.label, context)
 
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
-        ahead = read_ahead(model, params, jax.vmap(_blanked)(batch)) if reads_ahead else None
+        ahead = read_ahead(model, params, jax.vmap(blanked)(batch)) if reads_ahead else None
         losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None, 0))(batch, keys, ahead)
         total = jnp.sum(batch.weight)
         # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
@@ -130,7 +131,7 @@ def _attention_problem(
         init=network.init,
         loss=loss,
         measure=network.measure,
-        discontinuities=paradigm.discontinuities or _no_jumps,
+        discontinuities=paradigm.discontinuities or no_jumps,
         state=paradigm.init,
         hypers=hypers,
         measures=task_measures(task.template.mask.shape[-1], task.classes),
@@ -157,12 +158,12 @@ class _Network(NamedTuple):
 def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
-    template, segments = _as_precision(task.template, precision), task.segments
+    template, segments = as_precision(task.template, precision), task.segments
 
     def see(
         params: Params, example: Example, hyper: Hyper, key: Array | None, ahead: Ahead | None
     ) -> View:
-        example = _blanked(example)
+        example = blanked(example)
         if key is not None:
             params = model.draw(params, jax.random.fold_in(key, _PARAMS))
         values = model.represent(params, example, key)
@@ -175,7 +176,7 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
     def init(key: Array, hyper: Hyper) -> Params:
         # Of whatever type its own are: a flow of float32 would fail at its tolerance, after a
         # minute, and training in float64 would not be what a result in float32 says.
-        return _as_precision(model.init(key, template, hyper), precision)
+        return as_precision(model.init(key, template, hyper), precision)
 
     def measure(params: Params, batch: Example, hyper: Hyper) -> dict[str, Array]:
         def seen(example: Example) -> View:
@@ -195,7 +196,7 @@ def _keys_of(
     return (jax.random.fold_in(key, _MODEL), key) if paradigm.stochastic else (key, None)
 
 
-def _blanked(example: Example) -> Example:
+def blanked(example: Example) -> Example:
     """Zeros at masked-out positions, so that no finite value there can overflow when read."""
 
     def blank(leaf: Array) -> Array:
@@ -205,7 +206,8 @@ def _blanked(example: Example) -> Example:
     return example._replace(segments=jax.tree.map(blank, example.segments))
 
 
-def _as_precision(tree: PyTree, precision: str) -> PyTree:
+def as_precision(tree: PyTree, precision: str) -> PyTree:
+    """The same arrays, those of floats in `precision`."""
     return jax.tree.map(
         lambda leaf: leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         tree,

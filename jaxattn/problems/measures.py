@@ -25,7 +25,9 @@ __all__ = [
     "MOST_CLASSES",
     "SHOWN",
     "View",
+    "average_measures",
     "measure_examples",
+    "measure_one",
     "task_measures",
 ]
 
@@ -192,7 +194,8 @@ class View(NamedTuple):
     read: Reader
 
 
-def _of_one(view: View, example: Example) -> dict[str, Array]:
+def measure_one(view: View, example: Example) -> dict[str, Array]:
+    """What is measured of one example, before `average_measures`."""
     each = jax.vmap(view.read)(view.values)
     answers = infer(view.log_attention, view.values, each, view.read)
     dtype = view.scores.dtype
@@ -265,12 +268,23 @@ def measure_examples(
     """
 
     def measured(example: Example) -> dict[str, Array]:
-        return _of_one(see(example), example)
+        return measure_one(see(example), example)
 
     if at_once is None or batch.weight.shape[0] <= at_once:
         each = jax.vmap(measured)(batch)
     else:
         each = jax.lax.map(measured, batch, batch_size=at_once)
+    return average_measures(each, batch)
+
+
+def average_measures(each: dict[str, Array], batch: Example) -> dict[str, Float[Array, "..."]]:
+    """The `task_measures` of examples of which everything is measured.
+
+    Args:
+        each: of `measure_one`, with a leading axis of examples.
+        batch: the examples.
+    """
+    each = dict(each)
     shown = _shown(each.pop("attention_shown"), batch.weight)
     known = jnp.any(batch.foreground & batch.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.
