@@ -60,6 +60,8 @@ ONLY_IN = {
     "submitit": {"engine"},
     "tensorboardX": {"engine"},
     "rich": {"terminal"},
+    "sacrebleu": {"analysis"},
+    "rouge_score": {"analysis"},
     "tyro": {"cli"},
 }
 SHELL_LIBRARIES = {"xarray", "pandas", "os", "pathlib", "tempfile", "shutil", "io", "glob"}

@@ -73,8 +73,8 @@ def compare(
     and `data` in their place.
 
     Args:
-        task: a name (digits, orthogonal, orthogonal-population; mnist, fashion-mnist, cifar10,
-            cifar100, whose files lie at `data` or where they were fetched to) or a `Task`.
+        task: a name (digits, captions, orthogonal, orthogonal-population; mnist, fashion-mnist,
+            cifar10, cifar100, whose files lie at `data` or where they were fetched to) or a `Task`.
         model: a name (linear, mlp), a factory taking the number of classes, or a `Model`; by
             default the task's own: mlp for images, linear for the orthogonal tasks.
         paradigms: names, `Paradigm` objects, or plain losses of one example; one or several.

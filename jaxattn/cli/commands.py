@@ -49,8 +49,8 @@ class Compare:
 
     settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal, orthogonal-population, rationales; or mnist, fashion-mnist, cifar10,
-    cifar100, whose data lie on disk."""
+    """digits, captions, orthogonal, orthogonal-population, rationales; or mnist, fashion-mnist,
+    cifar10, cifar100, whose data lie on disk."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
     switch_time: float | None = None
@@ -67,6 +67,8 @@ class Compare:
     """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
     least_count: int | None = None
     """Words that are rarer in the training posts are unknown ones; by default 1."""
+    images: str | None = None
+    """Of captions: digits, or the name of a set whose data lie on disk."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None
@@ -114,8 +116,8 @@ class CriticalRate:
     high: float
     """A learning rate at which training of every seed leaves."""
     task: Annotated[str, tyro.conf.Positional] = "digits"
-    """digits, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10, cifar100, whose
-    data lie on disk."""
+    """digits, captions, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10,
+    cifar100, whose data lie on disk."""
     model: str | None = None
     """linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images); by default the task's
     own."""

@@ -10,7 +10,7 @@ from jaxattn.core.errors import InputError
 __all__ = ["task_of", "with_hypers"]
 
 _TASK_FLAGS = (
-    *("data", "segments", "classes", "foreground"),
+    *("data", "images", "segments", "classes", "foreground"),
     *("train", "test", "validation", "new_mosaics", "position", "downsample"),
     *("label", "rationale", "least_count"),
 )

@@ -47,6 +47,7 @@ from jaxattn.core.protocols import (
     UpdateState,
 )
 from jaxattn.core.reader import Reader
+from jaxattn.core.sequence_model import SequenceModel
 from jaxattn.core.signature import positional
 from jaxattn.core.vocabulary import Vocabulary
 
@@ -69,6 +70,7 @@ __all__ = [
     "Part",
     "Problem",
     "Reader",
+    "SequenceModel",
     "Splits",
     "Status",
     "Task",
@@ -121,6 +123,8 @@ class Task:
     """Of training bags of unlike lengths, which are the same for every seed."""
     vocabulary: Vocabulary | None = None
     """Words by number, where segments are numbers of words."""
+    caption_words: tuple[str, ...] = ()
+    """Words by number where labels are captions ``[word]``, as `jaxattn.core.words` has them."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:

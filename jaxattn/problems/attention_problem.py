@@ -39,7 +39,7 @@ from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
 from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, of_posts
 
-__all__ = ["attention_problem"]
+__all__ = ["as_precision", "attention_problem", "blanked", "no_jumps"]
 
 # crc32 is fixed by its standard. Who draws beside another has a key of its own.
 _MODEL, _PARAMS, _ATTENTION = (
@@ -47,7 +47,8 @@ _MODEL, _PARAMS, _ATTENTION = (
 )
 
 
-def _no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
+def no_jumps(hyper: Hyper) -> Float[Array, " jump"]:
+    """The times at which a loss jumps that does not."""
     del hyper
     return jnp.zeros((0,))
 
@@ -126,7 +127,7 @@ def _attention_problem(
             return found, aux
 
         keys = jax.random.split(key, batch.weight.shape[0]) if random and key is not None else None
-        ahead = read_ahead(model, params, jax.vmap(_blanked)(batch)) if reads_ahead else None
+        ahead = read_ahead(model, params, jax.vmap(blanked)(batch)) if reads_ahead else None
         losses, aux = jax.vmap(of_one, in_axes=(0, 0 if random else None, 0))(batch, keys, ahead)
         total = jnp.sum(batch.weight)
         # A minibatch in which nothing counts teaches nothing: 0, not 0 / 0.
@@ -142,7 +143,7 @@ def _attention_problem(
         init=network.init,
         loss=loss,
         measure=network.measure,
-        discontinuities=paradigm.discontinuities or _no_jumps,
+        discontinuities=paradigm.discontinuities or no_jumps,
         state=paradigm.init,
         hypers=hypers,
         measures=_measures(task),
@@ -184,13 +185,13 @@ class _Network(NamedTuple):
 def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
-    template = _as_precision(task.template, precision)
+    template = as_precision(task.template, precision)
     segments, of_words = task.segments, task.vocabulary is not None
 
     def see(
         params: Params, example: Example, hyper: Hyper, keys: _Keys, ahead: Ahead | None
     ) -> View:
-        example = _blanked(example)
+        example = blanked(example)
         if keys.model is not None:
             params = model.draw(params, jax.random.fold_in(keys.model, _PARAMS))
         values = model.represent(params, example, keys.model)
@@ -204,7 +205,7 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
     def init(key: Array, hyper: Hyper) -> Params:
         # Of whatever type its own are: a flow of float32 would fail at its tolerance, after a
         # minute, and training in float64 would not be what a result in float32 says.
-        return _as_precision(model.init(key, template, hyper), precision)
+        return as_precision(model.init(key, template, hyper), precision)
 
     def seen(params: Params, hyper: Hyper) -> Callable[[Example], View]:
         return lambda example: see(params, example, hyper, _Keys(), None)
@@ -238,7 +239,7 @@ def _keys_of(model: Model, paradigm: Paradigm, attention: AttentionMap, key: Arr
     return _Keys(of_model, of_attention, key)
 
 
-def _blanked(example: Example) -> Example:
+def blanked(example: Example) -> Example:
     """Zeros at masked-out positions, so that no finite value there can overflow when read."""
 
     def blank(leaf: Array) -> Array:
@@ -248,7 +249,8 @@ def _blanked(example: Example) -> Example:
     return example._replace(segments=jax.tree.map(blank, example.segments))
 
 
-def _as_precision(tree: PyTree, precision: str) -> PyTree:
+def as_precision(tree: PyTree, precision: str) -> PyTree:
+    """The same arrays, those of floats in `precision`."""
     return jax.tree.map(
         lambda leaf: leaf.astype(precision) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
         tree,

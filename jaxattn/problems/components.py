@@ -5,9 +5,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Task
+from jaxattn.core.contracts import (
+    AttentionMap,
+    InputError,
+    Model,
+    Paradigm,
+    SequenceModel,
+    Task,
+)
 from jaxattn.core.lookup import resolve
-from jaxattn.models import MODELS
+from jaxattn.models import MODELS, SEQUENCE_MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problems.tracing import in_one_line
@@ -46,17 +53,22 @@ def task_from(given: Any, data: Any = None) -> Task:
     return task
 
 
-def model_from(given: Any, task: Task) -> Model:
-    """A model of a task from its name, a factory taking the classes, or the `Model` itself.
+def model_from(given: Any, task: Task) -> Any:
+    """A model of a task from its name, a factory taking the classes, or the model itself.
+
+    Of a task with a vocabulary it is a `SequenceModel`, else a `Model`.
 
     Raises:
-        InputError: an unknown name, a factory that raises, or no `Model`.
+        InputError: an unknown name, a factory that raises, or no such model.
     """
-    model = resolve("model", MODELS, given)
-    if callable(model) and not isinstance(model, Model):
-        with in_one_line("model", "a Model, or a function from the number of classes to one."):
+    table, kind = (SEQUENCE_MODELS, SequenceModel) if task.caption_words else (MODELS, Model)
+    model = resolve("model", table, given)
+    if callable(model) and not isinstance(model, kind):
+        with in_one_line(
+            "model", f"a {kind.__name__}, or a function from the number of classes to one."
+        ):
             model = of_task(model, task)()
-    _check_kind("model", model, Model)
+    _check_kind("model", model, kind)
     return model
 
 
@@ -96,9 +108,10 @@ def _check_kind(kind: str, component: Any, of: type, *, or_function: bool = Fals
     """Refuse what is no component of this kind, or may change and so cannot be cached."""
     if not isinstance(component, of) and not (or_function and callable(component)):
         function = ", or a function" if or_function else ""
+        where = "jaxattn.core.contracts" if of is SequenceModel else "jaxattn"
         raise InputError(
             f"{kind}: got {type(component).__name__}, expected {of.__name__}{function}; see "
-            f"help(jaxattn.{of.__name__})."
+            f"help({where}.{of.__name__})."
         )
     try:
         hash(component)

@@ -35,8 +35,10 @@ __all__ = [
     "MOST_CLASSES",
     "SHOWN",
     "View",
+    "average_measures",
     "mean_of_views",
     "measure_examples",
+    "measure_one",
     "of_each",
     "task_measures",
     "unfilled",
@@ -205,7 +207,8 @@ class View(NamedTuple):
     read: Reader
 
 
-def _of_one(view: View, example: Example) -> dict[str, Array]:
+def measure_one(view: View, example: Example) -> dict[str, Array]:
+    """What is measured of one example, before `average_measures`."""
     each = jax.vmap(view.read)(view.values)
     answers = infer(view.log_attention, view.values, each, view.read)
     dtype = view.scores.dtype
@@ -314,8 +317,18 @@ def measure_examples(
         at_once: examples seen together, the others after them; None: all.
         dtype: of what is filled in.
     """
-    each = of_each(lambda example: _of_one(see(example), example), batch, at_once, dtype)
-    examples = unfilled(batch, dtype)
+    each = of_each(lambda example: measure_one(see(example), example), batch, at_once, dtype)
+    return average_measures(each, unfilled(batch, dtype))
+
+
+def average_measures(each: dict[str, Array], examples: Example) -> dict[str, Float[Array, "..."]]:
+    """The `task_measures` of examples of which everything is measured.
+
+    Args:
+        each: of `measure_one`, with a leading axis of examples.
+        examples: these.
+    """
+    each = dict(each)
     shown = _shown(each.pop("attention_shown"), examples.weight)
     known = jnp.any(examples.foreground & examples.mask, axis=-1)
     # A bag that is all foreground (a rationale of every word) has no gap to its background.

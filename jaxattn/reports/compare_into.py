@@ -127,7 +127,13 @@ def companion(study: Study) -> Study | None:
         return None
     task = subject.task
     solved = [one for one in subject.paradigms.values() if known_as(one) in SOLVED]
-    if not solved or task.solvable or study.settings.against or not x64_is_on():
+    if (
+        not solved
+        or task.solvable
+        or task.caption_words
+        or study.settings.against
+        or not x64_is_on()
+    ):
         return None
     # Time to master the focus grows as segments x classes (THEORY section 5).
     steps, saves = 2000, 41

@@ -53,7 +53,9 @@ def pictures_of(study: Study, sources: Sources, job: Job) -> xr.Dataset:
         pixels = _pixels(shown, task)
         mask = np.asarray(shown.examples.mask)
         picture[place, : len(mask)][mask] = pixels[mask]
-        foreground[place, : len(mask)] = shown.examples.foreground
+        # Of a caption: of any of its words.
+        of_words = np.asarray(shown.examples.foreground).reshape(len(mask), -1, task.segments)
+        foreground[place, : len(mask)] = of_words.any(axis=1)
     seen = [seed == first or "data" not in study.vary for seed in study.seeds]
     dims = ("split", "shown", "segment")
     pixel = ("height", "width", "colour")[: len(subject.task.picture)]

@@ -5,10 +5,18 @@ from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
 from typing import Any
 
-from jaxattn.core.contracts import AttentionMap, InputError, Model, Paradigm, Problem, Task
+from jaxattn.core.contracts import (
+    AttentionMap,
+    InputError,
+    Model,
+    Paradigm,
+    Problem,
+    SequenceModel,
+    Task,
+)
 from jaxattn.core.errors import in_a_line
 from jaxattn.core.lookup import resolve
-from jaxattn.models import MODELS
+from jaxattn.models import MODELS, SEQUENCE_MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
 from jaxattn.problems.components import WORDS, of_task
 from jaxattn.problems.paradigms import PARADIGMS
@@ -30,7 +38,7 @@ __all__ = [
 
 KINDS: dict[str, tuple[str, Mapping[str, Any], tuple[type, ...]]] = {
     "task": ("task", TASKS, (Task,)),
-    "model": ("model", MODELS, (Model,)),
+    "model": ("model", {**MODELS, **SEQUENCE_MODELS}, (Model, SequenceModel)),
     "paradigm": ("paradigm", PARADIGMS, (Paradigm,)),
     "optimiser": ("optimiser", OPTIMISERS, (Optimiser,)),
     "schedule": ("schedule", SCHEDULES, ()),
@@ -97,7 +105,7 @@ def make_task(described: Mapping[str, Any]) -> Task:
     return factory if isinstance(factory, Task) else _made("task", factory, described)
 
 
-def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
+def make_model(described: Mapping[str, Any] | None, task: Task) -> Model | SequenceModel:
     """The model of a table with its name, the task's own if it has none, and arguments.
 
     Raises:
@@ -105,7 +113,7 @@ def make_model(described: Mapping[str, Any] | None, task: Task) -> Model:
     """
     described = {"name": task.default_model, **(described or {})}
     factory = component("model", described["name"])
-    if isinstance(factory, Model):
+    if isinstance(factory, Model | SequenceModel):
         return factory
     return _made("model", of_task(factory, task), described)
 

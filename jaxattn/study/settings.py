@@ -100,15 +100,16 @@ class Settings:
     task: Any = setting(
         "digits",
         component("task"),
-        "What is learnt: digits, orthogonal, orthogonal-population, rationales; mnist, "
+        "What is learnt: digits, captions, orthogonal, orthogonal-population, rationales; mnist, "
         "fashion-mnist, cifar10, cifar100, whose data lie on disk; or a Task of your own.",
         varies=True,
     )
     model: Any = setting(
         None,
         component("model", optional=True),
-        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), text (of words), a "
-        "factory taking the number of classes, or a Model; by default the task's own.",
+        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), text (of words), "
+        "captioner (of captions), a factory taking the number of classes, or a Model; by default "
+        "the task's own.",
         varies=True,
     )
     paradigms: Sequence[Any] = setting(

@@ -14,10 +14,12 @@ from jaxattn.core.contracts import (
     Model,
     Paradigm,
     Problem,
+    SequenceModel,
     Task,
 )
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.caption_problem import caption_problem
 from jaxattn.problems.check_data import check_splits
 from jaxattn.problems.check_own_problem import prepared
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from, task_from
@@ -38,7 +40,7 @@ class AttentionNetwork:
     """One model of one task, trained by each paradigm."""
 
     task: Task
-    model: Model
+    model: Model | SequenceModel
     paradigms: Mapping[str, Paradigm]
     """By name, in order."""
     attention: AttentionMap
@@ -79,9 +81,11 @@ class AttentionNetwork:
 
     def problem(self, name: str, precision: str) -> Problem:
         """Trained by one paradigm."""
-        bare = attention_problem(
-            self.task, self.model, self.paradigms[name], self.attention, precision
-        )
+        parts = (self.paradigms[name], self.attention, precision)
+        if isinstance(self.model, SequenceModel):
+            bare = caption_problem(self.task, self.model, *parts)
+        else:
+            bare = attention_problem(self.task, self.model, *parts)
         if not self.measures:
             return bare
         return labelled_for(with_measures(bare, self.measures), self.task)
@@ -120,6 +124,8 @@ class AttentionNetwork:
 
     def exact(self) -> dict[str, str]:
         """See `jaxattn.problems.solvable`."""
+        if isinstance(self.model, SequenceModel):
+            return {}
         theories = {
             name: theory_of(self.task, self.model, self.attention, paradigm)
             for name, paradigm in self.paradigms.items()

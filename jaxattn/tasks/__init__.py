@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from jaxattn.core.contracts import Task
 from jaxattn.core.lookup import discover
+from jaxattn.tasks.captions import captions
 from jaxattn.tasks.digits import digits
 from jaxattn.tasks.mosaic import mosaic
 from jaxattn.tasks.orthogonal import orthogonal, orthogonal_population
@@ -17,6 +18,7 @@ from jaxattn.tasks.rationales import rationales
 
 __all__ = [
     "TASKS",
+    "captions",
     "cifar10",
     "cifar100",
     "digits",
