@@ -5,7 +5,7 @@ from helpers import EXACT
 
 from jaxattn.core.contracts import AttentionMap, Paradigm
 from jaxattn.models import linear, mlp
-from jaxattn.problems.attention import imposed, softmax
+from jaxattn.problems.attention import imposed, softmax, with_entropy_penalty
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problems.solvable import theory_of
 from jaxattn.reduced import PARADIGMS as REDUCED
@@ -35,6 +35,7 @@ def other(log_attention, values, read, label, context):
         {"model": linear(3, start="normal")},
         {"model": linear(4)},
         {"attention": imposed},
+        {"attention": with_entropy_penalty(softmax)},
         {"attention": AttentionMap(lambda *given: softmax.apply(*given), softmax.hypers)},
         {"paradigm": Paradigm("soft", other)},
         {"paradigm": as_paradigm(SOFT.loss, "mine")},
