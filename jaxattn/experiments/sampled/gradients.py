@@ -44,12 +44,12 @@ def gradients(
         spec: of the sweep, in which the exact expectation is trained.
         every: the estimators.
         looks: the steps of training, increasing from 0.
-        draws: of each gradient.
+        draws: of each gradient; an even number.
         to: hears how long it takes.
 
     Returns:
-        ``along``, ``bias`` (without that of so few draws: of no bias it is 0 on average, and may be
-        below) and ``variance`` ``[estimator, part, look, seed]``.
+        ``along``, ``bias`` (of two halves of the draws, so that where there is none it is 0 on
+        average, and may be below) and ``variance`` ``[estimator, part, look, seed]``.
     """
     groups = {group.paradigm: group for group in make_groups(spec)}
     exact = groups[EXACT]
@@ -149,9 +149,12 @@ def _moments(
             squares = jax.tree.map(jnp.square, away)
             return jax.tree.map(jnp.add, sums, (away, squares)), None
 
-        nothing = jax.tree.map(jnp.zeros_like, (truth, truth))
-        sums, _ = jax.lax.scan(add, nothing, keys)
-        away, squares = jax.tree.map(lambda total: total / keys.shape[0], sums)
+        def mean(keys: Array) -> PyTree:
+            nothing = jax.tree.map(jnp.zeros_like, (truth, truth))
+            sums, _ = jax.lax.scan(add, nothing, keys)
+            return jax.tree.map(lambda total: total / keys.shape[0], sums)
+
+        away, squares = jax.lax.map(mean, keys.reshape(2, -1))
         found = [
             _against(truth[part], away[part], squares[part], keys.shape[0])
             for part in part_names(truth)
@@ -162,17 +165,27 @@ def _moments(
 
 
 def _against(truth: PyTree, away: PyTree, squares: PyTree, draws: int) -> dict[str, Array]:
-    """Of one part: the mean distance from the exact gradient, and of its squares, over draws."""
+    """Of one part, by what it is away from the exact gradient.
+
+    Args:
+        truth: the exact gradient.
+        away: the mean distance from it of each half of the draws ``[2, ...]``.
+        squares: the mean of its squares, likewise.
+        draws: in all.
+    """
 
     def dot(one: PyTree, other: PyTree) -> Array:
         products = jax.tree.map(jnp.vdot, one, other)
         return jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
-    size, bias = dot(truth, truth), dot(away, away)
-    total = jnp.sum(jnp.stack([jnp.sum(leaf) for leaf in jax.tree.leaves(squares)]))
-    variance = (total - bias) * (draws / (draws - 1))
+    first, second = (jax.tree.map(lambda leaf, half=half: leaf[half], away) for half in (0, 1))
+    mean = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), away)
+    total = jnp.sum(jnp.stack([jnp.sum(leaf) for leaf in jax.tree.leaves(squares)])) / 2
+    size = dot(truth, truth)
     return {
-        "along": 1 + dot(truth, away) / size,
-        "bias": (bias - variance / draws) / size,
-        "variance": variance / size,
+        "along": 1 + dot(truth, mean) / size,
+        # Of two halves, which are independent: its noise has mean 0 and no skew, where the square
+        # of one mean holds its noise squared.
+        "bias": dot(first, second) / size,
+        "variance": (total - dot(mean, mean)) * (draws / (draws - 1)) / size,
     }

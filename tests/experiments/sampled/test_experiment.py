@@ -70,14 +70,15 @@ def test_a_sweep_has_every_estimator_once():
 def test_moments_of_a_gradient_are_those_of_its_draws(rng):
     truth, drawn = rng.normal(size=3), rng.normal(size=(50, 3)) + 0.3
     away = drawn - truth
+    halves = [(of[:25].mean(axis=0), of[25:].mean(axis=0)) for of in (away, away**2)]
     # In two leaves, as parameters are.
     parts = [
-        {"w": jnp.asarray(of[:2]), "b": jnp.asarray(of[2:])}
-        for of in (truth, away.mean(axis=0), (away**2).mean(axis=0))
+        {"w": jnp.asarray(of[..., :2]), "b": jnp.asarray(of[..., 2:])}
+        for of in (truth, *map(np.stack, halves))
     ]
     found = _against(*parts, 50)
     size, variance = truth @ truth, drawn.var(axis=0, ddof=1).sum()
-    bias = np.sum((drawn.mean(axis=0) - truth) ** 2) - variance / 50
+    bias = halves[0][0] @ halves[0][1]
     np.testing.assert_allclose(found["along"], drawn.mean(axis=0) @ truth / size, rtol=1e-5)
     np.testing.assert_allclose(found["variance"], variance / size, rtol=1e-5)
     np.testing.assert_allclose(found["bias"], bias / size, rtol=1e-4, atol=1e-6)
@@ -91,7 +92,7 @@ def test_the_exact_expectation_has_neither_bias_nor_variance(rng):
     settings = hyper(exact.precision)
     params = exact.init(jax.random.key(0), settings)
     looks = jax.tree.map(lambda leaf: leaf[None], params)
-    keys = jax.random.split(jax.random.key(1), 3)
+    keys = jax.random.split(jax.random.key(1), 4)
     found = _moments(exact, exact, looks, batch, settings, settings, keys, False)
     for name, expected in (("along", 1), ("bias", 0), ("variance", 0)):
         np.testing.assert_allclose(found[name], expected, atol=1e-12)
