@@ -221,21 +221,23 @@ class Reproduce:
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
-    hybrid, trap, sparsity or all (the claims side by side); none: say what each is about."""
+    hybrid, trap, sparsity, sampled, rationales or all (the claims side by side); none: say what
+    each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size);
     fixed-focus-images has paper-cifar100 too."""
     seeds: int | None = None
     """How many seeds; by default the scale's own."""
+    data: Path | None = None
+    """Folder of posts that rationales learns from; by default invented ones."""
     out: Path | None = None
     """Directory for results and figures; by default runs/NAME."""
     overwrite: bool = False
     """Replace an earlier run in --out."""
     resume: bool = False
-    """Go on with an interrupted run in --out, of sdc, heatmaps, hybrid, trap, sparsity
-    or all."""
+    """Go on with an interrupted run in --out, of an experiment made of sweeps."""
     plan: bool = False
-    """Only say what the sweeps of sdc, heatmaps, hybrid, trap, sparsity or all would cost here:
+    """Only say what the sweeps of an experiment made of sweeps would cost here:
     runs, chunks, memory and disk; nothing is compiled."""
     json: bool = False
     """Print one JSON object (and nothing else) on standard output."""

@@ -288,7 +288,8 @@ def _reproduce(command: Reproduce) -> int:
     name, out = command.name, command.out or Path("runs") / file_name(command.name)
     with Reporter() as reporter:
         how = (out, command.overwrite, reporter.on_progress, command.seeds, command.resume)
-        reproduction, late = _all_but_the_last(lambda: reproduce(name, command.scale, *how))
+        data = _folder(command)
+        reproduction, late = _all_but_the_last(lambda: reproduce(name, command.scale, *how, data))
     record = {
         "numbers": reproduction.numbers,
         "findings": reproduction.findings,
@@ -299,11 +300,15 @@ def _reproduce(command: Reproduce) -> int:
     return _ended(reproduction.failed > 0, late)
 
 
+def _folder(command: Reproduce) -> str | None:
+    return None if command.data is None else str(command.data.absolute())
+
+
 def _planned(command: Reproduce, name: str) -> int:
     from jaxattn.experiments import plan
     from jaxattn.terminal.sweep_tables import cost_lines, cost_table
 
-    costs = plan(name, command.scale, command.seeds)
+    costs = plan(name, command.scale, command.seeds, _folder(command))
     lines: list[Any] = []
     for part, cost in costs.items():
         lines += [f"{part}:", cost_table(cost), *cost_lines(cost)]

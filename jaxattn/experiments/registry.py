@@ -18,6 +18,7 @@ from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_
 from jaxattn.experiments.heatmaps.experiment import HEATMAPS
 from jaxattn.experiments.hybrid.experiment import HYBRID
 from jaxattn.experiments.phase.experiment import PHASE
+from jaxattn.experiments.rationales.experiment import RATIONALES
 from jaxattn.experiments.sampled.experiment import SAMPLED
 from jaxattn.experiments.schedule.experiment import SCHEDULE
 from jaxattn.experiments.sdc.experiment import SDC
@@ -42,7 +43,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, SAMPLED, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, SAMPLED, RATIONALES, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""
@@ -79,6 +80,7 @@ def reproduce(
     on_progress: Callable[[Progress], None],
     seeds: int | None = None,
     resume: bool = False,
+    data: str | None = None,
 ) -> Outcome:
     """Run an experiment and write ``results.nc``, ``run.json``, ``figures/``, ``report.html``.
 
@@ -93,6 +95,7 @@ def reproduce(
         on_progress: hears where things stand after every chunk.
         seeds: how many, in place of the scale's own.
         resume: go on with what an interrupted run left there, of an experiment made of sweeps.
+        data: folder that it learns from, of an experiment that reads one.
 
     Raises:
         InputError: an unknown name or scale, no seeds, seeds for an experiment that draws nothing
@@ -101,7 +104,7 @@ def reproduce(
         LateError: what comes after ``results.nc`` failed, such as a figure; `done` has the outcome.
     """
     experiment = _known(name)
-    config = _size(experiment, scale, seeds)
+    config = _size(experiment, scale, seeds, data)
     watch = Stopwatch()
 
     def labelled(ds: xr.Dataset) -> xr.Dataset:
@@ -136,7 +139,9 @@ def reproduce(
     return outcome
 
 
-def plan(name: str | Experiment, scale: str, seeds: int | None = None) -> dict[str, SweepCost]:
+def plan(
+    name: str | Experiment, scale: str, seeds: int | None = None, data: str | None = None
+) -> dict[str, SweepCost]:
     """What the sweeps of an experiment would cost here, by name; nothing is compiled or written.
 
     Short runs, which would tell seconds, take minutes and gigabytes at the published size.
@@ -145,13 +150,14 @@ def plan(name: str | Experiment, scale: str, seeds: int | None = None) -> dict[s
         name: of an experiment that is made of sweeps.
         scale: smoke, small or paper.
         seeds: how many, in place of the scale's own.
+        data: folder that it learns from, of an experiment that reads one.
 
     Raises:
         InputError: an unknown name or scale, an experiment that is made of no sweeps, images that
             are not there, or what does not fit into memory.
     """
     experiment = _known(name)
-    config = _size(experiment, scale, seeds)
+    config = _size(experiment, scale, seeds, data)
     if experiment.sweeps is None:
         raise InputError(
             f"--plan: got {experiment.name}, which is made of no sweeps, expected "
@@ -179,9 +185,15 @@ def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume:
         )
 
 
-def _size(experiment: Experiment, scale: str, seeds: int | None) -> Any:
-    """The size of an experiment at a scale, with so many seeds where they are given."""
+def _size(experiment: Experiment, scale: str, seeds: int | None, data: str | None) -> Any:
+    """The size of an experiment at a scale, with seeds and data in place of its own where given."""
     config = resolve("scale", experiment.scales, scale)
+    if data is not None:
+        if not hasattr(config, "data"):
+            raise InputError(
+                f"data: got {data!r}, but {experiment.name} reads no folder; leave it out."
+            )
+        config = replace(config, data=data)
     if seeds is None:
         return config
     if seeds < 1:

@@ -17,7 +17,7 @@ from jaxattn.experiments.mosaics import Mosaics
 from jaxattn.experiments.wording import Line
 from jaxattn.results.dataset import ABSENT
 
-__all__ = ["CLAIMS", "Claim", "findings", "numbers", "of_set"]
+__all__ = ["CLAIMS", "Claim", "claims_of", "findings", "numbers", "of_set", "sentences"]
 
 THEORY = "theory"
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -63,14 +63,24 @@ def numbers(ds: xr.Dataset) -> list[Line]:
     """
     lines = list(exact([str(claim.name) for claim in CLAIMS]))
     for name in map(str, ds["data"].values):
-        table = contrasts(of_set(ds, name).drop_dims("fixed_data", errors="ignore"))
-        lines.append({"claim": "signature", "data": name, **_signature(table)})
-        lines += [{"claim": claim.name, "data": name, **_of(claim, table)} for claim in CLAIMS]
+        lines += claims_of(of_set(ds, name).drop_dims("fixed_data", errors="ignore"), name)
     if "fixed_focus_fall" in ds:
         falls = ds["fixed_focus_fall"]
         for name in map(str, ds["fixed_data"].values):
             lines.append({"claim": "force", "data": name, **_force(falls.sel(fixed_data=name))})
     return lines
+
+
+def claims_of(one: xr.Dataset, name: str) -> list[Line]:
+    """A line for each claim that can be judged on one set, as `numbers` has them.
+
+    Args:
+        one: what was learnt from it, by soft, hard, LVML and hybrid attention.
+        name: of the set.
+    """
+    table = contrasts(one)
+    signature = {"claim": "signature", "data": name, **_signature(table)}
+    return [signature, *({"claim": c.name, "data": name, **_of(c, table)} for c in CLAIMS)]
 
 
 def of_set(ds: xr.Dataset, name: str) -> xr.Dataset:
@@ -159,10 +169,15 @@ def findings(ds: xr.Dataset) -> list[str]:
 
     Then, of each set that was learnt for less long than is published, what that would take.
     """
-    lines = numbers(ds)
-    words = {"signature": SIGNATURE, "force": FORCE, **{one.name: one.words for one in CLAIMS}}
-    said = [f"{claim}: {'; '.join(_parts(lines, name))}." for name, claim in words.items()]
+    said = sentences(numbers(ds))
     return said + [sentence for sizes in SCALES["paper"].sets for sentence in _short(ds, sizes)]
+
+
+def sentences(lines: list[Line]) -> list[str]:
+    """A sentence a claim: on what it holds, on what it does not, and what is undecided."""
+    words = {"signature": SIGNATURE, "force": FORCE, **{one.name: one.words for one in CLAIMS}}
+    parts = {claim: list(_parts(lines, name)) for name, claim in words.items()}
+    return [f"{claim}: {'; '.join(told)}." for claim, told in parts.items() if told]
 
 
 def _short(ds: xr.Dataset, published: Mosaics) -> Iterator[str]:

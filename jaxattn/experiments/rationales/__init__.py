@@ -1,0 +1,1 @@
+"""The paradigms on text with rationales, and whether the claims carry over to it."""
