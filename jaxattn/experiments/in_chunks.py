@@ -49,7 +49,12 @@ def run_in_chunks(spec: Spec, to: Listeners) -> xr.Dataset:
     return open_run(folder).load()
 
 
-def run_each(specs: Mapping[Any, Spec], index: xr.IndexVariable, to: Listeners) -> xr.Dataset:
+def run_each(
+    specs: Mapping[Any, Spec],
+    index: xr.IndexVariable,
+    to: Listeners,
+    alike: Callable[[xr.Dataset], xr.Dataset] = lambda ds: ds,
+) -> xr.Dataset:
     """Several sweeps along a new axis, each in chunks in a folder of its own.
 
     The results so far are heard of after each sweep.
@@ -58,6 +63,7 @@ def run_each(specs: Mapping[Any, Spec], index: xr.IndexVariable, to: Listeners) 
         specs: by the name of its folder, in the order of `index`.
         index: of the new axis, a label a sweep.
         to: hears how it goes; chunks are kept in folders of its folder.
+        alike: makes of each result one that has the axes of the others.
 
     Raises:
         InputError: as `run_in_chunks`.
@@ -65,7 +71,8 @@ def run_each(specs: Mapping[Any, Spec], index: xr.IndexVariable, to: Listeners) 
     done: list[xr.Dataset] = []
     for name, spec in specs.items():
         chunks = None if to.chunks is None else to.chunks / str(name)
-        done.append(run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None)))
+        one = run_in_chunks(spec, to._replace(chunks=chunks, keep=lambda _: None))
+        done.append(alike(one))
         to.keep(joined(done, index[: len(done)]))
     return joined(done, index)
 
@@ -99,11 +106,13 @@ def run_once(
 def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
     """Results of sweeps along a new axis; NaN, or absent, where one has not what another has.
 
-    Without pictures, which differ in size.
+    Without pictures, which differ in size, and what has axes that not all have.
     """
     pictures = ("picture", "picture_foreground", "picture_seen")
+    plain = [ds.drop_vars(pictures, errors="ignore") for ds in done]
+    common = set.intersection(*({str(dim) for dim in ds.dims} for ds in plain))
     return xr.concat(
-        [ds.drop_vars(pictures, errors="ignore") for ds in done],
+        [ds.drop_dims(set(map(str, ds.dims)) - common) for ds in plain],
         index,
         data_vars="all",
         coords="different",

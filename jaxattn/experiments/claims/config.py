@@ -1,4 +1,4 @@
-"""What one size of all claims is: the sets of images, and how long each is learnt from."""
+"""What one size of all claims is: images and posts, and how long each is learnt from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,20 +6,25 @@ from typing import TypeVar
 
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics
+from jaxattn.experiments.rationales.config import SCALES as TEXT
+from jaxattn.experiments.rationales.config import Rationales
 
 __all__ = ["SCALES", "Claims"]
 
-AnySize = TypeVar("AnySize", Mosaics, Size)
+AnySize = TypeVar("AnySize", Mosaics, Rationales, Size)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """One size: the sets, and those of the fixed focus; each has as many seeds as it takes."""
+    """One size: sets of images, posts, and sets of the fixed focus; each has seeds of its own."""
 
     sets: tuple[Mosaics, ...]
     fixed: tuple[Size, ...]
     seeds: int | None = None
     """Of all, in place of their own."""
+    posts: Rationales | None = None
+    data: str | None = None
+    """Folder of the posts; None: invented ones."""
 
     def of_seeds(self, size: AnySize) -> AnySize:
         """One of the sizes, with as many seeds as are asked for."""
@@ -56,6 +61,7 @@ SCALES: Mapping[str, Claims] = {
         (replace(SMOKE, paradigms=_DIGITS.paradigms, optimiser="sgd", saves=11),),
         (FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),),
         seeds=3,
+        posts=TEXT["smoke"],
     ),
     "small": Claims(
         (_DIGITS, _FASHION, _CIFAR),
@@ -63,6 +69,7 @@ SCALES: Mapping[str, Claims] = {
             FixedFocus(bags=2000, epochs=60, seeds=8),
             FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist", seeds=8),
         ),
+        posts=TEXT["small"],
     ),
     "paper": Claims(
         (
@@ -71,5 +78,6 @@ SCALES: Mapping[str, Claims] = {
             PUBLISHED,
         ),
         (FixedFocus(), FixedFocusImages()),
+        posts=TEXT["paper"],
     ),
 }

@@ -1,10 +1,11 @@
-"""The claims of the paper, on theory and on several sets of images, side by side.
+"""The claims of the paper, on theory, several sets of images and on text, side by side.
 
 Every set is learnt by soft, hard, LVML and hybrid attention from the same starts; how the
 classification model learns while the focus is fixed is trained beside. Of the reduced system the
 same is known exactly. Each claim is then a statement with its verdict, by set.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,7 @@ from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
 from jaxattn.experiments.mosaics import sweep_of
+from jaxattn.experiments.rationales.config import sweep_of as sweep_of_posts
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.dataset import spec_of
 from jaxattn.study.spec import Spec
@@ -28,14 +30,22 @@ __all__ = ["CLAIMS", "run"]
 
 MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss")
 
+_POSTS = "rationales"
+
 ALPHA = 0.6
 """The attention at which the fixed focus is judged: in the middle of those that are trained."""
 
 
 def sweeps(config: Claims) -> dict[str, Spec]:
-    """A sweep for each set of images, by its name."""
+    """A sweep for each set of images, by its name, and one of posts."""
     sets = map(config.of_seeds, config.sets)
-    return {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    if config.posts is not None:
+        # Results are joined, moment by moment of their runs.
+        saves = config.sets[0].saves
+        posts = replace(config.of_seeds(config.posts), data=config.data, saves=saves)
+        specs[_POSTS] = sweep_of_posts(posts, MEASURES)
+    return specs
 
 
 def run(config: Claims, to: Listeners) -> xr.Dataset:
@@ -44,14 +54,19 @@ def run(config: Claims, to: Listeners) -> xr.Dataset:
     # Images that are not there are refused before anything is learnt from others.
     specs = sweeps(config)
     tasks = [size.task for size in sizes_fixed]
-    sets_index = xr.IndexVariable("data", list(specs), {"long_name": "images that are learnt from"})
-    learnt = run_each(specs, sets_index, to)
+    sets_index = xr.IndexVariable("data", list(specs), {"long_name": "what is learnt from"})
+    learnt = run_each(specs, sets_index, to, _of_one_length)
     falls = {}
     for size, task in zip(sizes_fixed, tasks, strict=True):
         ds = run_once(f"fixed-{task.name}", described(size), partial(FIXED_FOCUS.run, size), to)
         falls[task.name] = falls_of(ds)
     index = xr.IndexVariable("fixed_data", list(falls), {"long_name": "learnt at a fixed focus"})
     return learnt.assign(fixed_focus_fall=xr.concat(falls.values(), index))
+
+
+def _of_one_length(ds: xr.Dataset) -> xr.Dataset:
+    """Without the axis of the images of a mosaic, which has one entry and posts have not."""
+    return ds.isel(segments=0, drop=True) if "segments" in ds.dims else ds
 
 
 def falls_of(ds: xr.Dataset) -> xr.DataArray:
@@ -74,7 +89,7 @@ def falls_of(ds: xr.Dataset) -> xr.DataArray:
 def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
     """The verdicts as a grid, then how the focus is found on each set."""
     words = (
-        "Every claim (down) on theory and on every set of images (across). Holds and does not hold "
+        "Every claim (down) on theory and on every set (across). Holds and does not hold "
         "are verdicts that hold all together for each set, but the force has an interval of its "
         "own; undecided says how many seeds would decide. Numbers are what the claim is about, as "
         "its line in the table says. What does not hold is equal within what counts as no "
@@ -86,10 +101,10 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
 
 def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
     words = (
-        "Attention on the foreground of held-out mosaics against training: medians and bands over "
-        f"seeds, {name}."
+        "Attention on the foreground of held-out mosaics, or on the rationale of held-out posts, "
+        f"against training: medians and bands over seeds, {name}."
     )
-    one = of_set(ds, name).isel(segments=0)
+    one = of_set(ds, name)
     # What is joined says what the first set is of.
     one = one.assign_attrs(spec=canonical_json({**spec_of(ds), "task": name}))
 
@@ -99,7 +114,7 @@ def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
 
 CLAIMS = Experiment(
     name="all",
-    summary="every claim of the paper, on theory and on several sets of images, side by side",
+    summary="every claim of the paper, on theory, on images and on text, side by side",
     scales=SCALES,
     run=run,
     figures=drawings,

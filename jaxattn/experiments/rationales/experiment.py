@@ -5,8 +5,6 @@ order (PAPER 3.6). Posts are invented ones, or those of a folder as HateXplain h
 the words are kept and drawn with their attention; they are in the folder of the run alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,16 +17,16 @@ from jaxattn.core.contracts import Task
 from jaxattn.core.text import printable
 from jaxattn.experiments.claims.figures import focus_on
 from jaxattn.experiments.in_chunks import run_in_chunks
+from jaxattn.experiments.rationales.config import SCALES, Rationales, sweep_of
 from jaxattn.experiments.rationales.figures import POSTS, posts_drawn
 from jaxattn.experiments.rationales.findings import CARD, findings, numbers
 from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
 from jaxattn.reports.experiment import Experiment, Listeners
-from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 from jaxattn.tasks import rationales
 
-__all__ = ["RATIONALES", "Rationales", "run"]
+__all__ = ["RATIONALES", "run"]
 
 MEASURES = (
     *("accuracy", "loss", "error_cell", "answer_map", "time_to_focus"),
@@ -37,47 +35,9 @@ MEASURES = (
 )
 
 
-@dataclass(frozen=True)
-class Rationales:
-    """One size; seeds vary the initial parameters alone."""
-
-    steps: int
-    seeds: int = 8
-    data: str | None = None
-    """Folder of the posts; None: invented ones."""
-    label: str = "first"
-    rationale: str = "annotator"
-    model: str = "text"
-    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
-    learning_rate: float = 0.1
-    optimiser: str = "momentum"
-    order: str = "by-length"
-    batch_size: int = 256
-    evaluate: int = 512
-    saves: int = 11
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """The task with its arguments."""
-        folder = {} if self.data is None else {"data": self.data}
-        return {**folder, "label": self.label, "rationale": self.rationale}
-
-
 def sweeps(size: Rationales) -> dict[str, Spec]:
     """The sweep that one size is."""
-    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser", "order")
-    tables = {
-        "task": {"name": "rationales", **size.task},
-        "model": {"name": size.model},
-        "settings": {name: getattr(size, name) for name in asked},
-        "axes": {
-            "paradigm": list(size.paradigms),
-            "learning_rate": [size.learning_rate],
-            "seed": {"count": size.seeds},
-        },
-        "output": {"measures": list(MEASURES)},
-    }
-    return {"rationales": from_plain(tables)}
+    return {"rationales": sweep_of(size, MEASURES)}
 
 
 def run(size: Rationales, to: Listeners) -> xr.Dataset:
@@ -136,13 +96,6 @@ def _posts(ds: xr.Dataset, name: str) -> plots.Drawing:
     draw = partial(posts_drawn, ds, name)
     return plots.Drawing(f"posts_{name}", f"Ten posts, {name}", words, draw)
 
-
-SCALES: Mapping[str, Rationales] = {
-    "smoke": Rationales(steps=60, seeds=3, batch_size=64, saves=4, evaluate=128),
-    "small": Rationales(steps=720),
-    "paper": Rationales(steps=550 * 61, saves=56, evaluate=2048, order="shuffled"),
-}
-"""Small: 60 epochs of 2,984 posts; paper: 550 of HateXplain's 15,383 (PAPER 3.6)."""
 
 RATIONALES = Experiment(
     name="rationales",

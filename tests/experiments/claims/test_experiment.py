@@ -12,7 +12,7 @@ from helpers import compiled_quickly
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import mosaics
 from jaxattn.experiments.claims.config import Claims
-from jaxattn.experiments.claims.experiment import CLAIMS, falls_of, run
+from jaxattn.experiments.claims.experiment import CLAIMS, falls_of, run, sweeps
 from jaxattn.experiments.claims.findings import CLAIMS as COMPARED
 from jaxattn.experiments.claims.findings import (
     FAILS,
@@ -118,6 +118,13 @@ def test_small_is_the_published_images_made_smaller(monkeypatch):
     assert models == ["mlp", "mlp", "cnn-small", "mlp", "mlp", "cnn-cifar10"]
 
 
+def test_posts_are_learnt_from_beside_images_save_by_save_with_the_seeds_that_are_asked_for():
+    posts = sweeps(replace(CLAIMS.scales["smoke"], seeds=5))["rationales"]
+    assert posts.settings["saves"] == CLAIMS.scales["smoke"].sets[0].saves
+    (seeds,) = (axis for axis in posts.axes if axis.name == "seed")
+    assert len(seeds) == 5
+
+
 @pytest.mark.slow
 @pytest.mark.needs_x64
 def test_all_are_said_of_every_set_and_drawn(tmp_path):
@@ -141,7 +148,10 @@ def test_all_are_said_of_every_set_and_drawn(tmp_path):
     for drawing in CLAIMS.figures(ds):
         assert drawing.draw().axes
     # Beside another set of more seeds.
-    both = joined([ds.drop_dims("fixed_data").isel(data=0, drop=True)] * 2, SETS_INDEX)
+    one = ds.drop_dims("fixed_data").isel(data=0, drop=True)
+    # What has an axis that the other has not, as the words of a post, is left out.
+    both = joined([one.assign(words=("word", [1.0, 2.0])), one], SETS_INDEX)
+    assert set(both.data_vars) == set(one.data_vars)
     both = both.reindex(seed=[0, 1, 2], fill_value=absent_rows(both))
     assert both["status"].dtype == np.int8
     assert of_set(both, "clothes").sizes["seed"] == 2
