@@ -67,6 +67,8 @@ class Compare:
     """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
     least_count: int | None = None
     """Words that are rarer in the training posts are unknown ones; by default 1."""
+    vectors: Path | None = None
+    """Text file of word vectors that the embedding of rationales starts from."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None

@@ -13,8 +13,19 @@ from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair
 from jaxattn.models.text import text
+from jaxattn.models.text_attention import text_attention
 
-__all__ = ["MODELS", "cnn_cifar10", "cnn_cifar100", "cnn_small", "linear", "mlp", "pair", "text"]
+__all__ = [
+    "MODELS",
+    "cnn_cifar10",
+    "cnn_cifar100",
+    "cnn_small",
+    "linear",
+    "mlp",
+    "pair",
+    "text",
+    "text_attention",
+]
 
 MODELS: Mapping[str, Callable[[int], Model]] = {
     name: factory
