@@ -69,6 +69,8 @@ class Compare:
     """Words that are rarer in the training posts are unknown ones; by default 1."""
     images: str | None = None
     """Of captions: digits, or the name of a set whose data lie on disk."""
+    vectors: Path | None = None
+    """Text file of word vectors that the embedding of rationales starts from."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None

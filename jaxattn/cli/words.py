@@ -12,7 +12,7 @@ __all__ = ["task_of", "with_hypers"]
 _TASK_FLAGS = (
     *("data", "images", "segments", "classes", "foreground"),
     *("train", "test", "validation", "new_mosaics", "position", "downsample"),
-    *("label", "rationale", "least_count"),
+    *("label", "rationale", "least_count", "vectors"),
 )
 
 

@@ -15,6 +15,7 @@ from jaxattn.models.linear import linear
 from jaxattn.models.mlp import mlp
 from jaxattn.models.pair import pair
 from jaxattn.models.text import text
+from jaxattn.models.text_attention import text_attention
 
 __all__ = [
     "MODELS",
@@ -27,6 +28,7 @@ __all__ = [
     "mlp",
     "pair",
     "text",
+    "text_attention",
 ]
 
 MODELS: Mapping[str, Callable[[int], Model]] = {

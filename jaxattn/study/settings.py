@@ -107,9 +107,9 @@ class Settings:
     model: Any = setting(
         None,
         component("model", optional=True),
-        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), text (of words), "
-        "captioner (of captions), a factory taking the number of classes, or a Model; by default "
-        "the task's own.",
+        "linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images), text or text-attention "
+        "(of words), captioner (of captions), a factory taking the number of classes, or a Model; "
+        "by default the task's own.",
         varies=True,
     )
     paradigms: Sequence[Any] = setting(

@@ -17,6 +17,7 @@ from jaxattn.tasks.bags import template
 from jaxattn.tasks.made_posts import made_posts
 from jaxattn.tasks.readers.catalogue import Location, stamp
 from jaxattn.tasks.readers.posts import folder_of, parse_posts, read_posts
+from jaxattn.tasks.readers.vectors import read_vectors
 
 __all__ = ["TASKS", "rationales"]
 
@@ -26,6 +27,7 @@ def rationales(
     label: str = "first",
     rationale: str = "annotator",
     least_count: SupportsIndex = 1,
+    vectors: Location | None = None,
     sha256: str | None = None,
 ) -> Task:
     """Tell the label of a post; the foreground is its rationale (PAPER 3.6).
@@ -40,7 +42,9 @@ def rationales(
         label: of the ``first`` annotator, as published, or of the ``majority``.
         rationale: of one ``annotator``, their ``union``, or words that half mark (``mean``).
         least_count: words that training posts have less often are unknown ones.
-        sha256: of the posts that are expected, which a sweep writes down; None: any.
+        vectors: text file of word vectors, a word and its numbers a line, which embeddings start
+            from; words that it has not are drawn. None: all are.
+        sha256: of the posts and vectors that are expected, which a sweep writes down; None: any.
 
     Raises:
         InputError: what the readers refuse, other posts than expected, or another way to decide.
@@ -52,6 +56,7 @@ def rationales(
         label,
         rationale,
         as_int("least_count", least_count, low=1),
+        None if vectors is None else (str(folder_of(vectors)), stamp(folder_of(vectors))),
         sha256,
     )
 
@@ -66,6 +71,7 @@ def _task(
     label: str,
     rationale: str,
     least: int,
+    vectors: tuple[str, tuple[tuple[str, int, int], ...]] | None,
     sha256: str | None,
 ) -> Task:
     del files  # others are another task
@@ -75,7 +81,8 @@ def _task(
     longest = max(len(post.tokens) for of in posts.splits.values() for post in of)
     numbers = {word: number for number, word in enumerate(words)}
     made = {name: _bags(of, numbers, posts.classes, longest) for name, of in posts.splits.items()}
-    content = "" if path is None else _content(made, words)
+    vocabulary = Vocabulary(words, None if vectors is None else read_vectors(vectors[0], words))
+    content = "" if path is None else _content(made, vocabulary)
     if sha256 not in (None, content):
         raise InputError(
             f"{path}: got posts of SHA-256 {content}, expected {sha256}, those that were asked "
@@ -91,7 +98,7 @@ def _task(
         default_model="text",
         content=content,
         buckets=_buckets(made["train"]),
-        vocabulary=Vocabulary(words),
+        vocabulary=vocabulary,
     )
 
 
@@ -126,11 +133,12 @@ def _buckets(train: Data) -> Buckets:
     return Buckets(edges, np.searchsorted(edges, lengths))
 
 
-def _content(made: dict[str, Data], words: tuple[str, ...]) -> str:
+def _content(made: dict[str, Data], vocabulary: Vocabulary) -> str:
     """SHA-256 of what is learnt from, wherever it lies."""
-    digest = digest_of("\n".join(words).encode())
-    for data in made.values():
-        for leaf in data.examples:
+    digest = digest_of("\n".join(vocabulary.words).encode(errors="backslashreplace"))
+    vectors = () if vocabulary.vectors is None else (vocabulary.vectors,)
+    for leaves in (*(data.examples for data in made.values()), vectors):
+        for leaf in leaves:
             plain = np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("<"))
             digest.update(f"{plain.dtype.str}{plain.shape}".encode())
             digest.update(plain.data)

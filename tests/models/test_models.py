@@ -19,7 +19,7 @@ EVERY = {
     "mlp": mlp(CLASSES, width=7, depth=2),
     "mlp, depth 0": mlp(CLASSES, depth=0),
 }
-OF_WORDS = ("text",)
+OF_WORDS = ("text", "text-attention")
 KEYS = [jax.random.key(seed) for seed in range(2)]
 
 # Compiled once for each model and shape of its segments.

@@ -1,72 +1,42 @@
 """Models of words: what fills posts up has no part, and a word is the same wherever it is."""
 
-from dataclasses import replace
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import EPS, PRECISION, distance, hyper, jit, task_of
+from helpers import EPS, distance, hyper
+from word_posts import WORDS, posts, problem_of, slope_of
 
-from jaxattn.core.contracts import Example, InputError
+from jaxattn.core.contracts import InputError
 from jaxattn.core.inputs import Data
-from jaxattn.core.vocabulary import PAD, Vocabulary
+from jaxattn.core.vocabulary import PAD
 from jaxattn.models import text
-from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.data import pad
 from jaxattn.tasks import rationales
 
-WORDS = Vocabulary(("", "?", *"pqrstu"))
 MODEL = text(3, WORDS, features=4, width=5)
 # Sums of a hundred terms below 10, in another order.
 TOLERANCE = 100 * EPS
-
-
-def posts(length=5, count=4):
-    """Posts of unequal lengths, the longest of `length` words."""
-    rng = np.random.default_rng(3)
-    lengths = np.linspace(length, 1, count).astype(int)
-    mask = np.arange(length) < lengths[:, None]
-    words = np.where(mask, rng.integers(1, WORDS.size, mask.shape), PAD).astype(np.int32)
-    label = rng.integers(3, size=count).astype(np.int32)
-    foreground = mask & (rng.random(mask.shape) < 0.4)
-    return Example(words, mask, label, foreground, np.ones(count, PRECISION))
-
-
-def problem_of(batch, paradigm="soft", model=MODEL):
-    task = replace(task_of(batch), segments=batch.mask.shape[1])
-    return attention_problem(task, model, paradigm, precision=PRECISION)
-
-
-def slope_of(batch, paradigm, model=MODEL):
-    """Loss and gradient of a batch, at the same parameters."""
-    problem = problem_of(batch, paradigm, model)
-    params = problem.init(jax.random.key(0), hyper())
-
-    def loss(params):
-        return problem.loss(params, batch, hyper(), jnp.zeros(()), None, ())[0]
-
-    return jit(jax.value_and_grad(loss))(params)
 
 
 @pytest.mark.parametrize("paradigm", ["soft", "lvml"])
 def test_padding_changes_no_loss_and_no_gradient(paradigm) -> None:
     batch = posts()
     longer = pad(Data(batch), 9).examples
-    (loss, slope), (other, of_longer) = (slope_of(one, paradigm) for one in (batch, longer))
+    (loss, slope), (other, of_longer) = (slope_of(one, paradigm, MODEL) for one in (batch, longer))
     np.testing.assert_allclose(loss, other, rtol=TOLERANCE)
     assert distance(slope, of_longer) <= TOLERANCE
 
 
 def test_what_fills_up_gets_no_attention_and_teaches_nothing() -> None:
     batch = posts()
-    problem = problem_of(batch)
+    problem = problem_of(batch, "soft", MODEL)
     params = problem.init(jax.random.key(0), hyper())
     shown = problem.measure(params, batch, hyper())["attention_shown"]
     assert (shown[:, : batch.mask.shape[1]][~batch.mask] == 0).all()
     assert not np.any(params["shared"]["embedding"][PAD])
-    _, slope = slope_of(batch, "hard")
+    _, slope = slope_of(batch, "hard", MODEL)
     assert not np.any(slope["shared"]["embedding"][PAD])
     seen = np.isin(np.arange(WORDS.size), batch.segments[batch.mask])
     moved = np.any(slope["shared"]["embedding"], axis=1)

@@ -98,6 +98,7 @@ def test_no_line_is_longer_than_a_line_but_of_one_word() -> None:
     words = ["x" * length for length in (60, 35, 1, 95, 200, 3)]
     places = _places(words)
     assert places == [(0, 0), (0, 61), (1, 0), (2, 0), (3, 0), (4, 0)]
+    assert _places(["x" * 200, "y"]) == [(0, 0), (1, 0)]
     for word, (_, column) in zip(words, places, strict=True):
         assert column == 0 or column + len(word) <= _LINE
 
