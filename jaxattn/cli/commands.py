@@ -223,8 +223,8 @@ class Reproduce:
 
     name: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = None
     """theory, fixed-focus, fixed-focus-images, phase, switch, schedule, departures, sdc, heatmaps,
-    hybrid, trap, sparsity, sampled, rationales or all (the claims side by side); none: say what
-    each is about."""
+    hybrid, trap, sparsity, sampled, rationales, captions or all (the claims side by side); none:
+    say what each is about."""
     scale: str = "small"
     """smoke (under a minute), small (minutes on a CPU) or paper (the published size);
     fixed-focus-images has paper-cifar100 too."""

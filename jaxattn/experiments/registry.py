@@ -12,6 +12,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.engine.cost.estimate import SweepCost, cost_of
 from jaxattn.engine.directory import SPEC, clear
+from jaxattn.experiments.captions.experiment import CAPTIONS
 from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
 from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, FIXED_FOCUS_IMAGES
@@ -43,7 +44,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *(THEORY, FIXED_FOCUS, FIXED_FOCUS_IMAGES, PHASE, SWITCH, SCHEDULE, DEPARTURES_EXPERIMENT),
-        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, SAMPLED, RATIONALES, CLAIMS),
+        *(SDC, HEATMAPS, HYBRID, TRAP, SPARSITY, SAMPLED, RATIONALES, CAPTIONS, CLAIMS),
     )
 }
 """To add one, write an `Experiment` in a file of its own and list it here."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from jaxattn.core.contracts import (
@@ -93,6 +94,7 @@ def first_word(model: SequenceModel) -> Model:
     """The model of the first word alone: the state before it is among its parameters."""
 
     def init(key: Any, example: Example, hyper: Hyper) -> Params:
+        example = jax.tree.map(jnp.asarray, example)
         params = model.init(key, example, hyper)
         values = model.represent(params, example, None)
         return {"model": params, "state": model.start(params, example, values)}

@@ -1,0 +1,1 @@
+"""Captions of mosaics: attention for every word, and what is written."""
