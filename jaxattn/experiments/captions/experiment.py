@@ -5,10 +5,7 @@ Soft, hard, LVML and hybrid attention learn from the same starts and in the same
 attention on the tile of a word, the claims, and what the trained models write.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import xarray as xr
 
@@ -16,6 +13,7 @@ from jaxattn import plots
 from jaxattn.analysis.caption_metrics import caption_metrics
 from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
+from jaxattn.experiments.captions.config import SCALES, Captions, sweep_of
 from jaxattn.experiments.captions.figures import attention_by_word, words_on_tiles, written_maps
 from jaxattn.experiments.captions.findings import findings, numbers
 from jaxattn.experiments.captions.written import written_by
@@ -24,11 +22,10 @@ from jaxattn.experiments.in_chunks import run_each
 from jaxattn.models import captioner
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.dataset import spec_of
-from jaxattn.study.parse import from_plain
 from jaxattn.study.spec import Spec
 from jaxattn.tasks import captions
 
-__all__ = ["CAPTIONS", "Captions", "run"]
+__all__ = ["CAPTIONS", "run"]
 
 MEASURES = (
     *("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss", "caption_loss"),
@@ -36,52 +33,9 @@ MEASURES = (
 )
 
 
-@dataclass(frozen=True)
-class Captions:
-    """One size; seeds vary the initial parameters alone."""
-
-    images: tuple[str, ...] = ("digits",)
-    train: int = 5000
-    test: int = 1000
-    validation: int = 500
-    segments: int = 6
-    width: int = 32
-    learning_rate: float = 0.05
-    steps: int = 1600
-    batch_size: int = 128
-    evaluate: int = 512
-    saves: int = 41
-    seeds: int = 8
-    paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
-
-    @property
-    def drawn(self) -> dict[str, Any]:
-        """What is drawn of the images."""
-        names = ("train", "test", "validation", "segments")
-        return {name: getattr(self, name) for name in names}
-
-
 def sweeps(config: Captions) -> dict[str, Spec]:
     """A sweep for each set of images, by its name."""
-    asked = ("steps", "saves", "batch_size", "evaluate")
-    settings = {name: getattr(config, name) for name in asked} | {"optimiser": "sgd"}
-    axes = {
-        "paradigm": list(config.paradigms),
-        "learning_rate": [config.learning_rate],
-        "seed": {"count": config.seeds},
-    }
-    return {
-        images: from_plain(
-            {
-                "task": {"name": "captions", "images": images, **config.drawn},
-                "model": {"name": "captioner", "width": config.width},
-                "settings": settings,
-                "axes": axes,
-                "output": {"measures": list(MEASURES), "params": True},
-            }
-        )
-        for images in config.images
-    }
+    return {images: sweep_of(config, images, MEASURES, params=True) for images in config.images}
 
 
 def run(config: Captions, to: Listeners) -> xr.Dataset:
@@ -139,25 +93,6 @@ def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
         f"focus_{name}", f"Finding the tile: {name}", words, partial(focus_on, one)
     )
 
-
-SCALES: Mapping[str, Captions] = {
-    "smoke": Captions(
-        train=256,
-        test=128,
-        validation=64,
-        width=16,
-        steps=40,
-        batch_size=64,
-        evaluate=64,
-        saves=3,
-        seeds=3,
-        paradigms=("soft", "hard"),
-    ),
-    "small": Captions(),
-    "paper": Captions(
-        images=("cifar10",), train=30000, test=10000, width=512, steps=6000, evaluate=5000
-    ),
-}
 
 CAPTIONS = Experiment(
     name="captions",

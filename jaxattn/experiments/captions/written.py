@@ -47,7 +47,7 @@ def written_by(
     names, seeds = ds["paradigm"].values, ds["seed"].values
     data = head(task.make(0)["test"], most)
     batch = everything(data, "float32")
-    references = [[text_of(label, task.vocabulary)] for label in data.examples.label]
+    references = [[text_of(label, task.caption_words)] for label in data.examples.label]
     metrics = np.full((len(names), len(seeds), len(CAPTION_METRICS)), np.nan)
     maps = np.full((len(names), len(seeds), len(CENTRES), len(CENTRES)), np.nan)
     for row, name in enumerate(names):
@@ -58,12 +58,12 @@ def written_by(
                 continue
             params = final_params(folder, {"paradigm": str(name), "seed": int(seed)})
             found: Written = jax.tree.map(np.asarray, write(params, batch))
-            texts = [text_of(words, task.vocabulary) for words in found.words]
+            texts = [text_of(words, task.caption_words) for words in found.words]
             metrics[row, column] = list(caption_metrics(texts, references).values())
             maps[row, column] = map_of(found, data.examples.label, data.examples.foreground)
     tiles = np.asarray(data.examples.foreground[0])
     places = np.where(tiles.any(-1), tiles.argmax(-1), -1)
-    words = [task.vocabulary[word] for word in data.examples.label[0]]
+    words = [task.caption_words[word] for word in data.examples.label[0]]
     long = "share of named tiles by attention on them and chance of their word, when it is greatest"
     return xr.Dataset(
         {

@@ -1,9 +1,11 @@
-"""What one size of all claims is: images and posts, and how long each is learnt from."""
+"""What one size of all claims is: images, posts and captions, and how each is learnt from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from jaxattn.experiments.captions.config import SCALES as CAPTIONS
+from jaxattn.experiments.captions.config import Captions
 from jaxattn.experiments.fixed_focus.config import FixedFocus, FixedFocusImages, Size
 from jaxattn.experiments.mosaics import PUBLISHED, SMOKE, Mosaics
 from jaxattn.experiments.rationales.config import SCALES as TEXT
@@ -11,18 +13,22 @@ from jaxattn.experiments.rationales.config import Rationales
 
 __all__ = ["SCALES", "Claims"]
 
-AnySize = TypeVar("AnySize", Mosaics, Rationales, Size)
+AnySize = TypeVar("AnySize", Mosaics, Rationales, Captions, Size)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """One size: sets of images, posts, and sets of the fixed focus; each has seeds of its own."""
+    """One size: sets of images, posts, captions, and sets of the fixed focus.
+
+    Each has as many seeds as it takes.
+    """
 
     sets: tuple[Mosaics, ...]
     fixed: tuple[Size, ...]
     seeds: int | None = None
     """Of all, in place of their own."""
     posts: Rationales | None = None
+    captions: Captions | None = None
     data: str | None = None
     """Folder of the posts; None: invented ones."""
 
@@ -62,6 +68,7 @@ SCALES: Mapping[str, Claims] = {
         (FixedFocus(classes=5, segments=5, bags=320, points=50, epochs=40),),
         seeds=3,
         posts=TEXT["smoke"],
+        captions=replace(CAPTIONS["smoke"], paradigms=_DIGITS.paradigms),
     ),
     "small": Claims(
         (_DIGITS, _FASHION, _CIFAR),
@@ -70,6 +77,7 @@ SCALES: Mapping[str, Claims] = {
             FixedFocusImages(bags=2560, epochs=40, images="fashion-mnist", seeds=8),
         ),
         posts=TEXT["small"],
+        captions=CAPTIONS["small"],
     ),
     "paper": Claims(
         (
@@ -79,5 +87,6 @@ SCALES: Mapping[str, Claims] = {
         ),
         (FixedFocus(), FixedFocusImages()),
         posts=TEXT["paper"],
+        captions=CAPTIONS["paper"],
     ),
 }

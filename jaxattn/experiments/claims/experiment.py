@@ -1,4 +1,4 @@
-"""The claims of the paper, on theory, several sets of images and on text, side by side.
+"""The claims of the paper, on theory, several sets of images, text and captions, side by side.
 
 Every set is learnt by soft, hard, LVML and hybrid attention from the same starts; how the
 classification model learns while the focus is fixed is trained beside. Of the reduced system the
@@ -13,6 +13,7 @@ import xarray as xr
 
 from jaxattn import plots
 from jaxattn.core.canonical_json import canonical_json
+from jaxattn.experiments.captions.config import sweep_of as sweep_of_captions
 from jaxattn.experiments.claims.config import SCALES, Claims
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers, of_set
@@ -30,21 +31,24 @@ __all__ = ["CLAIMS", "run"]
 
 MEASURES = ("attention_foreground", "time_to_focus", "accuracy", "error_cell", "loss")
 
-_POSTS = "rationales"
+_POSTS, _CAPTIONS = "rationales", "captions"
 
 ALPHA = 0.6
 """The attention at which the fixed focus is judged: in the middle of those that are trained."""
 
 
 def sweeps(config: Claims) -> dict[str, Spec]:
-    """A sweep for each set of images, by its name, and one of posts."""
+    """A sweep for each set of images, by its name, one of posts and one of captions."""
     sets = map(config.of_seeds, config.sets)
     specs = {sizes.task: sweep_of(sizes, MEASURES) for sizes in sets}
+    # Results are joined, save by save.
+    saves = config.sets[0].saves
     if config.posts is not None:
-        # Results are joined, moment by moment of their runs.
-        saves = config.sets[0].saves
         posts = replace(config.of_seeds(config.posts), data=config.data, saves=saves)
         specs[_POSTS] = sweep_of_posts(posts, MEASURES)
+    if config.captions is not None:
+        said = replace(config.of_seeds(config.captions), saves=saves)
+        specs[_CAPTIONS] = sweep_of_captions(said, said.images[0], MEASURES)
     return specs
 
 
@@ -101,8 +105,8 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
 
 def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
     words = (
-        "Attention on the foreground of held-out mosaics, or on the rationale of held-out posts, "
-        f"against training: medians and bands over seeds, {name}."
+        "Attention on the foreground of held-out mosaics, the rationale of held-out posts, or the "
+        f"tile of a word of captions, against training: medians and bands over seeds, {name}."
     )
     one = of_set(ds, name)
     # What is joined says what the first set is of.
@@ -114,7 +118,7 @@ def _focus(ds: xr.Dataset, name: str) -> plots.Drawing:
 
 CLAIMS = Experiment(
     name="all",
-    summary="every claim of the paper, on theory, on images and on text, side by side",
+    summary="every claim of the paper, on theory, images, text and captions, side by side",
     scales=SCALES,
     run=run,
     figures=drawings,

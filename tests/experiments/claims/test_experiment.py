@@ -118,10 +118,11 @@ def test_small_is_the_published_images_made_smaller(monkeypatch):
     assert models == ["mlp", "mlp", "cnn-small", "mlp", "mlp", "cnn-cifar10"]
 
 
-def test_posts_are_learnt_from_beside_images_save_by_save_with_the_seeds_that_are_asked_for():
-    posts = sweeps(replace(CLAIMS.scales["smoke"], seeds=5))["rationales"]
-    assert posts.settings["saves"] == CLAIMS.scales["smoke"].sets[0].saves
-    (seeds,) = (axis for axis in posts.axes if axis.name == "seed")
+@pytest.mark.parametrize("name", ["rationales", "captions"])
+def test_text_is_learnt_from_beside_images_save_by_save_with_the_seeds_that_are_asked_for(name):
+    spec = sweeps(replace(CLAIMS.scales["smoke"], seeds=5))[name]
+    assert spec.settings["saves"] == CLAIMS.scales["smoke"].sets[0].saves
+    (seeds,) = (axis for axis in spec.axes if axis.name == "seed")
     assert len(seeds) == 5
 
 
