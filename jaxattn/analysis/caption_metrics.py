@@ -5,6 +5,7 @@ CIDEr asks for Java and is not kept any more.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxattn.core.contracts import InputError
 from jaxattn.core.errors import needs_extra
@@ -48,7 +49,10 @@ def caption_metrics(
         from rouge_score.rouge_scorer import RougeScorer
         from sacrebleu.metrics.bleu import BLEU
     most = max(map(len, references))
-    streams = [[of[n] if n < len(of) else None for of in references] for n in range(most)]
+    # None where there are fewer, which sacrebleu takes and its annotations leave out.
+    streams: list[Any] = [
+        [of[n] if n < len(of) else None for of in references] for n in range(most)
+    ]
     found = {}
     for order in range(1, 5):
         bleu = BLEU(max_ngram_order=order, tokenize="none", smooth_method="none", force=True)

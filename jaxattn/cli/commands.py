@@ -50,7 +50,7 @@ class Compare:
     settings: Flags = field(default_factory=Flags)
     task: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, captions, orthogonal, orthogonal-population, rationales; or mnist, fashion-mnist,
-    cifar10, cifar100, whose data lie on disk."""
+    cifar10, cifar100, coco, whose data lie on disk."""
     learning_rates: tuple[float, ...] = (0.05,)
     """Learning rates, swept in one compiled call."""
     switch_time: float | None = None
@@ -119,7 +119,7 @@ class CriticalRate:
     """A learning rate at which training of every seed leaves."""
     task: Annotated[str, tyro.conf.Positional] = "digits"
     """digits, captions, orthogonal, orthogonal-population; or mnist, fashion-mnist, cifar10,
-    cifar100, whose data lie on disk."""
+    cifar100, coco, whose data lie on disk."""
     model: str | None = None
     """linear, mlp, cnn-cifar10, cnn-cifar100 or cnn-small (of images); by default the task's
     own."""

@@ -101,7 +101,7 @@ class Settings:
         "digits",
         component("task"),
         "What is learnt: digits, captions, orthogonal, orthogonal-population, rationales; mnist, "
-        "fashion-mnist, cifar10, cifar100, whose data lie on disk; or a Task of your own.",
+        "fashion-mnist, cifar10, cifar100, coco, whose data lie on disk; or a Task of your own.",
         varies=True,
     )
     model: Any = setting(

@@ -24,7 +24,7 @@ def test_every_task_by_name_is_what_it_says():
     small = {"digits": {"train": 4, "test": 3, "validation": 2}}
     small["orthogonal"] = {"train": 4, "test": 3, "validation": 2}
     # Those of data on disk are tried on such, in tests/tasks/test_published.py.
-    for name in TASKS.keys() - SETS.keys():
+    for name in TASKS.keys() - SETS.keys() - {"coco"}:
         factory = TASKS[name]
         task = factory(**small.get(name, {}))
         check_template(task)

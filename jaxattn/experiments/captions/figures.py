@@ -96,7 +96,8 @@ def written_maps(ds: xr.Dataset) -> Figure:
             share = table.mean("seed").transpose("answer_3", "attention_3").values
             ax.imshow(share, cmap="coolwarm", vmin=5, vmax=70, origin="lower", aspect="auto")
             for (y, x), value in np.ndenumerate(share):
-                ax.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=SMALL)
+                ink = "black" if 20 < value < 55 else "white"
+                ax.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=SMALL, color=ink)
             ax.set_xticks(range(3), edges, fontsize=SMALL)
             ax.set_yticks(range(3), edges if column == 0 else [], fontsize=SMALL)
             ax.set_xlabel("attention")
