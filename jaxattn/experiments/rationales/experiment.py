@@ -55,6 +55,9 @@ class Rationales:
     batch_size: int = 256
     evaluate: int = 512
     saves: int = 11
+    focus_level: float = 0.2
+    """Of `time_to_focus`: attention that is even puts a seventh on the rationale of people's posts,
+    and no paradigm ends with a half."""
 
     @property
     def task(self) -> dict[str, Any]:
@@ -65,7 +68,7 @@ class Rationales:
 
 def sweeps(size: Rationales) -> dict[str, Spec]:
     """The sweep that one size is."""
-    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser", "order")
+    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser", "order", "focus_level")
     tables = {
         "task": {"name": "rationales", **size.task},
         "model": {"name": size.model},
