@@ -28,6 +28,9 @@ class Rationales:
     batch_size: int = 256
     evaluate: int = 512
     saves: int = 11
+    focus_level: float = 0.2
+    """Of `time_to_focus`: attention that is even puts a seventh on the rationale of people's posts,
+    and no paradigm ends with a half."""
 
     @property
     def task(self) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def sweep_of(size: Rationales, measures: Iterable[str]) -> Spec:
     Raises:
         InputError: posts that are not there, or anything else that cannot be run.
     """
-    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser", "order")
+    asked = ("steps", "saves", "batch_size", "evaluate", "optimiser", "order", "focus_level")
     tables = {
         "task": {"name": "rationales", **size.task},
         "model": {"name": size.model},
