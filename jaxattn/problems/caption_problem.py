@@ -56,7 +56,8 @@ def caption_problem(
     Args:
         task: with labels ``[word]`` and a vocabulary.
         model: a name, a factory taking the number of words, or a `SequenceModel`.
-        paradigm: a name, a `Paradigm` without a state, or the plain loss of one example.
+        paradigm: a name, a `Paradigm`, or the plain loss of one example; to its state a word is
+            an example.
         attention: a name, an `AttentionMap`, or a plain ``(scores, example, hyper)`` function.
         precision: dtype of parameters, data and hyperparameters.
 
@@ -88,25 +89,29 @@ def _caption_problem(
     def loss(
         params: Params, batch: Example, hyper: Hyper, time: Array, key: Array | None, state: PyTree
     ) -> tuple[Float[Array, ""], PyTree]:
-        def of_one(example: Example, key: Array | None) -> Array:
-            def of_word(view: View, one: Example, key: Array | None) -> Array:
-                context = Context(hyper, time, key, ())
+        def of_one(example: Example, key: Array | None) -> tuple[Array, PyTree]:
+            def of_word(view: View, one: Example, key: Array | None) -> tuple[Array, PyTree]:
+                context = Context(hyper, time, key, state)
                 given = (view.log_attention, view.values, view.read, one.label, context)
-                found, _ = paradigm.loss(*given)
-                if attention.penalise is None:
-                    return found
-                return attention.penalise(found, view.log_attention, hyper)
+                found, aux = paradigm.loss(*given)
+                if attention.penalise is not None:
+                    found = attention.penalise(found, view.log_attention, hyper)
+                return found, aux
 
             keys = None if key is None else jax.random.split(key, words)
-            losses = network.along(params, example, hyper, of_word, keys)
-            return jnp.sum(jnp.where(is_word(example.label), losses, 0))
+            losses, aux = network.along(params, example, hyper, of_word, keys)
+            return jnp.sum(jnp.where(is_word(example.label), losses, 0)), aux
 
         keys = None
         if key is not None and paradigm.stochastic:
             keys = jax.random.split(key, batch.weight.shape[0])
-        losses = jax.vmap(of_one, in_axes=(0, None if keys is None else 0))(batch, keys)
+        losses, aux = jax.vmap(of_one, in_axes=(0, None if keys is None else 0))(batch, keys)
         total = jnp.sum(batch.weight)
-        return jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1), state
+        mean = jnp.sum(batch.weight * losses) / jnp.where(total > 0, total, 1)
+        # To a state every word is an example; what fills a caption up counts for nothing.
+        counted = jnp.where(is_word(batch.label), batch.weight[:, None], 0).reshape(-1)
+        each = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), aux)
+        return mean, paradigm.update(state, each, counted)
 
     def verify() -> None:
         check_attention_map(attention, one_word(task), names[0], hypers, precision)
@@ -117,6 +122,7 @@ def _caption_problem(
         loss=loss,
         measure=network.measure,
         discontinuities=paradigm.discontinuities or no_jumps,
+        state=paradigm.init,
         hypers=hypers,
         measures=caption_measures(words, segments),
         name=paradigm.name,

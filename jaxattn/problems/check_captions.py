@@ -41,9 +41,8 @@ def check_captions(
     """Refuse what cannot write the captions of a task, in one line; as `check_components`.
 
     Raises:
-        InputError: a task without captions; an imposed attention, or one that draws; a paradigm
-            with a state; what `check_components` refuses of the first word; a state that changes
-            its kind.
+        InputError: a task without captions; an imposed attention, or one that draws; what
+            `check_components` refuses of the first word; a state that changes its kind.
     """
     label = task.template.label
     if label.ndim != 1 or task.caption_words[: len(RESERVED)] != RESERVED:
@@ -65,11 +64,6 @@ def check_captions(
     alone = first_word(model), one_word(task)
     check_components(alone[1], alone[0], attention, paradigm, names, hypers, precision)
     seen = check_model(alone[1], alone[0], hypers, precision)
-    if jax.tree.leaves(shapes_of(names[1], "a state.", paradigm.init, seen.params)):
-        raise InputError(
-            f"{names[1]}: got a state that it carries from step to step, expected none, as a "
-            "caption has many words a step; train it on a task of one label."
-        )
     value = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), seen.values)
     params, state = seen.params["model"], seen.params["state"]
     hint = "the state before the next word, of the same structure, shapes and dtypes."

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
 from jaxattn.core.contracts import AttentionMap, Example, Hyper, Params, Reader, SequenceModel
@@ -22,9 +23,9 @@ __all__ = ["along_words", "is_word", "view_of"]
 R = TypeVar("R")
 
 
-def is_word(label: Array) -> Bool[Array, "..."]:
+def is_word(label: Array | np.ndarray) -> Bool[Array, "..."]:
     """Whether it is a word of a caption, the end among them, and not what fills it up."""
-    return label != PAD
+    return jnp.asarray(label) != PAD
 
 
 def view_of(

@@ -19,7 +19,7 @@ from caption_bags import (
 )
 from helpers import EPS, PRECISION, assert_same_bits, distance, hyper, jit, one_of, study_of
 
-from jaxattn.core.contracts import Context, InputError, Paradigm, Reader
+from jaxattn.core.contracts import Context, InputError, Reader
 from jaxattn.core.words import EOS, PAD
 from jaxattn.models import linear
 from jaxattn.problems.attention import average, softmax
@@ -167,18 +167,49 @@ def test_the_loss_of_all_words_is_that_of_training_and_no_tile_known_is_no_numbe
     assert np.isnan(found["attention_foreground"])
 
 
-def moving(log_attention, values, read, label, context):
-    del log_attention, values, read, label
-    return context.state, context.state
+@lru_cache
+def drawn(baseline):
+    """``(params, batch, key) -> ((loss, baseline after it), gradient)`` of REINFORCE."""
+    problem = problem_of("reinforce")
+
+    def loss(params, batch, key):
+        time, decay = jnp.zeros(()), hyper(baseline_decay=0.5)
+        return problem.loss(params, batch, decay, time, key, jnp.asarray(baseline, PRECISION))
+
+    return jax.value_and_grad(loss, has_aux=True)
+
+
+def test_a_segment_sampled_for_each_word_has_the_gradient_of_hard_attention_in_the_mean():
+    draws = 20000
+    keys = jax.random.split(jax.random.key(3), draws)
+    params = start()
+    each = jit(jax.vmap(drawn(0.7), (None, None, 0)))(params, BATCH, keys)[1]
+    exact = loss("hard")[1]
+
+    def spread(found, expected):
+        error = jnp.std(found, axis=0) / np.sqrt(draws)
+        # What has no noise, as the parameters of no word here, is exact but for rounding.
+        return jnp.max(jnp.abs(jnp.mean(found, axis=0) - expected) / (error + 1e3 * EPS))
+
+    assert max(jax.tree.leaves(jax.tree.map(spread, each, exact))) < 4.5
+
+
+def test_the_baseline_moves_to_the_mean_over_words_and_what_fills_up_has_no_part():
+    key, params = jax.random.key(1), start()
+    (value, after), _ = jit(drawn(0.0))(params, BATCH, key)
+    words = (BATCH.label != PAD).sum()
+    # A loss is the sum over its words, of value 0 what REINFORCE adds.
+    assert float(after) == pytest.approx(0.5 * float(value) * len(BATCH.label) / words, rel=1e-5)
+    first = BATCH._replace(weight=np.array([1, 0, 0, 0], PRECISION))
+    (value, after), _ = jit(drawn(0.0))(params, first, key)
+    assert float(after) == pytest.approx(
+        0.5 * float(value) / (BATCH.label[0] != PAD).sum(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (
-            lambda: problem_of(Paradigm("mine", moving, init=lambda _: jnp.zeros(()))),
-            "a state that",
-        ),
         (lambda: caption_problem(TASK, MODEL, "soft", "imposed"), "have no tile"),
         (lambda: study_of(digits(), model=MODEL), "expected Model"),
         (lambda: study_of(TASK, model=linear(6)), "expected SequenceModel"),
