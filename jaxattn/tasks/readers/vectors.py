@@ -22,7 +22,7 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Float[np.ndarray, "w
         words: as they are looked for.
 
     Raises:
-        InputError: no file, no vectors in it, or a line with another count of numbers than the
+        InputError: no file, no vectors in it or of none of the words, or a line with another count of numbers than the
             first or with what is no number.
     """
     path = Path(path)
@@ -35,7 +35,10 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Float[np.ndarray, "w
                 word, _, rest = line.rstrip().partition(b" ")
                 if number == 1 and word.isdigit() and rest.isdigit():
                     continue
-                count = count or len(rest.split())
+                if not count:
+                    # Looked at whatever its word is: what is no file of vectors fails here.
+                    count = max(1, len(rest.split()))
+                    _vector(rest.split(), count, path, number)
                 if (at := places.get(word)) is not None and at not in found:
                     vector = _vector(rest.split(), count, path, number)
                     if vector is not None:
@@ -47,6 +50,11 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Float[np.ndarray, "w
         ) from error
     if not count:
         raise InputError(f"{path}: got no vectors, expected a word and its numbers in each line.")
+    if not found:
+        raise InputError(
+            f"{path}: got vectors of none of the {len(words)} words of the training posts, "
+            "expected some of them; give vectors of the same language and spelling."
+        )
     vectors = np.full((len(words), count), np.nan, np.float32)
     for at, vector in found.items():
         vectors[at] = vector

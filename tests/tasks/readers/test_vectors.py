@@ -36,6 +36,8 @@ def test_the_vectors_of_the_words_are_read_and_others_are_not_known(tmp_path, he
         (("p 1 2", "q 1"), "line 2 without 2 finite numbers"),
         (("p 1 2", "q 1 x"), "line 2 without 2 finite numbers"),
         (("p 1 nan",), "line 1 without 2 finite numbers"),
+        (("z:0:0:z:/z:/bin/z",), "line 1 without 1 finite numbers"),
+        (("z 1 2", "y 3 4"), "none of the 5 words"),
         ((), "got no vectors"),
         (("3 4",), "got no vectors"),
     ],

@@ -1,0 +1,111 @@
+"""What does a seed-step on posts cost, by minibatches of like lengths, against PyTorch?"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxattn.core.buckets import Buckets
+from jaxattn.core.contracts import Data, Example, Task
+from jaxattn.core.streams import streams
+from jaxattn.core.vocabulary import Vocabulary
+from jaxattn.models import text
+from jaxattn.problems.attention_problem import attention_problem
+from jaxattn.problems.microbatch import gradient_in_pieces
+from jaxattn.problems.minibatches import Order, epoch_rows, make_batches
+
+SEEDS, RATE, MOMENTUM, BATCH, STEPS = 4, 0.1, 0.9, 256, 12
+POSTS, WORDS, LONGEST, CLASSES = 2984, 9000, 96, 3
+"""Sizes of the Toxic Spans posts: an epoch is twelve minibatches."""
+
+
+@cache
+def posts():
+    """As many invented posts, 26 words in the median; frequent words are as frequent as Zipf's."""
+    draw = np.random.default_rng(0)
+    lengths = np.clip(draw.lognormal(np.log(26), 0.6, POSTS), 1, LONGEST).astype(int)
+    lengths[0] = LONGEST
+    mask = np.arange(LONGEST) < lengths[:, None]
+    ids = np.minimum(draw.zipf(1.3, mask.shape) + 1, WORDS - 1)
+    examples = Example(
+        segments=np.where(mask, ids, 0).astype("int32"),
+        mask=mask,
+        label=draw.integers(0, CLASSES, POSTS, dtype="int32"),
+        foreground=np.zeros_like(mask),
+        weight=np.ones(POSTS, "float32"),
+    )
+    edges = (*(int(8 * np.ceil(at / 8)) for at in np.quantile(lengths, (0.25, 0.5, 0.75, 0.9))),)
+    edges = (*sorted({edge for edge in edges if edge < LONGEST}), LONGEST)
+    return examples, Buckets(edges, np.searchsorted(edges, lengths))
+
+
+@cache
+def problem_of(paradigm):
+    examples, _ = posts()
+    one = jax.tree.map(lambda leaf: leaf[0], examples)
+    vocabulary = Vocabulary(tuple(map(str, range(WORDS))))
+    task = Task("posts", LONGEST, CLASSES, lambda seed: {}, one, vocabulary=vocabulary)
+    return attention_problem(task, text(CLASSES, vocabulary), paradigm)
+
+
+def ours(paradigm):
+    """All seeds for an epoch, a row a call, a call a lane, as `jaxattn.run.tiles` has them."""
+    problem, (examples, buckets) = problem_of(paradigm), posts()
+    order = Order("by-length", BATCH, buckets=buckets)
+    slope = gradient_in_pieces(problem, buckets)
+    hyper = {"temperature": jnp.ones(()), "learning_rate": jnp.full((), RATE)}
+    key = streams(0).order
+    rows = epoch_rows(order, POSTS, STEPS, key)
+
+    def row(params, data):
+        batch_at = make_batches(order, data, STEPS, key, "float32", rows=rows)
+
+        def step(number, carry):
+            params, speed, losses = carry
+            loss, gradient, _ = slope(params, batch_at(number), hyper, jnp.zeros(()), None, ())
+            speed = jax.tree.map(lambda at, change: MOMENTUM * at + change, speed, gradient)
+            moved = jax.tree.map(lambda at, change: at - RATE * change, params, speed)
+            return moved, speed, losses.at[number].set(loss)
+
+        still = jax.tree.map(jnp.zeros_like, params)
+        return jax.lax.fori_loop(0, STEPS, step, (params, still, jnp.zeros(STEPS)))[2]
+
+    tile = jax.jit(jax.vmap(row, in_axes=(0, None)))
+    starts = [problem.init(streams(seed).init, hyper) for seed in range(SEEDS)]
+    tiles = [jax.tree.map(lambda leaf: leaf[None], start) for start in starts]
+    data = Data(jax.tree.map(jnp.asarray, examples))
+    lanes = ThreadPoolExecutor(os.cpu_count())
+
+    def run():
+        return list(lanes.map(lambda start: jax.block_until_ready(tile(start, data)), tiles))
+
+    return run, starts, np.asarray(rows)
+
+
+@pytest.mark.parametrize("paradigm", ["soft", "hard", "lvml"])
+def test_seed_step(in_turn, paradigm):
+    """PyTorch takes the same minibatches, each filled up to its own longest post."""
+    peer = pytest.importorskip("text_peer")
+    run, starts, rows = ours(paradigm)
+    examples, _ = posts()
+    losses = np.asarray(run()[0][0])
+    loops = {
+        n: peer.Loop(examples, rows, starts[0], paradigm, (RATE, MOMENTUM), n)
+        for n in {1, os.cpu_count()}
+    }
+    for loop in loops.values():
+        # The same start, the same losses along an epoch: else two things are compared.
+        np.testing.assert_allclose(loop(), losses, rtol=1e-3)
+    in_turn(
+        run,
+        {f"PyTorch, {n} threads": (loop, STEPS) for n, loop in loops.items()},
+        units=SEEDS * STEPS,
+        rounds=5,
+        question="text",
+        case="posts",
+        paradigm=paradigm,
+    )
