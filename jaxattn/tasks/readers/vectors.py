@@ -22,8 +22,8 @@ def read_vectors(path: str | Path, words: Sequence[str]) -> Float[np.ndarray, "w
         words: as they are looked for.
 
     Raises:
-        InputError: no file, no vectors in it or of none of the words, or a line with another count of numbers than the
-            first or with what is no number.
+        InputError: no file, no vectors in it or of none of the words, or a line with another count
+            of numbers than the first or with what is no number.
     """
     path = Path(path)
     places = {word.encode(errors="backslashreplace"): at for at, word in enumerate(words)}
