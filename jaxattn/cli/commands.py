@@ -231,7 +231,8 @@ class Reproduce:
     seeds: int | None = None
     """How many seeds; by default the scale's own."""
     data: Path | None = None
-    """Folder of posts that rationales learns from; by default invented ones."""
+    """Folder that rationales (posts, as HateXplain has them) or captions (photographs, as COCO has
+    them) learns from; by default what is made here. Of all it is that of posts."""
     out: Path | None = None
     """Directory for results and figures; by default runs/NAME."""
     overwrite: bool = False

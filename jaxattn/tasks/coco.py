@@ -6,7 +6,7 @@ import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from hashlib import sha256 as digest_of
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -29,6 +29,7 @@ def coco(
     least: SupportsIndex = 5,
     grid: SupportsIndex = 7,
     patch: SupportsIndex = 8,
+    sha256: str | None = None,
 ) -> Task:
     """Captions of photographs (PAPER 3.8, 5.5), of the files described in the reader of COCO.
 
@@ -42,19 +43,27 @@ def coco(
         least: how often a word occurs in training that is in the vocabulary.
         grid: segments along a side of an image, where there are no features.
         patch: pixels along a side of a segment, likewise.
+        sha256: of the images and captions that are expected, which a sweep writes down; None: any.
 
     Returns:
         A task whose summary counts what was left out, which a warning tells too. Parts are "train",
         and "test" of what is called val, or "validation" beside one that is called test.
 
     Raises:
-        InputError: no folder, no training captions, or what the reader refuses.
+        InputError: no folder, no training captions, others than expected, or what the reader
+            refuses.
     """
     folder = coco_folder(data)
     sizes = (("longest", longest, 2), ("least", least, 1), ("grid", grid, 2), ("patch", patch, 1))
-    return _coco(
+    task = _coco(
         folder, stamp(folder), *(as_int(name, value, low=low) for name, value, low in sizes)
     )
+    if sha256 not in (None, task.content):
+        raise InputError(
+            f"{folder}: got images and captions of SHA-256 {task.content}, expected {sha256}, "
+            "those that were asked for; give the folder of those."
+        )
+    return task
 
 
 TASKS = {"coco": coco}
@@ -198,7 +207,7 @@ def _card(part: CocoPart, used: int) -> str:
 
 
 def _content(pool: np.ndarray, read: Mapping[str, CocoPart]) -> str:
-    digest = sha256(np.ascontiguousarray(pool).tobytes())
+    digest = digest_of(np.ascontiguousarray(pool).tobytes())
     for split, part in read.items():
         digest.update(repr((split, part.captions, part.boxes)).encode())
     return digest.hexdigest()

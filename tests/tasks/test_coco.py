@@ -45,6 +45,9 @@ def test_captions_are_words_with_the_end_and_their_boxes_are_cells(folder):
     task = coco(folder, **ASKED)
     check_splits(task, task.make(0))
     assert task.caption_words[:4] == RESERVED
+    assert coco(folder, **ASKED, sha256=task.content) is task
+    with pytest.raises(InputError, match="expected 00, those that were asked for"):
+        coco(folder, **ASKED, sha256="00")
     found = {}
     for seed in range(8):
         data = task.make(seed)["test"]

@@ -15,6 +15,11 @@ class Captions:
     """One size; seeds vary the initial parameters alone."""
 
     images: tuple[str, ...] = ("digits",)
+    data: str | None = None
+    """Folder of photographs with captions, as COCO has them, in place of mosaics of `images`."""
+    longest: int = 16
+    least: int = 5
+    """Of captions of photographs: see `jaxattn.tasks.coco`."""
     train: int = 5000
     test: int = 1000
     validation: int = 500
@@ -29,10 +34,18 @@ class Captions:
     paradigms: tuple[str, ...] = ("soft", "hard", "lvml", "hybrid")
 
     @property
-    def drawn(self) -> dict[str, Any]:
-        """What is drawn of the images."""
+    def sets(self) -> tuple[str, ...]:
+        """What is learnt from, by name."""
+        return self.images if self.data is None else ("coco",)
+
+    def task(self, images: str) -> dict[str, Any]:
+        """The task of one of the sets, by name with its arguments."""
+        if self.data is not None:
+            sizes = {"longest": self.longest, "least": self.least}
+            return {"name": "coco", "data": self.data, **sizes}
         names = ("train", "test", "validation", "segments")
-        return {name: getattr(self, name) for name in names}
+        drawn = {name: getattr(self, name) for name in names}
+        return {"name": "captions", "images": images, **drawn}
 
 
 def sweep_of(
@@ -51,7 +64,7 @@ def sweep_of(
     """
     asked = ("steps", "saves", "batch_size", "evaluate")
     tables = {
-        "task": {"name": "captions", "images": images, **config.drawn},
+        "task": config.task(images),
         "model": {"name": "captioner", "width": config.width},
         "settings": {name: getattr(config, name) for name in asked} | {"optimiser": "sgd"},
         "axes": {

@@ -1,8 +1,9 @@
-"""Captions of mosaics: whether the claims of the paper hold where every word has attention.
+"""Captions: whether the claims of the paper hold where every word has attention.
 
 A model says what is to be seen in two mosaics side by side; two words of a caption name a tile.
 Soft, hard, LVML and hybrid attention learn from the same starts and in the same order. Measured are
-attention on the tile of a word, the claims, and what the trained models write.
+attention on the tile of a word, the claims, and what the trained models write. So it is of
+photographs in a folder as COCO has them, where a word that names a box has the cells of that box.
 """
 
 from functools import partial
@@ -23,7 +24,7 @@ from jaxattn.models import captioner
 from jaxattn.reports.experiment import Experiment, Listeners
 from jaxattn.results.dataset import spec_of
 from jaxattn.study.spec import Spec
-from jaxattn.tasks import captions
+from jaxattn.tasks import TASKS
 
 __all__ = ["CAPTIONS", "run"]
 
@@ -35,7 +36,7 @@ MEASURES = (
 
 def sweeps(config: Captions) -> dict[str, Spec]:
     """A sweep for each set of images, by its name."""
-    return {images: sweep_of(config, images, MEASURES, params=True) for images in config.images}
+    return {images: sweep_of(config, images, MEASURES, params=True) for images in config.sets}
 
 
 def run(config: Captions, to: Listeners) -> xr.Dataset:
@@ -52,7 +53,8 @@ def run(config: Captions, to: Listeners) -> xr.Dataset:
     learnt = run_each(specs, index, to)
     written = []
     for images in specs:
-        task = captions(images=images, **config.drawn)
+        asked = config.task(images)
+        task = TASKS[asked.pop("name")](**asked)
         model = captioner(task.classes, config.width)
         one = learnt.sel(data=images)
         written.append(written_by(one, task, model, to.chunks / images, config.evaluate))

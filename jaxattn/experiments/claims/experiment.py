@@ -48,7 +48,7 @@ def sweeps(config: Claims) -> dict[str, Spec]:
         specs[_POSTS] = sweep_of_posts(posts, MEASURES)
     if config.captions is not None:
         said = replace(config.of_seeds(config.captions), saves=saves)
-        specs[_CAPTIONS] = sweep_of_captions(said, said.images[0], MEASURES)
+        specs[_CAPTIONS] = sweep_of_captions(said, said.sets[0], MEASURES)
     return specs
 
 

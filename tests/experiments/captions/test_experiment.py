@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from coco_files import write_part
 from experiment_runs import assert_labelled_and_kept
 from helpers import compiled_quickly
 
@@ -15,6 +16,7 @@ from jaxattn.experiments.captions.written import map_of
 from jaxattn.problems.decoding import Written
 from jaxattn.reports.experiment import Listeners
 from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.tasks.coco import coco
 
 TINY = replace(
     CAPTIONS.scales["smoke"], train=32, test=16, validation=8, segments=4, width=4, steps=4,
@@ -41,6 +43,16 @@ def test_the_map_counts_each_name_at_the_step_where_its_chance_is_greatest():
     found = map_of(Written(None, None, attention, probabilities), label, foreground)
     # Word 4 at step 1: attention 0.25 on tile 0, chance 0.9. Word 5 at step 0: 0.1 and 0.25.
     np.testing.assert_array_equal(found, [[0, 50, 0], [0, 0, 50], [0, 0, 0]])
+
+
+def test_photographs_of_a_folder_are_learnt_from_in_place_of_mosaics(tmp_path):
+    for part in ("train2014", "val2014"):
+        write_part(tmp_path, part)
+    photographs = replace(TINY, data=str(tmp_path), longest=8, least=1)
+    specs = CAPTIONS.sweeps(photographs)
+    assert list(specs) == ["coco"]
+    # Told by what it holds, so that a sweep is the same wherever the folder lies.
+    assert specs["coco"].task["sha256"] == coco(tmp_path, longest=8, least=1).content
 
 
 def test_what_needs_a_folder_says_so():
