@@ -11,13 +11,18 @@ import numpy as np
 
 from jaxattn.core.contracts import Status
 from jaxattn.core.precision import x64_is_on
+from jaxattn.core.vocabulary import Vocabulary
 from jaxattn.models import MODELS
+from jaxattn.problems.components import given_to
 from jaxattn.reduced import solve_reduced
 from jaxattn.run.device import Facts, facts_here, rows_together
 from jaxattn.run.job import FLOW_TILE, tiles_at_once
 from jaxattn.run.provenance import environment
 
 __all__ = ["device_of", "examine", "layout_of", "self_test"]
+
+_WORDS = Vocabulary(("", "?", "word"))
+"""Any, for models that read words: their layout does not depend on which."""
 
 REFERENCE = {
     "soft": (12.649238649825994, 8.858825858862872),
@@ -84,7 +89,8 @@ def layout_of(facts: Facts, at_once: int) -> dict[str, Any]:
         facts: of each of them.
         at_once: tiles that this process works on at once.
     """
-    usual = {name: model(2).tile for name, model in MODELS.items()} | {"flow": FLOW_TILE}
+    made = {name: given_to(model, 2, _WORDS)() for name, model in MODELS.items()}
+    usual = {name: model.tile for name, model in made.items()} | {"flow": FLOW_TILE}
     return {
         "rows_a_call": {name: rows_together(tile, facts, 0) for name, tile in usual.items()},
         "calls_at_once": at_once,

@@ -14,13 +14,14 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.lookup import resolve
+from jaxattn.core.vocabulary import Vocabulary
 from jaxattn.models import MODELS, SEQUENCE_MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS, as_attention_map
 from jaxattn.problems.paradigms import PARADIGMS, as_paradigm
 from jaxattn.problems.tracing import in_one_line
 from jaxattn.tasks import TASKS
 
-__all__ = ["WORDS", "attention_map_from", "model_from", "of_task", "paradigm_from", "task_from"]
+__all__ = ["WORDS", "attention_map_from", "given_to", "model_from", "paradigm_from", "task_from"]
 
 
 WORDS = "vocabulary"
@@ -67,19 +68,21 @@ def model_from(given: Any, task: Task) -> Any:
         with in_one_line(
             "model", f"a {kind.__name__}, or a function from the number of classes to one."
         ):
-            model = of_task(model, task)()
+            model = given_to(model, task.classes, task.vocabulary)()
     _check_kind("model", model, kind)
     return model
 
 
-def of_task(factory: Callable[..., Any], task: Task) -> Callable[..., Any]:
-    """The factory of a model, given what is the task's to give: classes, and words where asked."""
-    words = {WORDS: task.vocabulary} if task.vocabulary is not None else {}
+def given_to(
+    factory: Callable[..., Any], classes: int, vocabulary: Vocabulary | None
+) -> Callable[..., Any]:
+    """The factory of a model, given what is a task's to give: classes, and words where asked."""
+    words = {WORDS: vocabulary} if vocabulary is not None else {}
     try:
         asked = WORDS in inspect.signature(factory).parameters
     except ValueError:  # some of what is written in C has no signature
         asked = False
-    return partial(factory, task.classes, **(words if asked else {}))
+    return partial(factory, classes, **(words if asked else {}))
 
 
 def paradigm_from(given: Any) -> Paradigm:

@@ -18,7 +18,7 @@ from jaxattn.core.errors import in_a_line
 from jaxattn.core.lookup import resolve
 from jaxattn.models import MODELS, SEQUENCE_MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
-from jaxattn.problems.components import WORDS, of_task
+from jaxattn.problems.components import WORDS, given_to
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.study.checks import shown
 from jaxattn.tasks import TASKS
@@ -115,7 +115,7 @@ def make_model(described: Mapping[str, Any] | None, task: Task) -> Model | Seque
     factory = component("model", described["name"])
     if isinstance(factory, Model | SequenceModel):
         return factory
-    return _made("model", of_task(factory, task), described)
+    return _made("model", given_to(factory, task.classes, task.vocabulary), described)
 
 
 def make_problems(described: Mapping[str, Any]) -> dict[str, Problem]:

@@ -7,8 +7,10 @@ import pytest
 
 from jaxattn.core.contracts import HyperSpec, InputError
 from jaxattn.core.hypers import merged_hypers
+from jaxattn.core.vocabulary import Vocabulary
 from jaxattn.models import MODELS
 from jaxattn.problems.attention import ATTENTION_MAPS
+from jaxattn.problems.components import given_to
 from jaxattn.problems.paradigms import PARADIGMS
 from jaxattn.training.optimisers import OPTIMISERS
 
@@ -47,7 +49,8 @@ def test_two_meanings_of_one_name_are_refused_with_both(change, words):
 
 
 def test_all_that_run_together_by_name_agree():
-    made = [MODELS[name](3) for name in MODELS]
+    words = Vocabulary(("", "?", "word"))
+    made = [given_to(factory, 3, words)() for factory in MODELS.values()]
     for model, optimiser in product(made, OPTIMISERS.values()):
         maps, losses = ATTENTION_MAPS.items(), PARADIGMS.items()
         merged_hypers(
