@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jaxattn.cli.commands import CriticalRate
-from jaxattn.cli.words import task_of, with_hypers
+from jaxattn.cli.words import TASK_FLAGS, task_of, with_hypers
 from jaxattn.terminal.output import answer
 
 __all__ = ["critical_rate"]
@@ -15,7 +15,7 @@ __all__ = ["critical_rate"]
 _FAILED = 3
 """Exit code where the limit of some seed was not solved."""
 
-_OWN = ("data", "segments", "classes", "foreground", "json", "cache")
+_OWN = (*TASK_FLAGS, "json", "cache")
 """Flags that the Python door does not have, or not as they are."""
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from jaxattn.cli.commands import Compare, CriticalRate
 from jaxattn.core.errors import InputError
 
-__all__ = ["task_of", "with_hypers"]
+__all__ = ["TASK_FLAGS", "task_of", "with_hypers"]
 
-_TASK_FLAGS = (
+TASK_FLAGS = (
     *("data", "images", "segments", "classes", "foreground"),
     *("train", "test", "validation", "new_mosaics", "position", "downsample"),
     *("label", "rationale", "least_count", "vectors"),
 )
+"""Flags that are arguments of some task."""
 
 
 def task_of(command: Compare | CriticalRate) -> Any:
@@ -26,9 +27,9 @@ def task_of(command: Compare | CriticalRate) -> Any:
     from jaxattn.tasks import TASKS
 
     factory = resolve("task", TASKS, command.task)
-    given = {name: getattr(command, name, None) for name in _TASK_FLAGS}
+    given = {name: getattr(command, name, None) for name in TASK_FLAGS}
     given = {name: value for name, value in given.items() if value not in (None, ())}
-    known = [name for name in inspect.signature(factory).parameters if name in _TASK_FLAGS]
+    known = [name for name in inspect.signature(factory).parameters if name in TASK_FLAGS]
     for name in given:
         if name not in known:
             raise InputError(
