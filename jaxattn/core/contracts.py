@@ -259,8 +259,12 @@ class Problem(NamedTuple):
     tile: int = 4
     stochastic: bool = False
     """Whether the loss draws on its key."""
+    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]] | None = None
+    """``mean_of(look) -> measure``: the mean over examples, by weight, of ``look(view, example)``,
+    of what one example looks like; None: an example has no attention to look at."""
     verify: Callable[[], None] = _nothing
-    """Computes a little and raises `InputError` for what shapes do not show; see `checked`."""
+    """Computes a little and raises `InputError` for what shapes do not show; see `checked`. It holds
+    what is made of a problem (`jaxattn.core.kept`), so it stands behind what problems share."""
     measure_split: Measure = _nothing_more
     unit: str = "nat"
     """Of the loss."""
@@ -276,9 +280,6 @@ class Problem(NamedTuple):
     reads: tuple[str, ...] | None = None
     """Hyperparameters that `init` and the measures may read; None: any. Problems whose `init` and
     measures are the same functions, and read the same, share what is compiled for these."""
-    mean_of: Callable[[Callable[..., Any]], Callable[..., Array]] | None = None
-    """``mean_of(look) -> measure``: the mean over examples, by weight, of ``look(view, example)``,
-    of what one example looks like; None: an example has no attention to look at."""
 
     @property
     def rated(self) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import CLASSES, EPS, EXACT, FEATURES, PRECISION, SEGMENTS, bags, task_of
+from word_posts import WORDS
 
 from jaxattn.core.contracts import AttentionMap, HyperSpec, InputError, Model, Paradigm
 from jaxattn.models import MODELS, linear
@@ -371,8 +373,10 @@ def test_every_component_by_name_passes():
     of_images = task_of(batch._replace(segments=images))
     # What ends in +entropy reads as what it is made of, and no paradigm asks which map it is given.
     maps = [name for name in ATTENTION_MAPS if not name.endswith("+entropy")]
+    words = np.zeros(batch.segments.shape[:2], np.int32)
+    of_words = replace(task_of(batch._replace(segments=words)), vocabulary=WORDS)
     for model in MODELS:
-        task = of_images if model.startswith("cnn-") else TASK
+        task = {"cnn": of_images, "text": of_words}.get(model.split("-")[0], TASK)
         for paradigm in PARADIGMS:
             attention_problem(task, model, paradigm, precision=PRECISION)
     for attention in maps:

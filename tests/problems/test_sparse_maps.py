@@ -363,7 +363,8 @@ def test_a_map_that_takes_a_key_draws_for_every_example_and_is_measured_without(
     from jaxattn.problems.paradigms import as_paradigm
 
     apart = as_paradigm(loss)._replace(
-        init=lambda params: jnp.zeros((), PRECISION), update=lambda state, aux: jnp.std(aux)
+        init=lambda params: jnp.zeros((), PRECISION),
+        update=lambda state, aux, weight: jnp.std(aux),
     )
     each = attention_problem(TASK, linear(3), apart, drawing, PRECISION)
     state = each.state(params)
