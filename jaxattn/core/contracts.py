@@ -263,8 +263,8 @@ class Problem(NamedTuple):
     """``mean_of(look) -> measure``: the mean over examples, by weight, of ``look(view, example)``,
     of what one example looks like; None: an example has no attention to look at."""
     verify: Callable[[], None] = _nothing
-    """Computes a little and raises `InputError` for what shapes do not show; see `checked`. It holds
-    what is made of a problem (`jaxattn.core.kept`), so it stands behind what problems share."""
+    """Computes a little and raises `InputError` for what shapes do not show; see `checked`. What
+    is made of a problem is held by it (`jaxattn.core.kept`): it stands behind what they share."""
     measure_split: Measure = _nothing_more
     unit: str = "nat"
     """Of the loss."""

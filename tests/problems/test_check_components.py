@@ -377,7 +377,8 @@ def test_every_component_by_name_passes():
     of_words = replace(task_of(batch._replace(segments=words)), vocabulary=WORDS)
     for model in MODELS:
         task = {"cnn": of_images, "text": of_words}.get(model.split("-")[0], TASK)
-        for paradigm in PARADIGMS:
+        # What is sampled asks a model for nothing that hard attention does not.
+        for paradigm in PARADIGMS if model == "linear" else EXACT:
             attention_problem(task, model, paradigm, precision=PRECISION)
     for attention in maps:
         attention_problem(TASK, "linear", "soft", attention, PRECISION)

@@ -34,6 +34,7 @@ def ran(tmp_path_factory):
         return run(TINY, Listeners(lambda _: None, lambda _: None, Stopwatch(), folder))
 
 
+@pytest.mark.slow
 def test_results_are_labelled_and_bear_the_posts_that_are_shown(ran, tmp_path) -> None:
     assert set(MEASURES) <= set(ran.data_vars)
     assert "253 posts without a rationale" in ran.attrs[CARD]
@@ -47,6 +48,7 @@ def test_results_are_labelled_and_bear_the_posts_that_are_shown(ran, tmp_path) -
     assert_labelled_and_kept(ran, tmp_path)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_held_out_posts_at_the_end(ran) -> None:
     lines = numbers(ran)
     assert len(lines) == 2 * 3
@@ -62,6 +64,7 @@ def test_numbers_are_those_of_held_out_posts_at_the_end(ran) -> None:
         assert line["token_f1"]["median"] == pytest.approx(of["token_f1"].median().item())
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_abstract_are_judged_and_said(ran) -> None:
     judged = claims_on_text(ran)
     assert [line["claim"] for line in judged] == ["signature", *(one.name for one in CLAIMS)]
@@ -72,6 +75,7 @@ def test_the_claims_of_the_abstract_are_judged_and_said(ran) -> None:
     assert any(sentence.startswith("Held-out posts, F1") for sentence in said)
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn(ran) -> None:
     drawn = {one.name: one.draw() for one in drawings(ran)}
     assert list(drawn) == ["focus", "maps", "posts_soft", "posts_hard"]
@@ -83,6 +87,7 @@ def test_every_figure_is_drawn(ran) -> None:
     assert not posts_drawn(without, "soft").axes[0].texts
 
 
+@pytest.mark.slow
 def test_words_are_drawn_as_their_letters_whatever_they_are(ran, tmp_path) -> None:
     words = [*map(printable, HOSTILE), "\U0001f600", "\u4e2d"][: ran.sizes["segment"]]
     posts = {"test": [{"words": words, "rationale": [1] * len(words)}]}
@@ -103,6 +108,7 @@ def test_no_line_is_longer_than_a_line_but_of_one_word() -> None:
         assert column == 0 or column + len(word) <= _LINE
 
 
+@pytest.mark.slow
 def test_a_folder_is_learnt_from_where_one_is_named(tmp_path) -> None:
     folder = posts_in(tmp_path, *six_posts())
     assert plan("rationales", "smoke", 2, str(folder))["rationales"].runs == 2 * 4

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from experiment_runs import assert_labelled_and_kept, smoke
+from experiment_runs import assert_labelled_and_kept
 from helpers import CLASSES, bags, compiled_quickly, hyper, task_of
 
 from jaxattn.core.contracts import InputError, Status
@@ -196,10 +196,3 @@ def test_what_runs_cost_is_said_of_each_rate():
         "Straight-through, rate 0.1: 8 of 9 seeds focus (hard: 8). Time to focus less hard's, 5 "
         "[-1, 1]: 1.5 [-1, 1], differs. Accuracy less hard's, 98 [-1, 1] %: not known, differs."
     ]
-
-
-@pytest.mark.slow
-@pytest.mark.needs_x64
-def test_the_smoke_command_says_and_draws_all(tmp_path):
-    said = smoke("sampled", tmp_path, ("gradients", "training"))
-    assert {line["estimator"] for line in said["numbers"]} == {"hard", *LABELS}
