@@ -108,7 +108,7 @@ def test_training_by_length_is_training_at_full_length_in_the_same_order() -> No
 
 def test_bags_in_no_buckets_are_refused() -> None:
     with pytest.raises(InputError, match="by-length and the task 'digits'"):
-        study_of("digits", order="by-length").order  # noqa: B018
+        study_of("digits", order="by-length").order  # noqa: B018  # to be asked for it is enough
     study = study_of("rationales", order="by-length")
     assert study.order.buckets is study.subject.task.buckets
     assert replace(study.order, buckets=None).shared

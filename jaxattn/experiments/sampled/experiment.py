@@ -102,7 +102,7 @@ def drawings(ds: xr.Dataset) -> list[plots.Drawing]:
 def _samples(sizes: Mosaics, **more: object) -> Samples:
     """The size of another experiment, with this one's optimiser and paradigms."""
     own = {"optimiser": Samples.optimiser, "paradigms": Samples.paradigms}
-    return Samples(**(asdict(sizes) | own | more))  # type: ignore[arg-type]
+    return Samples(**(asdict(sizes) | own | more))  # type: ignore[arg-type]  # fields by name, of several types
 
 
 SCALES: Mapping[str, Samples] = {
