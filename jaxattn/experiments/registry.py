@@ -114,6 +114,9 @@ def reproduce(
 
     chunks = folder / CHUNKS
     _check_chunks(experiment, chunks, overwrite, resume)
+    if experiment.sweeps is not None:
+        # What cannot be run is refused before an earlier run makes room, and leaves no folder.
+        experiment.sweeps(config)
     with run_folder(folder, overwrite or resume):
         if overwrite and not resume:
             for spec in list(chunks.rglob(SPEC)):

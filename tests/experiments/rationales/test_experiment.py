@@ -115,6 +115,13 @@ def test_a_folder_is_learnt_from_where_one_is_named(tmp_path) -> None:
     (folder / "dataset.json").write_text("{")
     with pytest.raises(InputError, match="JSON that breaks off"):
         plan("rationales", "smoke", 2, str(folder))
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    (earlier / "results.nc").write_bytes(b"of an earlier run")
+    for out, overwrite in ((tmp_path / "out", False), (earlier, True)):
+        with pytest.raises(InputError, match="JSON that breaks off"):
+            reproduce("rationales", "smoke", out, overwrite, lambda _: None, data=str(folder))
+    assert (earlier / "results.nc").read_bytes() == b"of an earlier run"
     with pytest.raises(InputError, match="trap reads no folder"):
         reproduce("trap", "smoke", tmp_path / "out", False, lambda _: None, data=str(folder))
     assert not (tmp_path / "out").exists()
