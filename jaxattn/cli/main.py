@@ -31,6 +31,7 @@ from jaxattn.core.errors import InputError, LateError
 from jaxattn.core.text import file_name
 from jaxattn.core.versions import version_of
 from jaxattn.run.heap import collect_rarely
+from jaxattn.terminal.interruption import interruption_heard
 from jaxattn.terminal.output import answer, complain, print_json, show
 from jaxattn.terminal.streams import finish_output, lasting_streams
 
@@ -70,7 +71,7 @@ def console() -> NoReturn:
 
     After Ctrl-C at once: what a device has begun cannot be cancelled, and Python would wait for it.
     """
-    with collect_rarely():
+    with collect_rarely(), interruption_heard():
         code = main()
     if code == INTERRUPTED:
         sys.stdout.flush()
