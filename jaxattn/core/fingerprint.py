@@ -1,8 +1,10 @@
 """Fingerprints: whether two programs compute the same, and from the same arrays."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import jax
@@ -44,33 +46,63 @@ def fingerprint(program: Any, *arrays: PyTree) -> str:
 
 
 class _Said:
-    """Everything that tells a program from another, put down in the order of its equations."""
+    """Everything that tells a program from another, put down in the order of its equations.
+
+    A program has thousands of variables and parameters: each is a turn of a loop, and not a call.
+    """
 
     def __init__(self, put: Callable[[Any], None]) -> None:
         self._put = put
-        self._kinds: dict[Any, str] = {}
+        self._kinds = _Kinds()
 
     def program(self, program: Any) -> None:
         """Operations and constants, the variables numbered as they come."""
+        put, kinds, numbers = self._put, self._kinds, defaultdict[Any, int](count().__next__)
         for constant in getattr(program, "consts", ()):
             self.array(constant)
         jaxpr = getattr(program, "jaxpr", program)
-        numbers: dict[Any, int] = {}
-
-        def called(variable: Any) -> str:
-            kind = self._kind(variable.aval)
-            if hasattr(variable, "val"):
-                return f"{variable.val!r}:{kind}"
-            return f"{numbers.setdefault(variable, len(numbers))}:{kind}"
-
-        self._put(" ".join(map(called, (*jaxpr.constvars, *jaxpr.invars))).encode())
+        given = (*jaxpr.constvars, *jaxpr.invars)
+        put(" ".join([f"{numbers[at]}:{kinds[at.aval]}" for at in given]).encode())
         for equation in jaxpr.eqns:
-            words = [*map(called, equation.invars), "->", *map(called, equation.outvars)]
-            self._put(f"\n{equation.primitive} {' '.join(words)}".encode())
-            self._parameter(
+            read = [
+                f"{repr(at.val) if hasattr(at, 'val') else numbers[at]}:{kinds[at.aval]}"
+                for at in equation.invars
+            ]
+            written = [f"{numbers[at]}:{kinds[at.aval]}" for at in equation.outvars]
+            put(f"\n{equation.primitive} {' '.join([*read, '->', *written])}".encode())
+            left: list[Any] = [
                 {name: at for name, at in equation.params.items() if name not in _SAYS_NOTHING}
-            )
-        self._put(f"\nreturn {' '.join(map(called, jaxpr.outvars))}\n".encode())
+            ]
+            while left:
+                value = left.pop()
+                # First what most of all parameters are: nothing, a number or a word.
+                if value is None or isinstance(value, bool | int | str):
+                    put(f"{_ADDRESS.sub('', str(value))},".encode())
+                elif isinstance(value, bytes):
+                    put(value)
+                elif isinstance(value, Mapping):
+                    for name in sorted(value, key=str, reverse=True):
+                        left += [value[name], f"{name}=".encode()]
+                elif isinstance(value, list | tuple):
+                    left += [b")", *reversed(value), b"("]
+                elif hasattr(value, "eqns") or hasattr(value, "jaxpr"):
+                    self.program(value)
+                else:
+                    self.object(value)
+        returned = [
+            f"{repr(at.val) if hasattr(at, 'val') else numbers[at]}:{kinds[at.aval]}"
+            for at in jaxpr.outvars
+        ]
+        put(f"\nreturn {' '.join(returned)}\n".encode())
+
+    def object(self, value: Any) -> None:
+        """Any other parameter."""
+        if isinstance(value, set | frozenset):
+            self._put(" ".join(sorted(map(str, value))).encode())
+        elif isinstance(value, np.ndarray | jax.Array):
+            self.array(value)
+        else:
+            self._put(f"{_ADDRESS.sub('', str(value))},".encode())
 
     def array(self, leaf: Any) -> None:
         """Type, shape and entries."""
@@ -81,31 +113,10 @@ class _Said:
         self._put(f"{array.dtype}{array.shape}".encode())
         self._put(array.data if array.size else b"")
 
-    def _kind(self, aval: Any) -> str:
-        """What JAX says of a shape and type, which is slow; of thousands few are new."""
-        said = self._kinds.get(aval)
-        if said is None:
-            said = self._kinds[aval] = str(aval)
-        return said
 
-    def _parameter(self, value: Any) -> None:
-        # What is seen at once first, as most of all parameters is nothing, a number or a word.
-        if value is None or isinstance(value, bool | int | str):
-            self._put(f"{_ADDRESS.sub('', str(value))},".encode())
-        elif hasattr(value, "eqns") or hasattr(value, "jaxpr"):
-            self.program(value)
-        elif isinstance(value, Mapping):
-            for name in sorted(value, key=str):
-                self._put(f"{name}=".encode())
-                self._parameter(value[name])
-        elif isinstance(value, set | frozenset):
-            self._put(" ".join(sorted(map(str, value))).encode())
-        elif isinstance(value, list | tuple):
-            self._put(b"(")
-            for item in value:
-                self._parameter(item)
-            self._put(b")")
-        elif isinstance(value, np.ndarray | jax.Array):
-            self.array(value)
-        else:
-            self._put(f"{_ADDRESS.sub('', str(value))},".encode())
+class _Kinds(dict[Any, str]):
+    """What JAX says of a shape and type, which is slow; of thousands few are new."""
+
+    def __missing__(self, aval: Any) -> str:
+        said = self[aval] = str(aval)
+        return said

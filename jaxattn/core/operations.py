@@ -1,6 +1,6 @@
 """How much a traced program has to do, counted from its operations before anything runs."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -20,12 +20,10 @@ class Operations(NamedTuple):
         """As often as this."""
         return Operations(self.flops * count, self.bytes * count)
 
-    def plus(self, other: "Operations") -> "Operations":
-        """Both."""
-        return Operations(self.flops + other.flops, self.bytes + other.bytes)
 
+_SUMS = ("dot_general", "conv_general_dilated")
+"""Operations whose results are sums of products."""
 
-_NONE = Operations(0.0, 0.0)
 _WORD = 4
 """Bytes of a number of 32 bits."""
 
@@ -38,37 +36,39 @@ def operations_of(program: Any, turns: float) -> Operations:
         turns: how often the body of a loop runs whose end the program does not tell; one inside
             another such loop counts once. All branches of a condition count, as under ``vmap``.
     """
-    total = _NONE
+    found, plain = [], []
     for equation in getattr(program, "jaxpr", program).eqns:
-        inside = _NONE
         kind, parameters = str(equation.primitive), equation.params
-        for name, part in _programs(parameters):
-            if kind == "while":
-                each = operations_of(part, 1.0).times(turns) if name == "body_jaxpr" else _NONE
-            else:
-                each = operations_of(part, turns)
-            again = float(parameters["length"]) if kind == "scan" else 1.0
-            inside = inside.plus(each.times(again))
-        total = total.plus(inside if inside != _NONE else _own(equation, kind))
-    return total
+        again = float(parameters["length"]) if kind == "scan" else 1.0
+        inside = []
+        for name, value in parameters.items():
+            for part in value if isinstance(value, list | tuple) else (value,):
+                if not hasattr(part, "eqns") and not hasattr(part, "jaxpr"):
+                    continue
+                if kind != "while":
+                    inside.append(operations_of(part, turns).times(again))
+                elif name == "body_jaxpr":
+                    inside.append(operations_of(part, 1.0).times(turns))
+        if any(map(any, inside)):
+            found += inside
+        else:
+            plain.append(equation)
+    found.append(_without_programs(plain))
+    return Operations(sum(each.flops for each in found), sum(each.bytes for each in found))
 
 
-def _programs(parameters: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The programs inside an operation: bodies of loops, branches, functions that it calls."""
-    for name, value in parameters.items():
-        for part in value if isinstance(value, list | tuple) else (value,):
-            if hasattr(part, "eqns") or hasattr(part, "jaxpr"):
-                yield name, part
-
-
-def _own(equation: Any, kind: str) -> Operations:
-    """What an operation without a program inside does."""
-    out = [variable.aval for variable in equation.outvars if hasattr(variable.aval, "shape")]
-    terms = _terms(equation, kind)
-    if terms:
-        word = max(1.0, out[0].dtype.itemsize / _WORD)
-        return Operations(2.0 * prod(out[0].shape) * terms * word, 0.0)
-    return Operations(0.0, float(sum(prod(at.shape) * at.dtype.itemsize for at in out)))
+def _without_programs(equations: Sequence[Any]) -> Operations:
+    """What operations do that have no programs inside."""
+    flops = moved = 0.0
+    for equation in equations:
+        kind = str(equation.primitive)
+        out = [variable.aval for variable in equation.outvars if hasattr(variable.aval, "shape")]
+        if kind in _SUMS and (terms := _terms(equation, kind)):
+            word = max(1.0, out[0].dtype.itemsize / _WORD)
+            flops += 2.0 * prod(out[0].shape) * terms * word
+        else:
+            moved += sum(prod(at.shape) * at.dtype.itemsize for at in out)
+    return Operations(flops, moved)
 
 
 def _terms(equation: Any, kind: str) -> int:
