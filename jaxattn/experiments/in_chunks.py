@@ -1,6 +1,7 @@
 """An experiment that is a sweep: its chunks lie beside its results, and what is there is kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import xarray as xr
@@ -10,7 +11,7 @@ from jaxattn.engine.directory import SPEC
 from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
-from jaxattn.results.files import RESULTS, open_run, write_results
+from jaxattn.results.files import RESULTS, DamagedError, open_run, write_results
 from jaxattn.results.joined import absent_rows
 from jaxattn.study.spec import Spec
 
@@ -82,6 +83,8 @@ def run_once(
 ) -> xr.Dataset:
     """A part of an experiment that is no sweep; what is finished is kept beside the chunks.
 
+    What is damaged there is made anew, as a damaged chunk of a sweep is.
+
     Args:
         name: of its folder.
         spec: what its result says it is of, as its attribute ``spec``; another one is made anew.
@@ -89,13 +92,14 @@ def run_once(
         to: hears how it goes; the result is kept in a folder of its folder.
 
     Raises:
-        InputError: a damaged result, or what `make` refuses.
+        InputError: a result of a newer jaxattn, or what `make` refuses.
     """
     folder = None if to.chunks is None else to.chunks / name
     if folder is not None and (folder / RESULTS).is_file():
-        there = open_run(folder)
-        if there.attrs["spec"] == spec:
-            return there
+        with suppress(DamagedError):
+            there = open_run(folder)
+            if there.attrs["spec"] == spec:
+                return there
     ds = make(to._replace(keep=lambda _: None))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from jaxattn.results.dataset import SCHEMA_VERSION, as_current
 
 __all__ = [
     "RESULTS",
+    "DamagedError",
     "content_hash",
     "named",
     "not_writable",
@@ -78,6 +79,10 @@ def _encoding(ds: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
     return {name: packed for name, values in ds.data_vars.items() if values.nbytes > _PACKED_FROM}
 
 
+class DamagedError(InputError):
+    """A file of results that is not as it was written."""
+
+
 def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     """The results of a run, by its directory or its ``results.nc``, checked against their hash.
 
@@ -86,7 +91,8 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     an earlier version wrote has the names of this one.
 
     Raises:
-        InputError: nothing there, a damaged file or chunk, or one of a newer schema.
+        InputError: nothing there, a damaged chunk, or a file of a newer schema.
+        DamagedError: a damaged file.
     """
     # Whole: what is read later is found wherever the program has gone by then.
     file = Path(path).absolute()
@@ -100,13 +106,13 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     # Looked at before HDF5 is, which one wrong bit can send into an endless loop.
     whole = file.read_bytes()
     if is_broken(whole):
-        raise InputError(f"{damaged} (its hash does not match its content).")
+        raise DamagedError(f"{damaged} (its hash does not match its content).")
     try:
         with xr.open_dataset(io.BytesIO(whole), engine="h5netcdf") as unread:
             _require_known(file, unread.attrs)
             if "spec_hash" in unread.attrs:
                 if is_broken(whole, must=True):
-                    raise InputError(f"{damaged} (its end is missing).")
+                    raise DamagedError(f"{damaged} (its end is missing).")
                 from jaxattn.results.lazy import lazily
 
                 return as_current(lazily(file.parent, whole, unread))
@@ -114,9 +120,9 @@ def open_run(path: str | os.PathLike[str]) -> xr.Dataset:
     except InputError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise InputError(f"{damaged} ({type(error).__name__}).") from error
+        raise DamagedError(f"{damaged} ({type(error).__name__}).") from error
     if content_hash(ds) != ds.attrs["content_hash"]:
-        raise InputError(f"{damaged} (its hash does not match its content).")
+        raise DamagedError(f"{damaged} (its hash does not match its content).")
     return as_current(ds)
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 from jaxattn.core.contracts import InputError
 from jaxattn.experiments.in_chunks import run_once
 from jaxattn.reports.experiment import Listeners
-from jaxattn.results.files import RESULTS
+from jaxattn.results.files import RESULTS, open_run
 from jaxattn.run.stopwatch import Stopwatch
 
 
@@ -15,11 +15,11 @@ def to(tmp_path):
     return Listeners(lambda _: None, lambda _: None, Stopwatch(), tmp_path / "chunks")
 
 
-def once(to, spec, value, made):
+def once(to, spec, value, made, schema=1):
     def make(hears):
         made.append(spec)
         hears.keep(xr.Dataset())
-        return xr.Dataset({"loss": value}, attrs={"spec": spec, "schema_version": 1})
+        return xr.Dataset({"loss": value}, attrs={"spec": spec, "schema_version": schema})
 
     return run_once("fixed-digits", spec, make, to)
 
@@ -43,12 +43,22 @@ def test_what_stops_in_the_middle_leaves_nothing_behind(to):
     assert not to.chunks.exists()
 
 
-def test_a_damaged_part_is_refused_by_name(to):
+@pytest.mark.parametrize(
+    "harm", [lambda whole: whole[:1000], lambda _: b"", lambda whole: whole[:-9] + bytes(9)]
+)
+def test_a_damaged_part_is_made_again_as_a_damaged_chunk_is(to, harm):
     once(to, "small", 1.0, [])
     file = to.chunks / "fixed-digits" / RESULTS
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"fixed-digits.*damaged or truncated"):
-        once(to, "small", 1.0, [])
+    file.write_bytes(harm(file.read_bytes()))
+    for _ in range(2):
+        assert once(to, "small", 2.0, [])["loss"] == 2.0
+        assert open_run(file)["loss"] == 2.0
+
+
+def test_a_part_of_a_newer_schema_is_refused_and_left_as_it_is(to):
+    once(to, "small", 1.0, [], schema=10_000)
+    with pytest.raises(InputError, match="newer"):
+        once(to, "small", 2.0, [])
 
 
 def test_without_a_folder_it_is_made_each_time(to):
