@@ -61,10 +61,10 @@ def test_an_ignored_ctrl_c_wakes_what_runs(
 ) -> None:
     ignoring()
     assert hook == [KeyboardInterrupt]  # Python alone goes on
-    with interruption_heard():
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  # it comes while it sleeps
-            ignoring()
-            time.sleep(60)
+    # It comes while it sleeps.
+    with interruption_heard(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        ignoring()
+        time.sleep(60)
     assert hook == [KeyboardInterrupt]
 
 
@@ -79,11 +79,11 @@ def test_it_is_tried_until_it_is_heard() -> None:
                 came_in.append("again")
                 raise
 
-    with interruption_heard():
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012  # it comes while it sleeps
-            Pressed()
-            Slow()
-            time.sleep(60)
+    # It comes while it sleeps.
+    with interruption_heard(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        Pressed()
+        Slow()
+        time.sleep(60)
     assert came_in == ["again"]
 
 
