@@ -187,6 +187,7 @@ def test_every_figure_of_an_unfinished_sweep_can_be_drawn(unfinished: Path) -> N
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_an_unfinished_sweep_has_a_report(unfinished: Path) -> None:
     page = report(unfinished).path.read_text()
     assert "6 of 24 training runs were not run yet" in page

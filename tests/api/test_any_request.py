@@ -131,7 +131,7 @@ def _once_more(study: Study) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("as_people_run_it", "nowhere", "nothing_compiled")
-@pytest.mark.parametrize("count", slow_but([250], [250, 750]))
+@pytest.mark.parametrize("count", slow_but([100], [100, 900]))
 def test_any_arguments_are_resolved_or_refused_in_one_line_and_nothing_is_done(count) -> None:
     seen = {True: 0, False: 0}
 

@@ -74,6 +74,7 @@ def test_up_to_its_stop_a_row_is_what_it_is_in_a_sweep_without_stops(folders):
     np.testing.assert_allclose(stopped.values[made], whole.values[made], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_parameters_of_a_stopped_row_are_those_of_its_stop(folders):
     labels = {"paradigm": "soft", "seed": 1}
     slow, slow_whole = (

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import PRECISION, bags, distance, jit, one_of, task_of
+from helpers import PRECISION, bags, distance, jit, one_of, slow_but, task_of
 
 from jaxattn.core.contracts import InputError
 from jaxattn.models import MODELS, cnn_cifar10, cnn_cifar100, cnn_small
@@ -54,7 +54,7 @@ def test_networks_have_as_many_parameters_as_their_layers_say(name):
     assert biases == {"shared": False, "focus": False, "classify": True}
 
 
-@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("make", slow_but([cnn_small], LAYERS))
 def test_attention_after_any_layer_moves_parameters_and_changes_no_start(make):
     example, key = one_of(images()), jax.random.key(3)
     whole = make(3).init(key, example, {})

@@ -354,6 +354,7 @@ def loss_of(model, paradigm="hard"):
     return loss
 
 
+@pytest.mark.slow
 def test_dropout_at_rate_0_trains_as_none_does_bit_for_bit(monkeypatch):
     # An objective that draws nothing is found by the steps' own code, which is another program.
     monkeypatch.setattr(judge, "_MOST_TURNS", 0)

@@ -118,6 +118,7 @@ def test_small_is_the_published_images_made_smaller(monkeypatch):
     assert models == ["mlp", "mlp", "cnn-small", "mlp", "mlp", "cnn-cifar10"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rationales", "captions"])
 def test_text_is_learnt_from_beside_images_save_by_save_with_the_seeds_that_are_asked_for(name):
     spec = sweeps(replace(CLAIMS.scales["smoke"], seeds=5))[name]
