@@ -67,6 +67,9 @@ class Compare:
     """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
     least_count: int | None = None
     """Words that are rarer in the training posts are unknown ones; by default 1."""
+    learning_weight: str | None = None
+    """How much a training post counts in the loss: even; balanced, so that classes count alike;
+    or agreement, the share of its annotators who chose its label."""
     images: str | None = None
     """Of captions: digits, or the name of a set whose data lie on disk."""
     vectors: Path | None = None
@@ -149,6 +152,9 @@ class CriticalRate:
     """Of a post: that of one annotator, the union, or mean: words that half of them mark."""
     least_count: int | None = None
     """Words that are rarer in the training posts are unknown ones; by default 1."""
+    learning_weight: str | None = None
+    """How much a training post counts in the loss: even; balanced, so that classes count alike;
+    or agreement, the share of its annotators who chose its label."""
     segments: int | None = None
     """Segments of a bag; by default the task's own."""
     classes: int | None = None

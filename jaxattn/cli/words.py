@@ -12,7 +12,7 @@ __all__ = ["TASK_FLAGS", "task_of", "with_hypers"]
 TASK_FLAGS = (
     *("data", "images", "segments", "classes", "foreground"),
     *("train", "test", "validation", "new_mosaics", "position", "downsample"),
-    *("label", "rationale", "least_count", "vectors"),
+    *("label", "rationale", "least_count", "vectors", "learning_weight"),
 )
 """Flags that are arguments of some task."""
 

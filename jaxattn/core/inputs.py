@@ -61,6 +61,8 @@ class Data(NamedTuple):
     examples: Any
     """An `Example`, or a `Batch`."""
     pool: PyTree | None = None
+    learning_weight: Any = None
+    """How much each example counts in what is learnt, ``[example]``; None: as it is measured."""
 
 
 class Splits(NamedTuple):

@@ -31,6 +31,7 @@ from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe
 from jaxattn.problems.check_problem import checked, checked_probe
 from jaxattn.problems.data import everything
+from jaxattn.problems.large_sets import filled_as_learnt
 from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order
 from jaxattn.training.optimisers import Optimiser
@@ -122,10 +123,12 @@ def make_flow(
         evaluate = {
             name: everything(split, problem.precision) for name, split in data.evaluate.items()
         }
+        learnt = filled_as_learnt(evaluate["train"], data.evaluate["train"], problem.precision)
 
         def at_save(save: tuple) -> dict[str, Array]:
             params, time, state, scale = save
-            return probe(params, hyper, evaluate, time, keys.sample, state, scale, {})[0]
+            now = (time, keys.sample, state, scale)
+            return probe(params, hyper, evaluate, learnt, *now, {})[0]
 
         with jax.default_matmul_precision("highest"):
             measures = jax.lax.map(at_save, (path.params, path.time, path.state, path.scale))

@@ -95,9 +95,10 @@ def _of_splits(
 def make_probe(
     problem: Problem, slope: Slope, keep_params: Keep, probes: tuple[Probe, ...] = ()
 ) -> Callable[..., tuple[dict[str, Array], Any]]:
-    """``probe(params, hyper, evaluate, time, key, state, scale, found)``: measures, and parameters.
+    """``probe(params, hyper, evaluate, learnt, time, key, state, scale, found)``.
 
-    None in place of these where they are not kept. `evaluate` holds batches by split name. The
+    Gives measures and parameters, None in place of these where they are not kept. `evaluate` holds
+    batches by split name, `learnt` is the learning set as it counts in the loss. The
     measures are those of `make_loss_probe`, where they are not `found` already, and of
     `make_measure`.
 
@@ -111,13 +112,14 @@ def make_probe(
         params: Params,
         hyper: Hyper,
         evaluate: dict[str, Example | Batch | Data],
+        learnt: Example | Batch | Data,
         time: Float[Array, ""],
         key: Array,
         state: PyTree,
         scale: Params,
         found: dict[str, Array],
     ) -> tuple[dict[str, Array], Params | None]:
-        measures = found or of_loss(params, hyper, evaluate["train"], time, key, state, scale)
+        measures = found or of_loss(params, hyper, learnt, time, key, state, scale)
         own = of_splits(params, hyper, evaluate)
         return joined(measures, problem, own, probes), params if keep_params is True else None
 

@@ -11,7 +11,7 @@ from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.pixels import Pixels, is_pixels
 from jaxattn.problems.data import check, check_shapes
 
-__all__ = ["check_splits", "check_template"]
+__all__ = ["check_splits", "check_template", "refuse_unlearnt"]
 
 
 def check_template(task: Task) -> None:
@@ -58,6 +58,20 @@ def check_splits(task: Task, splits: Any) -> None:
         name = f"{task.name}, {split}"
         check(data, name, task.classes)
         _check_like(data, task.template, name)
+        refuse_unlearnt(split, data, f"task {task.name!r}")
+
+
+def refuse_unlearnt(split: str, data: Data, owner: str) -> None:
+    """Refuse learning weights of what is only measured.
+
+    Raises:
+        InputError: there are some, and the split is not ``train``.
+    """
+    if split != "train" and data.learning_weight is not None:
+        raise InputError(
+            f"{owner}, {split}: got a learning_weight, expected one of train alone, as {split} is "
+            "measured and not learnt; leave it out."
+        )
 
 
 def _array(leaf: Any) -> bool:

@@ -47,10 +47,16 @@ def prepared(problem: Problem, data: OwnData, precision: str, by_weight: bool = 
     Raises:
         InputError: a function that raises while it is traced, is not pure, or reads a
             hyperparameter that nobody declares; parameters that are no floats; a loss that is no
-            float scalar; a part that is not there.
+            float scalar, or no mean where examples count differently; a part that is not there.
     """
     problem = at_precision(problem, precision)
     if isinstance(problem.loss, OwnLoss):
+        if data.weighted and not problem.separable:
+            raise InputError(
+                f"problem {problem.name!r}: got examples that count differently, expected all to "
+                "count alike, as its loss is no mean over examples (separable=False); leave "
+                "weights out."
+            )
         problem = problem._replace(loss=replace(problem.loss, by_weight=by_weight))
     shapes = _check(problem, data)
     verify = partial(_check_mean, problem, data)

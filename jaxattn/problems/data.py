@@ -8,6 +8,7 @@ Everything here is pure. `take` and `everything` are traced inside the compiled 
 is NumPy and eager, for the shell, which calls it once before anything is compiled.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,7 +21,10 @@ from jaxattn.core.arrays import refuse_missing
 from jaxattn.core.contracts import Data, Example, InputError
 from jaxattn.core.pixels import Pixels, arrays_of, is_pixels
 
-__all__ = ["cast", "check", "check_shapes", "everything", "head", "pad", "size", "take"]
+__all__ = [
+    *("as_learnt", "cast", "check", "check_shapes", "check_weights", "each_leaf", "everything"),
+    *("head", "pad", "size", "take"),
+]
 
 
 def size(data: Data) -> int:
@@ -61,7 +65,20 @@ def head(data: Data, n: int) -> Data:
     """
     if n < 1:
         raise InputError(f"subset of the data: got {n} examples, expected at least 1; ask for 1")
-    return data._replace(examples=jax.tree.map(lambda leaf: leaf[:n], data.examples))
+    return each_leaf(lambda leaf: leaf[:n], data)
+
+
+def each_leaf(function: Callable[[Any], Any], data: Data) -> Data:
+    """`function` of every array that has an axis of examples; the pool stays."""
+    examples, weight = jax.tree.map(function, (data.examples, data.learning_weight))
+    return Data(examples, data.pool, weight)
+
+
+def as_learnt(data: Data) -> Data:
+    """The same examples, each counting as it does in what is learnt; nothing else is copied."""
+    if data.learning_weight is None:
+        return data
+    return Data(data.examples._replace(weight=data.learning_weight), data.pool)
 
 
 def pad(data: Data, segments: int) -> Data:
@@ -102,8 +119,9 @@ def check(data: Data, name: str, classes: int) -> None:
 
     Raises:
         InputError: an empty set; shapes or types that do not fit each other; a bag without a
-            real segment; NaN or infinity; a pool index, label or weight out of range; no
-            positive weight; foreground at a masked-out position. One line: got, expected, fix.
+            real segment; NaN or infinity; a pool index, label or weight out of range, be it of
+            what is measured or learnt; no positive one; foreground at a masked-out position. One
+            line: got, expected, fix.
     """
     for leaf in jax.tree.leaves(data):
         refuse_missing(name, leaf)
@@ -113,7 +131,7 @@ def check(data: Data, name: str, classes: int) -> None:
         _check_finite(examples.segments, f"{name}, segments")
     else:
         _check_pool(examples.segments, jax.tree.map(np.asarray, data.pool), name)
-    mask, label, weight = examples.mask, examples.label, examples.weight
+    mask, label = examples.mask, examples.label
     if (bag := _first(~mask.any(-1))) is not None:
         raise InputError(
             f"{name}: got bag {bag[0]} with every segment masked out, expected at least one real "
@@ -124,15 +142,9 @@ def check(data: Data, name: str, classes: int) -> None:
             f"{name}: got label {label[where]} in bag {where[0]}, expected 0 to {classes - 1}; "
             "number the classes from 0"
         )
-    if (bag := _first(~(np.isfinite(weight) & (weight >= 0)))) is not None:
-        raise InputError(
-            f"{name}: got weight {weight[bag]} of bag {bag[0]}, expected a finite number >= 0; "
-            "use 1 for a bag that counts and 0 for one that does not"
-        )
-    if not weight.any():
-        raise InputError(
-            f"{name}: got only zero weights, expected a positive one; use 1 for bags that count"
-        )
+    check_weights(examples.weight, name, "weight")
+    if data.learning_weight is not None:
+        _check_learning_weight(data.learning_weight, len(mask), name)
     words = label.ndim - 1
     real = mask.reshape(mask.shape[0], *(1,) * words, mask.shape[1])
     if (where := _first(examples.foreground & ~real)) is not None:
@@ -140,6 +152,38 @@ def check(data: Data, name: str, classes: int) -> None:
             f"{name}: got foreground at masked-out segment {where[-1]} of bag {where[0]}, expected "
             "foreground on real segments only; unmask the segment or mark another"
         )
+
+
+def check_weights(weight: np.ndarray, name: str, kind: str) -> None:
+    """Refuse weights that say nothing of how much examples count.
+
+    Args:
+        weight: floats ``[example]``.
+        name: of the set, in messages.
+        kind: what the weights are called there.
+
+    Raises:
+        InputError: one that is negative or not finite; none above 0.
+    """
+    if (bag := _first(~(np.isfinite(weight) & (weight >= 0)))) is not None:
+        raise InputError(
+            f"{name}: got {kind} {weight[bag]} of bag {bag[0]}, expected a finite number >= 0; "
+            "use 1 for a bag that counts and 0 for one that does not"
+        )
+    if not weight.any():
+        raise InputError(
+            f"{name}: got only zero {kind}s, expected a positive one; use 1 for bags that count"
+        )
+
+
+def _check_learning_weight(weight: Any, bags: int, name: str) -> None:
+    shape, dtype = getattr(weight, "shape", None), getattr(weight, "dtype", type(weight).__name__)
+    if shape != (bags,) or np.asarray(weight).dtype.kind != "f":
+        raise InputError(
+            f"{name}: got learning_weight of {dtype}, shape {shape}, expected an array of floats "
+            f"({bags},), one for each bag; leave it out where bags are learnt as they are measured"
+        )
+    check_weights(np.asarray(weight), name, "learning_weight")
 
 
 def _rows(leaf: Array | np.ndarray, indices: Int[Array | np.ndarray, "*batch"]) -> Array:

@@ -11,9 +11,12 @@ from jaxtyping import Array, Int, PyTree
 
 from jaxattn.core.contracts import Batch, Data, Example
 from jaxattn.core.pixels import arrays_of
-from jaxattn.problems.data import everything, size, take
+from jaxattn.problems.data import as_learnt, everything, size, take
 
-__all__ = ["MOST", "each_example", "filled", "piece_rows", "pieces_of", "take_counted"]
+__all__ = [
+    *("MOST", "each_example", "filled", "filled_as_learnt", "piece_rows", "pieces_of"),
+    "take_counted",
+]
 
 MOST = 1 << 27
 """Bytes of segments, of one row of a sweep, that are filled in at once and kept for all saves."""
@@ -34,6 +37,23 @@ def filled(data: Data, dtype: DTypeLike) -> Example | Batch | Data:
     if data.pool is None or size(data) * _bytes_of_one(data, dtype) <= MOST:
         return everything(data, dtype)
     return data
+
+
+def filled_as_learnt(
+    batch: Example | Batch | Data, data: Data, dtype: DTypeLike
+) -> Example | Batch | Data:
+    """The same examples, each counting as it does in what is learnt.
+
+    Args:
+        batch: what `filled` or `everything` gave of `data`.
+        data: of one split.
+        dtype: of what is floating.
+    """
+    if data.learning_weight is None:
+        return batch
+    if isinstance(batch, Data):
+        return as_learnt(batch)
+    return batch._replace(weight=jnp.asarray(data.learning_weight, dtype))
 
 
 def piece_rows(data: Data, dtype: DTypeLike, usual: int | None) -> int:

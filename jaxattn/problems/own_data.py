@@ -12,6 +12,7 @@ from jaxattn.core.arrays import as_array
 from jaxattn.core.contracts import Batch, Data, InputError
 from jaxattn.core.lookup import refuse_unwritable_name
 from jaxattn.core.streams import PRNG
+from jaxattn.problems.check_data import refuse_unlearnt
 from jaxattn.problems.fresh import Fresh
 from jaxattn.problems.tracing import described, in_one_line, shapes_of
 from jaxattn.problems.undeclared import key_shape
@@ -42,12 +43,13 @@ def own_data(given: Any) -> OwnData:
     """Data as they are asked for; those of seed 0 are made and looked at here.
 
     Args:
-        given: a pytree of arrays with a leading axis of examples, or a `Batch` of one with weights;
-            ``{"train": tree, "test": tree}``; a function from a seed to either; or `Fresh`.
+        given: a pytree of arrays with a leading axis of examples, or a `Batch` of one with weights,
+            or `Data` of either with a ``learning_weight``; ``{"train": tree, "test": tree}``; a
+            function from a seed to any of these; or `Fresh`.
 
     Raises:
         InputError: no arrays, no examples, arrays of different lengths, NaN, splits or seeds that
-            are not alike.
+            are not alike; weights that are none.
     """
     if isinstance(given, Fresh):
         return _of_fresh(given)
@@ -96,6 +98,11 @@ def _of_fresh(fresh: Fresh) -> OwnData:
     if isinstance(evaluate, int) and not isinstance(evaluate, bool):
         evaluate = _drawn(fresh, evaluate)
     data = own_data(evaluate)
+    if data.make(0)["train"].learning_weight is not None:
+        raise InputError(
+            "Fresh, evaluate: got a learning_weight, expected none, as batches are made anew; "
+            "leave it out."
+        )
     one = Batch(jax.tree.map(_without_axis, shapes), data.template.weight)
     if _described(one) != _described(data.template):
         raise InputError(
@@ -129,6 +136,7 @@ def _splits(given: Any, name: str) -> dict[str, Data]:
     for split, tree in named.items():
         refuse_unwritable_name(f"{name}, split", split)
         splits[split] = _data(tree, f"{name}, {split}" if has_names else name)
+        refuse_unlearnt(split, splits[split], name)
     first = _described(_one(splits["train"]))
     for split, data in splits.items():
         if (other := _described(_one(data))) != first:
@@ -140,6 +148,14 @@ def _splits(given: Any, name: str) -> dict[str, Data]:
 
 
 def _data(given: Any, name: str) -> Data:
+    learning = None
+    if isinstance(given, Data):
+        if given.pool is not None:
+            raise InputError(
+                f"{name}: got Data with a pool, expected none beside problems of one's own; hand "
+                "over the rows themselves."
+            )
+        given, learning = given.examples, given.learning_weight
     tree, weight = given if isinstance(given, Batch) else (given, None)
     leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
     if not leaves:
@@ -158,15 +174,21 @@ def _data(given: Any, name: str) -> Data:
     (count,) = lengths
     if count == 0:
         raise InputError(f"{name}: got no examples, expected at least one; leave the split out.")
-    weights = np.ones(count) if weight is None else as_array(f"{name}, weight", weight, float)
+    counted: Any = np.ones(count) if weight is None else _weights(f"{name}, weight", weight, count)
+    if learning is not None:
+        learning = _weights(f"{name}, learning_weight", learning, count)
+    return Data(Batch(jax.tree.unflatten(structure, arrays), counted), None, learning)
+
+
+def _weights(name: str, given: Any, count: int) -> np.ndarray:
+    weights = as_array(name, given, float)
     valid = weights.shape == (count,) and np.isfinite(weights).all() and (weights >= 0).all()
     if not valid or not weights.any():
         raise InputError(
-            f"{name}, weight: got {described(weights)}, expected {count} finite numbers, 0 or more "
-            "and some above it; use 1 for an example that counts."
+            f"{name}: got {described(weights)}, expected {count} finite numbers, 0 or more and "
+            "some above it; use 1 for an example that counts."
         )
-    counted: Any = weights  # NumPy's, as all data on the host are
-    return Data(Batch(jax.tree.unflatten(structure, arrays), counted))
+    return weights
 
 
 def _array(leaf: Any, name: str) -> np.ndarray:
@@ -210,7 +232,8 @@ def _template(splits: Mapping[str, Data]) -> Batch:
 
 
 def _are_weighted(splits: Mapping[str, Data]) -> bool:
-    return any(len(np.unique(data.examples.weight)) > 1 for data in splits.values())
+    kept = [(data.examples.weight, data.learning_weight) for data in splits.values()]
+    return any(len(np.unique(weight)) > 1 for both in kept for weight in both if weight is not None)
 
 
 def _sizes(splits: Mapping[str, Data]) -> dict[str, int]:

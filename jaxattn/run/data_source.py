@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxattn.core.arrays import aligned
-from jaxattn.core.contracts import Data, Splits, Task
-from jaxattn.problems.data import head, pad, size
+from jaxattn.core.contracts import Data, InputError, Splits, Task
+from jaxattn.problems.data import as_learnt, each_leaf, head, pad, size
 from jaxattn.run.device import facts_here
 from jaxattn.run.job import Job
 from jaxattn.run.placement import each_part
@@ -115,6 +115,7 @@ class Sources:
             splits = subject.of_task(self._tasks[length]).splits(seed)
             splits = {name: pad(data, longest) for name, data in splits.items()}
         learn = splits["train"]
+        self._refuse_unlike(seed, learn)
         self._examples = size(learn)
         if self._few(job):
             learn = _first(learn, study.settings.flow_examples)
@@ -123,10 +124,22 @@ class Sources:
         precision = job.problem.precision
 
         def cast(data: Data) -> Data:
-            examples = jax.tree.map(lambda leaf: _cast(leaf, precision), data.examples)
-            return Data(examples, jax.tree.map(lambda leaf: self._pool(leaf, precision), data.pool))
+            data = each_leaf(lambda leaf: _cast(leaf, precision), data)
+            return data._replace(
+                pool=jax.tree.map(lambda leaf: self._pool(leaf, precision), data.pool)
+            )
 
-        return Splits(cast(learn), {name: cast(data) for name, data in evaluate.items()})
+        return Splits(cast(as_learnt(learn)), {name: cast(data) for name, data in evaluate.items()})
+
+    def _refuse_unlike(self, seed: int, learn: Data) -> None:
+        """Refuse learning weights of some seeds alone, as seeds are run together."""
+        others = {made.evaluate["train"].learning_weight is None for made in self._made.values()}
+        if others - {learn.learning_weight is None}:
+            raise InputError(
+                f"data of seed {seed}: got {'no' if learn.learning_weight is None else 'a'} "
+                "learning_weight, unlike the seeds before it, expected all seeds to have one or "
+                "none to; make them alike."
+            )
 
     def _few(self, job: Job) -> bool:
         """Whether the first examples of the learning set are enough."""
@@ -142,12 +155,13 @@ class Sources:
 
 
 def _first(data: Data, most: int | str) -> Data:
-    return data if most == "all" else head(data, int(most))
+    # A part of an array is copied; all of it is not.
+    return data if most == "all" or int(most) >= size(data) else head(data, int(most))
 
 
 def _size(splits: Splits) -> int:
     parts = (splits.learn, *splits.evaluate.values())
-    return sum(leaf.nbytes for part in parts for leaf in jax.tree.leaves(part.examples))
+    return sum(leaf.nbytes for part in parts for leaf in jax.tree.leaves(part._replace(pool=None)))
 
 
 def _cast(leaf: Any, precision: str) -> np.ndarray:
@@ -178,13 +192,10 @@ def stack_data(parts: Iterable[Splits], shape: tuple[int, ...]) -> Splits:
     """
 
     def room(part: Data) -> Data:
-        def of(leaf: np.ndarray) -> np.ndarray:
-            return np.empty((*shape, *leaf.shape), leaf.dtype)
-
-        return Data(jax.tree.map(of, part.examples), part.pool)
+        return each_leaf(lambda leaf: np.empty((*shape, *leaf.shape), leaf.dtype), part)
 
     def leaves(data: Splits) -> list[np.ndarray]:
-        return jax.tree.leaves(each_part(data, lambda part: Data(part.examples, None)))
+        return jax.tree.leaves(each_part(data, lambda part: part._replace(pool=None)))
 
     following = iter(parts)
     part = next(following)

@@ -31,7 +31,7 @@ from jaxattn.core.streams import streams
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import joined, make_loss_probe, make_measure
 from jaxattn.problems.check_problem import checked, checked_measure, checked_probe
-from jaxattn.problems.data import everything
+from jaxattn.problems.data import as_learnt, everything
 from jaxattn.problems.large_sets import filled
 from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order, epoch_rows
@@ -206,7 +206,7 @@ def _judge_stage(problem: Problem, probes: tuple[Probe, ...], vary_data: bool) -
     ) -> dict[str, Array]:
         # Probes see the whole set.
         read = everything if probes else filled
-        batch, key = read(train, problem.precision), streams(seed).sample
+        batch, key = read(as_learnt(train), problem.precision), streams(seed).sample
 
         def at_save(save: tuple) -> dict[str, Array]:
             time, params, state, scale = save
@@ -253,4 +253,4 @@ def _end_stage(end: Callable[[Path, Hyper, Array], Trajectory]) -> Stage:
 
 def _axis(vary_data: bool) -> Any:
     """Of data, to vmap over: examples may have one, pools have none."""
-    return Data(0, None) if vary_data else None
+    return Data(0, None, 0) if vary_data else None

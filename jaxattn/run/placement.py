@@ -7,6 +7,7 @@ import jax
 from jaxtyping import Array, PyTree
 
 from jaxattn.core.contracts import Data, Splits
+from jaxattn.problems.data import each_leaf
 
 __all__ = ["Put", "axes_of", "each_part", "pick", "pick_data", "share"]
 
@@ -17,7 +18,7 @@ Put = Callable[[Any, jax.Device], Array]
 def axes_of(data: Splits, vary_data: bool) -> Splits:
     """The axes of `data` to vmap over: those of examples that vary with the row."""
     varied: Any = 0 if vary_data else None
-    return each_part(data, lambda part: Data(varied, None))
+    return each_part(data, lambda part: Data(varied, None, varied))
 
 
 def pick(tree: PyTree, at: Any, device: jax.Device) -> PyTree:
@@ -29,7 +30,12 @@ def pick_data(shared: Splits, at: Any, device: jax.Device, vary_data: bool) -> S
     """The data of one tile, out of what `share` gave."""
     if not vary_data:
         return shared
-    return each_part(shared, lambda part: part._replace(examples=pick(part.examples, at, device)))
+
+    def of_part(part: Data) -> Data:
+        picked: Data = pick(part._replace(pool=None), at, device)
+        return picked._replace(pool=part.pool)
+
+    return each_part(shared, of_part)
 
 
 def share(data: Splits, device: jax.Device, vary_data: bool, put: Put = jax.device_put) -> Splits:
@@ -43,8 +49,8 @@ def share(data: Splits, device: jax.Device, vary_data: bool, put: Put = jax.devi
         return there[id(leaf)]
 
     def of_part(part: Data) -> Data:
-        examples = part.examples if vary_data else jax.tree.map(once, part.examples)
-        return Data(examples, jax.tree.map(once, part.pool))
+        part = part if vary_data else each_leaf(once, part)
+        return part._replace(pool=jax.tree.map(once, part.pool))
 
     return each_part(data, of_part)
 

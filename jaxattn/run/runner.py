@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
-from jaxattn.core.contracts import Data, InputError, Params, Splits, Trajectory
+from jaxattn.core.contracts import InputError, Params, Splits, Trajectory
 from jaxattn.probes.record import Keep
+from jaxattn.problems.data import each_leaf
 from jaxattn.results.dataset import block
 from jaxattn.results.derived import POSITIONS, distances_of, own_error_of, with_times
 from jaxattn.run.data_source import MOST_BYTES, Sources
@@ -18,6 +19,7 @@ from jaxattn.run.early_stopping import make_leg_row, run_with_stops
 from jaxattn.run.heap import trim_memory
 from jaxattn.run.job import Job, make_job
 from jaxattn.run.own_error import CLOSER, distance_between
+from jaxattn.run.placement import each_part
 from jaxattn.run.theory_rows import theory_rows
 from jaxattn.run.tiles import fetch, wait
 from jaxattn.study.groups import THEORY, Group
@@ -199,12 +201,7 @@ class Runner:
         if not self.sources.vary:
             return data
 
-        def of_part(part: Data) -> Data:
-            return part._replace(examples=jax.tree.map(function, part.examples))
-
-        return Splits(
-            of_part(data.learn), {name: of_part(part) for name, part in data.evaluate.items()}
-        )
+        return each_part(data, partial(each_leaf, function))
 
     @cached_property
     def outputs(self) -> Trajectory:

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float, Integer, PyTree
 from jaxattn.core.contracts import Data, Hyper, Keys, Params, Problem, Splits, Trajectory
 from jaxattn.core.kept import kept
 from jaxattn.core.streams import streams
+from jaxattn.problems.data import each_leaf
 from jaxattn.run.compiler import Options
 from jaxattn.run.conditions import flags, under
 from jaxattn.run.placement import Put, axes_of, each_part, pick, pick_data, share
@@ -243,8 +244,8 @@ def _called(
     """What a tile gives: shapes, of a chunk's arrays or their shapes."""
 
     def of_part(part: Data) -> Data:
-        pool, examples = jax.tree.map(shape_of, part.pool), part.examples
-        return Data(_row_of(examples) if vary_data else jax.tree.map(shape_of, examples), pool)
+        part = part._replace(pool=jax.tree.map(shape_of, part.pool))
+        return each_leaf(_row_of if vary_data else shape_of, part)
 
     there = each_part(data, of_part)
     return tile(call, _row_of(seeds), _row_of(hypers), there, tile.common(call, there))

@@ -9,18 +9,25 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from jaxattn.core.contracts import InputError
 from jaxattn.tasks.readers.posts import Post, PostFiles
 
-__all__ = ["LABELS", "RATIONALES", "Labelled", "Posts", "annotated", "data_card"]
+__all__ = [
+    *("LABELS", "LEARNING_WEIGHTS", "RATIONALES", "Labelled", "Posts", "annotated", "data_card"),
+    "learning_weight_of",
+]
 
 LABELS = ("first", "majority")
 """The first annotator's, as published, or that of more annotators than any other."""
 
 RATIONALES = ("annotator", "union", "mean")
 """Of one annotator; words that any of them marks; or that at least half of them mark."""
+
+LEARNING_WEIGHTS = ("even", "balanced", "agreement")
+"""How much a post counts in what is learnt: as any other; so much that every class counts as any
+other; or by the share of its annotators who chose its label."""
 
 _EMPTY = "empty posts, left out"
 _UNDECIDED = "posts without a majority, left out"
@@ -37,6 +44,8 @@ class Labelled(NamedTuple):
     label: str
     rationale: Bool[np.ndarray, " token"]
     """Words that decide the label; none where nobody says."""
+    agreement: float
+    """The share of its annotators who chose its label."""
 
 
 class Posts(NamedTuple):
@@ -121,7 +130,9 @@ def _decided(post: Post, label: str, rationale: str, counts: Counter[str]) -> La
     counts[_ANOTHER] += 0 < len(marks) != len(post.labels)
     chosen = _chosen(marks, rationale, whose if len(marks) == len(post.labels) else 0)
     counts[_NONE] += not chosen.any()
-    return Labelled(post.name, post.tokens, post.labels[whose], chosen)
+    chosen_label = post.labels[whose]
+    agreement = post.labels.count(chosen_label) / len(post.labels)
+    return Labelled(post.name, post.tokens, chosen_label, chosen, agreement)
 
 
 def _chosen(
@@ -132,6 +143,28 @@ def _chosen(
     if rationale == "annotator":
         return marks[whose]
     return marks.mean(0) >= (0.5 if rationale == "mean" else 1 / len(marks))
+
+
+def learning_weight_of(posts: Sequence[Labelled], how: str) -> Float[np.ndarray, " post"] | None:
+    """How much each post counts in what is learnt; None: as it is measured.
+
+    Args:
+        posts: those that are learnt from.
+        how: one of `LEARNING_WEIGHTS`.
+
+    Raises:
+        InputError: another way.
+    """
+    if how not in LEARNING_WEIGHTS:
+        raise InputError(
+            f"learning_weight: got {how!r}, expected one of {', '.join(LEARNING_WEIGHTS)}."
+        )
+    if how == "even":
+        return None
+    if how == "agreement":
+        return np.array([post.agreement for post in posts])
+    counts = Counter(post.label for post in posts)
+    return np.array([len(posts) / (len(counts) * counts[post.label]) for post in posts])
 
 
 def data_card(posts: Posts) -> dict[str, str | int]:

@@ -11,7 +11,7 @@ from jaxattn.core.buckets import Buckets
 from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.core.inputs import Example
 from jaxattn.core.vocabulary import PAD, UNKNOWN, Vocabulary
-from jaxattn.tasks.annotation import Labelled, Posts, annotated
+from jaxattn.tasks.annotation import Labelled, Posts, annotated, learning_weight_of
 from jaxattn.tasks.arguments import as_int
 from jaxattn.tasks.bags import template
 from jaxattn.tasks.made_posts import made_posts
@@ -28,6 +28,7 @@ def rationales(
     rationale: str = "annotator",
     least_count: SupportsIndex = 1,
     vectors: Location | None = None,
+    learning_weight: str = "even",
     sha256: str | None = None,
 ) -> Task:
     """Tell the label of a post; the foreground is its rationale (PAPER 3.6).
@@ -44,6 +45,9 @@ def rationales(
         least_count: words that training posts have less often are unknown ones.
         vectors: text file of word vectors, a word and its numbers a line, which embeddings start
             from; words that it has not are drawn. None: all are.
+        learning_weight: how much a training post counts in the loss: as any other (``even``); so
+            that each class counts alike (``balanced``); or by the share of its annotators who chose
+            its label (``agreement``). In measures all posts count alike.
         sha256: of the posts and vectors that are expected, which a sweep writes down; None: any.
 
     Raises:
@@ -57,6 +61,7 @@ def rationales(
         rationale,
         as_int("least_count", least_count, low=1),
         None if vectors is None else (str(folder_of(vectors)), stamp(folder_of(vectors))),
+        learning_weight,
         sha256,
     )
 
@@ -72,6 +77,7 @@ def _task(
     rationale: str,
     least: int,
     vectors: tuple[str, tuple[tuple[str, int, int], ...]] | None,
+    learning_weight: str,
     sha256: str | None,
 ) -> Task:
     del files  # others are another task
@@ -81,6 +87,8 @@ def _task(
     longest = max(len(post.tokens) for of in posts.splits.values() for post in of)
     numbers = {word: number for number, word in enumerate(words)}
     made = {name: _bags(of, numbers, posts.classes, longest) for name, of in posts.splits.items()}
+    learnt = learning_weight_of(posts.splits["train"], learning_weight)
+    made["train"] = made["train"]._replace(learning_weight=learnt)
     vocabulary = Vocabulary(words, None if vectors is None else read_vectors(vectors[0], words))
     content = "" if path is None else _content(made, vocabulary)
     if sha256 not in (None, content):
@@ -137,7 +145,8 @@ def _content(made: dict[str, Data], vocabulary: Vocabulary) -> str:
     """SHA-256 of what is learnt from, wherever it lies."""
     digest = digest_of("\n".join(vocabulary.words).encode(errors="backslashreplace"))
     vectors = () if vocabulary.vectors is None else (vocabulary.vectors,)
-    for leaves in (*(data.examples for data in made.values()), vectors):
+    weights = [data.learning_weight for data in made.values() if data.learning_weight is not None]
+    for leaves in (*(data.examples for data in made.values()), vectors, weights):
         for leaf in leaves:
             plain = np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("<"))
             digest.update(f"{plain.dtype.str}{plain.shape}".encode())

@@ -29,8 +29,8 @@ from jaxattn.core.protocols import InitState
 from jaxattn.probes.probe import Probe
 from jaxattn.probes.record import Keep, make_probe, of_slope
 from jaxattn.problems.check_problem import checked, checked_probe
-from jaxattn.problems.data import everything, size
-from jaxattn.problems.large_sets import filled
+from jaxattn.problems.data import as_learnt, everything, size
+from jaxattn.problems.large_sets import filled, filled_as_learnt
 from jaxattn.problems.microbatch import Mean, gradient_in_pieces
 from jaxattn.problems.minibatches import Order, make_batches
 from jaxattn.training.judge import judge_of
@@ -123,7 +123,8 @@ def make_train_loop(
         # Probes find the objective themselves; a whole set is not copied, as a choice would; and
         # batch metrics are of steps alone.
         alone = probes or order.batch_size is None or batch_metrics is not None
-        measured = None if alone else data.evaluate.get("train")
+        train = data.evaluate.get("train")
+        measured = None if alone or train is None else as_learnt(train)
         look = _look(batch_metrics, hyper, clock, batch_at)
         advance = _advance(problem, batch_at, slope_at, step_by, look, measured)
         before = _look_before(look, size(data.learn), order, batch_metrics is not None)
@@ -140,9 +141,9 @@ def make_train_loop(
             state: State, constants: Constants, start: Array, end: Array
         ) -> tuple[State, Saved]:
             state, means, of_loss = advance(state, constants, start, end)
-            measures, kept = probe(
-                state[0], hyper, evaluate, clock[end], keys.sample, state[2], scale(state), of_loss
-            )
+            learnt = filled_as_learnt(evaluate["train"], data.evaluate["train"], problem.precision)
+            now = (clock[end], keys.sample, state[2], scale(state))
+            measures, kept = probe(state[0], hyper, evaluate, learnt, *now, of_loss)
             return state, Saved(measures, means, kept)
 
         return TrainLoop(clock, begin, advance, scale, to_save)

@@ -94,9 +94,8 @@ def test_splits_of_different_sizes_are_each_measured_alone(rng):
     problem = attention_problem(task_of(splits["train"]), model, "soft", precision=PRECISION)
     params = problem.init(jax.random.key(0), hyper())
     probe = jit(make_probe(problem, gradient_in_pieces(problem), False))
-    found, kept = probe(
-        params, hyper(), splits, jnp.zeros((), PRECISION), jax.random.key(0), (), params, {}
-    )
+    now = (jnp.zeros((), PRECISION), jax.random.key(0), (), params)
+    found, kept = probe(params, hyper(), splits, splits["train"], *now, {})
     assert kept is None
     measure = jit(problem.measure)
     for place, split in enumerate(("train", "valid", "test")):

@@ -72,6 +72,30 @@ def test_annotators_are_one_label_and_one_rationale(how, label, marks) -> None:
     assert new.rationale.tolist() == marks
 
 
+@pytest.mark.parametrize(
+    ("how", "weight"),
+    [("even", None), ("balanced", [0.75, 1.5, 0.75]), ("agreement", [1, 1, 2 / 3])],
+)
+def test_a_post_counts_in_what_is_learnt_as_asked_and_in_measures_as_any_other(
+    how, weight, tmp_path
+) -> None:
+    files = posts_in(tmp_path, *with_post(post("p q r", "x y x")))
+    task = rationales(files, learning_weight=how)
+    splits = task.make(0)
+    check_splits(task, splits)
+    if weight is not None:
+        np.testing.assert_allclose(splits["train"].learning_weight, weight, rtol=1e-15)
+    assert [data.learning_weight is None for data in splits.values()] == [
+        weight is None,
+        True,
+        True,
+    ]
+    for data in splits.values():
+        assert (data.examples.weight == 1).all()
+    # What is learnt from is another, and so is its SHA-256.
+    assert (task.content == rationales(files).content) == (weight is None)
+
+
 def test_half_of_two_annotators_mark_a_word_that_one_of_them_marks() -> None:
     one = post("p q r", "x y", ("1 0 0", "0 1 0"))
     assert decided(*with_post(one), rationale="mean").splits["train"][-1].rationale.tolist() == [
@@ -162,7 +186,7 @@ def test_a_spoilt_file_is_refused_by_name(tmp_path, name, spoil, words) -> None:
 
 
 def test_ways_to_decide_that_are_none_and_other_posts_than_expected_are_refused(tmp_path) -> None:
-    for how in ({"label": "last"}, {"rationale": "all"}):
+    for how in ({"label": "last"}, {"rationale": "all"}, {"learning_weight": "most"}):
         with pytest.raises(InputError, match="expected one of"):
             rationales(**how)
     posts_in(tmp_path, *six_posts())

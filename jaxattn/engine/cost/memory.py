@@ -69,7 +69,7 @@ def row_bytes(runner: Runner) -> RowBytes:
     """What one row brings; found without compiling anything."""
     seeds, hypers, data = runner.arguments(np.zeros((1, 1), dtype=int))
     parts, varied = (data.learn, *data.evaluate.values()), runner.sources.vary
-    examples = _bytes([part.examples for part in parts])
+    examples = _bytes([part._replace(pool=None) for part in parts])
     pools = _bytes(
         list({id(leaf): leaf for leaf in jax.tree.leaves([p.pool for p in parts])}.values())
     )
