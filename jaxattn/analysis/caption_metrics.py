@@ -28,8 +28,10 @@ def caption_metrics(
     """`CAPTION_METRICS` of a set of captions, in percent.
 
     BLEU is of the whole set, without smoothing, its brevity penalty by the closest reference
-    (sacrebleu). ROUGE-L is the mean over captions of the best F1 among the references of each
-    (rouge-score); that of COCO's evaluation weighs recall 1.44 times, and is a little higher.
+    (sacrebleu). ROUGE-L is the mean over captions of the best F1 among the references of each (Lin
+    2004, section 2.1; `rouge_score.rouge_scorer.RougeScorer.score_multi`). That of COCO's
+    evaluation weighs recall 1.44 times, takes the best precision and the best recall apart, also of
+    two references, and is a little higher.
 
     Args:
         written: words with blanks between them.

@@ -5,7 +5,7 @@ must be in `jaxattn.core.protocols`. Components that are static (architecture, p
 name) are hashable; numbers that are swept are scalars in a `Hyper` and stay traced.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -125,6 +125,9 @@ class Task:
     """Words by number, where segments are numbers of words."""
     caption_words: tuple[str, ...] = ()
     """Words by number where labels are captions ``[word]``, as `jaxattn.core.words` has them."""
+    references: Mapping[str, tuple[tuple[str, ...], ...]] | None = None
+    """All captions of each example by split, words with blanks between, of every seed the same;
+    None: that of its label alone."""
 
 
 def _as_they_are(params: Params, key: Array) -> Params:

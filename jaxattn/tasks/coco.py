@@ -46,8 +46,9 @@ def coco(
         sha256: of the images and captions that are expected, which a sweep writes down; None: any.
 
     Returns:
-        A task whose summary counts what was left out, which a warning tells too. Parts are "train",
-        and "test" of what is called val, or "validation" beside one that is called test.
+        A task whose summary counts what was left out, which a warning tells too; its references
+        are all captions of an image, the long ones among them. Parts are "train", and "test" of
+        what is called val, or "validation" beside one that is called test.
 
     Raises:
         InputError: no folder, no training captions, others than expected, or what the reader
@@ -186,7 +187,14 @@ def _task(
         default_model="captioner",
         content=_content(pool, read),
         caption_words=vocabulary,
+        references={split: _references(read[split], rows) for split, rows in used.items()},
     )
+
+
+def _references(part: CocoPart, images: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """All captions of each image, also long ones and rare words; those without a word are none."""
+    every = [[" ".join(words_of(text)) for text in part.captions[image]] for image in images]
+    return tuple(tuple(filter(None, texts)) for texts in every)
 
 
 def _places(words: Sequence[str], name: str) -> list[int]:

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import sacrebleu
 
 from jaxattn.analysis.caption_metrics import CAPTION_METRICS, caption_metrics
 from jaxattn.core.contracts import InputError
@@ -42,3 +44,54 @@ def test_of_several_captions_each_is_held_against_its_own_references():
 def test_captions_without_a_reference_are_refused(references):
     with pytest.raises(InputError, match="expected one or more of each"):
         caption_metrics(["a dog"], references)
+
+
+WRITTEN = ["a dog runs over the green grass", "two cats sit on a red sofa"]
+SAID = [
+    (
+        "a brown dog runs over the grass",
+        "a dog is running on green grass",
+        "the dog runs over a green field today",
+        "an animal on the grass",
+        "a dog runs",
+    ),
+    (
+        "two cats on a sofa",
+        "a pair of cats sit on a red couch",
+        "cats are sitting on the red sofa",
+        "two cats sit there",
+        "two cats sit on a big red sofa",
+    ),
+]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_bleu_of_several_references_is_that_of_sacrebleu(most):
+    found = caption_metrics(WRITTEN, [of[:most] for of in SAID])
+    streams = [[of[n] for of in SAID] for n in range(most)]
+    asked = {"tokenize": "none", "smooth_method": "none", "force": True}
+    expected = sacrebleu.corpus_bleu(WRITTEN, streams, **asked)
+    for order in range(1, 5):
+        shares = np.array(expected.precisions[:order]) / 100
+        # Its own of all four words; of fewer the mean of fewer logarithms. None is zero here.
+        bleu = 100 * expected.bp * np.exp(np.log(shares).mean())
+        assert found[f"BLEU-{order}"] == pytest.approx(bleu)
+    assert found["BLEU-4"] == pytest.approx(expected.score)
+
+
+def test_rouge_is_of_the_best_reference_of_each_caption():
+    alone = [
+        [caption_metrics([one], [[reference]])["ROUGE-L"] for reference in of]
+        for one, of in zip(WRITTEN, SAID, strict=True)
+    ]
+    assert min(map(np.ptp, alone)) > 0
+    found = caption_metrics(WRITTEN, SAID)["ROUGE-L"]
+    assert found == pytest.approx(np.mean([max(of) for of in alone]))
+
+
+@pytest.mark.parametrize("fewer", [1, 2])
+def test_a_reference_said_twice_counts_once_so_fewer_may_be_filled_up(fewer):
+    unequal = caption_metrics(WRITTEN, [SAID[0], SAID[1][:fewer]])
+    filled = [SAID[0], (*SAID[1][:fewer], *SAID[1][:1] * (5 - fewer))]
+    assert caption_metrics(WRITTEN, filled) == pytest.approx(unequal)
+    assert unequal != pytest.approx(caption_metrics(WRITTEN, SAID))

@@ -66,6 +66,28 @@ def test_captions_are_words_with_the_end_and_their_boxes_are_cells(folder):
     assert coco(folder, **ASKED) is task
 
 
+def test_references_are_all_captions_also_those_that_are_too_long_or_rare(folder):
+    path = folder / "captions_val2014.json"
+    for said in ("A dog left of a cat.", "?? 123", "Dog, dog, dog, dog, dog, dog, zebra"):
+        change(path, "annotations", {"image_id": 1, "caption": said, "id": 9})
+    change(path, "annotations", {"image_id": 3, "caption": "123", "id": 9})
+    task = coco(folder, longest=8, least=2)
+    assert task.references["test"] == (
+        ("a dog left of a cat .", "two dogs !", "? ?", "a dog left of a cat .",
+         "dog dog dog dog dog dog zebra"),
+        ("a traffic light and a dog", "no dog"),
+        ("nothing here",),
+    )  # fmt: skip
+    # Each is of the example that is in its place, whatever the seed draws of it.
+    examples, pool = task.make(3)["test"]
+    known = np.load(folder / "features_val2014.npz")["features"][[1, 2, 0]]
+    np.testing.assert_array_equal(pool[examples.segments], known)
+    # Of the first image every caption is too long now: it is no example.
+    with pytest.warns(UserWarning, match="1 images whose captions are all too long"):
+        fewer = coco(folder, longest=3, least=2).references
+    assert fewer["train"] == task.references["train"][1:] == task.references["test"][1:]
+
+
 def test_segments_are_the_features_of_the_image_that_was_spoken_of(folder):
     task = coco(folder, **ASKED)
     data = task.make(0)["train"]

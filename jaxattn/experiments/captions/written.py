@@ -1,6 +1,6 @@
 """What trained models write of held-out mosaics, and how it is judged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from jaxattn.problems.attention import softmax
 from jaxattn.problems.data import everything, head
 from jaxattn.problems.decoding import Written, decode
 
-__all__ = ["CENTRES", "map_of", "written_by"]
+__all__ = ["CENTRES", "map_of", "references_of", "written_by"]
 
 _EDGES = (0.0, 0.2, 0.3, 1.0)
 """Of the bins of PAPER 3.8, of attention and of answers alike."""
@@ -32,6 +32,8 @@ def written_by(
     ds: xr.Dataset, task: Task, model: SequenceModel, folder: Path, most: int
 ) -> xr.Dataset:
     """Judge what every run of a sweep writes, each paradigm by its own rule, greedily.
+
+    An example is written once, and held against all captions of it.
 
     Args:
         ds: the result of the sweep.
@@ -47,7 +49,7 @@ def written_by(
     names, seeds = ds["paradigm"].values, ds["seed"].values
     data = head(task.make(0)["test"], most)
     batch = everything(data, "float32")
-    references = [[text_of(label, task.caption_words)] for label in data.examples.label]
+    references = references_of(task, "test", data.examples.label)
     metrics = np.full((len(names), len(seeds), len(CAPTION_METRICS)), np.nan)
     maps = np.full((len(names), len(seeds), len(CENTRES), len(CENTRES)), np.nan)
     for row, name in enumerate(names):
@@ -80,6 +82,19 @@ def written_by(
             "answer_3": list(CENTRES),
         },
     )
+
+
+def references_of(task: Task, split: str, label: Any) -> Sequence[Sequence[str]]:
+    """What people wrote of the first examples of a split: all captions of each that are known.
+
+    Args:
+        task: of captions.
+        split: such as test.
+        label: of those examples ``[example, word]``.
+    """
+    if task.references is None:
+        return [(text_of(words, task.caption_words),) for words in label]
+    return task.references[split][: len(label)]
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from jaxattn.core.contracts import InputError, Status
 from jaxattn.experiments.captions.experiment import CAPTIONS, run
 from jaxattn.experiments.captions.figures import words_on_tiles
 from jaxattn.experiments.captions.findings import findings, numbers
-from jaxattn.experiments.captions.written import map_of
+from jaxattn.experiments.captions.written import map_of, references_of
 from jaxattn.problems.decoding import Written
 from jaxattn.reports.experiment import Listeners
 from jaxattn.run.stopwatch import Stopwatch
@@ -52,7 +52,15 @@ def test_photographs_of_a_folder_are_learnt_from_in_place_of_mosaics(tmp_path):
     specs = CAPTIONS.sweeps(photographs)
     assert list(specs) == ["coco"]
     # Told by what it holds, so that a sweep is the same wherever the folder lies.
-    assert specs["coco"].task["sha256"] == coco(tmp_path, longest=8, least=1).content
+    task = coco(tmp_path, longest=8, least=1)
+    assert specs["coco"].task["sha256"] == task.content
+    label = task.make(0)["test"].examples.label
+    said = references_of(task, "test", label[:2])
+    assert [len(of) for of in said] == [2, 2]
+    # Of a task that knows no others it is the label: so it is of mosaics.
+    own = references_of(replace(task, references=None), "test", label)
+    assert [len(of) for of in own] == [1, 1, 1]
+    assert own[0][0] in said[0]
 
 
 def test_what_needs_a_folder_says_so():
