@@ -79,7 +79,7 @@ def test_references_are_all_captions_also_those_that_are_too_long_or_rare(folder
         ("nothing here",),
     )  # fmt: skip
     # Each is of the example that is in its place, whatever the seed draws of it.
-    examples, pool = task.make(3)["test"]
+    examples, pool, _ = task.make(3)["test"]
     known = np.load(folder / "features_val2014.npz")["features"][[1, 2, 0]]
     np.testing.assert_array_equal(pool[examples.segments], known)
     # Of the first image every caption is too long now: it is no example.
