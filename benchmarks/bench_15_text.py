@@ -1,4 +1,7 @@
-"""What does a seed-step on posts cost, by minibatches of like lengths, against PyTorch?"""
+"""What does a seed-step on posts cost, by minibatches of like lengths, against PyTorch?
+
+And what a whole set of posts costs, in pieces of like lengths, against all at their full length.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,8 @@ from jaxattn.problems.microbatch import gradient_in_pieces
 from jaxattn.problems.minibatches import Order, epoch_rows, make_batches
 
 SEEDS, RATE, MOMENTUM, BATCH, STEPS = 4, 0.1, 0.9, 256, 12
+MEASURED = 512
+"""Posts of a set that are measured by default."""
 POSTS, WORDS, LONGEST, CLASSES = 2984, 9000, 96, 3
 """Sizes of the Toxic Spans posts: an epoch is twelve minibatches."""
 
@@ -44,11 +49,12 @@ def posts():
 
 
 @cache
-def problem_of(paradigm):
+def problem_of(paradigm, buckets=None):
     examples, _ = posts()
     one = jax.tree.map(lambda leaf: leaf[0], examples)
     vocabulary = Vocabulary(tuple(map(str, range(WORDS))))
-    task = Task("posts", LONGEST, CLASSES, lambda seed: {}, one, vocabulary=vocabulary)
+    known = {"vocabulary": vocabulary, "buckets": buckets}
+    task = Task("posts", LONGEST, CLASSES, lambda seed: {}, one, **known)
     return attention_problem(task, text(CLASSES, vocabulary), paradigm)
 
 
@@ -107,5 +113,45 @@ def test_seed_step(in_turn, paradigm):
         rounds=5,
         question="text",
         case="posts",
+        paradigm=paradigm,
+    )
+
+
+def of_a_set(what, paradigm, buckets, count):
+    """The gradient, or the measures, of the first posts: a compiled function of nothing."""
+    problem = problem_of(paradigm, buckets)
+    hyper = {"temperature": jnp.ones(()), "learning_rate": jnp.full((), RATE)}
+    params = problem.init(streams(0).init, hyper)
+    batch = jax.tree.map(lambda leaf: jnp.asarray(leaf[:count]), posts()[0])
+    slope = gradient_in_pieces(problem)
+
+    def gradient(params, batch):
+        return slope(params, batch, hyper, jnp.zeros(()), None, ())[:2]
+
+    def measures(params, batch):
+        return problem.measure(params, batch, hyper)
+
+    work = {"gradient": gradient, "measures": measures}[what]
+    program = jax.jit(work).lower(params, batch).compile()
+    return lambda: jax.block_until_ready(program(params, batch))
+
+
+@pytest.mark.parametrize(
+    ("what", "paradigm"), [("gradient", "soft"), ("gradient", "hard"), ("measures", "soft")]
+)
+def test_whole_set(in_turn, what, paradigm):
+    """Of as many posts as are measured by default; measures are those of every paradigm."""
+    cut, whole = (of_a_set(what, paradigm, buckets, MEASURED) for buckets in (posts()[1], None))
+    for one, other in zip(*map(jax.tree.leaves, (cut(), whole())), strict=True):
+        # Means of thousands of terms of order one, in per cent, in float32.
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-2)
+    in_turn(
+        cut,
+        {"filled up": (whole, 1)},
+        units=1,
+        rounds=9,
+        question="whole set of posts",
+        case=what,
+        count=MEASURED,
         paradigm=paradigm,
     )

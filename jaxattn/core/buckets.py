@@ -16,3 +16,8 @@ class Buckets:
     """Segments that a bag of each bucket has at most, increasing; the last: all that there are."""
     of_train: Int[np.ndarray, " example"]
     """The bucket of each training example, the same for every seed."""
+
+    @property
+    def few(self) -> tuple[int, ...]:
+        """Every second length, the longest among them: of each a set has programs of its own."""
+        return self.lengths[::-2][::-1]

@@ -278,6 +278,9 @@ class Problem(NamedTuple):
     piece: int | None = None
     """Examples whose gradient a CPU takes at once, as more would leave its cache; None: all. Of a
     loss that is separable, draws nothing and has no state."""
+    lengths: tuple[int, ...] = ()
+    """Of `Buckets`: a set is taken in pieces of bags of like lengths, each no longer than it needs
+    be, as losses and measures are the same without what is masked out at the end of bags."""
     parts: tuple[Part, ...] = ()
     """Parts that have names of their own; none: what a dictionary of parameters has at its top."""
     reads: tuple[str, ...] | None = None

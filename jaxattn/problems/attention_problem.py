@@ -32,12 +32,21 @@ from jaxattn.problems.check_attention_map import check_attention_map
 from jaxattn.problems.check_components import check_components
 from jaxattn.problems.check_data import check_template
 from jaxattn.problems.check_many import check_many
+from jaxattn.problems.check_model import lengths_of
 from jaxattn.problems.check_start import check_start
 from jaxattn.problems.components import attention_map_from, model_from, paradigm_from
-from jaxattn.problems.measures import View, mean_of_views, measure_examples, task_measures
+from jaxattn.problems.large_sets import of_each, unfilled
+from jaxattn.problems.measures import (
+    View,
+    average_measures,
+    mean_of_views,
+    measure_examples,
+    measure_one,
+    task_measures,
+)
 from jaxattn.problems.microbatch import measured_at_once, piece_of
 from jaxattn.problems.paradigms import reads_segments
-from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, of_posts
+from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, average_of_posts, of_rationale
 
 __all__ = ["as_precision", "attention_problem", "blanked", "no_jumps"]
 
@@ -106,7 +115,8 @@ def _attention_problem(
     check_components(task, model, attention, paradigm, names, hypers, precision)
     random = model.stochastic or paradigm.stochastic or attention.stochastic
 
-    network = _network(task, model, attention, precision)
+    lengths = lengths_of(task, model, hypers, precision)
+    network = _network(task, model, attention, precision, lengths)
 
     each = reads_segments(paradigm) and task.template.label.ndim == 0
     reads_ahead = each and model.many is not None and not model.stochastic
@@ -156,6 +166,7 @@ def _attention_problem(
         verify=verify,
         reads=tuple(spec.name for spec in (*model.hypers, *attention.hypers)),
         mean_of=network.mean_of,
+        lengths=lengths,
     )
 
 
@@ -182,7 +193,9 @@ class _Network(NamedTuple):
 
 
 @kept
-def _network(task: Task, model: Model, attention: AttentionMap, precision: str) -> _Network:
+def _network(
+    task: Task, model: Model, attention: AttentionMap, precision: str, lengths: tuple[int, ...]
+) -> _Network:
     """The same functions for all paradigms, so that what is compiled of them is shared."""
     # The task itself is in none of them: JAX holds what it has traced, and a task holds its data.
     template = as_precision(task.template, precision)
@@ -213,10 +226,16 @@ def _network(task: Task, model: Model, attention: AttentionMap, precision: str) 
     def measure(params: Params, batch: Example | Data, hyper: Hyper) -> dict[str, Array]:
         # Asked when it is traced: a problem is checked without a device.
         at_once = measured_at_once(model, segments)
-        found = measure_examples(seen(params, hyper), batch, at_once, precision)
-        return (
-            found | of_posts(seen(params, hyper), batch, at_once, precision) if of_words else found
-        )
+        if not of_words:
+            return measure_examples(seen(params, hyper), batch, at_once, precision, lengths)
+
+        def look(example: Example) -> tuple[dict[str, Array], dict[str, Array]]:
+            view = see(params, example, hyper, _Keys(), None)
+            return measure_one(view, example), of_rationale(view, example)
+
+        usual, of_words_alone = of_each(look, batch, at_once, precision, lengths)
+        posts = unfilled(batch, precision)
+        return average_measures(usual, posts) | average_of_posts(of_words_alone, posts)
 
     def mean_of(look: Callable[..., Any]) -> Callable[..., Array]:
         def mean(params: Params, batch: Example | Data, hyper: Hyper) -> Array:

@@ -14,13 +14,8 @@ from jaxtyping import Array, Float
 
 from jaxattn.core.contracts import Data, Example, MeasureSpec
 from jaxattn.problems.inference import INFERENCE_RULES
-from jaxattn.problems.measures import (
-    SHOWN,
-    average_measures,
-    of_each,
-    task_measures,
-    unfilled,
-)
+from jaxattn.problems.large_sets import of_each, unfilled
+from jaxattn.problems.measures import SHOWN, average_measures, task_measures
 from jaxattn.problems.teacher_forcing import is_word
 
 __all__ = ["caption_measures", "measure_captions"]

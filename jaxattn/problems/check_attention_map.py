@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxattn.core.buckets import Buckets
 from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec, InputError, Task
 from jaxattn.core.kept import kept
 from jaxattn.core.streams import PRNG
@@ -46,8 +47,9 @@ def check_attention_map(
         precision: dtype of the scores.
 
     Raises:
-        InputError: attention that is NaN, does not sum to 1, or falls on masked-out segments; a
-            gradient that is NaN or infinite.
+        InputError: attention that is NaN, does not sum to 1, falls on masked-out segments, or, of
+            bags of unlike lengths, changes with how many of those there are; a gradient that is NaN
+            or infinite.
     """
     # A softmax asks nothing of a task; what else ships is looked at like one of a person's own.
     if attention is softmax:
@@ -104,6 +106,33 @@ def _evaluate(
                     log_attention, gradient = map(np.asarray, seen(scores, example, key))
                 _refuse(name, log_attention, np.asarray(example.mask))
                 _refuse_gradient(name, gradient)
+    if task.buckets is not None:
+        with jax.ensure_compile_time_eval(), in_one_line(name, hint):
+            _refuse_length(name, attention, template, drawn[0].astype(dtype), task.buckets, hyper)
+
+
+def _refuse_length(
+    name: str,
+    attention: AttentionMap,
+    template: Example,
+    scores: np.ndarray,
+    buckets: Buckets,
+    hyper: Hyper,
+) -> None:
+    """A set of bags of unlike lengths is computed without what is masked out at their end."""
+    shortest = buckets.lengths[0]
+    short: Any = np.arange(len(scores)) < shortest
+    whole = template._replace(mask=short, foreground=template.foreground & short)
+    cut = jax.tree.map(lambda leaf: leaf[..., :shortest], (whole.mask, whole.foreground))
+    segments = jax.tree.map(lambda leaf: leaf[:shortest], whole.segments)
+    alone = whole._replace(segments=segments, mask=cut[0], foreground=cut[1])
+    found = np.exp(attention.attend(jnp.asarray(scores), whole, hyper, None))[:shortest]
+    other = np.exp(attention.attend(jnp.asarray(scores[:shortest]), alone, hyper, None))
+    if not np.allclose(found, other, rtol=0, atol=ROUNDING * float(jnp.finfo(found.dtype).eps)):
+        raise InputError(
+            f"{name}: got other attention where segments that are masked out at a bag's end are "
+            "left out, expected the same; count jnp.sum(example.mask) in place of the scores."
+        )
 
 
 def values_of(hypers: tuple[HyperSpec, ...], dtype: Any) -> Hyper:

@@ -21,7 +21,7 @@ from jaxattn.problems.undeclared import (
     undeclared_key,
 )
 
-__all__ = ["Sights", "check_classes", "check_model", "tell_of_speed"]
+__all__ = ["Sights", "check_classes", "check_model", "lengths_of", "tell_of_speed"]
 
 
 class Sights(NamedTuple):
@@ -72,6 +72,31 @@ def check_model(task: Task, model: Model, hypers: tuple[HyperSpec, ...], precisi
     if not model.stochastic:
         _refuse_drawing(model, sights)
     return sights
+
+
+@kept
+def lengths_of(
+    task: Task, model: Model, hypers: tuple[HyperSpec, ...], precision: str
+) -> tuple[int, ...]:
+    """Lengths of a task's buckets, `Problem.lengths`; none where a model reads but one length."""
+    lengths = () if task.buckets is None else task.buckets.few
+    if len(lengths) < 2:
+        return ()
+    seen, shortest = check_model(task, model, hypers, precision), lengths[0]
+
+    def shorter(leaf: Any) -> Any:
+        return jax.ShapeDtypeStruct((shortest, *leaf.shape[1:]), leaf.dtype)
+
+    example = seen.example._replace(
+        segments=jax.tree.map(shorter, seen.example.segments),
+        mask=shorter(seen.example.mask),
+        foreground=shorter(seen.example.foreground),
+    )
+    try:
+        jax.eval_shape(partial(_look, model), seen.params, example)
+    except (TypeError, ValueError):  # what JAX says of shapes that do not fit each other
+        return ()
+    return lengths
 
 
 @kept

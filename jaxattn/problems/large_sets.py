@@ -11,11 +11,12 @@ from jaxtyping import Array, Int, PyTree
 
 from jaxattn.core.contracts import Batch, Data, Example
 from jaxattn.core.pixels import arrays_of
-from jaxattn.problems.data import as_learnt, everything, size, take
+from jaxattn.problems.by_length import each_as_short, pieces_by_length
+from jaxattn.problems.data import as_learnt, cast, everything, size, take
 
 __all__ = [
-    *("MOST", "each_example", "filled", "filled_as_learnt", "piece_rows", "pieces_of"),
-    "take_counted",
+    *("MOST", "filled", "filled_as_learnt", "of_each", "piece_rows", "pieces_of_set"),
+    *("take_counted", "unfilled"),
 ]
 
 MOST = 1 << 27
@@ -62,8 +63,21 @@ def piece_rows(data: Data, dtype: DTypeLike, usual: int | None) -> int:
     return max(1, min(wanted, most // max(1, _bytes_of_one(data, dtype))))
 
 
-def pieces_of(data: Data, piece: int) -> Int[Array, "number example"]:
-    """Numbers of the examples of all pieces; those that fill up the last one are too large."""
+def pieces_of_set(
+    data: Data, dtype: DTypeLike, usual: int | None, lengths: tuple[int, ...] = ()
+) -> Int[Array, "number example"]:
+    """Numbers of the examples of all pieces; those that fill up the last one are too large.
+
+    Args:
+        data: of one split.
+        dtype: of what is floating.
+        usual: examples that a model takes at once; None: all.
+        lengths: of buckets, where bags are of unlike lengths: then each piece is of like ones.
+    """
+    if lengths:
+        most = usual if data.pool is None else piece_rows(data, dtype, usual)
+        return pieces_by_length(data.examples, most)
+    piece = piece_rows(data, dtype, usual)
     count = -(-size(data) // piece)
     return jnp.arange(count * piece, dtype=jnp.int32).reshape(count, piece)
 
@@ -75,8 +89,12 @@ def take_counted(data: Data, rows: Int[Array, " example"], dtype: DTypeLike) -> 
     return taken._replace(weight=jnp.where(rows < count, taken.weight, 0))
 
 
-def each_example(
-    function: Callable[[Any], PyTree], data: Data, dtype: DTypeLike, piece: int
+def _each_example(
+    function: Callable[[Any], PyTree],
+    data: Data,
+    dtype: DTypeLike,
+    usual: int | None,
+    lengths: tuple[int, ...] = (),
 ) -> PyTree:
     """``vmap(function)`` over all examples, so many at a time.
 
@@ -84,17 +102,25 @@ def each_example(
         function: of one example.
         data: of one split.
         dtype: of what is floating.
-        piece: examples filled in at once.
+        usual: examples that a model takes at once; None: all.
+        lengths: as in `pieces_of_set`.
 
     Returns:
         Leaves with a leading axis of examples.
     """
+    pieces = pieces_of_set(data, dtype, usual, lengths)
 
     def of_piece(rows: Int[Array, " example"]) -> PyTree:
-        return jax.vmap(function)(take(data, jnp.minimum(rows, size(data) - 1), dtype))
+        part = take(data, jnp.minimum(rows, size(data) - 1), dtype)
+        return each_as_short(function, part, lengths) if lengths else jax.vmap(function)(part)
 
-    found = jax.lax.map(of_piece, pieces_of(data, piece))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: size(data)], found)
+    found = jax.lax.map(of_piece, pieces)
+    found = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: size(data)], found)
+    if not lengths:
+        return found
+    # Back in their own order.
+    places = jnp.argsort(pieces.reshape(-1)[: size(data)])
+    return jax.tree.map(lambda leaf: leaf[places], found)
 
 
 def _bytes_of_one(data: Data, dtype: DTypeLike) -> int:
@@ -106,3 +132,30 @@ def _bytes_of_one(data: Data, dtype: DTypeLike) -> int:
         for at, rows in zip(indices, pool, strict=True)
     )
     return values * jnp.dtype(dtype).itemsize
+
+
+def of_each(
+    look: Callable[[Example], PyTree],
+    batch: Example | Data,
+    at_once: int | None,
+    dtype: DTypeLike,
+    lengths: tuple[int, ...] = (),
+) -> PyTree:
+    """What `look` gives of every example, so many of them together.
+
+    With `lengths` of buckets, bags are seen no longer than they need be, and what `look` gives of
+    each segment is 0 beyond that.
+    """
+    if isinstance(batch, Data) or lengths:
+        data = batch if isinstance(batch, Data) else Data(batch)
+        return _each_example(look, data, dtype, at_once, lengths)
+    if at_once is None or batch.weight.shape[0] <= at_once:
+        return jax.vmap(look)(batch)
+    return jax.lax.map(look, batch, batch_size=at_once)
+
+
+def unfilled(batch: Example | Data, dtype: DTypeLike) -> Example:
+    """The examples, whose segments need not be filled in."""
+    if not isinstance(batch, Data):
+        return batch
+    return jax.tree.map(lambda leaf: cast(jnp.asarray(leaf), dtype), batch.examples)

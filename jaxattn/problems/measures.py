@@ -22,9 +22,8 @@ from jaxattn.core.contracts import (
     Reader,
 )
 from jaxattn.problems.attention import entropy
-from jaxattn.problems.data import cast
 from jaxattn.problems.inference import INFERENCE_RULES, infer
-from jaxattn.problems.large_sets import each_example, piece_rows
+from jaxattn.problems.large_sets import of_each, unfilled
 
 __all__ = [
     "BINS",
@@ -39,9 +38,7 @@ __all__ = [
     "mean_of_views",
     "measure_examples",
     "measure_one",
-    "of_each",
     "task_measures",
-    "unfilled",
 ]
 
 CELLS = ("FTPT", "FFPT", "FTPF", "FFPF")
@@ -269,24 +266,6 @@ _OF_FOCUS = (
 )
 
 
-def of_each(
-    look: Callable[[Example], PyTree], batch: Example | Data, at_once: int | None, dtype: DTypeLike
-) -> PyTree:
-    """What `look` gives of every example, so many of them together."""
-    if isinstance(batch, Data):
-        return each_example(look, batch, dtype, piece_rows(batch, dtype, at_once))
-    if at_once is None or batch.weight.shape[0] <= at_once:
-        return jax.vmap(look)(batch)
-    return jax.lax.map(look, batch, batch_size=at_once)
-
-
-def unfilled(batch: Example | Data, dtype: DTypeLike) -> Example:
-    """The examples, whose segments need not be filled in."""
-    if not isinstance(batch, Data):
-        return batch
-    return jax.tree.map(lambda leaf: cast(jnp.asarray(leaf), dtype), batch.examples)
-
-
 def mean_of_views(
     look: Callable[[View, Example], Array],
     see: Callable[[Example], View],
@@ -307,6 +286,7 @@ def measure_examples(
     batch: Example | Data,
     at_once: int | None = None,
     dtype: DTypeLike = "float32",
+    lengths: tuple[int, ...] = (),
 ) -> dict[str, Float[Array, "..."]]:
     """The `task_measures` of a batch of examples.
 
@@ -316,8 +296,11 @@ def measure_examples(
             weights may be zero but not all of them.
         at_once: examples seen together, the others after them; None: all.
         dtype: of what is filled in.
+        lengths: of buckets, where bags are of unlike lengths.
     """
-    each = of_each(lambda example: measure_one(see(example), example), batch, at_once, dtype)
+    each = of_each(
+        lambda example: measure_one(see(example), example), batch, at_once, dtype, lengths
+    )
     return average_measures(each, unfilled(batch, dtype))
 
 

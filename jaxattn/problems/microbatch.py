@@ -12,7 +12,7 @@ from jaxattn.core.contracts import Batch, Data, Example, Hyper, Model, Params, P
 from jaxattn.core.kept import kept
 from jaxattn.problems.by_length import as_short
 from jaxattn.problems.data import everything
-from jaxattn.problems.large_sets import piece_rows, pieces_of, take_counted
+from jaxattn.problems.large_sets import pieces_of_set, take_counted
 
 __all__ = ["Mean", "cut", "gradient_in_pieces", "in_pieces", "measured_at_once", "piece_of"]
 
@@ -80,9 +80,12 @@ def gradient_in_pieces(
     Args:
         problem: where it has a piece, its loss is a mean over examples by weight; a loss with a
             state is taken whole all the same.
-        buckets: of bags that come by length, which are computed no longer than they are.
+        buckets: of bags that come by length, which are computed no longer than they are. Without
+            them, where bags of the problem are of unlike lengths, `batch` is a set, which is taken
+            in pieces of like ones.
     """
-    slope = as_short(jax.value_and_grad(problem.loss, has_aux=True), buckets)
+    alike = () if buckets is None else buckets.lengths
+    slope = as_short(jax.value_and_grad(problem.loss, has_aux=True), alike or problem.lengths)
     piece = problem.piece if jax.local_devices()[0].platform == "cpu" else None
 
     def gradient(
@@ -98,7 +101,7 @@ def gradient_in_pieces(
             return total.plus((loss, found), part), None
 
         adds_up = problem.separable and not problem.stochastic and not jax.tree.leaves(state)
-        if isinstance(batch, Data) and adds_up:
+        if adds_up and (isinstance(batch, Data) or (problem.lengths and not alike)):
             return *_of_set(problem, add, params, batch), state
         part = everything(batch, problem.precision) if isinstance(batch, Data) else batch
         count = part.weight.shape[0]
@@ -117,14 +120,15 @@ def _of_set(
     problem: Problem,
     add: Callable[[Mean, Example | Batch], tuple[Mean, None]],
     params: Params,
-    data: Data,
+    batch: Example | Batch | Data,
 ) -> tuple[Float[Array, ""], Params]:
-    """The loss and its gradient of a set that is filled in a piece at a time."""
+    """The loss and its gradient of a set that is filled in, or cut, a piece at a time."""
+    data = batch if isinstance(batch, Data) else Data(batch)
 
     def of_rows(total: Mean, rows: Array) -> tuple[Mean, None]:
         return add(total, take_counted(data, rows, problem.precision))
 
-    rows = pieces_of(data, piece_rows(data, problem.precision, problem.piece))
+    rows = pieces_of_set(data, problem.precision, problem.piece, problem.lengths)
     total, _ = jax.lax.scan(of_rows, Mean.nothing(params), rows)
     return total.value()
 

@@ -4,18 +4,15 @@ A word is *attended* where it has more attention than an even share, and the one
 always; so no post of two words or more is attended whole.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from jaxattn.core.contracts import Data, Example, MeasureSpec
+from jaxattn.core.contracts import Example, MeasureSpec
 from jaxattn.problems.inference import INFERENCE_RULES, infer
-from jaxattn.problems.measures import View, of_each, unfilled
+from jaxattn.problems.measures import View
 
-__all__ = ["RATIONALE_MEASURES", "of_posts", "of_rationale"]
+__all__ = ["RATIONALE_MEASURES", "average_of_posts", "of_rationale"]
 
 _BY_RULE = (("inference",), (INFERENCE_RULES,))
 _ROUNDING = 1e-4
@@ -116,28 +113,15 @@ def _average_precision(
     return jnp.sum(jnp.where(marked, precision, 0)) / jnp.sum(marked, dtype=score.dtype)
 
 
-def of_posts(
-    see: Callable[[Example], View],
-    batch: Example | Data,
-    at_once: int | None = None,
-    dtype: DTypeLike = "float32",
-) -> dict[str, Array]:
-    """The `RATIONALE_MEASURES` of posts, as means by weight.
+def average_of_posts(each: dict[str, Array], posts: Example) -> dict[str, Array]:
+    """The `RATIONALE_MEASURES` of posts of which everything is measured, as means by weight.
 
     Those of tokens are over the posts with a rationale, the others over those of several words.
 
     Args:
-        see: one post to its view.
-        batch: posts with a leading axis.
-        at_once: posts seen together, the others after them; None: all.
-        dtype: of what is filled in.
+        each: of `of_rationale`, with a leading axis of posts.
+        posts: these.
     """
-
-    def of_one(example: Example) -> dict[str, Array]:
-        return of_rationale(see(example), example)
-
-    each = of_each(of_one, batch, at_once, dtype)
-    posts = unfilled(batch, dtype)
     known = jnp.any(posts.foreground & posts.mask, axis=-1)
     several = jnp.sum(posts.mask, axis=-1) > 1
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
 from jaxattn.core.contracts import Batch, Data, Example, Problem
+from jaxattn.problems.by_length import by_length
 from jaxattn.problems.data import size
 from jaxattn.problems.large_sets import take_counted
 
@@ -52,8 +53,13 @@ def judge_of(
     if turns > _MOST_TURNS and batch < _LARGE:
         return None
 
+    # Minibatches of like lengths are computed no longer than they are, and so is what is measured.
+    order = by_length(measured.examples) if problem.lengths else None
+
     def batch_at(turn: Array) -> Example | Batch:
         rows = turn * batch + jnp.arange(batch, dtype=jnp.int32)
+        if order is not None:
+            rows = jnp.where(rows < count, order[jnp.minimum(rows, count - 1)], rows)
         return take_counted(measured, rows, problem.precision)
 
     # Minibatches that are made anew may hold what no set does.

@@ -250,6 +250,9 @@ def _slope(
     problem: Problem, order: Order, hyper: Hyper, keys: Keys, clock: Float[Array, " steps_plus_1"]
 ) -> Callable[[Array, State, Example | Batch], Found]:
     """``slope(step, state, batch)``: loss, gradient, and the loss's own state after it."""
+    if order.batch_size is not None:
+        # Minibatches are of unlike lengths where they are not drawn by them.
+        problem = problem._replace(lengths=())
     gradient_of = gradient_in_pieces(problem, order.buckets)
 
     def slope(step: Array, state: State, batch: Example | Batch) -> Found:

@@ -77,14 +77,14 @@ def test_bags_cut_to_their_bucket_have_the_loss_and_the_gradient_of_whole_ones(p
 
 @pytest.mark.parametrize(("longest", "seen"), [(1, 2), (2, 2), (3, 3), (4, 4)])
 def test_bags_are_seen_no_longer_than_their_bucket(longest, seen) -> None:
-    lengths = as_short(lambda params, batch: jnp.int32(batch.mask.shape[1]), BUCKETS)
+    lengths = as_short(lambda params, batch: jnp.int32(batch.mask.shape[1]), BUCKETS.lengths)
     assert lengths(None, jax.tree.map(jnp.asarray, short_bags(longest))) == seen
 
 
 def test_rows_that_share_a_minibatch_choose_one_body() -> None:
     batch = jax.tree.map(jnp.asarray, short_bags())
     of_row = partial(
-        as_short(lambda row, batch: row * jnp.sum(batch.segments), BUCKETS), batch=batch
+        as_short(lambda row, batch: row * jnp.sum(batch.segments), BUCKETS.lengths), batch=batch
     )
     text = str(jax.make_jaxpr(jax.vmap(of_row))(jnp.ones(3)))
     assert "cond[" in text

@@ -8,8 +8,9 @@ from helpers import EPS, PRECISION, jit
 from sklearn.metrics import average_precision_score, f1_score, jaccard_score
 
 from jaxattn.core.contracts import Example, Reader
+from jaxattn.problems.large_sets import of_each
 from jaxattn.problems.measures import View
-from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, of_posts, of_rationale
+from jaxattn.problems.rationale_measures import RATIONALE_MEASURES, average_of_posts, of_rationale
 
 WORDS, CLASSES = 6, 3
 # Sums of a few terms below 1.
@@ -122,11 +123,13 @@ def test_means_are_over_the_posts_that_have_what_is_measured(at_once) -> None:
     log_attention, values, batch = posts()
     weight = jnp.asarray([1, 2, 0, 1, 1, 1, 3, 1], PRECISION)
 
-    def see(example):
-        return view_of(*example.segments)
+    def of_one(example):
+        return of_rationale(view_of(*example.segments), example)
 
-    seen = batch._replace(segments=(log_attention, values), weight=weight)
-    found = jit(lambda batch: of_posts(see, batch, at_once))(seen)
+    def means(batch):
+        return average_of_posts(of_each(of_one, batch, at_once, PRECISION), batch)
+
+    found = jit(means)(batch._replace(segments=(log_attention, values), weight=weight))
     assert found.keys() == {spec.name for spec in RATIONALE_MEASURES}
     each = jax.vmap(look)(log_attention, values, batch)
     known = np.asarray(batch.foreground & batch.mask).any(-1)
