@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxattn.core.buckets import Buckets
+from jaxattn.core.buckets import buckets_of
 from jaxattn.core.contracts import Data, Example, Task
 from jaxattn.core.streams import streams
 from jaxattn.core.vocabulary import Vocabulary
@@ -43,9 +43,7 @@ def posts():
         foreground=np.zeros_like(mask),
         weight=np.ones(POSTS, "float32"),
     )
-    edges = (*(int(8 * np.ceil(at / 8)) for at in np.quantile(lengths, (0.25, 0.5, 0.75, 0.9))),)
-    edges = (*sorted({edge for edge in edges if edge < LONGEST}), LONGEST)
-    return examples, Buckets(edges, np.searchsorted(edges, lengths))
+    return examples, buckets_of(mask)
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from jaxattn.core.buckets import Buckets
+from jaxattn.core.buckets import buckets_of
 from jaxattn.core.contracts import Data, InputError, Task
 from jaxattn.core.inputs import Example
 from jaxattn.core.vocabulary import PAD, UNKNOWN, Vocabulary
@@ -105,7 +105,7 @@ def _task(
         summary=_summary(posts),
         default_model="text",
         content=content,
-        buckets=_buckets(made["train"]),
+        buckets=buckets_of(made["train"].examples.mask),
         vocabulary=vocabulary,
     )
 
@@ -130,15 +130,6 @@ def _bags(
     label = np.array([classes.index(post.label) for post in posts], np.int32)
     given: Any = (segments, mask, label, foreground, np.ones(len(posts)))
     return Data(Example(*given))
-
-
-def _buckets(train: Data) -> Buckets:
-    """Quarters of the posts by length, the last one in two; lengths are multiples of 8."""
-    lengths = train.examples.mask.sum(axis=1)
-    longest = train.examples.mask.shape[1]
-    parts = 8 * np.ceil(np.quantile(lengths, (0.25, 0.5, 0.75, 0.9)) / 8).astype(int)
-    edges = tuple(sorted({int(edge) for edge in parts if edge < longest} | {longest}))
-    return Buckets(edges, np.searchsorted(edges, lengths))
 
 
 def _content(made: dict[str, Data], vocabulary: Vocabulary) -> str:
