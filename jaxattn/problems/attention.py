@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxattn.core.contracts import AttentionMap, Example, Hyper, HyperSpec
 from jaxattn.core.protocols import Attend, DrawAttention
+from jaxattn.problems.declared import declared_hypers
 from jaxattn.problems.sparse_maps import entmax, sparsemax, spherical
 
 __all__ = [
@@ -60,9 +61,16 @@ Scores are ignored, so only the classification model learns. Needs a known foreg
 def as_attention_map(function: AttentionMap | Attend | DrawAttention) -> AttentionMap:
     """An `AttentionMap` from a plain ``(scores, example, hyper) -> log attention``.
 
-    One with a fourth argument, ``key``, draws.
+    One with a fourth argument, ``key``, draws. What it reads of `hyper` it declares as an
+    attribute, ``function.hypers = {name: default}``.
+
+    Raises:
+        InputError: hypers that are none.
     """
-    return function if isinstance(function, AttentionMap) else AttentionMap(function)
+    if isinstance(function, AttentionMap):
+        return function
+    owner = f"attention map {getattr(function, '__name__', 'custom')!r}"
+    return AttentionMap(function, declared_hypers(owner, getattr(function, "hypers", ())))
 
 
 def _with_entropy(

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.core.contracts import AttentionMap, Example
+from jaxattn.core.contracts import AttentionMap, Example, InputError
 from jaxattn.problems.attention import as_attention_map, average, entropy, imposed, softmax
 
 SEGMENTS = 6
@@ -164,3 +164,6 @@ def test_a_plain_function_is_an_attention_map():
     assert made.apply is uniform
     assert made.hypers == ()
     assert as_attention_map(softmax) is softmax
+    uniform.hypers = 2.0
+    with pytest.raises(InputError, match="attention map 'uniform', hypers: got float, expected"):
+        as_attention_map(uniform)
