@@ -15,6 +15,7 @@ from jaxattn.engine.directory import (
     check_free,
     clear,
     read_spec_in,
+    remove_not_whole,
     remove_partial_files,
     results_are_whole,
     spec_difference,
@@ -180,6 +181,10 @@ def _work(
         engine.barrier("seen")
         watch = Watch(folder, sweep, file_states, engine, to)
         watch.begin()
+        if first:
+            # What is finished is read while the rest is computed, and what is not whole is refused.
+            remove_not_whole(folder, file_states)
+        engine.barrier("cleared")
         try:
             work = partial(compute, text, programs_of(folder))
             for number, (content, params, where) in engine.results(work, watch.share):

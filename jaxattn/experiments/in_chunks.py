@@ -1,6 +1,7 @@
 """An experiment that is a sweep: its chunks lie beside its results, and what is there is kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -10,6 +11,7 @@ from jaxattn.engine.directory import SPEC
 from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
+from jaxattn.results.checksum import is_broken
 from jaxattn.results.files import RESULTS, open_run, write_results
 from jaxattn.results.joined import absent_rows
 from jaxattn.study.spec import Spec
@@ -82,6 +84,8 @@ def run_once(
 ) -> xr.Dataset:
     """A part of an experiment that is no sweep; what is finished is kept beside the chunks.
 
+    A damaged result is made again, as a chunk is.
+
     Args:
         name: of its folder.
         spec: what its result says it is of, as its attribute ``spec``; another one is made anew.
@@ -89,10 +93,10 @@ def run_once(
         to: hears how it goes; the result is kept in a folder of its folder.
 
     Raises:
-        InputError: a damaged result, or what `make` refuses.
+        InputError: what `make` refuses.
     """
     folder = None if to.chunks is None else to.chunks / name
-    if folder is not None and (folder / RESULTS).is_file():
+    if folder is not None and _is_whole(folder / RESULTS):
         there = open_run(folder)
         if there.attrs["spec"] == spec:
             return there
@@ -101,6 +105,10 @@ def run_once(
         folder.mkdir(parents=True, exist_ok=True)
         write_results(ds, folder)
     return ds
+
+
+def _is_whole(file: Path) -> bool:
+    return file.is_file() and not is_broken(file.read_bytes(), must=True)
 
 
 def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:

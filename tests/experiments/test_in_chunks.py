@@ -3,7 +3,6 @@
 import pytest
 import xarray as xr
 
-from jaxattn.core.contracts import InputError
 from jaxattn.experiments.in_chunks import run_once
 from jaxattn.reports.experiment import Listeners
 from jaxattn.results.files import RESULTS
@@ -43,12 +42,14 @@ def test_what_stops_in_the_middle_leaves_nothing_behind(to):
     assert not to.chunks.exists()
 
 
-def test_a_damaged_part_is_refused_by_name(to):
+@pytest.mark.parametrize("length", [0, 1000, -1])
+def test_a_damaged_part_is_made_again(to, length):
     once(to, "small", 1.0, [])
     file = to.chunks / "fixed-digits" / RESULTS
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"fixed-digits.*damaged or truncated"):
-        once(to, "small", 1.0, [])
+    file.write_bytes(file.read_bytes()[:length])
+    assert once(to, "small", 2.0, made := [])["loss"] == 2.0
+    assert once(to, "small", 3.0, made)["loss"] == 2.0
+    assert made == ["small"]
 
 
 def test_without_a_folder_it_is_made_each_time(to):
