@@ -95,6 +95,7 @@ def _task(
         make=lambda seed: dict(made),
         template=template(made["train"]),
         summary=_summary(posts),
+        card=_summary(posts),
         default_model="text",
         content=content,
         buckets=_buckets(made["train"]),
