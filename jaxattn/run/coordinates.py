@@ -12,7 +12,7 @@ from jaxattn.results.dataset import DATA_CARD
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.study import Study
-from jaxattn.study.subject import Subject
+from jaxattn.study.subject import AttentionNetwork, Subject
 from jaxattn.training.saves import OwnTimes
 
 __all__ = ["coordinates_of", "coordinates_of_study", "data_card_of", "drop_constant_axes"]
@@ -38,8 +38,10 @@ def examples_of(subject: Subject) -> int:
 
 def data_card_of(studies: Iterable[Study]) -> dict[str, str]:
     """The attribute that says what was learnt from, of every task that has a card."""
-    cards = dict.fromkeys(study.subject.card for study in studies)
-    told = "; ".join(filter(None, cards))
+    # Data of a person's own have none: they are as they were given.
+    subjects = [study.subject for study in studies]
+    cards = dict.fromkeys(one.task.card for one in subjects if isinstance(one, AttentionNetwork))
+    told = "; ".join(printable(card) for card in cards if card)
     return {DATA_CARD: told} if told else {}
 
 

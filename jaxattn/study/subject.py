@@ -18,7 +18,6 @@ from jaxattn.core.contracts import (
     Task,
 )
 from jaxattn.core.lookup import refuse_unwritable_name
-from jaxattn.core.text import printable
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.caption_problem import caption_problem
 from jaxattn.problems.check_data import check_splits
@@ -133,11 +132,6 @@ class AttentionNetwork:
         }
         return {name: whose for name, whose in theories.items() if whose in SOLVED}
 
-    @property
-    def card(self) -> str:
-        """Of the task, as a line."""
-        return printable(self.task.card)
-
     def describe(self) -> dict[str, Any]:
         """Task, model, attention map and paradigms by name; which data on disk the task is of."""
         content = {"content": self.task.content} if self.task.content else {}
@@ -242,11 +236,6 @@ class OwnProblems:
     def exact(self) -> dict[str, str]:
         """None is known."""
         return {}
-
-    @property
-    def card(self) -> str:
-        """None: the data are as they were given."""
-        return ""
 
     def describe(self) -> dict[str, Any]:
         """Data and problems by name."""
