@@ -112,6 +112,8 @@ class Task:
     template: Example
     """One example with its pool rows filled in: the shapes that models initialise from."""
     summary: str = ""
+    card: str = ""
+    """What its data are, and how many of what had to be decided or left out; empty: nothing had."""
     solvable: bool = False
     """True where the reduced (mu, nu) system of `jaxattn.theory` is exact."""
     default_model: str = "mlp"

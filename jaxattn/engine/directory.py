@@ -32,6 +32,7 @@ __all__ = [
     "check_free",
     "clear",
     "read_spec_in",
+    "remove_not_whole",
     "remove_partial_files",
     "results_are_whole",
     "spec_difference",
@@ -185,6 +186,13 @@ def states(folder: Path, sweep: Mapping[str, Any]) -> dict[int, State]:
         number: examine(folder / chunk_name(number), sweep["spec_hash"], number)
         for number in range(sweep["chunks"])
     }
+
+
+def remove_not_whole(folder: Path, file_states: Mapping[int, State]) -> None:
+    """Remove the chunks that are computed again, so that the others can be read until they are."""
+    for number, state in file_states.items():
+        if state is not State.WHOLE:
+            (folder / chunk_name(number)).unlink(missing_ok=True)
 
 
 def remove_partial_files(folder: Path) -> None:

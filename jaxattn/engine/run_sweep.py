@@ -15,6 +15,7 @@ from jaxattn.engine.directory import (
     check_free,
     clear,
     read_spec_in,
+    remove_not_whole,
     remove_partial_files,
     results_are_whole,
     spec_difference,
@@ -47,7 +48,7 @@ from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json
 
-__all__ = ["Outcome", "resume_sweep", "run_sweep"]
+__all__ = ["Outcome", "check_resumable", "resume_sweep", "run_sweep"]
 
 
 ANYWHERE = EngineOptions()
@@ -132,6 +133,24 @@ def resume_sweep(
     Raises:
         InputError: no sweep there, another spec or other versions, with the difference.
     """
+    check_resumable(folder, spec)
+    started = time.perf_counter()
+    with open_engine(*where._replace(folder=folder)) as engine:
+        return _work(folder, engine, lambda: None, to, started)
+
+
+def check_resumable(folder: Path, spec: Spec | None = None) -> None:
+    """Refuse to go on with a sweep that has another spec, or was begun by other versions.
+
+    What hardware it was begun on is compared later, where its chunks are computed.
+
+    Args:
+        folder: the directory of a sweep that was begun.
+        spec: what it should have; None takes whatever it has.
+
+    Raises:
+        InputError: no sweep there, another spec or other versions, with the difference.
+    """
     begun = read_spec_in(folder)
     if spec is not None and (apart := spec_difference(begun, spec)):
         raise InputError(
@@ -139,9 +158,8 @@ def resume_sweep(
             f"({'; '.join(apart[:5])}); expected the same; leave --spec out, or begin a new "
             "sweep."
         )
-    started = time.perf_counter()
-    with open_engine(*where._replace(folder=folder)) as engine:
-        return _work(folder, engine, lambda: None, to, started)
+    if (folder / MANIFEST).is_file():
+        check_manifest(folder, Sweep.of(begun), software())
 
 
 def _work(
@@ -180,6 +198,10 @@ def _work(
         engine.barrier("seen")
         watch = Watch(folder, sweep, file_states, engine, to)
         watch.begin()
+        if first:
+            # What is finished is read while the rest is computed, and what is not whole is refused.
+            remove_not_whole(folder, file_states)
+        engine.barrier("cleared")
         try:
             work = partial(compute, text, programs_of(folder))
             for number, (content, params, where) in engine.results(work, watch.share):

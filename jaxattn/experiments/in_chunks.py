@@ -11,6 +11,7 @@ from jaxattn.engine.directory import SPEC
 from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.reports.experiment import Listeners
+from jaxattn.results.dataset import DATA_CARD
 from jaxattn.results.files import RESULTS, DamagedError, open_run, write_results
 from jaxattn.results.joined import absent_rows
 from jaxattn.study.spec import Spec
@@ -115,7 +116,9 @@ def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
     pictures = ("picture", "picture_foreground", "picture_seen")
     plain = [ds.drop_vars(pictures, errors="ignore") for ds in done]
     common = set.intersection(*({str(dim) for dim in ds.dims} for ds in plain))
-    return xr.concat(
+    cards = dict.fromkeys(ds.attrs.get(DATA_CARD, "") for ds in done)
+    told = "; ".join(filter(None, cards))
+    whole = xr.concat(
         [ds.drop_dims(set(map(str, ds.dims)) - common) for ds in plain],
         index,
         data_vars="all",
@@ -125,3 +128,4 @@ def joined(done: Sequence[xr.Dataset], index: xr.IndexVariable) -> xr.Dataset:
         fill_value={name: at for ds in done for name, at in absent_rows(ds).items()},
         combine_attrs="override",
     )
+    return whole.assign_attrs({DATA_CARD: told} if told else {})

@@ -12,6 +12,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.engine.cost.estimate import SweepCost, cost_of
 from jaxattn.engine.directory import SPEC, clear
+from jaxattn.engine.run_sweep import check_resumable
 from jaxattn.experiments.captions.experiment import CAPTIONS
 from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
@@ -37,6 +38,7 @@ from jaxattn.reports.run_folder import run_folder
 from jaxattn.results.files import RESULTS, named, open_run, write_results
 from jaxattn.run.compare import Progress
 from jaxattn.run.stopwatch import Stopwatch
+from jaxattn.study.spec import Spec
 
 __all__ = ["EXPERIMENTS", "Outcome", "Reported", "plan", "report", "reproduce"]
 
@@ -114,9 +116,11 @@ def reproduce(
 
     chunks = folder / CHUNKS
     _check_chunks(experiment, chunks, overwrite, resume)
-    if experiment.sweeps is not None:
-        # What cannot be run is refused before an earlier run makes room, and leaves no folder.
-        experiment.sweeps(config)
+    # What cannot be run is refused before an earlier run makes room, and leaves no folder.
+    experiment.check(config)
+    specs = {} if experiment.sweeps is None else experiment.sweeps(config)
+    if resume:
+        _check_resumable(specs, chunks)
     with run_folder(folder, overwrite or resume):
         if overwrite and not resume:
             for spec in list(chunks.rglob(SPEC)):
@@ -187,6 +191,14 @@ def _check_chunks(experiment: Experiment, chunks: Path, overwrite: bool, resume:
             f"--out: got {named(chunks.parent)!r}, which holds the chunks of a run; expected an "
             "empty or new directory; add --resume to go on with it, or --overwrite."
         )
+
+
+def _check_resumable(specs: Mapping[str, Spec], chunks: Path) -> None:
+    """Refuse chunks of other sweeps; those of an experiment lie in its folder, or by name in it."""
+    for name, spec in specs.items():
+        for folder in (chunks, chunks / name):
+            if (folder / SPEC).is_file():
+                check_resumable(folder, spec)
 
 
 def _size(experiment: Experiment, scale: str, seeds: int | None, data: str | None) -> Any:

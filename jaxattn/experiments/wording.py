@@ -5,10 +5,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from jaxattn.plots.lines import BAND
+from jaxattn.results.dataset import DATA_CARD
 
-__all__ = ["Line", "band_of", "ranking", "span"]
+__all__ = ["Line", "band_of", "learnt_from", "ranking", "span"]
 
 Line = dict[str, Any]
 """Numbers behind a figure, by name."""
@@ -20,6 +22,12 @@ def band_of(values: np.ndarray) -> dict[str, float | None]:
         return {"median": None, "low": None, "high": None}
     median, low, high = map(float, np.quantile(values, (0.5, *BAND)))
     return {"median": median, "low": low, "high": high}
+
+
+def learnt_from(ds: xr.Dataset) -> list[str]:
+    """What the data are and what of them had to be decided, where a task says so; else nothing."""
+    card = ds.attrs.get(DATA_CARD, "").strip(" .")
+    return [f"Learnt from {card}."] if card else []
 
 
 def span(values: Sequence[int | float], form: str = ".3g") -> str:

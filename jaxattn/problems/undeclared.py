@@ -34,7 +34,8 @@ def shapes_with_hyper(
         name = cause.args[0]
         raise InputError(
             f"{owner}: got hyper[{name!r}] read, which no component of the problem has a value "
-            f"for, expected a default; declare it: hypers=(HyperSpec({name!r}, default),)."
+            f"for, expected a default; declare it: hypers=(HyperSpec({name!r}, default),), or of a "
+            f"plain function as its attribute: function.hypers = {{{name!r}: default}}."
         ) from cause
 
 

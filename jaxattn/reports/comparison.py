@@ -38,7 +38,7 @@ from jaxattn.reports.numbers import (
 )
 from jaxattn.reports.page import Collapsible, Figure, Page, Section, render
 from jaxattn.reports.parts import REPORT, grid_words, page_of, pictures, run_facts, sentences_or
-from jaxattn.results.dataset import spec_of
+from jaxattn.results.dataset import DATA_CARD, spec_of
 from jaxattn.results.files import RESULTS, open_run, write_bytes
 
 __all__ = ["report_into"]
@@ -136,6 +136,7 @@ def _page(
         Section("Ends and gaps", tables=first_tables),
         Section("Findings", collapsibles=list(_collapsibles(others, first=findings_first))),
         Section("Figures", _left_words(left), figures=rest),
+        Section("Data", ds.attrs.get(DATA_CARD, "")),
         Section("Numbers", tables=[one._replace(open=False) for one in tables]),
         sentences_or("Failures", failures, "No run failed."),
     ]

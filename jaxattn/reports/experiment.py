@@ -49,6 +49,10 @@ class Tally:
         self.to.on_progress(Progress(paradigm, self.dynamics, self.done, self.total, self.failed))
 
 
+def _nothing_amiss(config: Any) -> None:
+    del config
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A named experiment.
@@ -73,3 +77,6 @@ class Experiment:
     sweeps: Callable[[Any], Mapping[str, Spec]] | None = None
     """``sweeps(config) -> {name: spec}`` of one that is made of sweeps, which go on where they were
     interrupted."""
+    check: Callable[[Any], None] = _nothing_amiss
+    """``check(config)`` refuses what cannot be run, beside what its sweeps refuse. It is asked
+    before an earlier run makes room: data that are not there, say."""

@@ -14,6 +14,7 @@ from jaxattn.problems.result_measures import GRADIENT_NORM, KNOWN, OBJECTIVE, at
 
 __all__ = [
     "ABSENT",
+    "DATA_CARD",
     "SCHEMA_VERSION",
     "as_current",
     "assemble",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 2
+
+DATA_CARD = "data_card"
+"""Attribute of a result: what its data are, and what of them had to be decided or left out."""
 
 _RENAMED = {1: {"process": "dynamics"}}
 """By schema: what the next one calls otherwise."""

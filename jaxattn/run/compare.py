@@ -19,7 +19,7 @@ from jaxattn.probes.parameters import leaves_of, parameters
 from jaxattn.results.dataset import ABSENT, assemble, block
 from jaxattn.results.derived import own_error_of, with_distances, with_times
 from jaxattn.run.conditions import hardware, refuse_other, software
-from jaxattn.run.coordinates import coordinates_of_study
+from jaxattn.run.coordinates import coordinates_of_study, data_card_of
 from jaxattn.run.data_source import Sources
 from jaxattn.run.expected_time import expected_seconds
 from jaxattn.run.heap import collect_rarely
@@ -106,7 +106,8 @@ def run(study: Study, *, to: Listener = NOBODY, stopwatch: Stopwatch | None = No
     def labelled(pending: Status) -> xr.Dataset:
         blocks = _blocks(results, errors, sources.names(jobs[0]), pending) | exact
         attributes = {"spec": study.describe(), "made_with": made_with.plain()}
-        ds = assemble(blocks, axes, {k: canonical_json(v) for k, v in attributes.items()})
+        said = {k: canonical_json(v) for k, v in attributes.items()}
+        ds = assemble(blocks, axes, said | data_card_of([study]))
         ds = ds.reindex(
             paradigm=list(study.names),
             dynamics=list(dict.fromkeys(group.dynamics for group in groups)),

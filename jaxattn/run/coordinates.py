@@ -1,6 +1,6 @@
-"""What a result says of its saves: steps, times, gradients taken, and defaults of the run."""
+"""What a result says of its saves, steps, times, gradients taken; of its data; of defaults."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy as np
 from jaxattn.core.kept import kept
 from jaxattn.core.text import printable
 from jaxattn.problems.data import size
+from jaxattn.results.dataset import DATA_CARD
 from jaxattn.study.axes import Axis
 from jaxattn.study.groups import Group, groups_of
 from jaxattn.study.study import Study
-from jaxattn.study.subject import Subject
+from jaxattn.study.subject import AttentionNetwork, Subject
 from jaxattn.training.saves import OwnTimes
 
-__all__ = ["coordinates_of", "coordinates_of_study", "drop_constant_axes"]
+__all__ = ["coordinates_of", "coordinates_of_study", "data_card_of", "drop_constant_axes"]
 
 _WORDS = {
     "step": {"units": "step", "long_name": "training step"},
@@ -33,6 +34,15 @@ _WORDS = {
 def examples_of(subject: Subject) -> int:
     """Training examples of a subject, whose data are made to count them."""
     return size(subject.splits(0)["train"])
+
+
+def data_card_of(studies: Iterable[Study]) -> dict[str, str]:
+    """The attribute that says what was learnt from, of every task that has a card."""
+    # Data of a person's own have none: they are as they were given.
+    subjects = [study.subject for study in studies]
+    cards = dict.fromkeys(one.task.card for one in subjects if isinstance(one, AttentionNetwork))
+    told = "; ".join(printable(card) for card in cards if card)
+    return {DATA_CARD: told} if told else {}
 
 
 def coordinates_of(

@@ -10,7 +10,7 @@ from jaxattn.core.canonical_json import canonical_json
 from jaxattn.core.contracts import InputError
 from jaxattn.results.dataset import SCHEMA_VERSION
 from jaxattn.results.virtual import Piece, VirtualVariable, reason_variable, status_variable
-from jaxattn.run.coordinates import coordinates_of
+from jaxattn.run.coordinates import coordinates_of, data_card_of
 from jaxattn.run.pictures import pictures_of
 from jaxattn.run.runner import Runner, Solver
 from jaxattn.study.axes import Axis
@@ -50,6 +50,7 @@ def labels_of(sweep: Sweep, runners: Sequence[Runner | Solver]) -> xr.Dataset:
         "spec": spec_json(spec),
         "spec_hash": spec_hash(spec),
         "resolved": canonical_json(_resolved(sweep)),
+        **data_card_of(_studies(sweep)),
     }
     axes = (*static_axes(spec), *traced_axes(spec))
     computed = coordinates_of(axes, sweep.groups, sweep.dynamics)

@@ -177,13 +177,15 @@ def _task(
     told = "; ".join(f"{split}: {card}" for split, card in cards.items())
     if any("left out" in card for card in cards.values()):
         warnings.warn(f"{folder}: {told}", UserWarning, stacklevel=2)
+    said = f"captions of photographs, {len(vocabulary)} words; {told}"
     return Task(
         name="coco",
         segments=segments,
         classes=len(vocabulary),
         make=make,
         template=template(make(0)["train"]),
-        summary=f"captions of photographs, {len(vocabulary)} words; {told}",
+        summary=said,
+        card=said,
         default_model="captioner",
         content=_content(pool, read),
         caption_words=vocabulary,

@@ -103,6 +103,7 @@ def _task(
         make=lambda seed: dict(made),
         template=template(made["train"]),
         summary=_summary(posts),
+        card=_summary(posts),
         default_model="text",
         content=content,
         buckets=buckets_of(made["train"].examples.mask),

@@ -1,5 +1,6 @@
 """Captions go through a comparison as everything else does: trained, and beside their flow."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from jaxattn.models import captioner
 def test_training_at_half_the_rate_is_nearer_to_the_flow():
     with compiled_quickly():
         ds = jaxattn.compare(
-            TASK,
+            replace(TASK, card="5 captions, left out\n1 image"),
             partial(captioner, width=3),
             ["soft"],
             {"learning_rate": [0.01, 0.02]},
@@ -28,6 +29,8 @@ def test_training_at_half_the_rate_is_nearer_to_the_flow():
             batch_size="all",
             precision="float64",
         )
+    # What of the data had to be decided stays with what was learnt from them, as a line.
+    assert ds.attrs["data_card"] == "5 captions, left out 1 image"
     objective = ds["objective"].squeeze().isel(save=-1)
     gap = np.abs(objective.sel(dynamics="train") - objective.sel(dynamics="flow"))
     # Of order one in the rate at a fixed time, and as many steps take half of the time.

@@ -12,10 +12,11 @@ import pytest
 from commands import run_many
 from small_sweeps import contents, fingerprint, left_over, tiny
 
-from jaxattn.core.contracts import InputError
+from jaxattn.core.contracts import InputError, Status
 from jaxattn.engine.progress import Listener
 from jaxattn.engine.run_sweep import resume_sweep, run_sweep
 from jaxattn.engine.status import status_of
+from jaxattn.results.files import open_run
 from jaxattn.study.parse import parse_spec
 
 SPEC = tiny(paradigms='["soft"]', seeds=5)
@@ -118,6 +119,22 @@ def test_a_chunk_that_is_not_what_was_written_is_said_and_computed_again(
     assert [name for name in before if before[name] != after[name]] == [chunk(folder).name]
     assert contents(folder) == contents(finished)
     assert left_over(folder) == []
+
+
+def test_what_is_finished_can_be_read_while_a_damaged_chunk_waits(
+    finished: Path, folder: Path, other: Path
+) -> None:
+    chunk(folder, 1).unlink()
+    _cut(folder, other)
+    read: list[int] = []
+
+    def look(written: object) -> None:
+        read.append(int((open_run(folder)["status"] == Status.DONE).sum()))
+
+    # As an experiment reads its sweep after every chunk: first without that which is damaged.
+    assert resume_sweep(folder, to=Listener(on_chunk=look)).computed == 2
+    assert read == [8, 10]  # trained, and by flow
+    assert contents(folder) == contents(finished)
 
 
 @pytest.mark.parametrize("spoil", ["missing", "truncated", "damaged", "of another sweep"])

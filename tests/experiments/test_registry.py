@@ -1,6 +1,7 @@
 """Experiments by name: what `reproduce` writes, refuses and says, and the command that calls it."""
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import pytest
 import xarray as xr
 from commands import SCRIPT, run
 from example_experiment import MADE_UP
+from small_sweeps import tiny
 
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.engine.cost.layout import choose_layout
+from jaxattn.engine.directory import begin, clear
 from jaxattn.experiments import EXPERIMENTS, plan, registry, reproduce
 from jaxattn.experiments.in_chunks import run_once
 from jaxattn.reports.experiment import SCALES
 from jaxattn.reports.page import cell
 from jaxattn.results.files import content_hash, open_run
+from jaxattn.study.parse import parse_spec
 
 
 @pytest.fixture
@@ -120,6 +125,66 @@ def test_what_cannot_be_run_is_refused_and_nothing_is_written(made_up, tmp_path,
     with pytest.raises(InputError, match=message):
         go(tmp_path / "run", **asked)
     assert list(tmp_path.iterdir()) == []
+
+
+def _without_x64(patch, empty):
+    del empty
+    patch.setattr("jaxattn.core.precision.x64_is_on", lambda: False)
+
+
+def _without_data(patch, empty):
+    patch.setenv("JAXATTN_DATA", str(empty))
+
+
+def _without_extra(patch, empty):
+    del empty
+    patch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with what an earlier run wrote; a file that is removed cannot be read afterwards."""
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    for name in ("results.nc", "report.html"):
+        (folder / name).write_bytes(b"of an earlier run")
+    yield folder
+    for name in ("results.nc", "report.html"):
+        assert (folder / name).read_bytes() == b"of an earlier run"
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "hinder", "words"),
+    [
+        *(
+            (name, "smoke", _without_x64, "got JAX with x64 off")
+            for name in ("theory", "phase", "switch", "schedule", "departures")
+        ),
+        ("fixed-focus-images", "paper", _without_data, "cifar10"),
+        ("all", "paper", _without_data, "cifar10"),
+        ("captions", "smoke", _without_extra, "caption metrics"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_an_earlier_run_makes_room(
+    name, scale, hinder, words, earlier, tmp_path, monkeypatch
+):
+    hinder(monkeypatch, tmp_path)
+    for out in (earlier, tmp_path / "new"):
+        with pytest.raises(InputError, match=words):
+            go(out, name, scale, overwrite=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_chunks_of_another_sweep_are_refused_before_an_earlier_run_makes_room(earlier):
+    there, asked = (choose_layout(parse_spec(tiny(seeds=count))).spec for count in (2, 3))
+    one = replace(MADE_UP, sweeps=lambda config: {"tiny": asked})
+    for place in ("chunks", "chunks/tiny"):
+        chunks = earlier / place
+        chunks.mkdir()
+        begin(chunks, there)
+        with pytest.raises(InputError, match="resume: got another spec"):
+            reproduce(one, "smoke", earlier, False, lambda _: None, resume=True)
+        clear(chunks)
 
 
 def test_a_folder_in_use_is_kept_unless_it_may_be_overwritten(made_up, tmp_path):

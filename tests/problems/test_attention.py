@@ -2,23 +2,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import CLASSES, EPS, PRECISION, bags, hyper, task_of
+from helpers import EPS, PRECISION, hyper
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jaxattn.core.contracts import AttentionMap, Example, HyperSpec, InputError
-from jaxattn.models.mlp import mlp
-from jaxattn.problems.attention import (
-    as_attention_map,
-    average,
-    entropy,
-    imposed,
-    softmax,
-    with_entropy_penalty,
-)
-from jaxattn.problems.attention_problem import attention_problem
-from jaxattn.problems.sparse_maps import entmax
+from jaxattn.core.contracts import AttentionMap, Example, InputError
+from jaxattn.problems.attention import as_attention_map, average, entropy, imposed, softmax
 
 SEGMENTS = 6
 
@@ -174,39 +164,6 @@ def test_a_plain_function_is_an_attention_map():
     assert made.apply is uniform
     assert made.hypers == ()
     assert as_attention_map(softmax) is softmax
-
-
-def test_a_plain_function_declares_what_it_reads_of_hyper():
-    def own(scores, example, hyper):
-        return entmax.apply(scores, example, {"entmax_alpha": hyper["pickiness"]})
-
-    own.hypers = {"pickiness": 1.5}
-    made = as_attention_map(own)
-    assert made.hypers == (HyperSpec("pickiness", 1.5),)
-    assert with_entropy_penalty(own).hypers[:-1] == made.hypers
-    own.hypers = ["pickiness"]
-    with pytest.raises(InputError, match="attention map 'own', hypers: got list, expected numbers"):
-        as_attention_map(own)
-
-
-def test_a_declared_hyperparameter_is_traced_as_a_built_in_one(rng):
-    def own(scores, example, hyper):
-        return entmax.apply(scores, example, {"entmax_alpha": hyper["pickiness"]})
-
-    own.hypers = {"pickiness": 1.5}
-    batch = bags(rng)
-    alphas = jnp.array([1.2, 1.5, 2.0], PRECISION)
-
-    def losses(attention, name):
-        problem = attention_problem(task_of(batch), mlp(CLASSES, width=4), "soft", attention)
-        assert name in {spec.name for spec in problem.hypers}
-        assert name in problem.reads
-        params = problem.init(jax.random.key(0), hyper())
-        zero = jnp.zeros((), PRECISION)
-        return jax.vmap(
-            lambda at: problem.loss(params, batch, {**hyper(), name: at}, zero, None, ())[0]
-        )(alphas)
-
-    found = losses(own, "pickiness")
-    np.testing.assert_array_equal(found, losses(entmax, "entmax_alpha"))
-    assert len(np.unique(found)) == 3
+    uniform.hypers = 2.0
+    with pytest.raises(InputError, match="attention map 'uniform', hypers: got float, expected"):
+        as_attention_map(uniform)

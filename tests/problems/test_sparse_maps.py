@@ -15,6 +15,8 @@ from jaxattn.problems.attention import ATTENTION_MAPS, softmax, with_entropy_pen
 from jaxattn.problems.attention_problem import attention_problem
 from jaxattn.problems.log_attention import log_of
 from jaxattn.problems.sparse_maps import entmax_of
+from jaxattn.study.settings import Settings
+from jaxattn.study.study import resolve_settings
 
 SEGMENTS = 6
 FULL = np.ones(SEGMENTS, bool)
@@ -331,6 +333,52 @@ def test_a_model_that_starts_at_zero_scores_has_no_spherical_attention():
     at_random = linear(3, start="normal")
     attention_problem(TASK, at_random, "soft", "spherical", PRECISION).verify()
     attention_problem(TASK, linear(3), "soft", "sparsemax", PRECISION).verify()
+
+
+# ---- a plain function with hyperparameters of its own
+
+
+def own_entmax(scores, example, hyper):
+    real = jnp.where(example.mask, scores, -jnp.inf)
+    return log_of(entmax_of(real, hyper["order"]))
+
+
+def test_a_plain_function_that_declares_what_it_reads_is_swept_as_the_map_that_ships(monkeypatch):
+    monkeypatch.setattr(own_entmax, "hypers", {"order": 1.5}, raising=False)
+    losses = []
+    for name, attention in (("entmax_alpha", "entmax"), ("order", own_entmax)):
+        problem = attention_problem(TASK, linear(3, start="normal"), "soft", attention, PRECISION)
+        assert [(spec.name, spec.default) for spec in problem.hypers] == [(name, 1.5)]
+        params = problem.init(jax.random.key(0), hyper())
+
+        def loss(at, problem=problem, params=params, name=name):
+            settings = hyper() | {name: at}
+            return problem.loss(params, BATCH, settings, jnp.zeros(()), None, ())[0]
+
+        swept = jnp.asarray([1.2, 1.5, 2], PRECISION)
+        losses.append(jit(jax.vmap(jax.value_and_grad(loss)))(swept))
+    # Traced: the derivative by it is another one at each value.
+    assert np.unique(losses[0][1]).size == 3
+    np.testing.assert_array_equal(losses[0], losses[1])
+
+
+def test_what_a_plain_function_reads_undeclared_or_asks_unread_is_refused():
+    def reads_other(*given):
+        return own_entmax(*given)
+
+    with pytest.raises(InputError, match=r"'reads_other': got hyper\['order'\] read, which no"):
+        attention_problem(TASK, linear(3), "soft", reads_other, PRECISION)
+    reads_other.hypers = {"order": 1.5}
+    with pytest.raises(InputError, match=r"got 'ordre', expected one of .*order"):
+        resolve_settings(
+            Settings(
+                TASK,
+                model=linear(3),
+                attention=reads_other,
+                paradigms="soft",
+                hypers={"ordre": 2, "learning_rate": 0.1},
+            )
+        )
 
 
 # ---- a map that draws

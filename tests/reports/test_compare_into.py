@@ -39,6 +39,7 @@ def test_the_solvable_setting_is_run_where_all_figures_are_drawn(
     figures, runs, tmp_path, monkeypatch
 ):
     done, calls = example_result(paradigms=("soft",), learning_rates=(0.1,), seeds=1), []
+    done = done.assign_attrs(data_card="40 posts; 2 <b>empty</b>")
 
     def run(study, **_):
         calls.append(study)
@@ -49,7 +50,8 @@ def test_the_solvable_setting_is_run_where_all_figures_are_drawn(
     study = study_of("digits", paradigms=("soft",), seeds=(0,), steps=1)
     compare_into(tmp_path / "run", study, False, figures=figures)
     assert len(calls) == runs
-    assert (tmp_path / "run" / "report.html").exists()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "40 posts; 2 &lt;b&gt;empty" in page
 
 
 @pytest.mark.parametrize(

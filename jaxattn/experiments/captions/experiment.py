@@ -39,6 +39,16 @@ def sweeps(config: Captions) -> dict[str, Spec]:
     return {images: sweep_of(config, images, MEASURES, params=True) for images in config.sets}
 
 
+def check(config: Captions) -> None:
+    """Miss what judges captions before anything is learnt, not after.
+
+    Raises:
+        InputError: the extra ``captions`` is not installed.
+    """
+    del config
+    caption_metrics(["a"], [["a"]])
+
+
 def run(config: Captions, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then have what was trained write; heard of after each set."""
     if to.chunks is None:
@@ -46,8 +56,7 @@ def run(config: Captions, to: Listeners) -> xr.Dataset:
             "captions: got no folder for the chunks, expected one, as parameters are kept there; "
             "run it by jaxattn.experiments.reproduce."
         )
-    # What judges captions is missed before anything is learnt, not after.
-    caption_metrics(["a"], [["a"]])
+    check(config)
     specs = sweeps(config)
     index = xr.IndexVariable("data", list(specs), {"long_name": "images that captions are of"})
     learnt = run_each(specs, index, to)
@@ -105,4 +114,5 @@ CAPTIONS = Experiment(
     numbers=numbers,
     findings=findings,
     sweeps=sweeps,
+    check=check,
 )

@@ -10,7 +10,7 @@ from jaxattn.analysis.wording import interval_words, number_words, unit_words
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.claims.findings import CLAIMS, SIGNATURE
 from jaxattn.experiments.claims.findings import numbers as claims_of
-from jaxattn.experiments.wording import Line, band_of
+from jaxattn.experiments.wording import Line, band_of, learnt_from
 
 __all__ = ["at_the_end", "findings", "numbers"]
 
@@ -92,7 +92,7 @@ def findings(ds: xr.Dataset) -> list[str]:
     said = [_attention(lines, data, ds.sizes["segment"]) for data in map(str, ds["data"].values)]
     if "caption_metric" in ds:
         said += [_written(lines, data) for data in map(str, ds["data"].values)]
-    return [*said, *_claims(ds)]
+    return [*learnt_from(ds), *said, *_claims(ds)]
 
 
 def _attention(lines: list[Line], data: str, segments: int) -> str:

@@ -17,7 +17,7 @@ from jaxattn.experiments.captions.config import sweep_of as sweep_of_captions
 from jaxattn.experiments.claims.config import SCALES, Claims
 from jaxattn.experiments.claims.figures import focus_on, verdicts
 from jaxattn.experiments.claims.findings import findings, numbers, of_set
-from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, described
+from jaxattn.experiments.fixed_focus.experiment import FIXED_FOCUS, check_size, described
 from jaxattn.experiments.fixed_focus.figures import finished_rows
 from jaxattn.experiments.in_chunks import run_each, run_once
 from jaxattn.experiments.labels import labelled
@@ -52,11 +52,21 @@ def sweeps(config: Claims) -> dict[str, Spec]:
     return specs
 
 
+def check(config: Claims) -> None:
+    """Refuse images of the fixed focus that are not there, before anything is learnt from others.
+
+    Raises:
+        InputError: what their task refuses.
+    """
+    for size in config.fixed:
+        check_size(config.of_seeds(size))
+
+
 def run(config: Claims, to: Listeners) -> xr.Dataset:
     """Train all sets in chunks, then the fixed focus; what is done is heard of after each."""
-    sizes_fixed = [config.of_seeds(size) for size in config.fixed]
-    # Images that are not there are refused before anything is learnt from others.
+    check(config)
     specs = sweeps(config)
+    sizes_fixed = [config.of_seeds(size) for size in config.fixed]
     tasks = [size.task for size in sizes_fixed]
     sets_index = xr.IndexVariable("data", list(specs), {"long_name": "what is learnt from"})
     learnt = run_each(specs, sets_index, to, _of_one_length)
@@ -125,4 +135,5 @@ CLAIMS = Experiment(
     numbers=numbers,
     findings=findings,
     sweeps=sweeps,
+    check=check,
 )

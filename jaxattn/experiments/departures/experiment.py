@@ -29,6 +29,7 @@ from jaxattn.core.contracts import (
     Splits,
     Trajectory,
 )
+from jaxattn.core.precision import needs_x64
 from jaxattn.core.streams import streams
 from jaxattn.experiments.departures.figures import departing_classes, departures
 from jaxattn.experiments.departures.findings import findings, numbers
@@ -194,8 +195,23 @@ def _times(config: Departures) -> Float[np.ndarray, " save"]:
     return config.end / STEPS * np.asarray(config.saves)
 
 
+def check(config: Departures) -> None:
+    """Refuse to solve in float32.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    del config
+    needs_x64("departures")
+
+
 def run(config: Departures, to: Listeners) -> xr.Dataset:
-    """Solve every row under every paradigm; the result so far is heard of after each."""
+    """Solve every row under every paradigm; the result so far is heard of after each.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    check(config)
     rows = list(rows_of(config))
     solved: dict[str, tuple[Trajectory, dict[str, np.ndarray]]] = {}
     tally = Tally(to, "flow", len(PARADIGMS) * len(rows))
@@ -314,4 +330,5 @@ DEPARTURES_EXPERIMENT = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check,
 )

@@ -57,6 +57,7 @@ from jaxattn.training.train import make_train
 __all__ = [
     "FIXED_FOCUS",
     "FIXED_FOCUS_IMAGES",
+    "check_size",
     "data_of",
     "dataset_of",
     "described",
@@ -165,6 +166,15 @@ def train(config: Size, paradigm: str, data: Splits, tally: Tally) -> Trajectory
 
 def _devices() -> tuple[jax.Device, ...]:
     return tuple(jax.devices())
+
+
+def check_size(config: Size) -> None:
+    """Refuse a size whose images are nowhere to be found.
+
+    Raises:
+        InputError: what its task refuses.
+    """
+    problem_of(config.task, config.model, "soft")
 
 
 def run(config: Size, to: Listeners) -> xr.Dataset:
@@ -284,6 +294,7 @@ FIXED_FOCUS = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check_size,
 )
 
 FIXED_FOCUS_IMAGES = replace(

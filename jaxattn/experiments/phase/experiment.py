@@ -110,13 +110,23 @@ def leaders(values: Map, largest: bool) -> Int8[np.ndarray, "..."]:
     return np.where(ahead & np.isfinite(first), best, -1).astype(np.int8)
 
 
+def check(config: Phase) -> None:
+    """Refuse to solve in float32.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    del config
+    needs_x64("the phase diagram")
+
+
 def run(config: Phase, to: Listeners) -> xr.Dataset:
     """Every paradigm over the map, and who takes the lead when; heard of after each.
 
     Raises:
         InputError: JAX runs with x64 off.
     """
-    needs_x64("the phase diagram")
+    check(config)
     solved: dict[str, Found] = {}
     cells = config.points**2
     tally = Tally(to, "theory", cells * len(PARADIGMS))
@@ -278,4 +288,5 @@ PHASE = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check,
 )

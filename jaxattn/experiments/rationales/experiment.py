@@ -19,7 +19,7 @@ from jaxattn.experiments.claims.figures import focus_on
 from jaxattn.experiments.in_chunks import run_in_chunks
 from jaxattn.experiments.rationales.config import SCALES, Rationales, sweep_of
 from jaxattn.experiments.rationales.figures import POSTS, posts_drawn
-from jaxattn.experiments.rationales.findings import CARD, findings, numbers
+from jaxattn.experiments.rationales.findings import findings, numbers
 from jaxattn.problems.data import head
 from jaxattn.problems.measures import SHOWN
 from jaxattn.reports.experiment import Experiment, Listeners
@@ -45,7 +45,7 @@ def run(size: Rationales, to: Listeners) -> xr.Dataset:
     (spec,) = sweeps(size).values()
     ds = run_in_chunks(spec, to)
     task = rationales(**size.task)
-    return ds.assign_attrs({CARD: task.summary, POSTS: canonical_json(_shown(task))})
+    return ds.assign_attrs({POSTS: canonical_json(_shown(task))})
 
 
 def _shown(task: Task) -> dict[str, Any]:

@@ -5,12 +5,9 @@ import xarray as xr
 
 from jaxattn.core.contracts import Status
 from jaxattn.experiments.claims.findings import claims_of, sentences
-from jaxattn.experiments.wording import Line, band_of
+from jaxattn.experiments.wording import Line, band_of, learnt_from
 
-__all__ = ["CARD", "claims_on_text", "findings", "numbers"]
-
-CARD = "data_card"
-"""Attribute of a result: what the posts are, and what of them had to be decided."""
+__all__ = ["claims_on_text", "findings", "numbers"]
 
 _OF_FOCUS = (
     *("focus_accuracy", "attention_foreground"),
@@ -52,7 +49,7 @@ def claims_on_text(ds: xr.Dataset) -> list[Line]:
 
 def findings(ds: xr.Dataset) -> list[str]:
     """What was learnt from, the claims, and how far attended words are those of people."""
-    said = [f"Learnt from {ds.attrs[CARD].strip(' .')}."] if CARD in ds.attrs else []
+    said = learnt_from(ds)
     said += sentences(claims_on_text(ds))
     own = [line for line in numbers(ds) if line["own"] and line["seeds"]]
     for what, form, words in (

@@ -122,6 +122,16 @@ def _seen(
     }
 
 
+def check(config: Schedule) -> None:
+    """Refuse to solve in float32.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    del config
+    needs_x64("schedule")
+
+
 def run(config: Schedule, to: Listeners) -> xr.Dataset:
     """Every size and horizon, all starts of one at once.
 
@@ -132,7 +142,7 @@ def run(config: Schedule, to: Listeners) -> xr.Dataset:
     Raises:
         InputError: JAX runs with x64 off.
     """
-    needs_x64("schedule")
+    check(config)
     starts = config.starts
     logits = jnp.asarray(np.stack(list(starts.values())))
     axes = (config.segments, config.classes, config.horizons)
@@ -242,4 +252,5 @@ SCHEDULE = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check,
 )

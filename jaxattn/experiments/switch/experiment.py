@@ -72,6 +72,16 @@ def _rows(segments: Array, classes: Array, horizon: Array, points: int) -> dict[
     return jax.vmap(lambda m, c: _row(m, c, horizon, points))(segments, classes)
 
 
+def check(config: Switch) -> None:
+    """Refuse to solve in float32.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    del config
+    needs_x64("switch")
+
+
 def run(config: Switch, to: Listeners) -> xr.Dataset:
     """Every size at one horizon after the other, in calls of one compiled program.
 
@@ -81,7 +91,7 @@ def run(config: Switch, to: Listeners) -> xr.Dataset:
     Raises:
         InputError: JAX runs with x64 off.
     """
-    needs_x64("switch")
+    check(config)
     sizes = np.meshgrid(config.segments, config.classes, indexing="ij")
     segments, classes = (np.ravel(size).astype(float) for size in sizes)
     solved: list[dict[str, np.ndarray]] = []
@@ -181,4 +191,5 @@ SWITCH = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check,
 )

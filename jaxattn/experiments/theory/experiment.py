@@ -63,13 +63,23 @@ class Published:
         return {"segments": self.segments, "classes": self.classes}
 
 
+def check(config: Published) -> None:
+    """Refuse to solve in float32.
+
+    Raises:
+        InputError: JAX runs with x64 off.
+    """
+    del config
+    needs_x64("the theory figure")
+
+
 def run(config: Published, to: Listeners) -> xr.Dataset:
     """Every paradigm by both ways, then what needs all of them; heard of after each paradigm.
 
     Raises:
         InputError: JAX runs with x64 off.
     """
-    needs_x64("the theory figure")
+    check(config)
     solved: dict[str, xr.Dataset] = {}
     tally = Tally(to, "theory", len(DYNAMICS) * len(PARADIGMS))
     for name in PARADIGMS:
@@ -235,4 +245,5 @@ THEORY = Experiment(
     figures=drawings,
     numbers=numbers,
     findings=findings,
+    check=check,
 )

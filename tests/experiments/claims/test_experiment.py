@@ -153,6 +153,9 @@ def test_all_are_said_of_every_set_and_drawn(tmp_path):
     one = ds.drop_dims("fixed_data").isel(data=0, drop=True)
     # What has an axis that the other has not, as the words of a post, is left out.
     both = joined([one.assign(words=("word", [1.0, 2.0])), one], SETS_INDEX)
+    cards = [one.assign_attrs(data_card=card) for card in ("40 posts", "3 images")]
+    assert joined([cards[0], one], SETS_INDEX).attrs["data_card"] == "40 posts"
+    assert joined(cards, SETS_INDEX).attrs["data_card"] == "40 posts; 3 images"
     assert set(both.data_vars) == set(one.data_vars)
     both = both.reindex(seed=[0, 1, 2], fill_value=absent_rows(both))
     assert both["status"].dtype == np.int8

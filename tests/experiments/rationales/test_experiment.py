@@ -16,8 +16,9 @@ from jaxattn.experiments import plan, reproduce
 from jaxattn.experiments.claims.findings import CLAIMS
 from jaxattn.experiments.rationales.experiment import MEASURES, RATIONALES, drawings, run
 from jaxattn.experiments.rationales.figures import _LINE, POSTS, _places, posts_drawn
-from jaxattn.experiments.rationales.findings import CARD, claims_on_text, findings, numbers
+from jaxattn.experiments.rationales.findings import claims_on_text, findings, numbers
 from jaxattn.reports.experiment import Listeners
+from jaxattn.results.dataset import DATA_CARD
 from jaxattn.run.stopwatch import Stopwatch
 from jaxattn.tasks import rationales
 
@@ -37,7 +38,7 @@ def ran(tmp_path_factory):
 @pytest.mark.slow
 def test_results_are_labelled_and_bear_the_posts_that_are_shown(ran, tmp_path) -> None:
     assert set(MEASURES) <= set(ran.data_vars)
-    assert "253 posts without a rationale" in ran.attrs[CARD]
+    assert "253 posts without a rationale" in ran.attrs[DATA_CARD]
     task = rationales()
     assert task.vocabulary is not None
     shown = json.loads(ran.attrs[POSTS])
