@@ -48,7 +48,7 @@ from jaxattn.study.layout import Sweep
 from jaxattn.study.spec import Spec
 from jaxattn.study.spec_hash import spec_json
 
-__all__ = ["Outcome", "check_resumable", "resume_sweep", "run_sweep"]
+__all__ = ["Outcome", "check_resumable", "ready", "resume_sweep", "run_sweep"]
 
 
 ANYWHERE = EngineOptions()
@@ -95,7 +95,7 @@ def run_sweep(
     started = time.perf_counter()
     with open_engine(*where._replace(folder=folder)) as engine:
         # Not before: hosts must have joined when JAX is asked for its devices.
-        sweep = _ready(spec)
+        sweep = ready(spec)
 
         def prepare() -> None:
             if overwrite:
@@ -105,8 +105,12 @@ def run_sweep(
         return _work(folder, engine, prepare, to, started)
 
 
-def _ready(spec: Spec) -> Sweep:
-    """`spec` laid out; what cannot be run is refused."""
+def ready(spec: Spec) -> Sweep:
+    """`spec` laid out, by what this machine has.
+
+    Raises:
+        InputError: what cannot be run here: more memory than there is, float64 without 64 bits.
+    """
     refuse_without_x64(make_groups(spec))
     sweep = choose_layout(spec)
     for runner in runners_of(sweep):

@@ -12,7 +12,7 @@ from jaxattn.core.contracts import InputError
 from jaxattn.core.lookup import resolve
 from jaxattn.engine.cost.estimate import SweepCost, cost_of
 from jaxattn.engine.directory import SPEC, clear
-from jaxattn.engine.run_sweep import check_resumable
+from jaxattn.engine.run_sweep import check_resumable, ready
 from jaxattn.experiments.captions.experiment import CAPTIONS
 from jaxattn.experiments.claims.experiment import CLAIMS
 from jaxattn.experiments.departures.experiment import DEPARTURES_EXPERIMENT
@@ -121,6 +121,9 @@ def reproduce(
     specs = {} if experiment.sweeps is None else experiment.sweeps(config)
     if resume:
         _check_resumable(specs, chunks)
+    elif overwrite:
+        for asked in specs.values():
+            ready(asked)
     with run_folder(folder, overwrite or resume):
         if overwrite and not resume:
             for spec in list(chunks.rglob(SPEC)):

@@ -14,14 +14,17 @@ from small_sweeps import tiny
 
 from jaxattn.cli.main import main
 from jaxattn.core.contracts import InputError, Status
+from jaxattn.engine.cost import layout
 from jaxattn.engine.cost.layout import choose_layout
 from jaxattn.engine.directory import begin, clear
 from jaxattn.experiments import EXPERIMENTS, plan, registry, reproduce
+from jaxattn.experiments.fixed_focus.config import FixedFocusImages
 from jaxattn.experiments.in_chunks import run_once
 from jaxattn.reports.experiment import SCALES
 from jaxattn.reports.page import cell
 from jaxattn.results.files import content_hash, open_run
 from jaxattn.study.parse import parse_spec
+from jaxattn.tasks.readers.catalogue import SETS
 
 
 @pytest.fixture
@@ -136,6 +139,20 @@ def _without_data(patch, empty):
     patch.setenv("JAXATTN_DATA", str(empty))
 
 
+def _without_images_of_the_last_fixed_focus(patch, empty):
+    patch.setenv("JAXATTN_DATA", str(empty))
+    patch.setitem(SETS, "mnist", SETS["mnist"]._replace(installed=""))
+    smoke = EXPERIMENTS["all"].scales["smoke"]
+    sizes = replace(smoke, fixed=(*smoke.fixed, FixedFocusImages(images="mnist")))
+    late = replace(EXPERIMENTS["all"], scales={"smoke": sizes})
+    patch.setitem(registry.EXPERIMENTS, "all", late)
+
+
+def _without_memory(patch, empty):
+    del empty
+    patch.setattr(layout, "_budget", lambda _: layout.Budget(1, 1))
+
+
 def _without_extra(patch, empty):
     del empty
     patch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
@@ -162,7 +179,9 @@ def earlier(tmp_path):
         ),
         ("fixed-focus-images", "paper", _without_data, "cifar10"),
         ("all", "paper", _without_data, "cifar10"),
+        ("all", "smoke", _without_images_of_the_last_fixed_focus, "mnist: got no data in"),
         ("captions", "smoke", _without_extra, "caption metrics"),
+        ("sdc", "smoke", _without_memory, r"layout\.memory: got .*expected at least"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_an_earlier_run_makes_room(
