@@ -1,6 +1,7 @@
 """The claims side by side: what makes one hold, in theory and on sets that are learnt."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,11 @@ import pytest
 import xarray as xr
 from experiment_runs import assert_labelled_and_kept
 from helpers import compiled_quickly
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from jaxattn.core.contracts import Status
 from jaxattn.experiments import mosaics
+from jaxattn.experiments.claims import figures
 from jaxattn.experiments.claims.config import Claims
 from jaxattn.experiments.claims.experiment import CLAIMS, falls_of, run, sweeps
 from jaxattn.experiments.claims.findings import CLAIMS as COMPARED
@@ -176,3 +179,23 @@ def test_what_the_gain_lost_is_told_by_seed():
     ).expand_dims(dynamics=["train"])
     ds["status"] = ds["status"] + int(Status.DONE)
     np.testing.assert_allclose(falls_of(ds).values, [[0.5, 0.0]])
+
+
+def test_no_words_of_the_verdicts_run_into_others(monkeypatch):
+    sets = ("theory", "digits", "fashion-mnist", "cifar10", "rationales", "captions", "orthogonal")
+    line = {"verdict": FAILS, "why_not": "equal within delta", "difference": -0.00454}
+    lines = [
+        line | {"claim": claim, "data": data, "unit": "log odds"}
+        for claim in ("early", "late")
+        for data in sets
+    ]
+    monkeypatch.setattr(figures, "require", lambda *_: None)
+    monkeypatch.setattr(figures, "numbers", lambda _: lines)
+    figure = figures.verdicts(xr.Dataset())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (ax,) = figure.axes
+    words = [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()]
+    boxes = [one.get_window_extent(canvas.get_renderer()) for one in words]
+    assert len(boxes) == 2 * 7 + 7 + 2
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
